@@ -1,0 +1,75 @@
+# Plain GNU make; needs Python 3.11 or newer and nothing else.
+# What is installed goes into .venv and vanishes with `make clean`, but for the system
+# programs that the tests drive: scripts/programs.sh.
+
+.DEFAULT_GOAL := help
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+PIP := $(PYTHON) -m pip --quiet --disable-pip-version-check
+LOCKER := uv>=0.9,<1
+LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/uv pip compile --quiet --no-config \
+	--universal --python-version 3.11 --generate-hashes $(LOCK_FLAGS)
+
+.PHONY: help
+help: ## Show the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+
+.PHONY: demo
+demo: $(VENV)/.run-time ## Run the exporter against a simulated account; no key needed, Ctrl-C ends it
+	@$(VENV)/bin/telnyx-sim-exporter demo
+
+.PHONY: test
+test: lint programs ## Run the linters and all tests
+	$(PYTHON) -m pytest -n auto
+
+.PHONY: lint
+lint: $(VENV)/.dev ## Check style and types
+	$(PYTHON) -m ruff check
+	$(PYTHON) -m ruff format --check
+	$(PYTHON) -m mypy
+
+.PHONY: coverage
+coverage: $(VENV)/.dev programs ## Run all tests and show the lines and branches that none reaches
+	$(PYTHON) -m pytest -n auto --cov --cov-report=term-missing:skip-covered
+
+.PHONY: bench
+bench: $(VENV)/.dev ## Run the benchmarks
+	$(PYTHON) -m benchmarks
+
+.PHONY: lock
+lock: $(PYTHON) ## Pin in requirements*.lock what pyproject.toml asks for, keeping pins that still fit
+	$(PIP) install "$(LOCKER)"
+	$(LOCK) --output-file requirements.lock pyproject.toml
+	$(LOCK) --output-file requirements-build.lock --group build --constraint requirements.lock
+	$(LOCK) --output-file requirements-dev.lock --group build --group dev \
+		--constraint requirements.lock --constraint requirements-build.lock pyproject.toml
+
+.PHONY: upgrade
+upgrade: LOCK_FLAGS := --upgrade
+upgrade: lock ## Pin the newest versions that pyproject.toml allows
+
+.PHONY: clean
+clean: ## Remove the virtual environment, caches and builds
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: programs
+programs:
+	@scripts/programs.sh
+
+$(PYTHON):
+	@scripts/venv.sh $(VENV)
+
+# The stamps lie in the environment, so that both go together. The package itself is installed
+# apart, as pip cannot check the hash of a directory, and with the build backend that is pinned.
+$(VENV)/.run-time: pyproject.toml requirements.lock requirements-build.lock | $(PYTHON)
+	@echo "Installing what the exporter needs into $(VENV) ..."
+	@$(PIP) install --require-hashes -r requirements.lock -r requirements-build.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.run-time
+	@echo "Installing what the tests need into $(VENV) ..."
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@

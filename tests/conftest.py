@@ -1,0 +1,66 @@
+"""Hold tests to the system programs they need; it must not know what they do with them."""
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A system program: the names it goes by, the likeliest first, and its Debian package."""
+
+    names: tuple[str, ...]
+    package: str
+
+    def path(self) -> str | None:
+        """Find it on PATH; None where it is not installed."""
+        return next((path for name in self.names if (path := shutil.which(name))), None)
+
+
+_ALERTMANAGER = "prometheus-alertmanager"
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+PROGRAMS = {
+    "alertmanager": Program(("alertmanager", "prometheus-alertmanager"), _ALERTMANAGER),
+    "amtool": Program(("amtool",), _ALERTMANAGER),
+    "chromium": Program(_BROWSERS, "chromium"),
+    "prometheus": Program(("prometheus",), "prometheus"),
+    "promtool": Program(("promtool",), "prometheus"),
+}
+"""Programs whose package, or whose name, is not simply their name."""
+
+
+def _program(name: str) -> Program:
+    return PROGRAMS.get(name, Program((name,), name))
+
+
+def _in_ci() -> bool:
+    return os.environ.get("CI", "").lower() not in {"", "0", "false"}
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test marked ``program(name, ...)`` if one is missing; fail it in CI."""
+    for name in (name for marker in item.iter_markers("program") for name in marker.args):
+        program = _program(name)
+        if program.path() is None:
+            advice = f"needs {name}: apt-get install {program.package}"
+            if _in_ci():
+                pytest.fail(advice, pytrace=False)
+            pytest.skip(advice)
+
+
+@pytest.fixture(scope="session")
+def program_path() -> Callable[[str], str]:
+    """Give the path of a program by its name, whatever a distribution calls it.
+
+    A test that calls it is marked ``program`` with the same name.
+    """
+
+    def find(name: str) -> str:
+        path = _program(name).path()
+        assert path is not None, f"mark the test with pytest.mark.program({name!r})"
+        return path
+
+    return find

@@ -1,0 +1,56 @@
+import pytest
+
+from exporter.address import ListenAddress, parse_listen_address
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [
+        (":10874", "", 10874),
+        ("127.0.0.1:0", "127.0.0.1", 0),
+        ("localhost:9000", "localhost", 9000),
+        ("[::1]:9000", "::1", 9000),
+        ("[fe80::1%eth0]:65535", "fe80::1%eth0", 65535),
+    ],
+)
+def test_address_is_read_and_written_back(text: str, host: str, port: int) -> None:
+    """Every form is read, and written as it was read."""
+    address = parse_listen_address(text)
+    assert address == ListenAddress(host, port)
+    assert str(address) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "write HOST:PORT"),
+        ("10874", "write HOST:PORT"),
+        ("localhost", "write HOST:PORT"),
+        ("::1:9000", r"\[IPv6\]:PORT"),
+        ("[localhost]:9000", "write HOST:PORT"),
+        ("http://localhost:9000", "write HOST:PORT"),
+        ("localhost:", "write HOST:PORT"),
+        ("localhost:-1", "write HOST:PORT"),
+        ("localhost: 80", "write HOST:PORT"),
+        (":65536", "port 65536 .* too high"),
+    ],
+)
+def test_wrong_address_is_refused_with_advice(text: str, says: str) -> None:
+    """A mistake is named together with the way to write it."""
+    with pytest.raises(ValueError, match=says):
+        parse_listen_address(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        (":10874", "http://localhost:10874"),
+        ("0.0.0.0:10874", "http://localhost:10874"),
+        ("[::]:10874", "http://localhost:10874"),
+        ("127.0.0.1:9000", "http://127.0.0.1:9000"),
+        ("[::1]:9000", "http://[::1]:9000"),
+    ],
+)
+def test_url_can_be_opened_on_the_same_machine(text: str, url: str) -> None:
+    """Listening everywhere is no place to go to, so the URL names the machine itself."""
+    assert parse_listen_address(text).url == url

@@ -1,0 +1,243 @@
+"""Keeps the import direction and the purity of the core; what the code does is not its matter."""
+
+import ast
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MAX_LINES = 250
+
+LAYERS = (
+    {"cli", "__main__"},
+    {"demo"},
+    {"service", "runtime", "table"},
+    {"web"},
+    {"publish"},
+    {"polling"},
+    {"ledger"},
+    {"telnyx"},
+    {"config", "address", "clock", "errors", "version", "__init__"},
+)
+"""The rooms, from the top: each imports from itself and from what lies below."""
+
+DEPTHS = {room: depth for depth, layer in enumerate(LAYERS) for room in layer}
+BOTTOM = LAYERS[-1]
+
+SIMULATOR_USERS = LAYERS[0] | {"demo"} | {"simulator"}
+SIMULATOR_NEEDS = BOTTOM | {"simulator", "ledger.view"}
+
+OWNERS = {
+    "httpx": {"telnyx", "simulator"},  # the simulator stands in for the network
+    "prometheus_client": {"publish", "web"},
+    "sqlalchemy": {"ledger"},
+}
+"""Libraries that only some rooms may import."""
+
+PURE = ("ledger/transitions.py", "ledger/reasons.py", "polling/plan.py", "polling/order.py")
+IMPURE = {"asyncio", "httpx", "logging", "random", "sqlalchemy", "structlog", "time"}
+CLOCK_CALLS = {"now", "today", "utcnow"}
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """One parsed file; ``path`` is relative to the package."""
+
+    path: Path
+    tree: ast.Module
+
+    @property
+    def name(self) -> str:
+        """Give its dotted name."""
+        return ".".join(("exporter", *self.path.with_suffix("").parts)).removesuffix(".__init__")
+
+    @property
+    def room(self) -> str:
+        """Give the room it stands in: a folder, or a file, of the package."""
+        return self.path.parts[0].removesuffix(".py")
+
+    def at(self, line: int, what: str) -> str:
+        """Word a break of a rule, with its place."""
+        return f"exporter/{self.path}:{line}: {what}"
+
+    def imports(self) -> Iterator[tuple[int, str]]:
+        """Yield (line, dotted name) of each import; ``from a import b`` is ``a.b``."""
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Import):
+                yield from ((node.lineno, alias.name) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                base = [node.module] if node.module else []
+                if node.level:
+                    package = ["exporter", *self.path.parent.parts]
+                    base = package[: len(package) - node.level + 1] + base
+                yield from ((node.lineno, ".".join([*base, a.name])) for a in node.names)
+
+    def own_imports(self) -> Iterator[tuple[int, str, str]]:
+        """Yield (line, room, dotted name below the package) of each import of the package."""
+        for line, name in self.imports():
+            head, _, inner = name.partition(".")
+            if head == "exporter":
+                room = inner.partition(".")[0]
+                # `from exporter import __version__`: a name of the package itself
+                known = room in DEPTHS or room == "simulator" or (PACKAGE / room).is_dir()
+                yield line, room if known else "__init__", inner
+
+
+PACKAGE = ROOT / "exporter"
+MODULES = tuple(
+    Module(path.relative_to(PACKAGE), ast.parse(path.read_bytes(), str(path)))
+    for path in sorted(PACKAGE.rglob("*.py"))
+)
+
+
+def direction_breaks(module: Module) -> list[str]:
+    """List the imports that point upwards."""
+    if module.room == "simulator":
+        return []
+    if module.room not in DEPTHS:
+        return [module.at(1, f"room {module.room!r} is not in LAYERS: say where it belongs")]
+    return [
+        module.at(line, f"{module.room} lies below {room}, so it must not import {name}")
+        for line, room, name in module.own_imports()
+        if room != "simulator" and DEPTHS.get(room, -1) < DEPTHS[module.room]
+    ]
+
+
+def simulator_breaks(module: Module) -> list[str]:
+    """List the imports that tie the exporter to the simulator, or the simulator to it."""
+    if module.room == "simulator":
+        return [
+            module.at(line, f"the simulator must not import {name}")
+            for line, room, name in module.own_imports()
+            if not {room, ".".join(name.split(".")[:2])} & SIMULATOR_NEEDS
+        ]
+    return [
+        module.at(line, f"{module.room} must not import the simulator")
+        for line, room, _ in module.own_imports()
+        if room == "simulator" and module.room not in SIMULATOR_USERS
+    ]
+
+
+def library_breaks(module: Module) -> list[str]:
+    """List the imports of libraries that belong to other rooms."""
+    return [
+        module.at(line, f"only {', '.join(sorted(OWNERS[library]))} may import {library}")
+        for line, name in module.imports()
+        if module.room not in OWNERS.get(library := name.partition(".")[0], {module.room})
+    ]
+
+
+def purity_breaks(module: Module) -> list[str]:
+    """List what reaches for a clock, for chance or for the world in a pure module."""
+    if module.path.as_posix() not in PURE:
+        return []
+    imports = [
+        module.at(line, f"is pure, so it must not import {name}")
+        for line, name in module.imports()
+        if name.partition(".")[0] in IMPURE
+    ]
+    return imports + [
+        module.at(node.lineno, f"is pure, so it must not call .{node.func.attr}()")
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in CLOCK_CALLS
+    ]
+
+
+def print_breaks(module: Module) -> list[str]:
+    """List the calls of print outside the command line."""
+    return [
+        module.at(node.lineno, "only cli may print")
+        for node in ast.walk(module.tree)
+        if module.room != "cli" and isinstance(node, ast.Call)
+        if isinstance(node.func, ast.Name) and node.func.id == "print"
+    ]
+
+
+def docstring_breaks(module: Module) -> list[str]:
+    """List the module if it does not say what it is for."""
+    return [] if ast.get_docstring(module.tree) else [module.at(1, "has no docstring")]
+
+
+def size_breaks(module: Module) -> list[str]:
+    """List the module if it is too long to have one responsibility."""
+    lines = len((PACKAGE / module.path).read_bytes().splitlines())
+    return [module.at(lines, f"has more than {MAX_LINES} lines")] if lines > MAX_LINES else []
+
+
+Check = Callable[[Module], list[str]]
+CHECKS: tuple[Check, ...] = (
+    direction_breaks,
+    simulator_breaks,
+    library_breaks,
+    purity_breaks,
+    print_breaks,
+    docstring_breaks,
+    size_breaks,
+)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_rule_is_kept(check: Check) -> None:
+    """Every module keeps the rule."""
+    breaks = [line for module in MODULES for line in check(module)]
+    assert not breaks, "\n" + "\n".join(breaks)
+
+
+def test_some_pure_modules_exist() -> None:
+    """The list of pure modules names files that are there, so that the rule holds something."""
+    assert any((PACKAGE / name).is_file() for name in PURE)
+
+
+def test_no_import_cycle() -> None:
+    """No module imports itself, be it through others."""
+    names = {module.name for module in MODULES}
+    graph = {
+        module.name: {n if n in names else n.rpartition(".")[0] for _, n in module.imports()}
+        for module in MODULES
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as exc:
+        pytest.fail(" imports ".join(reversed(exc.args[1])), pytrace=False)
+
+
+@pytest.mark.parametrize(
+    ("check", "path", "source", "line"),
+    [
+        pytest.param(direction_breaks, "ledger/a.py", "\nimport exporter.web", 2, id="upwards"),
+        pytest.param(direction_breaks, "errors.py", "from exporter import cli", 1, id="from"),
+        pytest.param(direction_breaks, "web/a.py", "from ..cli import main", 1, id="relative"),
+        pytest.param(direction_breaks, "web/a.py", "from exporter.ledger import b", 0, id="down"),
+        pytest.param(direction_breaks, "web/a.py", "from . import b", 0, id="own-room"),
+        pytest.param(
+            direction_breaks, "errors.py", "from exporter import __version__", 0, id="up0"
+        ),
+        pytest.param(direction_breaks, "misc/a.py", "", 1, id="unknown-room"),
+        pytest.param(simulator_breaks, "simulator/a.py", "import exporter.telnyx", 1, id="sim"),
+        pytest.param(
+            simulator_breaks, "simulator/a.py", "from exporter.ledger.view import X", 0, id="view"
+        ),
+        pytest.param(
+            simulator_breaks, "simulator/a.py", "from exporter.ledger import store", 1, id="store"
+        ),
+        pytest.param(simulator_breaks, "web/a.py", "import exporter.simulator", 1, id="of-sim"),
+        pytest.param(simulator_breaks, "service.py", "import exporter.simulator", 0, id="demo"),
+        pytest.param(library_breaks, "web/a.py", "if 1:\n from httpx import get", 2, id="httpx"),
+        pytest.param(library_breaks, "telnyx/a.py", "from httpx import get", 0, id="owner"),
+        pytest.param(purity_breaks, PURE[0], "from time import time", 1, id="clock"),
+        pytest.param(purity_breaks, PURE[0], "\nx = datetime.now()", 2, id="now"),
+        pytest.param(purity_breaks, PURE[0], "from datetime import datetime", 0, id="datetime"),
+        pytest.param(print_breaks, "web/a.py", "def f():\n print(1)", 2, id="print"),
+        pytest.param(print_breaks, "cli.py", "print(1)", 0, id="cli-prints"),
+        pytest.param(docstring_breaks, "web/a.py", "import os", 1, id="no-docstring"),
+    ],
+)
+def test_check_finds(check: Check, path: str, source: str, line: int) -> None:
+    """A break is found and its line named; 0 stands for none."""
+    breaks = check(Module(Path(path), ast.parse(source)))
+    assert [found.split(": ")[0] for found in breaks] == [f"exporter/{path}:{line}"] * bool(line)

@@ -1,0 +1,84 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+ROOT = Path(__file__).parents[1]
+SETTINGS = "[pytest]\naddopts = -p no:asyncio\nmarkers =\n    program(name): as in the project\n"
+
+
+@pytest.fixture
+def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """Lay out a suite of its own, with this project's conftest.py and without CI set."""
+    monkeypatch.delenv("CI", raising=False)
+    pytester.makeconftest((ROOT / "tests" / "conftest.py").read_text(encoding="utf-8"))
+    pytester.makeini(SETTINGS)
+    return pytester
+
+
+def add_test(suite: pytest.Pytester, *names: str) -> None:
+    """Give the suite one test that needs the programs ``names`` and looks for the last."""
+    marks = ", ".join(repr(name) for name in names)
+    suite.makepyfile(
+        "import pytest\n\n"
+        f"@pytest.mark.program({marks})\n"
+        "def test_runs(program_path):\n"
+        f"    assert program_path({names[-1]!r})\n"
+    )
+
+
+def test_missing_program_skips(suite: pytest.Pytester) -> None:
+    """On a developer's machine a missing program skips the test and says what to install."""
+    add_test(suite, "sh", "no-such-program")
+    result = suite.runpytest_inprocess("-rs")
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(["*needs no-such-program: apt-get install no-such-program"])
+
+
+def test_missing_program_fails_in_ci(
+    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In CI a missing program fails the test, so that nothing goes untested unnoticed."""
+    monkeypatch.setenv("CI", "true")
+    add_test(suite, "no-such-program")
+    result = suite.runpytest_inprocess()
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["*needs no-such-program: apt-get install no-such-program"])
+
+
+def test_present_program_runs(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test whose programs are installed runs, in CI too."""
+    monkeypatch.setenv("CI", "true")
+    add_test(suite, "sh")
+    suite.runpytest_inprocess().assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "installed", "package"),
+    [
+        pytest.param("alertmanager", "prometheus-alertmanager", "", id="debian-name"),
+        pytest.param("promtool", "", "prometheus", id="promtool"),
+        pytest.param("amtool", "", "prometheus-alertmanager", id="amtool"),
+        pytest.param("chromium", "", "chromium", id="chromium"),
+    ],
+)
+def test_debian_names(
+    suite: pytest.Pytester,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    name: str,
+    installed: str,
+    package: str,
+) -> None:
+    """Programs are found under Debian's name, and the advice names Debian's package."""
+    if installed:
+        (tmp_path / installed).symlink_to(sys.executable)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    add_test(suite, name)
+    result = suite.runpytest_inprocess("-rs")
+    if package:
+        result.stdout.fnmatch_lines([f"*needs {name}: apt-get install {package}"])
+    else:
+        result.assert_outcomes(passed=1)
