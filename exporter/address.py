@@ -1,0 +1,50 @@
+"""Where to listen: the form HOST:PORT, read and written.
+
+It must not open sockets or resolve names.
+"""
+
+import re
+from dataclasses import dataclass
+
+MAX_PORT = 65535
+
+_FORM = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+(?:%\w+)?)\]|(?P<host>[^\s:/\[\]]*)):(?P<port>\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class ListenAddress:
+    """A host and a TCP port.
+
+    An empty ``host`` means every address of the machine; port 0 lets the system choose one.
+    """
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        """Return the form that `parse_listen_address` reads."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """Return what to open in a browser on the same machine, without a slash at the end."""
+        everywhere = self.host in {"", "0.0.0.0", "::"}  # noqa: S104 # compared, not bound
+        return f"http://{ListenAddress('localhost', self.port) if everywhere else self}"
+
+
+def parse_listen_address(text: str) -> ListenAddress:
+    """Read ``:10874``, ``127.0.0.1:10874``, ``localhost:10874`` or ``[::1]:10874``.
+
+    Raises `ValueError` with a sentence that says how to write it.
+    """
+    match = _FORM.fullmatch(text)
+    if match is None:
+        raise ValueError(
+            f"{text!r} is not a listen address; write HOST:PORT, :PORT or [IPv6]:PORT, "
+            "for example 127.0.0.1:10874"
+        )
+    port = int(match["port"])
+    if port > MAX_PORT:
+        raise ValueError(f"port {port} in {text!r} is too high; choose one from 0 to {MAX_PORT}")
+    return ListenAddress(match["v6"] or match["host"] or "", port)

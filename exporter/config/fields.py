@@ -1,0 +1,195 @@
+"""The types of single settings: how each text or number of the file is judged.
+
+It must not compare settings with each other, or read a file.
+"""
+
+import math
+import re
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Annotated, TypeVar
+
+from pydantic import BeforeValidator, SecretStr, ValidationInfo, WithJsonSchema
+
+from exporter.config.durations import PATTERN, parse_duration
+from exporter.config.problems import advice, mistake, without_quotes
+from exporter.config.urls import text
+
+STATUSES = ("in-progress", "completed", "failed", "interrupted")
+"""The statuses that an account can be limited to."""
+
+Choice = TypeVar("Choice", bound=StrEnum)
+
+
+class LogLevel(StrEnum):
+    """The least severe events that are logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogFormat(StrEnum):
+    """How an event is written; auto: console on a terminal, else logfmt."""
+
+    AUTO = "auto"
+    CONSOLE = "console"
+    JSON = "json"
+    LOGFMT = "logfmt"
+
+
+_LABEL = re.compile(r"[a-z][a-z0-9_]*")
+_LONGEST_NAME = 64
+
+
+def key_fault(key: str) -> str:
+    """Return what is wrong with an API key, which travels in a header, or nothing."""
+    if not key:
+        return "is empty; put the API key there"
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        return "holds a character that no API key has, a space or a line break perhaps; remove it"
+    return ""
+
+
+def is_label_word(word: str) -> bool:
+    """Tell whether ``word`` is written as action types and reason classes are."""
+    return bool(_LABEL.fullmatch(word))
+
+
+def _label_word(value: object) -> str:
+    word = text(value)
+    if not is_label_word(word):
+        raise mistake("must be lower-case letters, digits and _, a letter first; rename it")
+    return word
+
+
+def _choice(options: type[Choice]) -> Callable[[object], Choice]:
+    """Return the validator of a value that is one of ``options``."""
+
+    def validate(value: object) -> Choice:
+        word = text(value)
+        if word not in list(options):
+            raise mistake(f"unknown value; {advice(word, options)}")
+        return options(word)
+
+    return validate
+
+
+def _whole(lowest: int, highest: int | None = None) -> Callable[[object], int]:
+    """Return the validator of a whole number within bounds; digits in a text count too."""
+    limits = f"from {lowest} to {highest}" if highest else f"{lowest} or more"
+
+    def validate(value: object) -> int:
+        # A number from the environment is a text.
+        if isinstance(value, str) and re.fullmatch(r"[0-9]{1,18}", value):
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise mistake(f"must be a whole number, {limits}; write digits only")
+        if value < lowest or (highest is not None and value > highest):
+            raise mistake(f"is out of bounds; write a whole number {limits}")
+        return value
+
+    return validate
+
+
+def _rate(value: object) -> float:
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,18}(\.[0-9]{1,18})?", value):
+        value = float(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise mistake("must be a number; write requests a second, like 10 or 0.5")
+    if not 0 < value < math.inf:
+        raise mistake("must be above 0; write requests a second, like 10 or 0.5")
+    return float(value)
+
+
+def _duration(value: object, info: ValidationInfo) -> float:
+    if value is None:
+        raise mistake("is empty; give it a value")
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise mistake("is not a duration; write it like 500ms, 15s, 5m, 1h30m or 30d")
+    # In code a duration is seconds; only in a file does a bare number leave the unit open.
+    in_code = info.context is None and not isinstance(value, str)
+    try:
+        seconds = float(value) if in_code else parse_duration(str(value))
+    except (ValueError, OverflowError) as exc:
+        raise mistake(str(exc)) from None
+    if not 0 < seconds < math.inf:
+        raise mistake("must be above 0; write it like 500ms, 15s, 5m, 1h30m or 30d")
+    return seconds
+
+
+def _api_key(value: object) -> SecretStr:
+    if isinstance(value, SecretStr):
+        value = value.get_secret_value()
+    if value is not None and not isinstance(value, str):
+        raise mistake("must be text; put it in quotes")
+    fault = key_fault(value or "")
+    if fault:
+        raise mistake(fault)
+    return SecretStr(value or "")
+
+
+def _account_name(value: object) -> str:
+    name = text(value)
+    if len(name) > _LONGEST_NAME:
+        raise mistake(f"is longer than {_LONGEST_NAME} characters; shorten it")
+    if name.strip() != name:
+        raise mistake("begins or ends with a space; remove it")
+    return name
+
+
+def _pattern(value: object) -> re.Pattern[str]:
+    if isinstance(value, re.Pattern):
+        return value
+    try:
+        return re.compile(text(value))
+    except (re.error, RecursionError, OverflowError) as exc:
+        words = without_quotes(str(exc))
+        raise mistake(f"is not a regular expression ({words}); mend it") from None
+
+
+def _status(value: object) -> str:
+    word = text(value)
+    if word not in STATUSES:
+        raise mistake(f"unknown status; {advice(word, STATUSES)}")
+    return str(word)
+
+
+_VARIABLE = {"type": "string", "pattern": r"\$\{"}
+
+Duration = Annotated[
+    float,
+    BeforeValidator(_duration),
+    WithJsonSchema({"type": "string", "pattern": rf"^(?=[0-9]){PATTERN}$|\$\{{"}),
+]
+PageSize = Annotated[
+    int,
+    BeforeValidator(_whole(1, 250)),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1, "maximum": 250}, _VARIABLE]}),
+]
+Concurrency = Annotated[
+    int,
+    BeforeValidator(_whole(1)),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, _VARIABLE]}),
+]
+Rate = Annotated[
+    float,
+    BeforeValidator(_rate),
+    WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, _VARIABLE]}),
+]
+ApiKey = Annotated[SecretStr, BeforeValidator(_api_key)]
+AccountName = Annotated[str, BeforeValidator(_account_name)]
+LabelWord = Annotated[str, BeforeValidator(_label_word)]
+StatusName = Annotated[
+    str,
+    BeforeValidator(_status),
+    WithJsonSchema({"type": "string", "enum": list(STATUSES)}),
+]
+Pattern = Annotated[
+    re.Pattern[str],
+    BeforeValidator(_pattern),
+    WithJsonSchema({"type": "string", "format": "regex"}),
+]
+Level = Annotated[LogLevel, BeforeValidator(_choice(LogLevel))]
+Format = Annotated[LogFormat, BeforeValidator(_choice(LogFormat))]

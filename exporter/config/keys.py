@@ -1,0 +1,48 @@
+"""The API key of an account, from the settings or from its file.
+
+It must not keep a key: the file is read again each time, so that a key can be replaced.
+"""
+
+from pathlib import Path
+
+from exporter.config.fields import key_fault
+from exporter.config.settings import Account
+from exporter.errors import ConfigError
+
+_LONGEST = 4096
+
+
+def read_api_key(account: Account) -> str:
+    """Return the API key of ``account``, read from its file if it has one.
+
+    Raises ConfigError if the file cannot be read or holds no key.
+    """
+    if account.api_key is not None:
+        return account.api_key.get_secret_value()
+    try:
+        key = read_key_file(account.api_key_file or "")
+    except ValueError as exc:
+        problem = f"account {account.name}: api_key_file: {exc}"
+    else:
+        return key
+    raise ConfigError([problem])
+
+
+def read_key_file(path: str) -> str:
+    """Return the key that the file holds, without one line break at its end.
+
+    Raises ValueError with a sentence that quotes neither the key nor the path.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(_LONGEST + 1)
+    except OSError as exc:
+        raise ValueError(f"cannot be read ({exc.strerror}); mend the path or its rights") from None
+    if len(content) > _LONGEST:
+        raise ValueError(f"the file is longer than {_LONGEST} bytes; put the API key alone there")
+    # Latin-1 takes any byte; what is no key's is named by the check.
+    key = content.decode("latin-1").removesuffix("\n").removesuffix("\r")
+    fault = key_fault(key)
+    if fault:
+        raise ValueError(f"the file {fault}")
+    return key

@@ -1,0 +1,201 @@
+"""The settings as frozen values: names, defaults and the rules between them.
+
+It must not read files or the environment. All durations are seconds.
+"""
+
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+
+from exporter.config.fields import (
+    AccountName,
+    ApiKey,
+    Concurrency,
+    Duration,
+    Format,
+    LabelWord,
+    Level,
+    LogFormat,
+    LogLevel,
+    PageSize,
+    Pattern,
+    Rate,
+    StatusName,
+)
+from exporter.config.problems import explain, mistake
+from exporter.config.urls import BaseUrl, FilePath, ListenAddress, StateUrl
+from exporter.errors import ConfigError
+
+_FROZEN = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Account(BaseModel):
+    """One Telnyx account; empty ``action_types`` and ``statuses`` stand for all."""
+
+    model_config = _FROZEN | ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {"required": [key], "properties": {key: {"type": "string"}}}
+                for key in ("api_key", "api_key_file")
+            ]
+        }
+    )
+
+    name: AccountName = "default"
+    api_key: ApiKey | None = None
+    api_key_file: FilePath | None = Field(default=None, validate_default=True)
+    base_url: BaseUrl = "https://api.telnyx.com/v2"
+    action_types: tuple[LabelWord, ...] = ()
+    statuses: tuple[StatusName, ...] = ()
+
+    @field_validator("api_key_file")
+    @classmethod
+    def _exactly_one_key(cls, value: str | None, info: ValidationInfo) -> str | None:
+        # A key that is itself mistaken is not among the data.
+        if "api_key" in info.data:
+            if value is None and info.data["api_key"] is None:
+                raise mistake("is missing, and so is api_key; set one of the two")
+            if value is not None and info.data["api_key"] is not None:
+                raise mistake("stands beside api_key; keep one of the two")
+        return value
+
+
+class Poll(BaseModel):
+    """How often and how fast Telnyx is asked; ``rate_limit`` is requests a second."""
+
+    model_config = _FROZEN
+
+    interval: Duration = Field(default="60s", validate_default=True)
+    audit_interval: Duration = Field(default="15m", validate_default=True)
+    request_timeout: Duration = Field(default="10s", validate_default=True)
+    page_size: PageSize = 250
+    concurrency: Concurrency = 4
+    rate_limit: Rate = 10.0
+
+    @field_validator("audit_interval")
+    @classmethod
+    def _audit_not_oftener(cls, value: float, info: ValidationInfo) -> float:
+        if value < info.data.get("interval", value):
+            raise mistake("is shorter than poll.interval; set it to as long or longer")
+        return value
+
+
+class StuckAfter(BaseModel):
+    """How long an action may be in progress; keys besides ``default`` are action types."""
+
+    model_config = _FROZEN | ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Duration] = Field(init=False)
+
+    default: Duration = Field(default="15m", validate_default=True)
+
+    def threshold(self, action_type: str) -> float:
+        """Return after how many seconds an action of this type is stuck."""
+        return self.__pydantic_extra__.get(action_type, self.default)
+
+
+class Reason(BaseModel):
+    """A class for the reasons in which ``match`` is found; in the file, its key is ``class``."""
+
+    model_config = _FROZEN
+
+    reason_class: LabelWord = Field(alias="class")
+    match: Pattern
+
+
+class State(BaseModel):
+    """Where what is known is kept; ended actions are remembered one by one for ``retention``."""
+
+    model_config = _FROZEN
+
+    url: StateUrl = "sqlite:///telnyx-sim-exporter.db"
+    retention: Duration = Field(default="30d", validate_default=True)
+
+
+class Web(BaseModel):
+    """The HTTP side; ``config_file`` holds TLS and basic auth as in exporter-toolkit."""
+
+    model_config = _FROZEN
+
+    listen_address: ListenAddress = ":10874"
+    config_file: FilePath | None = None
+
+
+class Log(BaseModel):
+    """What is logged and how."""
+
+    model_config = _FROZEN
+
+    level: Level = LogLevel.INFO
+    format: Format = LogFormat.AUTO
+
+
+class Settings(BaseModel):
+    """All settings; equal settings mean that a reload changes nothing."""
+
+    model_config = _FROZEN
+
+    accounts: tuple[Account, ...]
+    poll: Poll = Field(default_factory=Poll)
+    stuck_after: StuckAfter = Field(default_factory=StuckAfter)
+    reasons: tuple[Reason, ...] = ()
+    state: State = Field(default_factory=State, validate_default=True)
+    web: Web = Field(default_factory=Web)
+    log: Log = Field(default_factory=Log)
+
+    @field_validator("accounts")
+    @classmethod
+    def _at_least_one(cls, value: tuple[Account, ...]) -> tuple[Account, ...]:
+        if not value:
+            raise mistake("is empty; add at least one account")
+        return value
+
+    @field_validator("state")
+    @classmethod
+    def _remembered_until_audited(cls, value: State, info: ValidationInfo) -> State:
+        poll = info.data.get("poll")
+        if poll is not None and value.retention < poll.audit_interval:
+            text = "is shorter than poll.audit_interval; set it to as long or longer"
+            raise mistake(text, at="retention")
+        return value
+
+    def with_overrides(
+        self,
+        listen_address: str | None = None,
+        web_config_file: str | None = None,
+        log_level: str | None = None,
+        log_format: str | None = None,
+    ) -> Self:
+        """Return these settings with the flags given, not None, in place of what they set.
+
+        Raises ConfigError whose places are the flags: ``--log.level: ...``.
+        """
+        web = {"listen_address": listen_address, "config_file": web_config_file}
+        log = {"level": log_level, "format": log_format}
+        problems: list[str] = []
+        update = {
+            "web": _overridden(self.web, web, problems),
+            "log": _overridden(self.log, log, problems),
+        }
+        if problems:
+            raise ConfigError(problems)
+        return self.model_copy(update=update)
+
+
+_FLAGS = {
+    "listen_address": "--web.listen-address",
+    "config_file": "--web.config.file",
+    "level": "--log.level",
+    "format": "--log.format",
+}
+
+
+def _overridden(section: BaseModel, flags: dict[str, str | None], problems: list[str]) -> BaseModel:
+    """Return ``section`` with the flags that are not None; mistakes are put to ``problems``."""
+    given = {key: value for key, value in flags.items() if value is not None}
+    try:
+        checked = type(section).model_validate(given)
+    except ValidationError as exc:
+        found = explain(exc, type(section))
+        problems.extend(f"{_FLAGS[str(item.place[0])]}: {item.text}" for item in found)
+        return section
+    return section.model_copy(update={key: getattr(checked, key) for key in given})

@@ -1,0 +1,92 @@
+"""The types of settings that say where something is: API, database, listening port, files.
+
+It must not open or reach what they name.
+"""
+
+import ipaddress
+import re
+from typing import Annotated
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import BeforeValidator
+
+from exporter.address import parse_listen_address
+from exporter.config.problems import mistake
+
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?\.?")
+
+
+def text(value: object) -> str:
+    """Return ``value`` if it is a text of printable characters, at least one."""
+    if value is None or value == "":
+        raise mistake("is empty; give it a value")
+    if not isinstance(value, str):
+        raise mistake("must be text; put it in quotes")
+    if not value.isprintable():
+        raise mistake("holds a control character; remove it")
+    return value
+
+
+def _base_url(value: object) -> str:
+    url = text(value)
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        sound = parts.port != 0 and not re.search(r"\s", url)
+    except ValueError:
+        parts, host, sound = SplitResult("", "", "", "", ""), "", False
+    if parts.scheme not in {"http", "https"} or not sound or not _is_host(host):
+        raise mistake("is not a web address; write it like https://api.telnyx.com/v2")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise mistake("must not hold a user, a ? or a #; write it like https://api.telnyx.com/v2")
+    if parts.scheme == "http" and not _is_loopback(host):
+        raise mistake("would send the API key unencrypted to another host; use https")
+    return url.rstrip("/")
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_host(host: str) -> bool:
+    return _is_address(host) or (bool(_HOST.fullmatch(host)) and ".." not in host)
+
+
+def _is_loopback(host: str) -> bool:
+    if _is_address(host):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost" or host.endswith(".localhost")
+
+
+def _state_url(value: object) -> str:
+    url = text(value)
+    if url in {"sqlite://", "sqlite:///:memory:"}:
+        return url
+    mend = "write sqlite:///file.db, or sqlite:////var/lib/file.db for a path from the root"
+    if not url.startswith("sqlite:"):
+        raise mistake(f"is not an SQLite database, the only kind yet; {mend}")
+    if not url.removeprefix("sqlite:///").strip("/") or not url.startswith("sqlite:///"):
+        raise mistake(f"names no file; {mend}")
+    if "?" in url or url.endswith("/"):
+        raise mistake(f"must end with the name of a file, without ?; {mend}")
+    return url
+
+
+def _listen_address(value: object) -> str:
+    listen = text(value)
+    try:
+        parse_listen_address(listen)
+    except ValueError:
+        # The parser's own words quote the value.
+        raise mistake("is not HOST:PORT; write it like :10874 or 127.0.0.1:10874") from None
+    return listen
+
+
+FilePath = Annotated[str, BeforeValidator(text)]
+BaseUrl = Annotated[str, BeforeValidator(_base_url)]
+StateUrl = Annotated[str, BeforeValidator(_state_url)]
+ListenAddress = Annotated[str, BeforeValidator(_listen_address)]

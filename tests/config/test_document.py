@@ -1,0 +1,127 @@
+import pytest
+
+from exporter.config.document import parse
+from exporter.config.problems import Problem
+from exporter.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "f: is empty; start from config.example.yaml"),
+        ("# nothing\n---\n", "f: is empty; start from config.example.yaml"),
+        ("- a\n", "f: must be a mapping of keys; start from config.example.yaml"),
+        ("just text\n", "f: must be a mapping of keys; start from config.example.yaml"),
+        ("a: 1\n---\nb: 2\n", "f:2: a second document begins; keep one, without a line ---"),
+        ("a:\n\tb: 1\n", "f:2: a tab stands where spaces must; indent with spaces"),
+        (
+            "a: b: c\n",
+            (
+                "f:1: is not YAML (mapping values are not allowed here); "
+                "mend it, or put the value in quotes"
+            ),
+        ),
+        (
+            "a: 1\nb: *KEY123\n",
+            "f:2: is not YAML (found undefined alias '...'); mend it, or put the value in quotes",
+        ),
+        ("a: 1\nb: \x00\n", "f:2: holds a control character; save it as plain text"),
+        ("a: &x\n  b: *x\n", "f:1: contains itself through an alias; write the value out"),
+        ("a: " + "[" * 5000, "f: is nested too deep; start from config.example.yaml"),
+    ],
+    ids=[
+        "empty",
+        "only-comments",
+        "list",
+        "scalar",
+        "two-documents",
+        "tab",
+        "colon",
+        "alias",
+        "control",
+        "loop",
+        "deep",
+    ],
+)
+def test_a_file_of_another_form_is_refused(text: str, problem: str) -> None:
+    """What is no single mapping is refused in one sentence that quotes nothing."""
+    with pytest.raises(ConfigError) as caught:
+        parse(text, "f")
+
+    assert caught.value.problems == (problem,)
+    assert caught.value.__context__ is None
+
+
+def test_values_keep_their_types_and_lines() -> None:
+    """Plain values come as YAML has them, keys as text, each with its line."""
+    document = parse("a: [1, 2.5]\n\n'b':\n  7: null\n  on: true\n  d: 2026-01-02\n", "f")
+
+    assert document.data == {"a": [1, 2.5], "b": {"7": None, "on": True, "d": "2026-01-02"}}
+    assert document.lines == {
+        ("a",): 1,
+        ("a", 0): 1,
+        ("a", 1): 1,
+        ("b",): 3,
+        ("b", "7"): 4,
+        ("b", "on"): 5,
+        ("b", "d"): 6,
+    }
+    assert document.problems == ()
+
+
+def test_aliases_and_merged_keys_work() -> None:
+    """What is written once and referred to twice is no repeated key."""
+    document = parse("a: &x {k: 1, l: 2}\nb: {<<: *x, k: 3}\nc: *x\nd: {<<: *x}\n", "f")
+
+    assert document.problems == ()
+    assert document.data == {
+        "a": {"k": 1, "l": 2},
+        "b": {"k": 3, "l": 2},
+        "c": {"k": 1, "l": 2},
+        "d": {"k": 1, "l": 2},
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("a: 1\nb: 2\na: 3\n", Problem(("a",), "stands twice, first in line 1; keep one")),
+        (
+            "a: {? [x] : 1}\n",
+            Problem(("a",), "a key in line 1 is a list or a mapping; write plain keys"),
+        ),
+        (
+            "a: !!set {x}\n",
+            Problem(
+                ("a",), "has a tag, or a number, that cannot be read; remove the tag, or use quotes"
+            ),
+        ),
+        (
+            "a: !!int x\n",
+            Problem(
+                ("a",), "has a tag, or a number, that cannot be read; remove the tag, or use quotes"
+            ),
+        ),
+        (
+            "a: !!python/name:os.system\n",
+            Problem(
+                ("a",), "has a tag, or a number, that cannot be read; remove the tag, or use quotes"
+            ),
+        ),
+    ],
+    ids=["repeated", "complex-key", "set", "bad-number", "python"],
+)
+def test_what_yaml_lets_pass_is_told(text: str, problem: Problem) -> None:
+    """A doubtful value is told, and the rest of the file is judged all the same."""
+    document = parse(text + "z: 1\n", "f")
+
+    assert document.problems == (problem,)
+    assert document.data["z"] == 1
+
+
+def test_the_last_of_repeated_keys_has_its_line() -> None:
+    """The value that YAML would take stands where it is written."""
+    document = parse("a: {k: 1}\nb: 2\na: {l: 3}\n", "f")
+
+    assert document.data == {"b": 2, "a": {"l": 3}}
+    assert document.lines == {("b",): 2, ("a",): 3, ("a", "l"): 3}

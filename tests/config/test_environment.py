@@ -1,0 +1,56 @@
+import pytest
+
+from exporter.config.environment import substitute
+from exporter.config.problems import Problem
+
+ENVIRON = {"KEY": "secret", "AGAIN": "${KEY}", "EMPTY": ""}
+
+
+@pytest.mark.parametrize(
+    ("text", "replaced"),
+    [
+        ("${KEY}", "secret"),
+        ("a-${KEY}-${KEY}", "a-secret-secret"),
+        ("${EMPTY}", ""),
+        ("${AGAIN}", "${KEY}"),
+        ("$${KEY}", "${KEY}"),
+        ("$$${KEY}", "$secret"),
+        ("^done$", "^done$"),
+        ("$KEY", "$KEY"),
+    ],
+    ids=["alone", "inside", "empty", "once-only", "escaped", "dollar-before", "regex", "bare"],
+)
+def test_variables_are_replaced(text: str, replaced: str) -> None:
+    """``${VAR}`` is replaced once, ``$$`` is a dollar, and any other dollar stays."""
+    assert substitute(text, ENVIRON) == (replaced, [])
+
+
+def test_all_texts_are_replaced_but_keys_and_numbers() -> None:
+    """Texts are found at any depth; keys and other values are left alone."""
+    data = {"${KEY}": ["${KEY}", 1, None, {"a": "${KEY}"}]}
+
+    assert substitute(data, ENVIRON) == ({"${KEY}": ["secret", 1, None, {"a": "secret"}]}, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("${NONE}", "the variable NONE is not set; set it, or write the value itself"),
+        ("${KEY", "a variable is not closed; write ${NAME}, or $${ for a plain ${"),
+        (
+            "${KEY:-x}",
+            "not the name of a variable in ${}; write ${NAME}, or $${ for a plain ${",
+        ),
+        ("${}", "not the name of a variable in ${}; write ${NAME}, or $${ for a plain ${"),
+        (
+            "${KEY0123456789ABCDEF0123456789ABCDEF_abcdefghijklmnopqrstuv}",
+            "the variable ... is not set; set it, or write the value itself",
+        ),
+    ],
+    ids=["unset", "open", "default", "no-name", "a-key-for-a-name"],
+)
+def test_mistakes_are_told_with_their_place(text: str, problem: str) -> None:
+    """A reference that cannot be replaced leaves the text as it was, and is told."""
+    data = {"accounts": [{"api_key": text}]}
+
+    assert substitute(data, ENVIRON) == (data, [Problem(("accounts", 0, "api_key"), problem)])

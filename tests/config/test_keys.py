@@ -1,0 +1,78 @@
+from pathlib import Path
+
+import pytest
+
+from exporter.config import Account, read_api_key
+from exporter.errors import ConfigError
+
+CHARACTER = "holds a character that no API key has, a space or a line break perhaps; remove it"
+
+
+def test_a_key_in_the_settings_is_handed_out() -> None:
+    """What the settings hold masked is what the client gets."""
+    assert read_api_key(Account.model_validate({"api_key": "KEY0"})) == "KEY0"
+
+
+@pytest.mark.parametrize("content", ["KEY0", "KEY0\n", "KEY0\r\n"], ids=["bare", "lf", "crlf"])
+def test_one_line_break_at_the_end_does_not_count(tmp_path: Path, content: str) -> None:
+    """Editors end files with a line break, which is no part of the key."""
+    path = tmp_path / "key"
+    path.write_bytes(content.encode())
+
+    assert read_api_key(Account(name="a", api_key_file=str(path))) == "KEY0"
+
+
+def test_the_file_is_read_each_time(tmp_path: Path) -> None:
+    """A key that is replaced is the new one at the next call."""
+    path = tmp_path / "key"
+    account = Account(name="a", api_key_file=str(path))
+    path.write_text("old")
+    assert read_api_key(account) == "old"
+
+    path.write_text("new")
+
+    assert read_api_key(account) == "new"
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "the file is empty; put the API key there"),
+        (b"\n", "the file is empty; put the API key there"),
+        (b"SECRET\n\n", f"the file {CHARACTER}"),
+        (b"SECRET KEY", f"the file {CHARACTER}"),
+        (b"SECRET\x00", f"the file {CHARACTER}"),
+        (b"\xef\xbb\xbfSECRET", f"the file {CHARACTER}"),
+        (b"S" * 4097, "the file is longer than 4096 bytes; put the API key alone there"),
+    ],
+    ids=["empty", "newline", "two-lines", "space", "control", "bom", "long"],
+)
+def test_a_file_without_a_sound_key_is_refused(
+    tmp_path: Path, content: bytes, problem: str
+) -> None:
+    """What no HTTP header could carry is told without being quoted."""
+    path = tmp_path / "key"
+    path.write_bytes(content)
+
+    with pytest.raises(ConfigError) as caught:
+        read_api_key(Account(name="a", api_key_file=str(path)))
+
+    assert caught.value.problems == (f"account a: api_key_file: {problem}",)
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("none", "No such file or directory"), (".", "Is a directory")],
+    ids=["missing", "directory"],
+)
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, name: str, why: str) -> None:
+    """The reason of the operating system is handed on."""
+    account = Account(name="a", api_key_file=str(tmp_path / name))
+
+    with pytest.raises(ConfigError) as caught:
+        read_api_key(account)
+
+    assert caught.value.problems == (
+        f"account a: api_key_file: cannot be read ({why}); mend the path or its rights",
+    )

@@ -1,0 +1,65 @@
+import pytest
+
+from exporter.config.problems import Place, Problem, advice, place_text, render, without_quotes
+
+
+@pytest.mark.parametrize(
+    ("place", "text"),
+    [
+        ((), ""),
+        (("poll", "interval"), "poll.interval"),
+        (("accounts", 1, "api_key"), "accounts[1].api_key"),
+        (("k" * 41, "a"), "....a"),
+    ],
+    ids=["root", "keys", "index", "long"],
+)
+def test_places_are_written_as_people_do(place: Place, text: str) -> None:
+    """A place reads like code; a key long enough to be a secret is not quoted."""
+    assert place_text(place) == text
+
+
+@pytest.mark.parametrize(
+    ("word", "text"),
+    [
+        ("intervall", "did you mean interval?"),
+        ("INTERVAL", "did you mean interval?"),
+        ("zzz", "use one of interval, page_size"),
+    ],
+    ids=["near", "case", "far"],
+)
+def test_advice_names_the_nearest_or_all(word: str, text: str) -> None:
+    """A near miss is answered with what was probably meant."""
+    assert advice(word, ["interval", "page_size"]) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("undefined alias 'KEY123'", "undefined alias '...'"),
+        ('undefined alias "KEY123"', "undefined alias '...'"),
+        ("but found '<scalar>'", "but found '<scalar>'"),
+        ("found unknown escape character 'q'", "found unknown escape character 'q'"),
+    ],
+    ids=["single", "double", "kind", "character"],
+)
+def test_quotes_of_the_file_are_left_out(text: str, shown: str) -> None:
+    """What a library quotes from the file may be a secret."""
+    assert without_quotes(text) == shown
+
+
+def test_problems_stand_in_the_order_of_the_file() -> None:
+    """A place that is not in the file stands at the one around it, before what is in there."""
+    lines: dict[Place, int] = {("b",): 3, ("b", "x"): 4, ("a",): 9}
+    problems = [
+        Problem(("a",), "one"),
+        Problem(("b", "x"), "two"),
+        Problem(("b", "y"), "three"),
+        Problem(("c",), "four"),
+    ]
+
+    assert render(problems, lines, "f") == [
+        "f: c: four",
+        "f:3: b.y: three",
+        "f:4: b.x: two",
+        "f:9: a: one",
+    ]

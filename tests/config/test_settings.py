@@ -1,0 +1,222 @@
+import re
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from exporter.config import (
+    Account,
+    LogFormat,
+    LogLevel,
+    Poll,
+    Settings,
+    StuckAfter,
+    from_environment,
+)
+from exporter.config.fields import STATUSES
+from exporter.errors import ConfigError
+from exporter.ledger.view import Status
+
+
+@pytest.fixture
+def settings() -> Settings:
+    """Return the default settings."""
+    return from_environment({"TELNYX_API_KEY": "x"})
+
+
+def test_the_statuses_are_those_of_the_ledger() -> None:
+    """What an account can be limited to is what an action can be."""
+    assert list(STATUSES) == [status.value for status in Status]
+
+
+def test_in_code_durations_are_seconds() -> None:
+    """Settings made in code need no texts."""
+    assert Poll(interval=0.5, audit_interval=2).interval == 0.5
+
+
+def test_an_account_made_in_code_needs_a_key_too() -> None:
+    """The rule about keys holds without a file."""
+    with pytest.raises(ValidationError, match="is missing, and so is api_key"):
+        Account(name="a")
+
+
+def test_an_error_of_the_model_does_not_hold_the_key() -> None:
+    """Even an error that does not pass the loader hides what was given."""
+    with pytest.raises(ValidationError) as caught:
+        Account.model_validate({"api_key": "SECRET KEY"})
+
+    assert "SECRET" not in f"{caught.value} {caught.value!r}"
+
+
+def test_settings_cannot_be_changed(settings: Settings) -> None:
+    """Whoever holds settings can rely on them."""
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.poll.interval = 1.0
+
+
+def test_stuck_after_differs_by_action_type() -> None:
+    """Each action type has its own value, or the default."""
+    stuck_after = StuckAfter.model_validate({"default": "1m", "enable": "2m"})
+
+    assert stuck_after.threshold("enable") == 120.0
+    assert stuck_after.threshold("unheard_of") == 60.0
+
+
+def test_flags_win_over_the_file(settings: Settings) -> None:
+    """A flag replaces its setting and no other."""
+    changed = settings.with_overrides(
+        listen_address="127.0.0.1:9",
+        web_config_file="web.yaml",
+        log_level="error",
+        log_format="json",
+    )
+
+    assert changed.web.model_dump() == {
+        "listen_address": "127.0.0.1:9",
+        "config_file": "web.yaml",
+    }
+    assert (changed.log.level, changed.log.format) == (LogLevel.ERROR, LogFormat.JSON)
+    assert changed.model_dump(exclude={"web", "log"}) == settings.model_dump(exclude={"web", "log"})
+
+
+def test_one_flag_leaves_the_rest_of_its_section(settings: Settings) -> None:
+    """What the file says beside a flag is kept."""
+    first = settings.with_overrides(web_config_file="web.yaml", log_format="json")
+
+    second = first.with_overrides(listen_address=":1", log_level="debug")
+
+    assert second.web.config_file == "web.yaml"
+    assert second.log.format is LogFormat.JSON
+
+
+def test_without_flags_nothing_changes(settings: Settings) -> None:
+    """No flag means the settings as they are."""
+    assert settings.with_overrides() == settings
+
+
+def test_flags_are_checked_as_the_file_is(settings: Settings) -> None:
+    """Every mistake in the flags is told at once, with the flag for its place."""
+    with pytest.raises(ConfigError) as caught:
+        settings.with_overrides(
+            listen_address="nowhere", web_config_file="", log_level="INFO", log_format="xml"
+        )
+
+    assert caught.value.problems == (
+        "--web.listen-address: is not HOST:PORT; write it like :10874 or 127.0.0.1:10874",
+        "--web.config.file: is empty; give it a value",
+        "--log.level: unknown value; did you mean info?",
+        "--log.format: unknown value; use one of auto, console, json, logfmt",
+    )
+
+
+@pytest.mark.parametrize(
+    ("section", "given"),
+    [
+        ("poll", {"page_size": True}),
+        ("poll", {"page_size": "25O"}),
+        ("poll", {"concurrency": 0}),
+        ("poll", {"rate_limit": 0}),
+        ("poll", {"rate_limit": "fast"}),
+        ("poll", {"rate_limit": True}),
+        ("poll", {"rate_limit": "nan"}),
+        ("poll", {"rate_limit": float("nan")}),
+        ("poll", {"interval": None}),
+        ("poll", {"interval": float("inf")}),
+        ("state", {"url": "sqlite:///"}),
+        ("state", {"url": "sqlite://host/x.db"}),
+        ("state", {"url": "sqlite:///x.db?mode=ro"}),
+        ("state", {"url": "sqlite:///folder/"}),
+        ("web", {"listen_address": ":65536"}),
+        ("web", {"config_file": "a\nb"}),
+    ],
+    ids=str,
+)
+def test_unsound_values_are_refused(section: str, given: dict[str, Any]) -> None:
+    """Values that only look right do not get in."""
+    with pytest.raises(ValidationError):
+        Settings.model_validate({"accounts": [{"api_key": "x"}], section: given})
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://api.telnyx.com/v2",
+        "https://api.telnyx.com:8443",
+        "https://[2001:db8::1]/v2",
+        "http://localhost:8080/v2",
+        "http://127.0.0.1:8080/v2",
+        "http://[::1]:8080/v2",
+    ],
+)
+def test_web_addresses_that_keep_the_key_safe_are_taken(url: str) -> None:
+    """The base URL is https, or http to the machine itself."""
+    assert Account.model_validate({"api_key": "x", "base_url": url}).base_url == url
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("api.telnyx.com/v2", "is not a web address"),
+        ("ftp://api.telnyx.com", "is not a web address"),
+        ("https://", "is not a web address"),
+        ("https:///v2", "is not a web address"),
+        ("https://a b", "is not a web address"),
+        ("https://a..b", "is not a web address"),
+        ("https://[::1", "is not a web address"),
+        ("https://h:99999", "is not a web address"),
+        ("https://h:0", "is not a web address"),
+        ("https://u:p@h", "must not hold a user"),
+        ("https://h/?a=b", "must not hold a user"),
+        ("https://h/#a", "must not hold a user"),
+        ("http://localhost.example.com", "would send the API key unencrypted"),
+        ("http://10.0.0.1", "would send the API key unencrypted"),
+    ],
+)
+def test_other_addresses_are_refused(url: str, why: str) -> None:
+    """What is no address, holds more than one, or would leak the key is a mistake."""
+    with pytest.raises(ValidationError, match=why):
+        Account.model_validate({"api_key": "x", "base_url": url})
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("", "is empty"),
+        ("x" * 65, "is longer than 64 characters"),
+        (" a", "begins or ends with a space"),
+        ("a\tb", "holds a control character"),
+    ],
+    ids=["empty", "long", "space", "control"],
+)
+def test_account_names_are_fit_for_labels(name: str, why: str) -> None:
+    """A name that could not be read in a label is a mistake."""
+    with pytest.raises(ValidationError, match=why):
+        Account.model_validate({"name": name, "api_key": "x"})
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite://", "sqlite:///:memory:", "sqlite:///a.db", "sqlite:////var/lib/a.db"]
+)
+def test_sqlite_databases_are_taken(url: str) -> None:
+    """A file, relative or from the root, or the memory."""
+    settings = Settings.model_validate({"accounts": [{"api_key": "x"}], "state": {"url": url}})
+
+    assert settings.state.url == url
+
+
+@pytest.mark.parametrize(("text", "rate"), [("0.5", 0.5), ("20", 20.0)])
+def test_numbers_may_come_as_texts(text: str, rate: float) -> None:
+    """What a variable of the environment gives is a text, for numbers too."""
+    assert Poll.model_validate({"rate_limit": text, "page_size": "7"}).rate_limit == rate
+
+
+def test_settings_can_be_made_from_settings(settings: Settings) -> None:
+    """What is validated once is valid input, masked keys included."""
+    data = settings.model_dump(by_alias=True) | {
+        "reasons": [{"class": "a", "match": re.compile("x")}]
+    }
+
+    again = Settings.model_validate(data)
+
+    assert again.accounts == settings.accounts
+    assert again.reasons[0].match.pattern == "x"
