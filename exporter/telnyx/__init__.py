@@ -1,0 +1,1 @@
+"""The only room that talks to Telnyx: wire structs and the client."""

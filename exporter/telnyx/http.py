@@ -1,0 +1,27 @@
+"""The HTTP connection pool of one account: how we introduce ourselves, no redirects.
+
+It must not know the key: that goes into single requests (`client.py`).
+"""
+
+import httpx
+
+from exporter.version import __version__
+
+
+def open_http(
+    *, timeout: float, concurrency: int, transport: httpx.AsyncBaseTransport | None = None
+) -> httpx.AsyncClient:
+    """Open the pool; ``timeout`` is in seconds; ``transport`` stands in for the network in tests.
+
+    Proxies and certificate bundles are taken from the usual environment variables.
+    """
+    return httpx.AsyncClient(
+        headers={
+            "accept": "application/json",
+            "user-agent": f"telnyx-sim-exporter/{__version__}",
+        },
+        timeout=timeout,
+        limits=httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency),
+        follow_redirects=False,
+        transport=transport,
+    )
