@@ -1,0 +1,1 @@
+"""What is known of each account: transitions and reasons (pure), store (durable), view."""

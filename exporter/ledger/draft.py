@@ -1,0 +1,170 @@
+"""A unit of work: sightings turned into rows, sums and events that are committed together.
+
+A draft is consistent after each sighting, so it may be committed at any time. It holds values
+only: it must not do I/O, and it does not change the book that it is drawn up against.
+"""
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from exporter.ledger.model import (
+    ENTERED,
+    Event,
+    EventKind,
+    Listing,
+    Metric,
+    Row,
+    Scope,
+    SumKey,
+)
+from exporter.ledger.reasons import Reasons
+from exporter.ledger.transitions import Transition
+from exporter.ledger.view import DELAY_BUCKETS, DURATION_BUCKETS, Exemplar, Status
+
+INFINITY = "+Inf"
+"""The name of the bucket above the last bound."""
+
+KINDS = {Status.FAILED: EventKind.FAILED, Status.INTERRUPTED: EventKind.INTERRUPTED}
+"""The event that an entry into a status is told as; completed is not told."""
+
+
+def bucket_name(bounds: tuple[float, ...], index: int) -> str:
+    """Return the name of a bucket: its upper bound, so that it survives other bounds."""
+    return f"{bounds[index]:g}" if index < len(bounds) else INFINITY
+
+
+@dataclass(slots=True)
+class Draft:
+    """What the next commit writes.
+
+    ``label`` bounds action types, ``now`` is when the sightings happen. ``rows`` are whole and
+    new or changed: ``added`` names the new ones. ``sums`` are increments, ``fixed`` sums that
+    are set to a value. ``positions`` are of open actions whose place was seen.
+    """
+
+    account: str
+    reasons: Reasons
+    label: Callable[[str], str]
+    now: float
+    rows: dict[str, Row] = field(default_factory=dict)
+    added: set[str] = field(default_factory=set)
+    removed: set[str] = field(default_factory=set)
+    sums: Counter[SumKey] = field(default_factory=Counter)
+    amounts: dict[SumKey, float] = field(default_factory=dict)
+    fixed: dict[SumKey, float] = field(default_factory=dict)
+    exemplars: dict[SumKey, Exemplar] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+    listings: dict[Scope, Listing] = field(default_factory=dict)
+    positions: dict[str, int] = field(default_factory=dict)
+    baseline_at: float | None = None
+    audit_at: float | None = None
+
+    @property
+    def empty(self) -> bool:
+        """Tell whether there is nothing that a commit would have to write."""
+        return not (
+            self.rows
+            or self.removed
+            or self.sums
+            or self.amounts
+            or self.fixed
+            or self.listings
+            or self.events
+            or self.baseline_at is not None
+            or self.audit_at is not None
+        )
+
+    def apply(self, transition: Transition, *, new_row: bool, counted: bool = True) -> None:
+        """Take in what a sighting means.
+
+        ``new_row`` says that nothing was remembered of the action; ``counted`` False keeps it
+        out of the known totals, as history that they hold already.
+        """
+        row = transition.row
+        if row is None:
+            return
+        self.rows[row.id] = row
+        if new_row:
+            self.added.add(row.id)
+        kind = self.label(row.action_type)
+        if transition.left is not None:
+            self.sums[SumKey(Metric.KNOWN, kind, transition.left)] -= 1
+        if counted:
+            self.sums[SumKey(Metric.KNOWN, kind, row.status)] += 1
+        if transition.created:
+            self.sums[SumKey(Metric.CREATED, kind)] += 1
+        if transition.entered is not None:
+            self._enter(transition.entered, row, kind)
+
+    def vanish(self, row: Row) -> None:
+        """Take in that an action is not there any more: it counts as nothing."""
+        self.sums[SumKey(Metric.KNOWN, self.label(row.action_type), row.status)] -= 1
+        self.rows.pop(row.id, None)
+        if row.id in self.added:
+            self.added.discard(row.id)
+        else:
+            self.removed.add(row.id)
+
+    def stuck(self, row: Row) -> None:
+        """Take in that an action is in progress for too long; it is told of once."""
+        row = msgspec.structs.replace(row, stuck=True)
+        self.rows[row.id] = row
+        self.events.append(
+            self._event(EventKind.STUCK, row, "", _span(row.created_at or row.seen_at, self.now))
+        )
+
+    def _enter(self, status: Status, row: Row, kind: str) -> None:
+        """Count an entry into a status of ended actions."""
+        duration = _span(row.created_at, row.updated_at)
+        if status is Status.COMPLETED:
+            self.sums[SumKey(Metric.COMPLETED, kind)] += 1
+        else:
+            name = self.reasons.classify(row.reason)
+            key = SumKey(ENTERED[status], kind, name)
+            self.sums[key] += 1
+            self.exemplars[key] = Exemplar(row.id, row.sim_card_id, row.updated_at or self.now)
+            self.events.append(self._event(KINDS[status], row, name, duration))
+        if duration is not None:
+            bucket = bucket_name(DURATION_BUCKETS, bisect_left(DURATION_BUCKETS, duration))
+            self.sums[SumKey(Metric.DURATION_BUCKET, kind, f"{status}/{bucket}")] += 1
+            self._amount(SumKey(Metric.DURATION_SUM, kind, status), duration)
+        delay = _span(row.updated_at, self.now)
+        if delay is not None:
+            bucket = bucket_name(DELAY_BUCKETS, bisect_left(DELAY_BUCKETS, delay))
+            self.sums[SumKey(Metric.DELAY_BUCKET, "", bucket)] += 1
+            self._amount(SumKey(Metric.DELAY_SUM, ""), delay)
+
+    def _amount(self, key: SumKey, value: float) -> None:
+        self.amounts[key] = self.amounts.get(key, 0.0) + value
+
+    def _event(self, kind: EventKind, row: Row, name: str, duration: float | None) -> Event:
+        return Event(
+            kind=kind,
+            account=self.account,
+            action_id=row.id,
+            sim_card_id=row.sim_card_id,
+            action_type=row.action_type,
+            status=row.status,
+            reason=row.reason or "",
+            reason_class=name,
+            created_at=row.created_at,
+            updated_at=row.updated_at,
+            duration_seconds=duration,
+        )
+
+
+def resulting_sums(draft: Draft, before: Mapping[SumKey, float]) -> dict[SumKey, float]:
+    """Return the sums that a draft changes, as they are after it."""
+    after = dict(draft.fixed)
+    for key, more in (*draft.sums.items(), *draft.amounts.items()):
+        after[key] = after.get(key, before.get(key, 0)) + more
+    return after
+
+
+def _span(start: float | None, end: float | None) -> float | None:
+    """Return the seconds between two times: none where a clock went back, not less than 0."""
+    return None if start is None or end is None else max(0.0, end - start)

@@ -1,0 +1,236 @@
+"""The ledger of one account: sightings in, committed state and its view out.
+
+The shell around the pure parts: it keeps the database and everything that grows with the
+account off the event loop, in the worker thread that all accounts share. It must not talk to
+Telnyx or decide what to ask. Methods raise StateError; after one the state is read anew.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import ParamSpec, TypeVar
+
+from exporter.errors import StateError
+from exporter.ledger.book import Book
+from exporter.ledger.draft import Draft
+from exporter.ledger.model import Event, Listing, Row
+from exporter.ledger.picture import Frame, draw, empty_view
+from exporter.ledger.reasons import Reasons
+from exporter.ledger.store import Store
+from exporter.ledger.transitions import ended, is_history, observe
+from exporter.ledger.view import AccountView
+from exporter.telnyx.wire import Action
+
+PRUNED_AT_ONCE = 5000
+"""How many actions are forgotten after one poll at most: some 20 ms."""
+
+EVENTS_AT_ONCE = 500
+"""How many events are taken from the outbox at once."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """How a number of actions came into sight.
+
+    ``listing`` is the listing that the horizon is taken from; None: all that nobody knows is
+    history, as before the baseline. ``first`` is the position of the first action, counted from
+    the old end, and ``step`` what to add for each further one; None where it is not known.
+    ``spare`` is how many actions the totals say are yet unseen: it settles which of those
+    created exactly at the horizon are new.
+    """
+
+    listing: Listing | None
+    first: int | None = None
+    step: int = 0
+    spare: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a sighting brought.
+
+    ``new`` counts the actions that nobody knew and that are no history, ``changed`` those with
+    another status than before; ``ends_known`` says that the last one was known before this unit
+    of work, or is history.
+    """
+
+    new: int
+    changed: int
+    ends_known: bool
+
+
+class Ledger:
+    """What is known of one account."""
+
+    def __init__(
+        self, *, name: str, store: Store, worker: ThreadPoolExecutor, reasons: Reasons, frame: Frame
+    ) -> None:
+        """Keep the parts; nothing is read before `open`."""
+        self._name = name
+        self._store = store
+        self._worker = worker
+        self._reasons = reasons
+        self._frame = frame
+        self._book: Book | None = None
+        self._view = empty_view(name, frame)
+
+    @property
+    def view(self) -> AccountView:
+        """The picture that was published last."""
+        return self._view
+
+    @property
+    def book(self) -> Book:
+        """What is committed; `open` comes first."""
+        if self._book is None:
+            raise StateError("the state database was not opened")
+        return self._book
+
+    async def open(self, now: float) -> None:
+        """Read what is kept of the account, unless that is done; publish it if it is a view."""
+        await self._in_worker(self._open, now)
+
+    def begin(self, now: float) -> Draft:
+        """Begin a unit of work at ``now``."""
+        return Draft(self._name, self._reasons, self.book.label, now)
+
+    async def absorb(self, draft: Draft, actions: Sequence[Action], sight: Sight) -> Seen:
+        """Take actions that came into sight into a unit of work."""
+        return await self._in_worker(self._absorb, draft, actions, sight)
+
+    async def strangers(self, draft: Draft, actions: Sequence[Action]) -> tuple[Action, ...]:
+        """Return those of the actions that nobody knows; nothing is taken in."""
+        known = await self._in_worker(self._recall, draft, actions)
+        return tuple(action for action in actions if action.id not in known)
+
+    async def commit(self, draft: Draft) -> None:
+        """Commit a unit of work; it must not be used any more."""
+        await self._in_worker(self._commit, draft)
+
+    async def publish(self, now: float) -> None:
+        """Draw the view of what is committed, as it is at ``now``."""
+        self._view = await self._in_worker(draw, self.book, self._frame, now)
+
+    async def note_stuck(self, draft: Draft) -> None:
+        """Take those that have become stuck into a unit of work, each once."""
+        await self._in_worker(self._note_stuck, draft)
+
+    async def forget(self, before: float) -> int:
+        """Forget some actions that ended before ``before``; returns how many."""
+        return await self._in_worker(self._forget, before)
+
+    async def unlogged(self) -> tuple[tuple[int, Event], ...]:
+        """Return the oldest events that were not logged yet, each with its number."""
+        return await self._in_worker(self._store.pending, self.book.account_id, EVENTS_AT_ONCE)
+
+    async def logged(self, seqs: Sequence[int]) -> None:
+        """Clear events that were logged."""
+        await self._in_worker(self._store.logged, self.book.account_id, seqs)
+
+    async def _in_worker(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        def guarded() -> T:
+            try:
+                return call(*args, **kwargs)
+            except StateError:
+                # The disk has the last word: whatever memory says is read anew from it.
+                self._book = None
+                raise
+
+        return await asyncio.get_running_loop().run_in_executor(self._worker, guarded)
+
+    def _open(self, now: float) -> None:
+        if self._book is not None:
+            return
+        kept = self._store.load(self._name)
+        self._book = Book(
+            self._name,
+            kept.account_id,
+            kept.baseline_at,
+            kept.audit_at,
+            kept.tracked,
+            kept.listings,
+            kept.open,
+            kept.sums,
+            kept.exemplars,
+            kept.failures,
+        )
+        if kept.baseline_at is not None:
+            self._view = draw(self._book, self._frame, now)
+
+    def _absorb(self, draft: Draft, actions: Sequence[Action], sight: Sight) -> Seen:
+        recalled = self._recall(draft, actions)
+        new = changed = 0
+        ends_known = True
+        spare = sight.spare
+        for index, action in enumerate(actions):
+            # The draft comes first: an action may stand twice on one page.
+            known = draft.rows.get(action.id) or recalled.get(action.id)
+            history = False
+            if known is None:
+                history = sight.listing is None or is_history(action, sight.listing.horizon)
+                if history and spare > 0 and _at_horizon(action, sight.listing):
+                    history, spare = False, spare - 1
+            baseline = sight.listing is None
+            found = observe(known, action, history=history, now=draft.now, keep=baseline)
+            if found.row is not None:
+                counted = not (baseline and known is None and ended(action.status) is not None)
+                draft.apply(found, new_row=known is None, counted=counted)
+                new += found.created
+                changed += found.left is not None
+            if sight.first is not None:
+                _place(draft, action.id, sight.first + sight.step * index)
+            ends_known = (known is not None and action.id not in draft.added) or history
+        return Seen(new, changed, ends_known)
+
+    def _recall(self, draft: Draft, actions: Sequence[Action]) -> dict[str, Row]:
+        """Return what is remembered of actions, this unit of work included."""
+        book = self.book
+        found: dict[str, Row] = {}
+        asked = []
+        for action in actions:
+            row = draft.rows.get(action.id) or book.open.get(action.id)
+            if row is None:
+                asked.append(action.id)
+            else:
+                found[action.id] = row
+        if asked:
+            found.update(self._store.find(book.account_id, asked))
+        return found
+
+    def _commit(self, draft: Draft) -> None:
+        if draft.empty:
+            self.book.apply(draft, {})
+            return
+        after = self._store.commit(self.book.account_id, draft, self.book.sums)
+        self.book.apply(draft, after)
+
+    def _note_stuck(self, draft: Draft) -> None:
+        for row in {**self.book.open, **draft.rows}.values():
+            if (
+                row.ended_at is None
+                and not row.stuck
+                and row.id not in draft.removed
+                and self._frame.is_stuck(row, draft.now)
+            ):
+                draft.stuck(row)
+
+    def _forget(self, before: float) -> int:
+        count, horizon = self._store.prune(self.book.account_id, before, PRUNED_AT_ONCE)
+        self.book.pruned(count, horizon)
+        return count
+
+
+def _at_horizon(action: Action, listing: Listing | None) -> bool:
+    return listing is not None and action.created_at == listing.horizon
+
+
+def _place(draft: Draft, id_: str, position: int) -> None:
+    """Note where an action was seen: on its row where that is written anyway."""
+    row = draft.rows.get(id_)
+    if row is not None:
+        row.position = position
+    draft.positions[id_] = position

@@ -1,0 +1,187 @@
+"""Reading and writing the ledger: each method is one transaction.
+
+It must not decide what anything means. Not for the event loop: calls block on the disk.
+Every method raises StateError.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import msgspec
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Row as Record
+
+from exporter.ledger.draft import Draft, resulting_sums
+from exporter.ledger.engine import Database
+from exporter.ledger.model import Event, EventKind, Listing, Metric, Order, Row, Scope, SumKey
+from exporter.ledger.schema import accounts, actions, listings, outbox, sums
+from exporter.ledger.view import Exemplar, Status
+from exporter.ledger.writes import delete_rows, write_draft
+
+LATEST = 50
+"""How many of the latest failures are kept to be shown."""
+
+IDS_AT_ONCE = 500
+"""How many ids one SELECT asks for: SQLite takes at most 999 parameters in old versions."""
+
+ROW_COLUMNS = [actions.c[name] for name in Row.__struct_fields__]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """All that is kept of one account but its ended actions; the failures are latest first."""
+
+    account_id: int
+    baseline_at: float | None
+    audit_at: float | None
+    tracked: int
+    listings: dict[Scope, Listing]
+    open: dict[str, Row]
+    sums: dict[SumKey, float]
+    exemplars: dict[SumKey, Exemplar]
+    failures: tuple[Event, ...]
+
+
+class Store:
+    """The durable side of the ledger."""
+
+    def __init__(self, database: Database) -> None:
+        """Keep the database; it is opened by the first call."""
+        self._database = database
+
+    def close(self) -> None:
+        """Close the database; the next call opens it again."""
+        self._database.close()
+
+    def load(self, name: str) -> Stored:
+        """Read what is kept of the account ``name``; one never heard of begins empty."""
+        with self._database.transaction() as connection:
+            return _load(connection, name)
+
+    def find(self, account_id: int, ids: Collection[str]) -> dict[str, Row]:
+        """Return the actions among ``ids`` that are remembered, by id."""
+        found: dict[str, Row] = {}
+        with self._database.transaction() as connection:
+            asked = iter(ids)
+            while part := list(islice(asked, IDS_AT_ONCE)):
+                query = select(*ROW_COLUMNS).where(
+                    actions.c.account_id == account_id, actions.c.id.in_(part)
+                )
+                found.update((record.id, Row(*record)) for record in connection.execute(query))
+        return found
+
+    def commit(
+        self, account_id: int, draft: Draft, before: dict[SumKey, float]
+    ) -> dict[SumKey, float]:
+        """Write a draft in one transaction; returns the changed sums as they are now.
+
+        ``before`` are the sums as they are stored.
+        """
+        after = resulting_sums(draft, before)
+        with self._database.transaction() as connection:
+            write_draft(connection, account_id, draft, after)
+        return after
+
+    def pending(self, account_id: int, limit: int) -> tuple[tuple[int, Event], ...]:
+        """Return the oldest events that were not logged yet, each with its number."""
+        query = (
+            select(outbox.c.seq, outbox.c.body)
+            .where(outbox.c.account_id == account_id, outbox.c.logged.is_(False))
+            .order_by(outbox.c.seq)
+            .limit(limit)
+        )
+        with self._database.transaction() as connection:
+            return tuple(
+                (seq, msgspec.json.decode(body, type=Event))
+                for seq, body in connection.execute(query)
+            )
+
+    def logged(self, account_id: int, seqs: Sequence[int]) -> None:
+        """Clear events that were logged; the latest failures stay, to be shown."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                update(outbox).where(outbox.c.seq == bindparam("number")).values(logged=True),
+                [{"number": seq} for seq in seqs],
+            )
+            mine = (outbox.c.account_id == account_id, outbox.c.logged.is_(True))
+            connection.execute(delete(outbox).where(*mine, outbox.c.kind == EventKind.STUCK))
+            newest = select(outbox.c.seq).where(*mine).order_by(outbox.c.seq.desc()).limit(LATEST)
+            connection.execute(delete(outbox).where(*mine, outbox.c.seq.not_in(newest)))
+
+    def prune(self, account_id: int, before: float, limit: int) -> tuple[int, float | None]:
+        """Forget at most ``limit`` actions that were seen to end before ``before``.
+
+        Returns how many, and the latest time of creation among them: what was created up to
+        then counts as history from now on, as it may still be listed.
+        """
+        oldest = (
+            select(actions.c.id, actions.c.created_at)
+            .where(actions.c.account_id == account_id, actions.c.ended_at < before)
+            .order_by(actions.c.ended_at)
+            .limit(limit)
+        )
+        with self._database.transaction() as connection:
+            found = connection.execute(oldest).all()
+            if not found:
+                return 0, None
+            delete_rows(connection, account_id, [record.id for record in found])
+            created = [record.created_at for record in found if record.created_at is not None]
+            horizon = max(created, default=None)
+            if horizon is not None:
+                connection.execute(
+                    update(listings)
+                    .where(
+                        listings.c.account_id == account_id,
+                        func.coalesce(listings.c.horizon, horizon - 1) < horizon,
+                    )
+                    .values(horizon=horizon)
+                )
+        return len(found), horizon
+
+
+def _load(connection: Connection, name: str) -> Stored:
+    record = connection.execute(select(accounts).where(accounts.c.name == name)).first()
+    if record is None:
+        connection.execute(insert(accounts).values(name=name))
+        record = connection.execute(select(accounts).where(accounts.c.name == name)).one()
+    mine = record.id
+    total = select(func.count()).select_from(actions).where(actions.c.account_id == mine)
+    open_rows = select(*ROW_COLUMNS).where(
+        actions.c.account_id == mine, actions.c.ended_at.is_(None)
+    )
+    latest = (
+        select(outbox.c.body)
+        .where(outbox.c.account_id == mine, outbox.c.kind != EventKind.STUCK)
+        .order_by(outbox.c.seq.desc())
+        .limit(LATEST)
+    )
+    kept_sums = connection.execute(select(sums).where(sums.c.account_id == mine)).all()
+    return Stored(
+        account_id=mine,
+        baseline_at=record.baseline_at,
+        audit_at=record.audit_at,
+        tracked=connection.execute(total).scalar_one(),
+        listings={
+            Scope(each.action_type or None, Status(each.status) if each.status else None): Listing(
+                Order(each.sort_order), each.accounted, each.horizon, each.pruned
+            )
+            for each in connection.execute(select(listings).where(listings.c.account_id == mine))
+        },
+        open={each.id: Row(*each) for each in connection.execute(open_rows)},
+        sums={_sum_key(each): each.value for each in kept_sums},
+        exemplars={
+            _sum_key(each): Exemplar(
+                each.exemplar_action_id, each.exemplar_sim_card_id, each.exemplar_at
+            )
+            for each in kept_sums
+            if each.exemplar_action_id is not None
+        },
+        failures=tuple(
+            msgspec.json.decode(body, type=Event) for body in connection.execute(latest).scalars()
+        ),
+    )
+
+
+def _sum_key(record: Record[tuple[object, ...]]) -> SumKey:
+    return SumKey(Metric(record.metric), record.action_type, record.label)

@@ -1,0 +1,108 @@
+"""The counting rules: what one sighting of one action means. Pure: values in, values out.
+
+    known     seen                     meaning
+    -------   ----------------------   ----------------------------------------------------
+    no        new, open                created
+    no        new, ended               created, entered its status
+    no        history, open            tracked: it counts when it ends
+    no        history, ended           nothing: it ended before anyone looked
+    yes       the same status          nothing
+    yes       no status at all         nothing
+    ended     another, but older       nothing: an earlier state that came late
+    yes       another status           followed; entered, if it is a status of ended actions
+
+*Open* is in progress, or a status that nobody knows. An action enters a status each time that
+it is seen in it after having been seen in another, so it may enter `interrupted` twice.
+"""
+
+from dataclasses import dataclass
+
+from exporter.ledger.model import Row
+from exporter.ledger.view import ENDED, Status
+from exporter.telnyx.wire import Action
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """What a sighting means: ``row`` is to be remembered (None: as before).
+
+    ``entered`` is the status of ended actions that it entered, ``left`` the status that it
+    was known in before.
+    """
+
+    row: Row | None = None
+    created: bool = False
+    entered: Status | None = None
+    left: str | None = None
+
+
+NOTHING = Transition()
+
+
+def is_history(action: Action, horizon: float | None) -> bool:
+    """Tell whether an action nobody knows dates from before the horizon (None: no history)."""
+    created = action.created_at if action.created_at is not None else action.updated_at
+    return horizon is not None and created is not None and created <= horizon
+
+
+def ended(status: str) -> Status | None:
+    """Return the status as one of ended actions, or None where the action is open."""
+    return Status(status) if status in ENDED else None
+
+
+def observe(
+    known: Row | None, action: Action, *, history: bool, now: float, keep: bool = False
+) -> Transition:
+    """Tell what it means to see ``action`` when ``known`` is what is remembered of it.
+
+    ``history`` is asked only for an action that nobody knows; ``keep`` remembers such a one
+    even where it means nothing, so that it is recognised later.
+    """
+    if known is None:
+        return _first_sight(action, history=history, now=now, keep=keep)
+    if not action.status or action.status == known.status or _is_stale(known, action):
+        return NOTHING
+    status = ended(action.status)
+    row = _row(action, seen_at=known.seen_at, ended_at=None if status is None else now)
+    row.position, row.stuck = known.position, known.stuck
+    row.sim_card_id = action.sim_card_id or known.sim_card_id
+    row.action_type = action.action_type or known.action_type
+    if row.created_at is None:
+        row.created_at = known.created_at
+    return Transition(row, entered=status, left=known.status)
+
+
+def _first_sight(action: Action, *, history: bool, now: float, keep: bool) -> Transition:
+    status = ended(action.status)
+    row = _row(action, seen_at=now, ended_at=None if status is None else now)
+    if not history:
+        return Transition(row, created=True, entered=status)
+    if status is None or keep:
+        return Transition(row)
+    return NOTHING
+
+
+def _is_stale(known: Row, action: Action) -> bool:
+    """Tell whether an ended action is shown as it was earlier (a replica behind, a late answer)."""
+    return (
+        known.ended_at is not None
+        and known.updated_at is not None
+        and action.updated_at is not None
+        and action.updated_at < known.updated_at
+    )
+
+
+def _row(action: Action, *, seen_at: float, ended_at: float | None) -> Row:
+    return Row(
+        id=action.id,
+        sim_card_id=action.sim_card_id,
+        action_type=action.action_type,
+        status=action.status,
+        reason=action.reason,
+        created_at=action.created_at,
+        updated_at=action.updated_at,
+        seen_at=seen_at,
+        ended_at=ended_at,
+        position=None,
+        stuck=False,
+    )
