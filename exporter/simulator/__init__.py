@@ -1,0 +1,1 @@
+"""A Telnyx account in memory, for the demo, the tests and users' own rehearsals."""

@@ -1,0 +1,72 @@
+"""What the tests of the simulator share: an account that stands still, and ways to reach it."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, contextmanager
+
+import httpx
+import pytest
+
+from exporter.simulator.clock import ManualClock
+from exporter.simulator.inprocess import InProcessTransport
+from exporter.simulator.server import serving
+from exporter.simulator.settings import QUIET, SimulatorSettings
+from exporter.simulator.simulator import Simulator
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """Return a clock that only the test moves."""
+    return ManualClock()
+
+
+@pytest.fixture
+def simulator(clock: ManualClock) -> Simulator:
+    """Return a simulator of an account in which nothing happens by itself."""
+    return Simulator(SimulatorSettings(world=QUIET), clock)
+
+
+@pytest.fixture
+def get() -> Callable[..., Awaitable[httpx.Response]]:
+    """Return a function that sends one GET to a simulator, with its key."""
+
+    async def send(simulator: Simulator, path: str, **params: object) -> httpx.Response:
+        async with httpx.AsyncClient(
+            transport=InProcessTransport(simulator),
+            base_url="http://simulator/v2/",
+            headers={"authorization": f"Bearer {simulator.key}"},
+        ) as client:
+            query = {name: str(value) for name, value in params.items()}
+            return await client.get(path, params=query)
+
+    return send
+
+
+@pytest.fixture
+def listening() -> Callable[[Simulator], AbstractContextManager[str]]:
+    """Return a context that serves a simulator on loopback, in a thread; it yields the URL."""
+
+    @contextmanager
+    def serve(simulator: Simulator) -> Iterator[str]:
+        url: Future[str] = Future()
+        stopping: Future[Callable[[], object]] = Future()
+
+        async def run() -> None:
+            stop = asyncio.Event()
+            loop = asyncio.get_running_loop()
+            stopping.set_result(lambda: loop.call_soon_threadsafe(stop.set))
+            async with serving(simulator) as base_url:
+                url.set_result(base_url)
+                await stop.wait()
+
+        thread = threading.Thread(target=asyncio.run, args=(run(),))
+        thread.start()
+        try:
+            yield url.result(timeout=10)
+        finally:
+            stopping.result(timeout=10)()
+            thread.join(timeout=10)
+
+    return serve

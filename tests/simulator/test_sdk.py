@@ -1,0 +1,159 @@
+"""The official SDK as an independent client, over real HTTP on loopback."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import replace
+
+import pytest
+import telnyx
+from telnyx import Telnyx
+from telnyx.types.sim_cards import action_list_params
+
+from exporter.ledger.view import KNOWN_ACTION_TYPES, Status
+from exporter.simulator.action import Filter
+from exporter.simulator.clock import ManualClock
+from exporter.simulator.faults import Fault
+from exporter.simulator.settings import QUIET, SimulatorSettings
+from exporter.simulator.simulator import Simulator
+
+STATUSES = ("in-progress", "completed", "failed")
+
+Listening = Callable[[Simulator], AbstractContextManager[str]]
+
+
+@pytest.fixture
+def account(clock: ManualClock) -> Simulator:
+    """Return an account with a history, single actions and a bulk, standing still."""
+    simulator = Simulator(SimulatorSettings(world=replace(QUIET, history=600, sim_cards=9)), clock)
+    ids = simulator.world.create(60)
+    simulator.world.create(40, bulk=True)
+    for each, status in zip(ids, list(Status)[1:] * 15, strict=False):
+        simulator.world.finish(each, status, "Because.")
+    return simulator
+
+
+@pytest.fixture
+def sdk(account: Simulator, listening: Listening) -> Iterator[Telnyx]:
+    """Return the official client, pointed at the account, without retries."""
+    with (
+        listening(account) as base_url,
+        Telnyx(api_key=account.key, base_url=base_url, max_retries=0) as client,
+    ):
+        yield client
+
+
+@pytest.mark.parametrize("size", [20, 250])
+def test_it_pages_through_everything(sdk: Telnyx, account: Simulator, size: int) -> None:
+    """Paging to the end gives each action once, as many as the total says."""
+    listed = [each.id for each in sdk.sim_cards.actions.list(page_size=size)]
+    assert len(listed) == len(set(listed)) == account.world.total(Filter()) == 700
+    meta = sdk.sim_cards.actions.list(page_size=size).meta
+    assert meta is not None
+    assert (meta.total_pages, meta.page_number) == (-(-700 // size), 1)
+    assert len(account.requests) == -(-700 // size) + 1
+
+
+@pytest.mark.parametrize(
+    ("wanted", "shown"),
+    [
+        *(({"status": each}, Filter(status=Status(each))) for each in STATUSES),
+        *(({"action_type": each}, Filter(action_type=each)) for each in KNOWN_ACTION_TYPES),
+    ],
+    ids=[*STATUSES, *KNOWN_ACTION_TYPES],
+)
+def test_it_filters(
+    sdk: Telnyx, account: Simulator, wanted: action_list_params.Filter, shown: Filter
+) -> None:
+    """Each documented status and type can be asked for: all that have it are listed, no others."""
+    listed = [each.id for each in sdk.sim_cards.actions.list(filter=wanted, page_size=250)]
+    actions = [account.world.get(each) for each in listed if each is not None]
+    assert all(each is not None and shown.shows(each) for each in actions)
+    assert len(set(listed)) == account.world.total(shown) > 0
+
+
+def test_it_filters_by_sim_card(sdk: Telnyx) -> None:
+    """The SIM cards of the account share out its actions."""
+    counts = []
+    for card in sdk.sim_cards.list():
+        assert card.id is not None
+        listed = list(sdk.sim_cards.actions.list(filter={"sim_card_id": card.id}, page_size=250))
+        assert {each.sim_card_id for each in listed} == {card.id}
+        counts.append(len(listed))
+    assert (len(counts), sum(counts)) == (9, 700)
+
+
+def test_it_filters_by_bulk(sdk: Telnyx) -> None:
+    """A bulk is listed, read by its id, and its actions are found by it."""
+    (bulk,) = sdk.bulk_sim_card_actions.list()
+    assert bulk.id is not None
+    listed = list(sdk.sim_cards.actions.list(filter={"bulk_sim_card_action_id": bulk.id}))
+    assert len(listed) == 40
+    assert len({each.created_at for each in listed}) == 1
+    assert sdk.bulk_sim_card_actions.retrieve(bulk.id).data == bulk
+
+
+def test_it_reads_one_action(sdk: Telnyx) -> None:
+    """Each listed action, interrupted ones and those of the history too, is read by its id."""
+    seen = {each.status.value: each for each in sdk.sim_cards.actions.list() if each.status}
+    assert set(seen) == {"in-progress", "completed", "failed", "interrupted"}
+    for each in seen.values():
+        assert each.id is not None
+        assert sdk.sim_cards.actions.retrieve(each.id).data == each
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "code"),
+    [
+        (Fault.UNAUTHORIZED, telnyx.AuthenticationError, "10009"),
+        (Fault.FORBIDDEN, telnyx.PermissionDeniedError, "10010"),
+        (Fault.THROTTLED, telnyx.RateLimitError, "10011"),
+    ],
+)
+def test_an_error_is_of_its_class(
+    sdk: Telnyx,
+    account: Simulator,
+    fault: Fault,
+    error: type[telnyx.APIStatusError],
+    code: str,
+) -> None:
+    """Each kind of refusal raises the SDK's own error for it."""
+    account.faults.script(fault)
+    with pytest.raises(error) as caught:
+        sdk.sim_cards.actions.list()
+    assert f"'code': '{code}'" in str(caught.value)
+
+
+def test_three_server_errors_are_server_errors(sdk: Telnyx, account: Simulator) -> None:
+    """Whichever 5xx comes, it is an InternalServerError."""
+    account.faults.script(*[Fault.SERVER_ERROR] * 3)
+    for _ in range(3):
+        with pytest.raises(telnyx.InternalServerError):
+            sdk.sim_cards.actions.list()
+
+
+def test_a_wrong_key_is_an_authentication_error(sdk: Telnyx) -> None:
+    """A client with another key is not let in."""
+    with pytest.raises(telnyx.AuthenticationError):
+        sdk.with_options(api_key="KEY-wrong").sim_cards.actions.list()
+
+
+def test_an_unknown_action_is_not_found(sdk: Telnyx) -> None:
+    """An id that nothing has raises NotFoundError."""
+    with pytest.raises(telnyx.NotFoundError):
+        sdk.sim_cards.actions.retrieve("6a09cdc3-8948-47f0-aa62-74ac943d6c58")
+
+
+def test_a_bad_parameter_is_unprocessable(sdk: Telnyx) -> None:
+    """A page that is too large raises UnprocessableEntityError."""
+    with pytest.raises(telnyx.UnprocessableEntityError):
+        sdk.sim_cards.actions.list(page_size=251)
+
+
+@pytest.mark.parametrize("fault", [Fault.RESET, Fault.SILENCE])
+def test_a_broken_connection_is_a_connection_error(
+    sdk: Telnyx, account: Simulator, fault: Fault
+) -> None:
+    """Resets and silence raise the SDK's APIConnectionError or its time-out."""
+    account.faults.script(fault)
+    with pytest.raises(telnyx.APIConnectionError):
+        sdk.with_options(timeout=0.2).sim_cards.actions.list()
