@@ -1,0 +1,71 @@
+"""The first poll of an account: what is there already is history, and counts as nothing.
+
+The history is not read: its totals are asked for, and the end of the listing where new actions
+appear is remembered one by one, so that what is new can be told from it. What is in progress is
+listed whole and tracked, as it counts when it ends.
+"""
+
+from exporter.ledger.model import Listing, Order, Scope
+from exporter.polling.coverage import Coverage
+from exporter.polling.order import created, learn
+from exporter.polling.plan import pages_of
+from exporter.polling.reader import Reader
+from exporter.polling.running import list_running
+from exporter.polling.totals import baseline_sums, take_totals
+
+LISTINGS = 3
+"""How often the actions in progress are listed at most, until no page moved meanwhile."""
+
+
+async def baseline(reader: Reader, coverage: Coverage) -> None:
+    """Take the first picture of an account into the draft; all of it or nothing counts."""
+    for scope in coverage.heads:
+        await first_look(reader, scope)
+    for kind in coverage.types:
+        head = Scope(kind, None)
+        listing = reader.listing(head) or unlisted(reader.draft.now)
+        for _ in range(LISTINGS):
+            total = await list_running(reader, head, listing)
+            if total is None or len(reader.open_rows(kind)) >= total:
+                break
+    totals = await take_totals(
+        reader,
+        types=coverage.action_types or tuple(reader.ledger.book.types),
+        whole=not coverage.action_types,
+        statuses=coverage.statuses,
+        running=reader.running(),
+    )
+    reader.draft.fixed.update(baseline_sums(totals))
+    reader.draft.baseline_at = reader.draft.audit_at = reader.draft.now
+
+
+async def first_look(reader: Reader, scope: Scope) -> None:
+    """Read the ends of a listing: its order, and from when on its actions are known."""
+    pages = {1: await reader.fetch(scope, 1)}
+    first = last = pages[1]
+    total = len(first.actions) if first.total is None else first.total
+    if total > reader.size:
+        number = pages_of(total, reader.size)
+        last = pages[number] = await reader.fetch(scope, number)
+    order = learn(first.actions, last.actions)
+    if order is Order.NONE or total <= reader.size:
+        kept = pages
+    else:
+        kept = {n: page for n, page in pages.items() if (n == 1) == (order is Order.NEWEST)}
+    times = created(action for page in kept.values() for action in page.actions)
+    newest = max(times, default=None)
+    if total <= reader.size:
+        horizon = None  # all of it is remembered: whatever else turns up is new
+    elif order is Order.NONE:
+        horizon = max(reader.draft.now, newest or 0.0)  # only time tells old from new
+    else:
+        horizon = min(times, default=reader.draft.now)
+    listing = Listing(order, total, horizon, newest)
+    reader.draft.listings[scope] = listing
+    for number, page in kept.items():
+        await reader.take(page, number, listing, placed=scope.status is None, history=True)
+
+
+def unlisted(since: float | None) -> Listing:
+    """Return a stand-in for a listing that is not read: known since ``since``, in no order."""
+    return Listing(Order.NONE, 0, since)

@@ -1,0 +1,37 @@
+"""What of an account is asked for, and which listings that makes. Pure."""
+
+from dataclasses import dataclass
+
+from exporter.ledger.model import Scope
+from exporter.ledger.view import Status
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """The action types and statuses of an account that are asked for; empty means all."""
+
+    action_types: tuple[str, ...]
+    statuses: tuple[Status, ...]
+
+    @property
+    def unfiltered(self) -> bool:
+        """Tell whether listings of every status are read: interrupted is no filter value."""
+        return not self.statuses or Status.INTERRUPTED in self.statuses
+
+    @property
+    def running(self) -> bool:
+        """Tell whether actions in progress are followed."""
+        return self.unfiltered or Status.IN_PROGRESS in self.statuses
+
+    @property
+    def types(self) -> tuple[str | None, ...]:
+        """Return the filters on the action type that listings are asked with, None for none."""
+        return self.action_types or (None,)
+
+    @property
+    def heads(self) -> tuple[Scope, ...]:
+        """Return the listings that new actions are looked for in."""
+        filters: tuple[Status | None, ...] = (None,)
+        if not self.unfiltered:
+            filters = tuple(each for each in self.statuses if each is not Status.IN_PROGRESS)
+        return tuple(Scope(kind, status) for kind in self.types for status in filters)

@@ -1,0 +1,95 @@
+"""One poll of one account: head, in flight, departures, audit, commit.
+
+It puts the steps in order; each step decides for itself what to ask. A search for what is new
+is taken in whole or not at all, as a gap in the middle of a listing would not be found again;
+what became of known actions is true one by one.
+"""
+
+from exporter.clock import Clock
+from exporter.errors import PollError
+from exporter.ledger.ledger import Ledger
+from exporter.ledger.model import Scope
+from exporter.polling.audit import audit, due
+from exporter.polling.baseline import baseline, first_look, unlisted
+from exporter.polling.coverage import Coverage
+from exporter.polling.head import HeadSearch
+from exporter.polling.reader import Reader
+from exporter.polling.running import follow, relist
+from exporter.telnyx.client import Client
+
+
+class Cycle:
+    """Polls one account, once each `run`; ``audit_interval`` is in seconds."""
+
+    def __init__(
+        self,
+        *,
+        client: Client,
+        ledger: Ledger,
+        clock: Clock,
+        coverage: Coverage,
+        audit_interval: float,
+        page_size: int,
+        concurrency: int,
+    ) -> None:
+        """Keep the parts; nothing is asked yet."""
+        self._client = client
+        self._ledger = ledger
+        self._clock = clock
+        self._coverage = coverage
+        self._audit_interval = audit_interval
+        self._page_size = page_size
+        self._concurrency = concurrency
+
+    async def run(self) -> int:
+        """Poll the account, commit and publish; returns how many actions could not be found.
+
+        Raises PollError or StateError. What was committed by then is true, though it is not all
+        there is; what is published stays as it was.
+        """
+        await self._ledger.open(self._clock.now())
+        reader = Reader(
+            client=self._client,
+            ledger=self._ledger,
+            clock=self._clock,
+            size=self._page_size,
+            concurrency=self._concurrency,
+        )
+        shortfall = 0
+        if self._ledger.book.baseline_at is None:
+            await baseline(reader, self._coverage)
+        else:
+            shortfall = await self._poll(reader)
+        await self._ledger.note_stuck(reader.draft)
+        await reader.commit()
+        await self._ledger.publish(self._clock.now())
+        return shortfall
+
+    async def _poll(self, reader: Reader) -> int:
+        """Find what is new and what became of the known; audit when it is time."""
+        totals: dict[Scope, int | None] = {}
+        shortfall = 0
+        for scope in self._coverage.heads:
+            listing = reader.listing(scope)
+            if listing is None:  # the configuration asks for it since now
+                await first_look(reader, scope)
+                continue
+            head = await HeadSearch(reader, scope, listing).run()
+            totals[scope] = head.total
+            shortfall += head.shortfall
+        try:
+            for kind in self._coverage.types:
+                await self._follow(reader, Scope(kind, None), totals)
+            book = self._ledger.book
+            if due(book.audit_at, interval=self._audit_interval, now=reader.draft.now):
+                await audit(reader, self._coverage, totals)
+        except PollError:
+            await reader.commit()
+            raise
+        return shortfall
+
+    async def _follow(self, reader: Reader, head: Scope, totals: dict[Scope, int | None]) -> None:
+        if self._coverage.unfiltered:
+            await follow(reader, head, totals.get(head))
+        elif self._coverage.running:
+            await relist(reader, head, unlisted(self._ledger.book.baseline_at), None)

@@ -1,0 +1,224 @@
+"""Finding the actions that nobody has seen yet, at the end of the listing where they appear.
+
+The listing's total says how many are missing; pages are read until they are found. What is new
+is decided by identity, never by the totals: those only say how far to look. A long catch-up is
+read from its old end, so that what is missing stays in one piece, at the new end.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from exporter.ledger.model import Listing, Order, Scope
+from exporter.polling.order import TOLERANCE, contradicts, created, learn
+from exporter.polling.plan import pages_of
+from exporter.polling.reader import Look, Reader
+from exporter.polling.unsorted import find_unsorted
+from exporter.telnyx.wire import Page
+
+CHUNK = 40
+"""Pages that are read before what they brought is committed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What the head of a listing said.
+
+    ``total`` is the listing's, None where the API does not say. ``shortfall`` is how many
+    actions it promised that are not to be found: the audit has to tell.
+    """
+
+    total: int | None
+    shortfall: int
+
+
+class HeadSearch:
+    """The search for what is new in one listing that is known, during one poll."""
+
+    def __init__(self, reader: Reader, scope: Scope, listing: Listing) -> None:
+        """Begin with what is known of the listing; ``reader`` takes in what is found."""
+        self._reader = reader
+        self._scope = scope
+        self._listing = listing
+        self._total: int | None = None
+
+    async def run(self) -> Head:
+        """Find what is new, and leave the listing in the draft as accounted for."""
+        page, number = await self._new_end()
+        if contradicts(self._listing.order, page.actions):
+            page, number = await self._learn_anew()
+        before = self._listing
+        await self._find(page, number)
+        if self._missing() > 0 and pages_of(self._total or 0, self._reader.size) > 1:
+            # Not where it should be: the order is not what it was, or pages that were read side
+            # by side moved meanwhile. So once more, one page after the other.
+            width, self._reader.concurrency = self._reader.concurrency, 1
+            try:
+                page, number = await self._learn_anew()
+                await self._find(page, number)
+            finally:
+                self._reader.concurrency = width
+        return self._settle(before)
+
+    async def _new_end(self) -> tuple[Page, int]:
+        """Ask for the page where new actions appear; one request, or two if the listing shrank."""
+        reader, number = self._reader, 1
+        if self._listing.order is Order.OLDEST:
+            number = max(1, pages_of(self._listing.accounted, reader.size))
+        page = await reader.fetch(self._scope, number)
+        if number > 1 and not page.actions and page.total is not None:
+            number = max(1, pages_of(page.total, reader.size))
+            page = await reader.fetch(self._scope, number)
+        return page, number
+
+    async def _learn_anew(self) -> tuple[Page, int]:
+        """Find out the order again, from both ends of the listing."""
+        first = last = await self._reader.fetch(self._scope, 1)
+        number = pages_of(first.total or 0, self._reader.size)
+        if number > 1:
+            last = await self._reader.fetch(self._scope, number)
+        order = learn(first.actions, last.actions)
+        self._listing = replace(self._listing, order=order)
+        return (last, number) if order is Order.OLDEST and number > 1 else (first, 1)
+
+    async def _find(self, page: Page, number: int) -> None:
+        self._total = page.total
+        if self._listing.order is Order.NONE and self._missing() > 0:
+            # Anywhere: all of it has to be read, this page included.
+            found = await find_unsorted(
+                self._reader, self._scope, self._listing, self._missing(), page.total or 0
+            )
+            self._account(found)
+        elif self._listing.order is Order.OLDEST:
+            await self._read_up(await self._take(page, number))
+        else:
+            await self._read_from_top(page)
+
+    async def _read_from_top(self, page: Page) -> None:
+        """Newest first: read down from the first page until nothing is missing."""
+        if self._missing() > CHUNK * self._reader.size:
+            page = await self._catch_up(page)
+        self._total = page.total
+        look = await self._take(page, 1)
+        if self._listing.order is not Order.NONE:
+            goal = self._listing.accounted + max(0, self._missing())
+            if not self._at_bottom(look, goal, edge=True):
+                await self._read_down(2, goal, edge=True)
+        if times := created(page.actions):
+            self._listing = replace(self._listing, frontier=max(times))
+
+    async def _catch_up(self, page: Page) -> Page:
+        """Read and commit what is missing, chunk by chunk from its old end, but for the last."""
+        total = page.total or 0
+        size = self._reader.size
+        edge = True
+        while (missing := total - self._listing.accounted) > CHUNK * size:
+            before = self._listing.accounted
+            start = pages_of(missing, size) - CHUNK + 1
+            # So many are accounted for once all from this page on downwards are found.
+            goal = total - (start - 1) * size
+            total = await self._read_down(start, goal, edge=edge) or total
+            await self._commit()
+            edge = False
+            if self._listing.accounted == before:
+                break
+        # What came meanwhile moved the first page: it is read again then.
+        return page if total == page.total else await self._reader.fetch(self._scope, 1)
+
+    async def _read_down(self, number: int, goal: int, *, edge: bool) -> int | None:
+        """Read from a page on, towards older, until ``goal`` actions are accounted for.
+
+        ``edge`` asks for a known action below the last unknown one as well. Returns the total
+        that the last page told.
+        """
+        total = self._total
+        while total is None or number <= pages_of(total, self._reader.size):
+            wanted = pages_of(max(0, goal - self._listing.accounted), self._reader.size)
+            looks = await self._read(number, max(1, wanted))
+            total = looks[-1].page.total
+            number += len(looks)
+            if self._at_bottom(looks[-1], goal, edge=edge):
+                break
+        return total
+
+    async def _read_up(self, look: Look) -> None:
+        """Oldest first: read up from the page where the known ones end, to the end."""
+        top, uncommitted = look, 1
+        while look.number > 1 and _all_new(look):
+            # The listing shrank at its old end: what is new begins further down.
+            (look,) = await self._read(look.number - 1, 1)
+        while True:
+            self._total = top.page.total
+            last = pages_of(self._total or 0, self._reader.size)
+            if top.number >= last or not top.page.actions:
+                break
+            looks = await self._read(top.number + 1, last - top.number)
+            top, uncommitted = looks[-1], uncommitted + len(looks)
+            if uncommitted >= CHUNK:
+                await self._commit()
+                uncommitted = 0
+        if times := created(top.page.actions):
+            self._listing = replace(self._listing, frontier=max(times))
+
+    async def _commit(self) -> None:
+        self._reader.draft.listings[self._scope] = self._listing
+        await self._reader.commit()
+
+    async def _read(self, number: int, wanted: int) -> Sequence[Look]:
+        """Read pages side by side, at most ``wanted``, and account for what they bring."""
+        width = min(self._reader.concurrency, wanted)
+        looks = await self._reader.read(
+            self._scope, range(number, number + width), self._listing, spare=self._missing()
+        )
+        for look in looks:
+            self._account(self._news(look))
+        return looks
+
+    async def _take(self, page: Page, number: int) -> Look:
+        look = await self._reader.take(
+            page,
+            number,
+            self._listing,
+            placed=self._scope.status is None,
+            spare=self._missing(),
+        )
+        self._account(self._news(look))
+        return look
+
+    def _news(self, look: Look) -> int:
+        """Count what is new to this listing: under a status filter, a change makes it so."""
+        entered = look.seen.changed if self._scope.status is not None else 0
+        return look.seen.new + entered
+
+    def _account(self, found: int) -> None:
+        self._listing = replace(self._listing, accounted=self._listing.accounted + found)
+
+    def _missing(self) -> int:
+        return 0 if self._total is None else self._total - self._listing.accounted
+
+    def _at_bottom(self, look: Look, goal: int, *, edge: bool) -> bool:
+        """Tell whether nothing new is to be expected below a page."""
+        if len(look.page.actions) + look.page.malformed < self._reader.size:
+            return True
+        if self._listing.accounted >= goal and (look.seen.ends_known or not edge):
+            return True
+        times = created(look.page.actions)
+        frontier = self._listing.frontier
+        if frontier is None or not times or self._news(look):
+            return False
+        return max(times) < frontier - TOLERANCE
+
+    def _settle(self, before: Listing) -> Head:
+        """Agree with the total: less than accounted for was pruned, more is written off."""
+        shortfall = max(0, self._missing())
+        if self._total is not None:
+            gone = max(0, -self._missing())
+            self._listing = replace(
+                self._listing, accounted=self._total, pruned=self._listing.pruned + gone
+            )
+        if self._listing != before or self._scope in self._reader.draft.listings:
+            self._reader.draft.listings[self._scope] = self._listing
+        return Head(self._total, shortfall)
+
+
+def _all_new(look: Look) -> bool:
+    return 0 < len(look.page.actions) == look.seen.new

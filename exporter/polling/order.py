@@ -1,0 +1,58 @@
+"""How a listing is sorted: found out from what it holds. Pure: values in, values out.
+
+The API promises no order, so none is assumed: each page that is read is checked, and what
+contradicts the order that was found so far is seen.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+from exporter.ledger.model import Order
+from exporter.telnyx.wire import Action
+
+TOLERANCE = 2.0
+"""Seconds by which neighbours may stand the wrong way round: rows that were committed together."""
+
+
+def created(actions: Iterable[Action]) -> list[float]:
+    """Return when actions were created, leaving out those that do not say."""
+    return [action.created_at for action in actions if action.created_at is not None]
+
+
+def direction(times: Sequence[float]) -> Order | None:
+    """Return the order that a run of times shows; None where it shows neither way."""
+    falls = all(later <= earlier + TOLERANCE for earlier, later in pairwise(times))
+    rises = all(later >= earlier - TOLERANCE for earlier, later in pairwise(times))
+    if falls and rises:
+        return None
+    if falls:
+        return Order.NEWEST
+    return Order.OLDEST if rises else Order.NONE
+
+
+def learn(first_page: Sequence[Action], last_page: Sequence[Action]) -> Order:
+    """Return the order of a listing of which the first and the last page are known.
+
+    What shows no direction (all created at once, or too few) is taken as newest first: that is
+    the likely one, and the next page that contradicts it is noticed.
+    """
+    within = {direction(created(page)) for page in (first_page, last_page)} - {None}
+    across = direction(_ends(first_page, last_page))
+    found = within | ({across} - {None})
+    if not found:
+        return Order.NEWEST
+    if len(found) > 1:
+        return Order.NONE
+    return found.pop() or Order.NEWEST
+
+
+def contradicts(order: Order, page: Sequence[Action]) -> bool:
+    """Tell whether a page cannot be of a listing in this order."""
+    seen = direction(created(page))
+    return order is not Order.NONE and seen is not None and seen is not order
+
+
+def _ends(first_page: Sequence[Action], last_page: Sequence[Action]) -> list[float]:
+    """Return a time of each page, in the order of the listing."""
+    pages = (created(first_page), created(last_page))
+    return [times[0] for times in pages if times]

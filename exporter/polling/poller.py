@@ -1,0 +1,162 @@
+"""One account's poll from outside: its deadline, what its failure means, what follows it.
+
+It must not ask the API anything itself, nor know when the next poll comes: it only says how
+long that has to wait.
+"""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+from exporter.clock import Clock
+from exporter.errors import (
+    Cause,
+    DeadlineError,
+    ExporterError,
+    PollError,
+    RateLimitedError,
+    StateError,
+)
+from exporter.ledger.ledger import Ledger
+from exporter.ledger.model import Event
+from exporter.polling.cycle import Cycle
+
+SHORTEST_DEADLINE = 300.0
+"""Seconds that a poll may take at least: a long catch-up commits as it goes, and goes on."""
+
+LONGEST_AUTH_PAUSE = 300.0
+"""Seconds between polls at most while the key is refused."""
+
+AUTH_PACE = 5
+"""How many intervals lie between polls while the key is refused, within the pause above."""
+
+
+class Journal(Protocol):
+    """Who writes down what happened."""
+
+    def action(self, event: Event) -> None:
+        """Write down what happened to one action."""
+
+    def poll_failed(self, account: str, cause: Cause, error: str) -> None:
+        """Write down that an account cannot be polled."""
+
+    def poll_recovered(self, account: str) -> None:
+        """Write down that it can be again."""
+
+    def crashed(self, account: str, error: BaseException) -> None:
+        """Write down a defect."""
+
+    def not_found(self, account: str, count: int) -> None:
+        """Write down that actions are missing in a listing."""
+
+    def baseline_taken(self, account: str, in_progress: int) -> None:
+        """Write down that an account was polled for the first time."""
+
+
+class Tally(Protocol):
+    """Who counts polls."""
+
+    def poll_succeeded(self, at: float, seconds: float) -> None:
+        """Count a poll that ended well."""
+
+    def poll_failed(self, at: float, seconds: float, cause: Cause, error: str) -> None:
+        """Count a poll that failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How an account is polled; all in seconds."""
+
+    interval: float
+    retention: float
+
+    @property
+    def deadline(self) -> float:
+        """Return how long a poll may take."""
+        return max(SHORTEST_DEADLINE, self.interval)
+
+
+class Poller:
+    """Polls one account; nothing that goes wrong leaves `poll` but its cancellation."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        cycle: Cycle,
+        ledger: Ledger,
+        clock: Clock,
+        pace: Pace,
+        tally: Tally,
+        journal: Journal,
+    ) -> None:
+        """Keep the parts."""
+        self._name = name
+        self._cycle = cycle
+        self._ledger = ledger
+        self._clock = clock
+        self._pace = pace
+        self._tally = tally
+        self._journal = journal
+        self._failing: Cause | None = None
+
+    async def poll(self) -> float:
+        """Poll once; returns for how many seconds the next poll has to wait at least."""
+        started = self._clock.monotonic()
+        try:
+            await self._attempt()
+        except ExporterError as exc:
+            self._failed(exc, exc.cause, started)
+            await self._tell_rest()
+            return self._pause(exc)
+        except Exception as exc:  # noqa: BLE001 - one account's defect must not touch another
+            self._journal.crashed(self._name, exc)
+            self._failed(exc, Cause.INTERNAL, started)
+            return 0.0
+        self._tally.poll_succeeded(self._clock.now(), self._clock.monotonic() - started)
+        if self._failing is not None:
+            self._failing = None
+            self._journal.poll_recovered(self._name)
+        return 0.0
+
+    async def _attempt(self) -> None:
+        """Poll within the deadline, tell what happened, forget what is old."""
+        try:
+            async with asyncio.timeout(self._pace.deadline):
+                new = not self._ledger.view.baselined
+                shortfall = await self._cycle.run()
+                if new and self._ledger.book.audit_at is not None:
+                    self._journal.baseline_taken(self._name, len(self._ledger.book.open))
+                if shortfall:
+                    self._journal.not_found(self._name, shortfall)
+                await self._tell()
+                await self._ledger.forget(self._clock.now() - self._pace.retention)
+        except TimeoutError as exc:
+            raise DeadlineError(f"the poll took longer than {self._pace.deadline:g} s") from exc
+
+    async def _tell(self) -> None:
+        """Write down what was committed and not yet told: told first, cleared then."""
+        while events := await self._ledger.unlogged():
+            for _, event in events:
+                self._journal.action(event)
+            await self._ledger.logged([number for number, _ in events])
+
+    async def _tell_rest(self) -> None:
+        """Tell what a failed poll committed before it failed; if that fails, the next one does."""
+        with suppress(StateError):
+            await self._tell()
+
+    def _failed(self, exc: Exception, cause: Cause, started: float) -> None:
+        text = str(exc) or type(exc).__name__
+        self._tally.poll_failed(self._clock.now(), self._clock.monotonic() - started, cause, text)
+        if cause is not self._failing:
+            self._failing = cause
+            self._journal.poll_failed(self._name, cause, text)
+
+    def _pause(self, exc: ExporterError) -> float:
+        if isinstance(exc, RateLimitedError):
+            return exc.retry_after
+        if isinstance(exc, PollError) and exc.cause is Cause.AUTH:
+            return min(self._pace.interval * AUTH_PACE, LONGEST_AUTH_PAUSE)
+        return 0.0

@@ -1,0 +1,181 @@
+"""Reading pages into one unit of work: the seam between asking and knowing.
+
+It keeps the draft of the poll, which actions were seen in it, and the size of pages as the
+server serves them. It must not decide what to read next.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from exporter.clock import Clock
+from exporter.errors import InvalidResponseError, NotFoundError
+from exporter.ledger.ledger import Ledger, Seen, Sight
+from exporter.ledger.model import Listing, Order, Row, Scope
+from exporter.ledger.view import Status
+from exporter.polling.plan import first_position
+from exporter.telnyx.client import Client
+from exporter.telnyx.query import Query
+from exporter.telnyx.wire import Action, Page
+
+T = TypeVar("T")
+
+ALL_NEW = Listing(Order.NONE, 0, None)
+"""A listing without history: all that nobody knows is new."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A page that was read, its number, and what it brought."""
+
+    number: int
+    page: Page
+    seen: Seen
+
+
+class Reader:
+    """Asks for pages and single actions, and takes what comes into the draft."""
+
+    def __init__(
+        self, *, client: Client, ledger: Ledger, clock: Clock, size: int, concurrency: int
+    ) -> None:
+        """Begin a unit of work; ``size`` is the page size to ask for."""
+        self.size = size
+        self.concurrency = concurrency
+        self.ledger = ledger
+        self.seen: set[str] = set()
+        self._asked = size
+        self._client = client
+        self._clock = clock
+        self.draft = ledger.begin(clock.now())
+
+    async def commit(self) -> None:
+        """Commit what was read so far, and begin the next unit of work."""
+        await self.ledger.commit(self.draft)
+        self.restart()
+
+    def restart(self) -> None:
+        """Give up what was read since the last commit, and begin a new unit of work."""
+        self.draft = self.ledger.begin(self._clock.now())
+
+    def listing(self, scope: Scope) -> Listing | None:
+        """Return what is known of a listing, this unit of work included."""
+        return self.draft.listings.get(scope) or self.ledger.book.listings.get(scope)
+
+    def open_rows(self, action_type: str | None) -> dict[str, Row]:
+        """Return the open actions (of one type), this unit of work included."""
+        rows = {**self.ledger.book.open, **self.draft.rows}
+        return {
+            id_: row
+            for id_, row in rows.items()
+            if row.ended_at is None
+            and id_ not in self.draft.removed
+            and (action_type is None or row.action_type == action_type)
+        }
+
+    async def fetch(self, scope: Scope, number: int) -> Page:
+        """Ask for one page, and take nothing of it in yet."""
+        page = await self._client.list(Query(number, self._asked, scope.status, scope.action_type))
+        if page.page_size is not None and 0 < page.page_size < self._asked:
+            self.size = page.page_size
+        return page
+
+    def account(self, scope: Scope, new: int) -> None:
+        """Account for new actions that were not found at the head of their listing."""
+        listing = self.listing(scope)
+        if new and listing is not None:
+            self.draft.listings[scope] = replace(listing, accounted=listing.accounted + new)
+
+    def running(self) -> Counter[str]:
+        """Count what is in progress, by action type as it is exported; "" for all."""
+        counts: Counter[str] = Counter()
+        for row in self.open_rows(None).values():
+            if row.status == Status.IN_PROGRESS:
+                counts.update((self.ledger.book.label(row.action_type), ""))
+        return counts
+
+    async def total(self, scope: Scope) -> int | None:
+        """Ask how many actions a listing holds."""
+        return (await self._client.list(Query(1, 1, scope.status, scope.action_type))).total
+
+    async def take(
+        self,
+        page: Page,
+        number: int,
+        listing: Listing,
+        *,
+        placed: bool,
+        history: bool = False,
+        spare: int = 0,
+    ) -> Look:
+        """Take a page in.
+
+        ``placed`` says that it is of the listing that positions refer to, ``history`` that all
+        on it dates from before the baseline; ``spare`` is how many actions are yet missing.
+        """
+        sight = Sight(None if history else listing, spare=spare)
+        if placed and page.total is not None:
+            first, step = first_position(listing, page=number, size=self.size, total=page.total)
+            sight = replace(sight, first=first, step=step)
+        seen = await self.ledger.absorb(self.draft, page.actions, sight)
+        self.seen.update(action.id for action in page.actions)
+        return Look(number, page, seen)
+
+    async def read(
+        self, scope: Scope, numbers: Sequence[int], listing: Listing, *, spare: int = 0
+    ) -> tuple[Look, ...]:
+        """Ask for pages of one listing side by side, and take them in, in their order."""
+        pages = await gather([self.fetch(scope, number) for number in numbers])
+        looks = []
+        for number, page in zip(numbers, pages, strict=True):
+            look = await self.take(page, number, listing, placed=scope.status is None, spare=spare)
+            spare -= look.seen.new
+            looks.append(look)
+        return tuple(looks)
+
+    async def take_known(self, actions: Sequence[Action], listing: Listing) -> tuple[Action, ...]:
+        """Take in those that are known already; returns the others."""
+        strange = await self.ledger.strangers(self.draft, actions)
+        ids = {action.id for action in strange}
+        known = [action for action in actions if action.id not in ids]
+        await self.ledger.absorb(self.draft, known, Sight(listing))
+        self.seen.update(action.id for action in known)
+        return strange
+
+    async def take_new(self, actions: Sequence[Action]) -> Seen:
+        """Take in actions that are new, whenever they were created."""
+        self.seen.update(action.id for action in actions)
+        return await self.ledger.absorb(self.draft, actions, Sight(ALL_NEW))
+
+    async def ask(self, rows: Sequence[Row], listing: Listing) -> None:
+        """Ask for single actions by their ids; one that is not there any more vanishes."""
+        for start in range(0, len(rows), self.concurrency):
+            part = rows[start : start + self.concurrency]
+            answers = await gather([self._one(row.id) for row in part])
+            found = [action for action in answers if action is not None]
+            await self.ledger.absorb(self.draft, found, Sight(listing))
+            for row, answer in zip(part, answers, strict=True):
+                self.seen.add(row.id)
+                if answer is None:
+                    self.draft.vanish(row)
+
+    async def _one(self, action_id: str) -> Action | None:
+        try:
+            action = await self._client.get(action_id)
+        except NotFoundError:
+            return None
+        if action.id != action_id:
+            raise InvalidResponseError("asked for one action, got another")
+        return action
+
+
+async def gather(calls: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """Run calls side by side; the first error ends the others and is raised as it is."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(call) for call in calls]
+    except ExceptionGroup as exc:
+        raise exc.exceptions[0] from exc
+    return [task.result() for task in tasks]

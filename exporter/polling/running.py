@@ -1,0 +1,148 @@
+"""What became of the actions in progress: who still is, who has left, and to which status.
+
+Those that were not seen at the head are resolved by whatever costs the fewest requests: the
+list of all in progress, the pages of the listing where they stand, or one request each.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from exporter.ledger.model import Listing, Order, Row, Scope
+from exporter.ledger.view import Status
+from exporter.polling.order import created
+from exporter.polling.plan import lists_cheaper, lists_on, pages_of, plan, worth_searching
+from exporter.polling.reader import Look, Reader
+
+
+async def follow(reader: Reader, head: Scope, total: int | None) -> None:
+    """Learn the status of every open action of the unfiltered listing ``head``.
+
+    ``total`` is how many actions it holds, None where the API does not say.
+    """
+    listing = reader.listing(head)
+    wanted = _unseen(reader, reader.open_rows(head.action_type).values())
+    if listing is None or not wanted:
+        return
+    everything = plan(wanted, listing, size=reader.size, total=total)
+    running = len(reader.open_rows(head.action_type))
+    if lists_cheaper(everything, running=running, size=reader.size):
+        first = await _first_running(reader, head, listing)
+        left = first.page.total
+        if left is None or lists_on(
+            everything, departed=max(0, running - left), running=left, size=reader.size
+        ):
+            await _rest_running(reader, head, first, listing)
+    await resolve(reader, head, listing, _unseen(reader, wanted), total)
+
+
+async def relist(reader: Reader, head: Scope, listing: Listing, total: int | None) -> None:
+    """List all that is in progress, and learn what became of those that are not on the list."""
+    reader.seen.clear()
+    await list_running(reader, head, listing)
+    left = _unseen(reader, reader.open_rows(head.action_type).values())
+    await resolve(reader, head, listing, left, total)
+
+
+async def list_running(reader: Reader, head: Scope, listing: Listing) -> int | None:
+    """List all that is in progress; returns how many the API says there are."""
+    first = await _first_running(reader, head, listing)
+    await _rest_running(reader, head, first, listing)
+    return first.page.total
+
+
+async def resolve(
+    reader: Reader, head: Scope, listing: Listing, wanted: Sequence[Row], total: int | None
+) -> None:
+    """Learn the status of each of ``wanted``; one that is still in progress simply stays."""
+    steps = plan(wanted, listing, size=reader.size, total=total)
+    for part in _parts(steps.pages, reader.concurrency):
+        await _read(reader, head, part, listing)
+    left = _unseen(reader, wanted)
+    if listing.order is not Order.NONE and total is not None:
+        left = await _search(reader, head, listing, left, total)
+    await reader.ask(left, listing)
+
+
+async def _search(
+    reader: Reader, head: Scope, listing: Listing, wanted: Sequence[Row], total: int
+) -> Sequence[Row]:
+    """Find actions by when they were created; returns those that it is not worth it for."""
+    while worth_searching(len(wanted), size=reader.size, total=total):
+        before = len(wanted)
+        number = await _page_of_latest(reader, head, listing, wanted, total)
+        while number is not None:
+            held = len(wanted)
+            await _read(reader, head, [number], listing)
+            wanted = _unseen(reader, wanted)
+            number = _next_older(number, listing, pages_of(total, reader.size))
+            if len(wanted) == held:
+                break
+        if len(wanted) == before:
+            break
+    return wanted
+
+
+async def _page_of_latest(
+    reader: Reader, head: Scope, listing: Listing, wanted: Sequence[Row], total: int
+) -> int | None:
+    """Find the page where the latest created of ``wanted`` stands, by halving."""
+    times = [row.created_at for row in wanted if row.created_at is not None]
+    if not times:
+        return None
+    pages = pages_of(total, reader.size)
+    # Counted from the new end, so that one search serves both orders.
+    low, high = 1, pages
+    while low < high:
+        middle = (low + high) // 2
+        number = middle if listing.order is Order.NEWEST else pages + 1 - middle
+        (look,) = await _read(reader, head, [number], listing)
+        found = created(look.page.actions)
+        if found and min(found) > max(times):
+            low = middle + 1
+        else:
+            high = middle
+    return low if listing.order is Order.NEWEST else pages + 1 - low
+
+
+def _next_older(number: int, listing: Listing, pages: int) -> int | None:
+    if listing.order is Order.NEWEST:
+        return number + 1 if number < pages else None
+    return number - 1 if number > 1 else None
+
+
+async def _first_running(reader: Reader, head: Scope, listing: Listing) -> Look:
+    scope = Scope(head.action_type, Status.IN_PROGRESS)
+    (first,) = await reader.read(scope, [1], listing)
+    reader.account(head, first.seen.new)
+    return first
+
+
+async def _rest_running(reader: Reader, head: Scope, first: Look, listing: Listing) -> None:
+    """Read the list of all in progress to its end, after its first page."""
+    scope = Scope(head.action_type, Status.IN_PROGRESS)
+    if first.page.total is not None:
+        numbers = range(2, pages_of(first.page.total, reader.size) + 1)
+        for part in _parts(numbers, reader.concurrency):
+            for look in await reader.read(scope, part, listing):
+                reader.account(head, look.seen.new)
+        return
+    look = first
+    while len(look.page.actions) + look.page.malformed >= reader.size:
+        (look,) = await reader.read(scope, [look.number + 1], listing)
+        reader.account(head, look.seen.new)
+
+
+async def _read(
+    reader: Reader, head: Scope, numbers: Sequence[int], listing: Listing
+) -> Sequence[Look]:
+    looks = await reader.read(head, numbers, listing)
+    for look in looks:
+        reader.account(head, look.seen.new)
+    return looks
+
+
+def _unseen(reader: Reader, rows: Iterable[Row]) -> Sequence[Row]:
+    return [row for row in rows if row.id not in reader.seen]
+
+
+def _parts(numbers: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    return (numbers[start : start + size] for start in range(0, len(numbers), size))

@@ -1,0 +1,134 @@
+"""When each account is polled: at once, then an interval after the start of the poll before.
+
+Polls of one account never overlap, and none is skipped: one that runs long delays the next.
+It must not know what a poll does. It keeps the time of its own loop, so that others can tell
+whether it is alive.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MISSED, JobExecutionEvent
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from exporter.clock import Clock
+
+SLACK = 30.0
+"""Seconds by which a poll may be late before its loop counts as dead."""
+
+LATE = 1.0
+"""Seconds after which a poll that the scheduler did not start is started anyway."""
+
+
+@dataclass(slots=True)
+class _Entry:
+    """One account: its times are of the clock that does not jump."""
+
+    poll: Callable[[], Awaitable[float]]
+    interval: float
+    deadline: float
+    due: float
+    started: float | None = None
+    task: asyncio.Task[None] | None = None
+    watch: asyncio.TimerHandle | None = field(default=None)
+
+
+class Schedule:
+    """Starts the polls. `poll` of an entry returns how long the next has to wait at least."""
+
+    def __init__(self, clock: Clock) -> None:
+        """Keep the clock; nothing runs before `start`."""
+        self._clock = clock
+        self._entries: dict[str, _Entry] = {}
+        self._scheduler = AsyncIOScheduler(
+            timezone=UTC,
+            job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None},
+        )
+        self._scheduler.add_listener(self._lost, EVENT_JOB_ERROR | EVENT_JOB_MISSED)
+
+    def start(self) -> None:
+        """Start polling, on the running event loop."""
+        self._scheduler.start()
+
+    def add(
+        self, name: str, poll: Callable[[], Awaitable[float]], *, interval: float, deadline: float
+    ) -> None:
+        """Poll ``name`` from now on, every ``interval`` seconds."""
+        self._entries[name] = _Entry(poll, interval, deadline, self._clock.monotonic())
+        self._arm(name, 0.0)
+
+    async def remove(self, name: str) -> None:
+        """Stop polling ``name``; a poll that runs is ended, and has ended on return."""
+        entry = self._entries.pop(name)
+        if self._scheduler.get_job(name) is not None:
+            self._scheduler.remove_job(name)
+        if entry.watch is not None:
+            entry.watch.cancel()
+        if entry.task is not None:
+            entry.task.cancel()
+            with suppress(asyncio.CancelledError):
+                await entry.task
+
+    async def stop(self) -> None:
+        """Stop everything; no poll runs on return."""
+        await asyncio.gather(*(self.remove(name) for name in list(self._entries)))
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
+
+    def alive(self) -> bool:
+        """Tell whether every account's polls start and end when they should."""
+        now = self._clock.monotonic()
+        return self._scheduler.running and all(
+            now <= (entry.due if entry.started is None else entry.started + entry.deadline) + SLACK
+            for entry in self._entries.values()
+        )
+
+    def _arm(self, name: str, wait: float) -> None:
+        """Let the next poll of ``name`` start in ``wait`` seconds."""
+        entry = self._entries[name]
+        entry.due = self._clock.monotonic() + wait
+        self._scheduler.add_job(
+            self._run,
+            "date",
+            run_date=datetime.now(UTC) + timedelta(seconds=wait),
+            args=[name, entry],
+            id=name,
+            replace_existing=True,
+        )
+        # The scheduler goes by the wall clock: were that put back an hour, it would wait one.
+        loop = asyncio.get_running_loop()
+        entry.watch = loop.call_later(wait + LATE, self._start_late, name, entry)
+
+    def _start_late(self, name: str, entry: _Entry) -> None:
+        if self._entries.get(name) is entry and entry.started is None:
+            self._arm(name, 0.0)
+
+    async def _run(self, name: str, entry: _Entry) -> None:
+        if self._entries.get(name) is not entry or entry.started is not None:
+            return
+        if entry.watch is not None:
+            entry.watch.cancel()
+        entry.started = self._clock.monotonic()
+        entry.task = asyncio.ensure_future(self._poll(name, entry))
+        with suppress(asyncio.CancelledError):
+            await entry.task
+
+    async def _poll(self, name: str, entry: _Entry) -> None:
+        started = self._clock.monotonic()
+        pause = 0.0
+        try:
+            pause = await entry.poll()
+        finally:
+            entry.started = entry.task = None
+            if self._entries.get(name) is entry:
+                rest = started + entry.interval - self._clock.monotonic()
+                self._arm(name, max(0.0, rest, pause))
+
+    def _lost(self, event: JobExecutionEvent) -> None:
+        """Go on after a poll that the scheduler lost or that raised."""
+        entry = self._entries.get(event.job_id)
+        if entry is not None and entry.started is None:
+            self._arm(event.job_id, entry.interval)
