@@ -1,0 +1,185 @@
+"""The journal: one event a line on stderr, for people and for log stores.
+
+It words and writes what happened; it must not decide what is worth telling, nor keep state.
+Values of known secrets are struck out of every line, whoever logs it: the last line of defence
+behind not logging them in the first place.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+import structlog
+from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
+
+from exporter.config import LogFormat, LogLevel
+from exporter.errors import Cause
+from exporter.ledger.model import Event
+
+NAME = "exporter"
+"""The logger of the journal among those of the libraries."""
+
+STRUCK_OUT = "[secret]"
+
+QUIET_LIBRARIES = ("apscheduler", "asyncio", "httpcore", "httpx", "uvicorn")
+"""Loggers that are heard from warnings upwards: what they do is told by the journal itself."""
+
+
+class Journal:
+    """Tells of what happened, as structured log events."""
+
+    def __init__(self, logger: FilteringBoundLogger) -> None:
+        """Write to ``logger``."""
+        self._log = logger
+
+    def action(self, event: Event) -> None:
+        """Tell of one action: failed, interrupted or stuck, with its whole reason."""
+        self._log.warning(
+            event.kind.value,
+            account=event.account,
+            action_id=event.action_id,
+            sim_card_id=event.sim_card_id,
+            action_type=event.action_type,
+            status=event.status,
+            reason=event.reason,
+            reason_class=event.reason_class,
+            created_at=_iso(event.created_at),
+            updated_at=_iso(event.updated_at),
+            duration_seconds=_rounded(event.duration_seconds),
+        )
+
+    def poll_failed(self, account: str, cause: Cause, error: str) -> None:
+        """Tell that an account cannot be polled any more, or for another cause than before."""
+        self._log.error("poll_failed", account=account, cause=cause.value, error=error)
+
+    def poll_recovered(self, account: str) -> None:
+        """Tell that an account can be polled again."""
+        self._log.info("poll_recovered", account=account)
+
+    def crashed(self, account: str, error: BaseException) -> None:
+        """Tell of a defect of this program, with its trace."""
+        self._log.error("internal_error", account=account, exc_info=error)
+
+    def not_found(self, account: str, count: int) -> None:
+        """Tell that the API's total promises actions that its listing does not show."""
+        self._log.warning("actions_not_found", account=account, count=count)
+
+    def baseline_taken(self, account: str, in_progress: int) -> None:
+        """Tell that an account was polled for the first time."""
+        self._log.info("baseline_taken", account=account, in_progress=in_progress)
+
+    def started(self, address: str, accounts: Iterable[str]) -> None:
+        """Tell that the exporter serves."""
+        self._log.info("started", address=address, accounts=",".join(accounts))
+
+    def stopped(self) -> None:
+        """Tell that the exporter stopped in order."""
+        self._log.info("stopped")
+
+    def reloaded(self) -> None:
+        """Tell that the configuration was read again and holds."""
+        self._log.info("configuration_reloaded")
+
+    def reload_refused(self, problems: Iterable[str]) -> None:
+        """Tell that a new configuration is wrong; the old one goes on."""
+        for problem in problems:
+            self._log.error("configuration_refused", problem=problem)
+
+
+def open_journal(
+    *, level: LogLevel, form: LogFormat, stream: TextIO, secrets: Callable[[], Iterable[str]]
+) -> Journal:
+    """Set up logging of the whole process to ``stream``, and return the journal.
+
+    Libraries log through the same handler, from warnings upwards. ``secrets`` returns the
+    values that are struck out, asked for at each line.
+    """
+    console = form is LogFormat.CONSOLE or (form is LogFormat.AUTO and stream.isatty())
+    shared: list[Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        _Formatter(
+            secrets,
+            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *_renderers(form, console=console, colors=console and stream.isatty()),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.value.upper())
+    for name in QUIET_LIBRARIES:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    logger: FilteringBoundLogger = structlog.wrap_logger(
+        logging.getLogger(NAME),
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(level.value),
+    )
+    return Journal(logger)
+
+
+class _Formatter(structlog.stdlib.ProcessorFormatter):
+    """Makes the finished line, and strikes secrets out of it."""
+
+    def __init__(self, secrets: Callable[[], Iterable[str]], **options: Any) -> None:
+        super().__init__(**options)
+        self._secrets = secrets
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = super().format(record)
+        for secret in self._secrets():
+            if secret:
+                line = line.replace(secret, STRUCK_OUT)
+        return line
+
+
+def _renderers(form: LogFormat, *, console: bool, colors: bool) -> list[Processor]:
+    """Return what makes one line of an event."""
+    if console:
+        return [
+            _one_line,
+            structlog.dev.ConsoleRenderer(colors=colors, pad_event_to=0, sort_keys=False),
+        ]
+    flat: list[Processor] = [
+        structlog.processors.format_exc_info,
+        structlog.processors.EventRenamer("event"),
+    ]
+    if form is LogFormat.JSON:
+        return [*flat, structlog.processors.JSONRenderer(ensure_ascii=False)]
+    return [
+        *flat,
+        _one_line,
+        structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
+    ]
+
+
+def _one_line(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Escape line breaks and other control characters: reasons are foreign text."""
+    return {
+        key: value.encode("unicode_escape").decode() if _is_unclean(value) else value
+        for key, value in event.items()
+    }
+
+
+def _is_unclean(value: object) -> bool:
+    return isinstance(value, str) and not value.isprintable()
+
+
+def _rounded(seconds: float | None) -> float | None:
+    """Round to milliseconds, which is all that the API tells."""
+    return None if seconds is None else round(seconds, 3)
+
+
+def _iso(at: float | None) -> str | None:
+    if at is None:
+        return None
+    try:
+        return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+    except (ValueError, OverflowError, OSError):
+        return str(at)

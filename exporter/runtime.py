@@ -1,0 +1,126 @@
+"""One account at work: its client, ledger and poller, put together from the settings.
+
+It builds and takes apart; what runs when is the schedule's matter, and what is shown the
+service's.
+"""
+
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Self
+
+from exporter.clock import Clock
+from exporter.config import Account, Settings, read_api_key
+from exporter.ledger.ledger import Ledger
+from exporter.ledger.picture import Frame
+from exporter.ledger.reasons import Reasons, Rule
+from exporter.ledger.store import Store
+from exporter.ledger.view import Status
+from exporter.polling.coverage import Coverage
+from exporter.polling.cycle import Cycle
+from exporter.polling.poller import Pace, Poller
+from exporter.publish.health import Telemetry
+from exporter.publish.journal import Journal
+from exporter.telnyx.client import Client, Manners
+from exporter.telnyx.http import open_http
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all accounts share."""
+
+    store: Store
+    worker: ThreadPoolExecutor
+    clock: Clock
+    journal: Journal
+
+
+class Key:
+    """The API key of an account, read anew at each request as its file may change."""
+
+    def __init__(self, account: Account) -> None:
+        """Keep where it comes from."""
+        self._account = account
+        self._last = ""
+
+    def __call__(self) -> str:
+        """Return the key; raises ConfigError where it cannot be read."""
+        self._last = read_api_key(self._account)
+        return self._last
+
+    def __repr__(self) -> str:
+        """Say whose it is, not what it is."""
+        return f"Key({self._account.name!r})"
+
+    @property
+    def last(self) -> str:
+        """Return the key that was read last, to be struck out of logs; empty at first."""
+        return self._last
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """The parts of one account that others need."""
+
+    account: Account
+    pace: Pace
+    ledger: Ledger
+    poller: Poller
+    telemetry: Telemetry
+    key: Key
+    close: Callable[[], Awaitable[None]]
+    """Closes the connections; the polls have to have ended."""
+
+    @classmethod
+    def build(
+        cls, settings: Settings, account: Account, shared: Shared, telemetry: Telemetry
+    ) -> Self:
+        """Put the parts of ``account`` together; ``telemetry`` may go on from before a reload."""
+        poll = settings.poll
+        statuses = tuple(Status(each) for each in account.statuses)
+        reasons = Reasons.with_configured(
+            [Rule(each.reason_class, each.match) for each in settings.reasons]
+        )
+        ledger = Ledger(
+            name=account.name,
+            store=shared.store,
+            worker=shared.worker,
+            reasons=reasons,
+            frame=Frame(
+                action_types=account.action_types,
+                statuses=statuses,
+                stuck_after=dict(settings.stuck_after.model_extra or {}),
+                stuck_after_default=settings.stuck_after.default,
+                reason_classes=reasons.classes,
+            ),
+        )
+        key = Key(account)
+        http = open_http(timeout=poll.request_timeout, concurrency=poll.concurrency)
+        client = Client(
+            base_url=account.base_url,
+            key=key,
+            http=http,
+            manners=Manners(poll.request_timeout, poll.rate_limit, poll.concurrency),
+            observer=telemetry,
+            clock=shared.clock,
+        )
+        cycle = Cycle(
+            client=client,
+            ledger=ledger,
+            clock=shared.clock,
+            coverage=Coverage(account.action_types, statuses),
+            audit_interval=poll.audit_interval,
+            page_size=poll.page_size,
+            concurrency=poll.concurrency,
+        )
+        pace = Pace(poll.interval, settings.state.retention)
+        poller = Poller(
+            name=account.name,
+            cycle=cycle,
+            ledger=ledger,
+            clock=shared.clock,
+            pace=pace,
+            tally=telemetry,
+            journal=shared.journal,
+        )
+        return cls(account, pace, ledger, poller, telemetry, key, http.aclose)

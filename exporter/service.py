@@ -1,0 +1,189 @@
+"""The composition root: builds the parts from settings, runs them, reloads, stops in order.
+
+It decides nothing that the rooms decide; it is the only place that knows all of them.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+from exporter.address import ListenAddress, parse_listen_address
+from exporter.clock import Clock
+from exporter.config import Account, Settings
+from exporter.errors import ConfigError, StateError
+from exporter.ledger.engine import Database
+from exporter.ledger.store import Store
+from exporter.polling.schedule import Schedule
+from exporter.publish.health import Snapshot, Telemetry
+from exporter.publish.journal import Journal
+from exporter.publish.metrics import build_registry
+from exporter.runtime import Runtime, Shared
+from exporter.web.app import create_app
+from exporter.web.server import Server
+
+GRACE = 3.0
+"""Seconds that open connections get when the exporter stops."""
+
+REVISION = "TELNYX_SIM_EXPORTER_REVISION"
+"""The environment variable by which a build says which revision it is of."""
+
+FIXED = ("state.url", "web.listen_address", "web.config_file", "log.level", "log.format")
+"""Settings that a reload cannot change."""
+
+
+class Service:
+    """The exporter: polls every account and serves what is known.
+
+    ``load`` reads the settings anew at a reload; it raises ConfigError.
+    """
+
+    def __init__(
+        self, settings: Settings, *, load: Callable[[], Settings], clock: Clock, journal: Journal
+    ) -> None:
+        """Build the parts; nothing runs, and no file is opened yet."""
+        self._settings = settings
+        self._load = load
+        self._clock = clock
+        self._journal = journal
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="ledger")
+        self._store = Store(Database(settings.state.url))
+        self._shared = Shared(self._store, self._worker, clock, journal)
+        self._schedule = Schedule(clock)
+        self._reloading = asyncio.Lock()
+        self._reload_successful = True
+        self._reload_success_at = clock.now()
+        self.registry = build_registry(self.snapshot, revision=os.environ.get(REVISION, ""))
+        app = create_app(
+            snapshot=self.snapshot,
+            registry=self.registry,
+            healthy=self._schedule.alive,
+            ready=self.ready,
+            reload=self.reload,
+        )
+        self._server = Server(app)
+        self._accounts = {
+            account.name: self._build(settings, account, Telemetry(account.name))
+            for account in settings.accounts
+        }
+
+    async def start(self) -> ListenAddress:
+        """Serve and poll; returns the address that is served. Raises UsageError."""
+        listening = await self._server.start(
+            parse_listen_address(self._settings.web.listen_address)
+        )
+        self._schedule.start()
+        for name, runtime in self._accounts.items():
+            self._poll_from_now(name, runtime)
+        self._journal.started(listening.url, self._accounts)
+        return listening
+
+    async def poll_once(self) -> Snapshot:
+        """Poll every account once, side by side, and serve nothing."""
+        await asyncio.gather(*(each.poller.poll() for each in self._accounts.values()))
+        return self.snapshot()
+
+    async def stop(self) -> None:
+        """Stop in order: no more polls, then no more answers, then the database."""
+        await self._schedule.stop()
+        await self._server.stop(GRACE)
+        for runtime in self._accounts.values():
+            await runtime.close()
+        await asyncio.get_running_loop().run_in_executor(self._worker, self._store.close)
+        self._worker.shutdown(wait=False)
+
+    async def reload(self) -> tuple[str, ...]:
+        """Read the settings again; returns their mistakes, and goes on as before if any."""
+        async with self._reloading:
+            try:
+                settings = self._load()
+                problems = _unchangeable(self._settings, settings)
+            except ConfigError as exc:
+                problems = exc.problems
+            self._reload_successful = not problems
+            if problems:
+                self._journal.reload_refused(problems)
+                return problems
+            await self._swap(settings)
+            self._reload_success_at = self._clock.now()
+            self._journal.reloaded()
+            return ()
+
+    def snapshot(self) -> Snapshot:
+        """Return all that is published, as it is now."""
+        return Snapshot(
+            accounts=tuple(
+                (each.ledger.view, each.telemetry.health()) for each in self._accounts.values()
+            ),
+            reload_successful=self._reload_successful,
+            reload_success_at=self._reload_success_at,
+            now=self._clock.now(),
+            poll_interval=self._settings.poll.interval,
+        )
+
+    def secrets(self) -> set[str]:
+        """Return the keys in use, which no log line may hold."""
+        return {each.key.last for each in self._accounts.values()}
+
+    def ready(self) -> bool:
+        """Tell whether there is a whole picture of every account."""
+        return all(each.ledger.view.baselined for each in self._accounts.values())
+
+    async def _swap(self, settings: Settings) -> None:
+        """Go over to new settings; accounts that these do not touch are not disturbed."""
+        before, same = self._accounts, _polled_alike(self._settings, settings)
+        accounts = {
+            account.name: before[account.name]
+            if same and account.name in before and before[account.name].account == account
+            else self._build(settings, account, self._telemetry_of(account.name))
+            for account in settings.accounts
+        }
+        ended = [name for name, old in before.items() if accounts.get(name) is not old]
+        for name in ended:
+            await self._schedule.remove(name)
+            await before[name].close()
+        begun = {name: new for name, new in accounts.items() if before.get(name) is not new}
+        for new in begun.values():
+            # What is known is shown at once. If it cannot be read, the first poll says so.
+            with suppress(StateError):
+                await new.ledger.open(self._clock.now())
+        self._settings, self._accounts = settings, accounts
+        for name, new in begun.items():
+            self._poll_from_now(name, new)
+
+    def _telemetry_of(self, name: str) -> Telemetry:
+        """Return the tallies of an account: they go on over a reload."""
+        old = self._accounts.get(name)
+        return Telemetry(name) if old is None else old.telemetry
+
+    def _build(self, settings: Settings, account: Account, telemetry: Telemetry) -> Runtime:
+        return Runtime.build(settings, account, self._shared, telemetry)
+
+    def _poll_from_now(self, name: str, runtime: Runtime) -> None:
+        self._schedule.add(
+            name,
+            runtime.poller.poll,
+            interval=runtime.pace.interval,
+            deadline=runtime.pace.deadline,
+        )
+
+
+def _polled_alike(before: Settings, after: Settings) -> bool:
+    """Tell whether an account that did not change itself is polled as before."""
+    return (before.poll, before.stuck_after, before.reasons, before.state) == (
+        after.poll,
+        after.stuck_after,
+        after.reasons,
+        after.state,
+    )
+
+
+def _unchangeable(before: Settings, after: Settings) -> tuple[str, ...]:
+    """Return a line for each setting that only a restart can change and that was changed."""
+    problems = []
+    for place in FIXED:
+        section, key = place.split(".")
+        if getattr(getattr(before, section), key) != getattr(getattr(after, section), key):
+            problems.append(f"{place}: cannot change while the exporter runs; restart it")
+    return tuple(problems)

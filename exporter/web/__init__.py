@@ -1,0 +1,1 @@
+"""The HTTP face: metrics, health, and a page for people."""

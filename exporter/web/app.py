@@ -1,0 +1,83 @@
+"""The HTTP face: which path answers what.
+
+It must not poll, count or read the configuration: all that it shows or starts is handed in.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from prometheus_client import CollectorRegistry, Metric
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from exporter.publish.exposition import Format, accepts_gzip, choose_format, compress, render
+from exporter.publish.health import Snapshot
+from exporter.web.page import Page
+from exporter.web.security import SecurityHeaders, style_source
+
+
+def create_app(
+    *,
+    snapshot: Callable[[], Snapshot],
+    registry: CollectorRegistry,
+    healthy: Callable[[], bool],
+    ready: Callable[[], bool],
+    reload: Callable[[], Awaitable[tuple[str, ...]]],
+) -> ASGIApp:
+    """Return the ASGI app with its five routes; any other path is 404.
+
+    ``snapshot``, ``registry``, ``healthy`` and ``ready`` are read on the event loop's thread.
+    ``reload`` reads the configuration again and returns its mistakes: none if it now holds.
+    """
+    page = Page()
+
+    async def metrics(request: Request) -> Response:
+        chosen = choose_format(",".join(request.headers.getlist("accept")))
+        zipped = accepts_gzip(",".join(request.headers.getlist("accept-encoding")))
+        # Gathered here, as tallies belong to this thread; then they are values, and writing
+        # them out, which takes six times as long, may not keep polls and probes waiting.
+        families = list(registry.collect())
+        return await run_in_threadpool(_exposition, families, chosen, zipped=zipped)
+
+    async def home(_: Request) -> Response:
+        return HTMLResponse(await run_in_threadpool(page.render, snapshot()))
+
+    async def is_healthy(_: Request) -> Response:
+        return _verdict(healthy(), "healthy", "the poll loop does not run")
+
+    async def is_ready(_: Request) -> Response:
+        return _verdict(ready(), "ready", "waiting for the first whole poll of every account")
+
+    async def do_reload(_: Request) -> Response:
+        problems = await reload()
+        if problems:
+            return PlainTextResponse("".join(f"{line}\n" for line in problems), 500)
+        return PlainTextResponse("configuration reloaded\n")
+
+    app = Starlette(
+        routes=[
+            Route("/", home),
+            Route("/metrics", metrics),
+            Route("/-/healthy", is_healthy),
+            Route("/-/ready", is_ready),
+            Route("/-/reload", do_reload, methods=["POST"]),
+        ]
+    )
+    app.router.redirect_slashes = False
+    return SecurityHeaders(app, style=style_source(page.css))
+
+
+def _exposition(families: Sequence[Metric], chosen: Format, *, zipped: bool) -> Response:
+    body = render(families, chosen)
+    headers = {"Content-Type": chosen.value, "Vary": "Accept, Accept-Encoding"}
+    if zipped:
+        headers["Content-Encoding"] = "gzip"
+        body = compress(body)
+    return Response(body, headers=headers)
+
+
+def _verdict(good: bool, yes: str, no: str) -> Response:  # noqa: FBT001 # the verdict itself
+    return PlainTextResponse(f"{yes if good else no}\n", 200 if good else 503)

@@ -1,0 +1,189 @@
+"""Serve an ASGI app over TCP inside an event loop that already runs.
+
+It must not install signal handlers or set up logging: both belong to the program. A client
+that is silent, slow or stays connected can hold up neither the others nor the stop.
+"""
+
+import asyncio
+import contextlib
+import errno
+import os
+import socket
+from collections.abc import Generator
+
+import h11
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from exporter.address import ListenAddress
+from exporter.errors import UsageError
+
+MAX_CONNECTIONS = 256
+"""Past it, requests are answered with 503."""
+
+MAX_HEADER_BYTES = 16 * 1024
+"""Size of a request's head that is still read."""
+
+KEEP_ALIVE_SECONDS = 75
+"""Longer than the usual scrape interval, so that a scraper need not connect each time."""
+
+HEADER_SECONDS = 10.0
+"""Time for a client to send the head of a request."""
+
+
+class Server:
+    """An HTTP server for one app, to be started and stopped once."""
+
+    def __init__(self, app: ASGIApp, *, header_timeout: float = HEADER_SECONDS) -> None:
+        """Serve ``app``; the head of a request has ``header_timeout`` seconds to arrive."""
+        config = _Config(
+            app,
+            http=_Connection,
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            log_config=None,
+            # Below it uvicorn warns of each malformed request: a stranger could fill the log.
+            log_level="error",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=MAX_CONNECTIONS,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            h11_max_incomplete_event_size=MAX_HEADER_BYTES,
+        )
+        config.header_timeout = header_timeout
+        self._uvicorn = _Uvicorn(config)
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self, address: ListenAddress) -> ListenAddress:
+        """Listen on ``address`` and return it with the port that was really bound.
+
+        Raises `UsageError` if the address cannot be had.
+        """
+        try:
+            bound = await _bind(address)
+        except OSError as exc:
+            raise UsageError(_advice(address, exc)) from exc
+        self._task = asyncio.create_task(self._uvicorn.serve(sockets=[bound]), name="web server")
+        await self._uvicorn.settled.wait()
+        if not self._uvicorn.started:
+            await self._task
+        port: int = bound.getsockname()[1]
+        return ListenAddress(address.host, port)
+
+    async def stop(self, grace: float) -> None:
+        """Stop listening, let requests end for ``grace`` seconds, then break them off.
+
+        Does nothing if the server was never started. Takes half a second besides at most.
+        """
+        if self._task is None:
+            return
+        self._uvicorn.should_exit = True
+        _, running = await asyncio.wait({self._task}, timeout=grace)
+        if running:
+            self._uvicorn.break_off()
+        await self._task
+
+
+class _Config(uvicorn.Config):
+    """The settings of uvicorn, and one that it lacks."""
+
+    header_timeout: float = HEADER_SECONDS
+
+
+class _Uvicorn(uvicorn.Server):
+    """uvicorn without signal handlers, which says when it serves."""
+
+    def __init__(self, config: _Config) -> None:
+        super().__init__(config)
+        self.settled = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        try:
+            await super().startup(sockets)
+        finally:
+            self.settled.set()
+
+    def break_off(self) -> None:
+        """Close what is still connected and cancel what still runs."""
+        self.force_exit = True
+        for connection in tuple(self.server_state.connections):
+            connection.transport.abort()
+        for task in tuple(self.server_state.tasks):
+            task.cancel()
+
+
+class _Connection(H11Protocol):
+    """A connection that is closed when the head of a request does not come in time.
+
+    uvicorn itself waits for ever for it, so that a few hundred silent clients would use up
+    all connections.
+    """
+
+    config: _Config
+    _patience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as the base
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget()
+        super().connection_lost(exc)
+
+    def _watch(self) -> None:
+        if self.conn.their_state is not h11.IDLE:
+            self._forget()
+        elif self._patience is None:
+            self._patience = self.loop.call_later(self.config.header_timeout, self.transport.abort)
+
+    def _forget(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+
+async def _bind(address: ListenAddress) -> socket.socket:
+    if not address.host:
+        return _bind_everywhere(address.port)
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+    except UnicodeError as exc:
+        raise socket.gaierror(socket.EAI_NONAME, str(exc)) from exc
+    # localhost is 127.0.0.1 first, as other exporters have it.
+    family, _, _, _, place = min(found, key=lambda each: each[0] != socket.AF_INET)
+    return socket.create_server(place[:2], family=family)
+
+
+def _bind_everywhere(port: int) -> socket.socket:
+    if socket.has_dualstack_ipv6():
+        try:
+            return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
+        except OSError as exc:
+            # IPv6 can be compiled in and yet be switched off.
+            if exc.errno not in {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}:
+                raise
+    return socket.create_server(("", port))
+
+
+def _advice(address: ListenAddress, exc: OSError) -> str:
+    if exc.errno == errno.EADDRINUSE:
+        why, mend = "another program listens there", "stop it, or choose another address"
+    elif exc.errno == errno.EACCES:
+        why, mend = "it is not allowed", "choose a port from 1024 on"
+    elif isinstance(exc, socket.gaierror):
+        why, mend = "there is no such host", "write an address of this machine"
+    else:
+        why, mend = os.strerror(exc.errno or errno.EINVAL), "write an address of this machine"
+    return f"cannot listen on {address}: {why}; {mend} (--web.listen-address)"

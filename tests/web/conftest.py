@@ -1,0 +1,174 @@
+"""Build accounts in each state that the page knows, and clients of the app that shows them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import httpx
+import pytest
+from starlette.types import ASGIApp
+
+from exporter.address import ListenAddress
+from exporter.ledger.view import (
+    DELAY_BUCKETS,
+    AccountView,
+    EndedRow,
+    Histogram,
+    InFlightRow,
+    Status,
+)
+from exporter.publish.health import AccountHealth, Snapshot, Telemetry
+from exporter.publish.metrics import build_registry
+from exporter.web.app import create_app
+from exporter.web.server import Server
+
+NOW = 1_785_585_605.0
+"""2026-08-01 12:00:05 UTC."""
+
+Account = tuple[AccountView, AccountHealth]
+
+
+@dataclass
+class Operator:
+    """What an app shows and does; a test changes it between requests."""
+
+    snapshot: Snapshot
+    healthy: bool = True
+    ready: bool = True
+    problems: tuple[str, ...] = ()
+    reloads: int = 0
+    block: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def reload(self) -> tuple[str, ...]:
+        """Note that it was asked for."""
+        self.reloads += 1
+        return self.problems
+
+    async def wait(self) -> tuple[str, ...]:
+        """Keep a request waiting until the event is set."""
+        self.reloads += 1
+        await self.block.wait()
+        return ()
+
+    def app(self, *, waits: bool = False) -> ASGIApp:
+        """Make the app; with ``waits`` its reload does not end by itself."""
+        return create_app(
+            snapshot=lambda: self.snapshot,
+            registry=build_registry(lambda: self.snapshot, revision="x"),
+            healthy=lambda: self.healthy,
+            ready=lambda: self.ready,
+            reload=self.wait if waits else self.reload,
+        )
+
+
+@pytest.fixture
+def view() -> Callable[..., AccountView]:
+    """Give a maker of views: empty, but for what is given."""
+
+    def make(name: str = "default", **changes: Any) -> AccountView:
+        empty = AccountView(
+            name=name,
+            baselined=True,
+            actions={
+                (kind, status.value): 0 for kind in ("enable", "disable") for status in Status
+            },
+            oldest_in_progress={},
+            stuck={"enable": 0, "disable": 0},
+            created={},
+            completed={},
+            failed={},
+            interrupted={},
+            failed_exemplars={},
+            interrupted_exemplars={},
+            durations={},
+            detection_delay=Histogram((0,) * (len(DELAY_BUCKETS) + 1), 0.0),
+            drift={},
+            tracked=0,
+            last_audit=0.0,
+            in_flight=(),
+            failures=(),
+        )
+        return replace(empty, **changes)
+
+    return make
+
+
+@pytest.fixture
+def busy(view: Callable[..., AccountView]) -> AccountView:
+    """Give the view of an account with a stuck action and a failure, of nasty text."""
+    flight = InFlightRow("action-1", "sim-1", "enable", NOW - 5000, stuck=True)
+    failure = EndedRow(
+        action_id="action-2",
+        sim_card_id="sim-2",
+        action_type="set_standby",
+        status=Status.FAILED,
+        reason="<script>alert('x')</script> & \"more\" " + "A" * 200,
+        reason_class="sim_blocked",
+        created_at=NOW - 500,
+        updated_at=NOW - 100,
+    )
+    interrupted = replace(
+        failure,
+        action_id="action-3",
+        status=Status.INTERRUPTED,
+        reason="",
+        reason_class="other",
+        created_at=None,
+        updated_at=None,
+    )
+    return view(
+        actions={("enable", "in-progress"): 1234, ("enable", "failed"): 2},
+        oldest_in_progress={"enable": NOW - 5000},
+        stuck={"enable": 1},
+        in_flight=(flight,),
+        failures=(failure, interrupted),
+    )
+
+
+@pytest.fixture
+def up() -> Telemetry:
+    """Give the telemetry of an account whose last poll, 12 s ago, succeeded."""
+    telemetry = Telemetry("default")
+    telemetry.poll_succeeded(NOW - 12, 0.5)
+    return telemetry
+
+
+@pytest.fixture
+def snapshot() -> Callable[..., Snapshot]:
+    """Give a maker of snapshots at the fixed time, of views and telemetries."""
+
+    def make(*accounts: tuple[AccountView, Telemetry], **changes: Any) -> Snapshot:
+        pairs = tuple((view, telemetry.health()) for view, telemetry in accounts)
+        return replace(Snapshot(pairs, True, NOW, NOW, 60.0), **changes)  # noqa: FBT003 # a record
+
+    return make
+
+
+@pytest.fixture
+def operator(snapshot: Callable[..., Snapshot], busy: AccountView, up: Telemetry) -> Operator:
+    """Give an operator of one busy account."""
+    return Operator(snapshot((busy, up)))
+
+
+@pytest.fixture
+async def client(operator: Operator) -> AsyncIterator[httpx.AsyncClient]:
+    """Give a client that speaks to the app directly, without a socket."""
+    transport = httpx.ASGITransport(operator.app(), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        yield client
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Callable[..., Any]]:
+    """Give a starter of servers on loopback; all are stopped in the end."""
+    servers = []
+
+    async def start(app: ASGIApp, **options: Any) -> tuple[Server, ListenAddress]:
+        server = Server(app, **options)
+        servers.append(server)
+        return server, await server.start(ListenAddress("127.0.0.1", 0))
+
+    yield start
+    for server in servers:
+        await server.stop(grace=0)

@@ -1,0 +1,162 @@
+import asyncio
+import gzip
+from typing import Any
+
+import httpx
+import pytest
+
+from exporter.publish.exposition import Format
+
+PATHS = ("/", "/metrics", "/-/healthy", "/-/ready")
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_get_and_head_are_answered(client: httpx.AsyncClient, path: str) -> None:
+    """Each page answers GET, and HEAD in the same way."""
+    assert (await client.get(path)).status_code == 200
+    assert (await client.head(path)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["/metrics/", "/x", "/-/", "/favicon.ico", "//", "/metrics/x", "/-/reload/"]
+)
+async def test_any_other_path_is_not_found(client: httpx.AsyncClient, path: str) -> None:
+    """There is nothing else, and no redirect to something."""
+    assert (await client.get("http://test" + path)).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        *(("POST", path, {"GET", "HEAD"}) for path in PATHS),
+        ("DELETE", "/metrics", {"GET", "HEAD"}),
+        ("GET", "/-/reload", {"POST"}),
+        ("HEAD", "/-/reload", {"POST"}),
+    ],
+)
+async def test_wrong_method_is_told_the_right_one(
+    client: httpx.AsyncClient, operator: Any, method: str, path: str, allowed: set[str]
+) -> None:
+    """A wrong method is refused with the right ones, and does nothing."""
+    answer = await client.request(method, path)
+    assert answer.status_code == 405
+    assert set(answer.headers["allow"].split(", ")) == allowed
+    assert operator.reloads == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [*(("GET", path) for path in PATHS), ("GET", "/x"), ("GET", "/-/reload")]
+)
+async def test_every_answer_is_hardened(client: httpx.AsyncClient, method: str, path: str) -> None:
+    """Errors carry the security headers as well; no script and no frame is ever allowed."""
+    headers = (await client.request(method, path)).headers
+    policy = dict(
+        part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";")
+    )
+    assert policy["default-src"] == policy["frame-ancestors"] == policy["base-uri"] == "'none'"
+    assert "script-src" not in policy
+    assert "unsafe" not in headers["content-security-policy"]
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["x-frame-options"] == "DENY"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["cache-control"] == "no-store"
+
+
+async def test_mistake_of_ours_is_hardened_too(client: httpx.AsyncClient, operator: Any) -> None:
+    """An internal error is a 500 without detail, with the security headers."""
+    operator.snapshot = None
+    answer = await client.get("/")
+    assert (answer.status_code, answer.text) == (500, "Internal Server Error")
+    assert answer.headers["x-frame-options"] == "DENY"
+
+
+@pytest.mark.parametrize(
+    ("accept", "chosen"),
+    [
+        ("*/*", Format.TEXT),
+        ("application/openmetrics-text; version=1.0.0", Format.OPENMETRICS),
+        ("application/openmetrics-text; version=abc", Format.TEXT),
+    ],
+)
+async def test_metrics_come_in_the_format_asked_for(
+    client: httpx.AsyncClient, accept: str, chosen: Format
+) -> None:
+    """The Content-Type says the format, and the body is in it."""
+    answer = await client.get("/metrics", headers={"Accept": accept})
+    assert answer.headers["content-type"] == chosen.value
+    assert answer.text.endswith("# EOF\n") is (chosen is Format.OPENMETRICS)
+    assert 'telnyx_up{account="default"} 1.0' in answer.text
+
+
+async def test_several_accept_headers_are_one(client: httpx.AsyncClient) -> None:
+    """A header that comes in several lines means the same as in one."""
+    headers = [("Accept", "text/plain;q=0.1"), ("Accept", "application/openmetrics-text")]
+    answer = await client.get("/metrics", headers=headers)
+    assert answer.headers["content-type"] == Format.OPENMETRICS.value
+
+
+@pytest.mark.parametrize(("coding", "zipped"), [("gzip", True), ("gzip;q=0", False)])
+async def test_metrics_are_compressed_when_asked(
+    client: httpx.AsyncClient,
+    coding: str,
+    zipped: bool,  # noqa: FBT001 # a test's data
+) -> None:
+    """The body is gzip only for a client that takes it, and caches are told."""
+    async with client.stream("GET", "/metrics", headers={"Accept-Encoding": coding}) as answer:
+        raw = b"".join([chunk async for chunk in answer.aiter_raw()])
+    assert ("content-encoding" in answer.headers) is zipped
+    assert b"telnyx_up{" in (gzip.decompress(raw) if zipped else raw)
+    assert answer.headers["vary"] == "Accept, Accept-Encoding"
+    assert int(answer.headers["content-length"]) == len(raw)
+
+
+@pytest.mark.parametrize(
+    ("path", "good", "bad"),
+    [
+        ("/-/healthy", "healthy\n", "the poll loop does not run\n"),
+        ("/-/ready", "ready\n", "waiting for the first whole poll of every account\n"),
+    ],
+)
+async def test_probes_tell_the_state(
+    client: httpx.AsyncClient, operator: Any, path: str, good: str, bad: str
+) -> None:
+    """A probe is 200 while all is well and else 503, each time anew."""
+    answer = await client.get(path)
+    assert (answer.status_code, answer.text) == (200, good)
+    operator.healthy = operator.ready = False
+    answer = await client.get(path)
+    assert (answer.status_code, answer.text) == (503, bad)
+
+
+async def test_reload_succeeds(client: httpx.AsyncClient, operator: Any) -> None:
+    """A good configuration is taken over, once for each request."""
+    answer = await client.post("/-/reload")
+    assert (answer.status_code, answer.text) == (200, "configuration reloaded\n")
+    assert operator.reloads == 1
+
+
+async def test_refused_reload_names_every_mistake(client: httpx.AsyncClient, operator: Any) -> None:
+    """A bad configuration is a 500 with one mistake a line, as text."""
+    operator.problems = ("poll.interval: too short", "web: <b>unknown</b>")
+    answer = await client.post("/-/reload")
+    assert answer.status_code == 500
+    assert answer.text == "poll.interval: too short\nweb: <b>unknown</b>\n"
+    assert answer.headers["content-type"].startswith("text/plain")
+
+
+async def test_page_is_whole_html(client: httpx.AsyncClient) -> None:
+    """The landing page is HTML in UTF-8."""
+    answer = await client.get("/")
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert answer.text.startswith("<!doctype html>")
+
+
+async def test_reload_keeps_no_other_request_waiting(operator: Any) -> None:
+    """While a reload takes its time, scrapes and probes are answered."""
+    transport = httpx.ASGITransport(operator.app(waits=True))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        reload = asyncio.create_task(client.post("/-/reload"))
+        assert (await client.get("/metrics")).status_code == 200
+        assert not reload.done()
+        operator.block.set()
+        assert (await reload).status_code == 200

@@ -1,0 +1,74 @@
+from collections.abc import Callable
+
+import pytest
+
+from exporter.errors import Cause
+from exporter.ledger.view import AccountView
+from exporter.publish.health import Snapshot, Telemetry
+from exporter.web.cards import State, TypeRow, arrange
+
+NOW = 1_785_585_605.0
+
+Views = Callable[..., AccountView]
+Snapshots = Callable[..., Snapshot]
+
+
+def _telemetry(succeeded_at: float | None, *, failed: bool = False) -> Telemetry:
+    telemetry = Telemetry("default")
+    if succeeded_at is not None:
+        telemetry.poll_succeeded(succeeded_at, 0.5)
+    if failed:
+        telemetry.poll_failed(NOW - 5, 0.5, Cause.UNAVAILABLE, "no answer")
+    return telemetry
+
+
+@pytest.mark.parametrize(
+    ("telemetry", "baselined", "state"),
+    [
+        pytest.param(_telemetry(NOW - 12), True, State.UP, id="polled lately"),
+        pytest.param(_telemetry(NOW - 180), True, State.UP, id="three intervals ago"),
+        pytest.param(_telemetry(NOW - 181), True, State.OVERDUE, id="longer ago"),
+        pytest.param(_telemetry(NOW - 12, failed=True), True, State.DOWN, id="failed now"),
+        pytest.param(_telemetry(None, failed=True), False, State.DOWN, id="failed at first"),
+        pytest.param(_telemetry(None), False, State.WAITING, id="never polled"),
+        pytest.param(_telemetry(None), True, State.WAITING, id="restarted"),
+    ],
+)
+def test_state_of_an_account(
+    view: Views,
+    snapshot: Snapshots,
+    telemetry: Telemetry,
+    baselined: bool,  # noqa: FBT001 # a test's data
+    state: State,
+) -> None:
+    """An account is up only while polls succeed and keep coming."""
+    (card,) = arrange(snapshot((view(baselined=baselined), telemetry)))
+    assert card.state is state
+
+
+def test_rows_are_summed_and_empty_types_left_out(view: Views, snapshot: Snapshots) -> None:
+    """Types with actions have a row, types without none, and the total adds all up."""
+    committed = view(
+        actions={
+            ("enable", "in-progress"): 2,
+            ("enable", "failed"): 3,
+            ("disable", "in-progress"): 0,
+            ("set_standby", "in-progress"): 1,
+            ("set_standby", "interrupted"): 4,
+            ("set_standby", "completed"): 5,
+        },
+        oldest_in_progress={"enable": 200.0, "set_standby": 100.0},
+        stuck={"enable": 1, "set_standby": 1},
+    )
+    (card,) = arrange(snapshot((committed, Telemetry("default"))))
+    enable = TypeRow("enable", 2, 1, 0, 3, 0, 200.0)
+    standby = TypeRow("set_standby", 1, 1, 5, 0, 4, 100.0)
+    assert card.rows == (enable, standby)
+    assert card.total == TypeRow("all types", 3, 2, 5, 3, 4, 100.0)
+
+
+def test_total_of_nothing_has_no_oldest(view: Views, snapshot: Snapshots) -> None:
+    """Without an action in progress there is no oldest one."""
+    (card,) = arrange(snapshot((view(), Telemetry("default"))))
+    assert card.rows == ()
+    assert card.total.oldest is None

@@ -1,0 +1,186 @@
+from collections.abc import Callable
+from html.parser import HTMLParser
+
+import pytest
+
+from exporter.errors import Cause
+from exporter.ledger.view import AccountView
+from exporter.publish.health import Snapshot, Telemetry
+from exporter.version import __version__
+from exporter.web.page import Page
+
+NOW = 1_785_585_605.0
+
+Views = Callable[..., AccountView]
+Snapshots = Callable[..., Snapshot]
+
+
+class _Reader(HTMLParser):
+    """Gathers what a page says, and checks that its elements are closed in order."""
+
+    VOID = frozenset({"meta", "link", "wbr"})
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+        if tag in {"dt", "dd", "td", "th", "p", "title"}:
+            self.words.append(" ")
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join("".join(self.words).split())
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def _read(snapshot: Snapshot) -> _Reader:
+    return _Reader(Page().render(snapshot))
+
+
+def test_busy_account_shows_what_an_engineer_needs(
+    snapshot: Snapshots, busy: AccountView, up: Telemetry
+) -> None:
+    """Health, what is in flight and for how long, and the failures with their reasons show."""
+    text = _read(snapshot((busy, up))).text
+    for words in (
+        "Account default ✓ Up",
+        "Last poll 12 s ago 2026-08-01 11:59:53 UTC",
+        "In flight 1,234",
+        "Oldest in flight 1 h 23 min",
+        "In flight the oldest 1 of 1,234",
+        "1 h 23 min since 2026-08-01 10:36:45 UTC enable stuck SIM sim-1 Action action-1",
+        "1 min 40 s ago 2026-08-01 11:58:25 UTC took 6 min 40 s set_standby failed sim_blocked",
+        "A" * 200,
+        "SIM sim-2 Action action-2",
+        "time unknown set_standby interrupted other no reason given",
+        f"telnyx-sim-exporter {__version__}",
+    ):
+        assert words in text, words
+
+
+def test_foreign_text_is_only_text(snapshot: Snapshots, busy: AccountView, up: Telemetry) -> None:
+    """A reason full of markup shows as it is written and makes no element."""
+    read = _read(snapshot((busy, up)))
+    assert "<script>alert('x')</script> & \"more\"" in read.text
+    assert read.all("script") == []
+
+
+def test_account_names_are_only_text(view: Views, snapshot: Snapshots, up: Telemetry) -> None:
+    """An account's name and its error are escaped as well, wherever they stand."""
+    telemetry = Telemetry("x")
+    telemetry.poll_failed(NOW - 5, 0.5, Cause.UNAVAILABLE, "<b>no answer</b>")
+    read = _read(snapshot((view("<i>one</i>"), telemetry), (view("two"), up)))
+    assert read.text.count("<i>one</i>") == 2
+    assert "<b>no answer</b>" in read.text
+    assert read.all("i") == read.all("b") == []
+
+
+def test_quiet_account_says_so(view: Views, snapshot: Snapshots, up: Telemetry) -> None:
+    """Nothing in flight and no failures are said in words, not by empty tables."""
+    read = _read(snapshot((view(), up)))
+    assert "Nothing is in flight" in read.text
+    assert "No failed or interrupted action is remembered" in read.text
+    assert read.all("table") == []
+
+
+def test_account_that_was_never_polled_shows_no_numbers(view: Views, snapshot: Snapshots) -> None:
+    """Before the first poll the page promises numbers and shows none."""
+    read = _read(snapshot((view(baselined=False), Telemetry("default"))))
+    assert "… Waiting" in read.text
+    assert "Not polled yet. Numbers show as soon as the first poll is done." in read.text
+    assert read.all("dl") == []
+
+
+def test_restarted_account_shows_what_it_knew(snapshot: Snapshots, busy: AccountView) -> None:
+    """After a restart what was committed shows at once, and is called so."""
+    text = _read(snapshot((busy, Telemetry("default")))).text
+    assert "Not polled yet. What is shown was known before the exporter started." in text
+    assert "action-1" in text
+
+
+def test_failed_poll_says_why_and_keeps_the_numbers(
+    snapshot: Snapshots, busy: AccountView, up: Telemetry
+) -> None:
+    """An account that is down names cause, error and last success, and keeps its tables."""
+    up.poll_failed(NOW - 5, 0.5, Cause.AUTH, "Telnyx refuses the API key (401)")
+    read = _read(snapshot((busy, up)))
+    assert "✕ Down" in read.text
+    assert "The last poll failed: Telnyx refuses the API key (401) auth" in read.text
+    assert "Last success 12 s ago" in read.text
+    assert "action-1" in read.text
+    assert "(1 down) Telnyx SIM card actions" in read.text
+
+
+def test_overdue_poll_is_pointed_out(view: Views, snapshot: Snapshots) -> None:
+    """An old success is not shown as if all were well."""
+    telemetry = Telemetry("default")
+    telemetry.poll_succeeded(NOW - 700, 0.5)
+    text = _read(snapshot((view(), telemetry))).text
+    assert "! Overdue" in text
+    assert "No poll has ended for 11 min 40 s. One is due every 1 min" in text
+
+
+def test_refused_configuration_is_pointed_out(
+    view: Views, snapshot: Snapshots, up: Telemetry
+) -> None:
+    """A reload that was refused shows until one succeeds."""
+    said = "The configuration was changed but not taken over"
+    assert said in _read(snapshot((view(), up), reload_successful=False)).text
+    assert said not in _read(snapshot((view(), up))).text
+
+
+def test_several_accounts_can_be_jumped_to(view: Views, snapshot: Snapshots, up: Telemetry) -> None:
+    """Each account has its place, in order, and every link within the page leads somewhere."""
+    read = _read(snapshot((view("one"), up), (view("two"), up)))
+    ids = [attributes["id"] for _, attributes in read.tags if "id" in attributes]
+    assert len(set(ids)) == len(ids)
+    links = [attributes["href"] or "" for attributes in read.all("a")]
+    inside = [link.removeprefix("#") for link in links if link.startswith("#")]
+    assert inside[:2] == ["account-1", "account-2"]
+    assert set(inside) <= set(ids)
+    assert {"/metrics", "/-/healthy", "/-/ready"} <= set(links)
+
+
+def test_tables_and_times_are_readable_by_machines(
+    snapshot: Snapshots, busy: AccountView, up: Telemetry
+) -> None:
+    """Headers have a scope, times a datetime in UTC, and the landmarks are there."""
+    read = _read(snapshot((busy, up)))
+    assert all(header.get("scope") in {"col", "row"} for header in read.all("th"))
+    assert all((time["datetime"] or "").endswith("Z") for time in read.all("time"))
+    for landmark in ("header", "main", "nav", "footer", "h1"):
+        assert read.all(landmark), landmark
+    assert read.all("html") == [{"lang": "en"}]
+
+
+@pytest.mark.parametrize(("interval", "seconds"), [(1, "5"), (30, "30"), (3600, "60")])
+def test_page_refreshes_with_the_polls(
+    view: Views, snapshot: Snapshots, up: Telemetry, interval: float, seconds: str
+) -> None:
+    """The page loads again after a poll interval, though not in a rush nor after an hour."""
+    read = _read(snapshot((view(), up), poll_interval=interval))
+    refresh = [meta["content"] for meta in read.all("meta") if meta.get("http-equiv") == "refresh"]
+    assert refresh == [seconds]
+
+
+def test_page_without_accounts_says_so(snapshot: Snapshots) -> None:
+    """Even without a single account there is a whole page."""
+    assert "No account is configured." in _read(snapshot()).text

@@ -1,0 +1,185 @@
+"""The page in a real browser, driven through the pipe of the DevTools protocol.
+
+The pipe needs no library, measures the page as it is served, policy included, and knows
+widths below the smallest window of the browser.
+"""
+
+import asyncio
+import fcntl
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+
+from exporter.address import ListenAddress
+
+DEADLINE = 60.0
+
+ON_THE_PIPE = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.dup2(int(sys.argv[2]), 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+"""Chromium reads commands from descriptor 3 and writes answers to 4."""
+
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--remote-debugging-pipe",
+)
+
+MEASURE = """
+(() => {
+  const root = document.documentElement;
+  const wide = [...document.querySelectorAll("body *:not(thead, thead *)")].filter(
+    each => each.getBoundingClientRect().right > innerWidth + 0.5);
+  return JSON.stringify({
+    overflow: root.scrollWidth - root.clientWidth,
+    outside: wide.map(each => each.tagName + "." + each.className),
+    paper: getComputedStyle(document.body).backgroundColor,
+    ink: getComputedStyle(document.body).color,
+    tableDisplay: getComputedStyle(document.querySelector("table")).display,
+    text: document.body.innerText,
+    scripts: document.scripts.length,
+  });
+})()
+"""
+
+
+class _Browser:
+    """A headless Chromium with one page; every wait for it has a deadline."""
+
+    def __init__(self, program: str, profile: Path) -> None:
+        commands, self._out = os.pipe()
+        self._in, answers = os.pipe()
+        # Above 4, so that putting one in its place cannot overwrite the other.
+        theirs = [fcntl.fcntl(each, fcntl.F_DUPFD, 10) for each in (commands, answers)]
+        launch = [sys.executable, "-c", ON_THE_PIPE, *map(str, theirs), program]
+        self._process = subprocess.Popen(  # noqa: S603 # a fixed program
+            [*launch, *FLAGS, f"--user-data-dir={profile}", "about:blank"],
+            pass_fds=theirs,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        for each in (commands, answers, *theirs):
+            os.close(each)
+        self._buffer = b""
+        self._number = 0
+        self.events: list[dict[str, Any]] = []
+        self._session: dict[str, str] = {}
+
+    def __enter__(self) -> Self:
+        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
+        self._session = {"sessionId": attached["sessionId"]}
+        self.call("Page.enable")
+        self.call("Log.enable")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._session = {}
+        try:
+            self.call("Browser.close")
+            self._process.wait(DEADLINE)
+        finally:
+            self._process.kill()
+            self._process.wait()
+            os.close(self._out)
+            os.close(self._in)
+
+    def call(self, method: str, **params: Any) -> Any:
+        """Send a command and return its answer; what happens meanwhile goes to `events`."""
+        self._number += 1
+        command = {"id": self._number, "method": method, "params": params, **self._session}
+        os.write(self._out, json.dumps(command).encode() + b"\0")
+        for message in self._messages():
+            if message.get("id") == self._number:
+                assert "error" not in message, message
+                return message["result"]
+            self.events.append(message)
+        raise AssertionError(f"{method} was not answered")
+
+    def open(self, url: str, *, width: int, scheme: str) -> dict[str, Any]:
+        """Load ``url`` on a screen ``width`` wide and return what `MEASURE` finds."""
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=900,
+            deviceScaleFactor=1,
+            mobile=width < 600,
+        )
+        preference = {"name": "prefers-color-scheme", "value": scheme}
+        self.call("Emulation.setEmulatedMedia", features=[preference])
+        self.events.clear()
+        self.call("Page.navigate", url=url)
+        if not any(each.get("method") == "Page.loadEventFired" for each in self.events):
+            for message in self._messages():
+                self.events.append(message)
+                if message.get("method") == "Page.loadEventFired":
+                    break
+        found = self.call("Runtime.evaluate", expression=MEASURE, returnByValue=True)
+        measured: dict[str, Any] = json.loads(found["result"]["value"])
+        return measured
+
+    def _messages(self) -> Iterator[dict[str, Any]]:
+        deadline = time.monotonic() + DEADLINE
+        while True:
+            while b"\0" not in self._buffer:
+                ready, _, _ = select.select([self._in], [], [], deadline - time.monotonic())
+                chunk = os.read(self._in, 65536) if ready else b""
+                assert chunk, "the browser does not answer"
+                self._buffer += chunk
+            message, _, self._buffer = self._buffer.partition(b"\0")
+            yield json.loads(message)
+
+
+def _look(program: str, profile: Path, url: str) -> dict[tuple[int, str], dict[str, Any]]:
+    with _Browser(program, profile) as browser:
+        seen = {
+            (width, scheme): browser.open(url, width=width, scheme=scheme)
+            | {"complaints": [e for e in browser.events if e.get("method") == "Log.entryAdded"]}
+            for width in (360, 1600)
+            for scheme in ("light", "dark")
+        }
+    assert len(seen) == 4
+    return seen
+
+
+def _brightness(colour: str) -> float:
+    """Return the mean of red, green and blue of ``rgb(r, g, b)``."""
+    channels = colour.partition("(")[2].rstrip(")").split(",")[:3]
+    return sum(map(float, channels)) / 3
+
+
+@pytest.mark.program("chromium")
+async def test_page_fits_phone_and_wide_screen_in_light_and_dark(
+    operator: Any, serve: Any, tmp_path: Path, program_path: Callable[[str], str]
+) -> None:
+    """Nothing sticks out sideways, colours follow the reader, and the browser has no complaint."""
+    address: ListenAddress
+    _, address = await serve(operator.app())
+    seen = await asyncio.to_thread(_look, program_path("chromium"), tmp_path, address.url + "/")
+    for (width, scheme), page in seen.items():
+        assert page["overflow"] == 0, width
+        assert page["outside"] == [], width
+        assert page["complaints"] == []
+        assert page["scripts"] == 0
+        assert "<script>alert('x')</script>" in page["text"]
+        assert "action-1" in page["text"]
+        assert page["tableDisplay"] == ("block" if width == 360 else "table")
+        dark = _brightness(page["paper"]) < _brightness(page["ink"])
+        assert dark is (scheme == "dark")
