@@ -60,6 +60,6 @@ def _delay(text: str | None, now: float) -> float | None:
         return max(0.0, value - now) if value > EPOCH_FROM else value
     try:
         at = parsedate_to_datetime(text)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
     return max(0.0, (at if at.tzinfo is not None else at.replace(tzinfo=UTC)).timestamp() - now)

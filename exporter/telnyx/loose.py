@@ -31,7 +31,7 @@ def decode_anything(body: bytes) -> Any:
     except UNREADABLE:
         pass
     try:
-        return json.loads(body.decode("utf-8-sig", "replace"), parse_int=_whole)
+        return json.loads(body.decode("utf-8-sig", "surrogateescape"), parse_int=_whole)
     except (ValueError, RecursionError) as exc:
         raise InvalidResponseError(f"not JSON: {exc}") from exc
 

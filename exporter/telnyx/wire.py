@@ -6,7 +6,6 @@ status means. Source: Telnyx' OpenAPI document, `SIMCardAction`, `PaginationMeta
 """
 
 from datetime import datetime
-from typing import Any
 
 import msgspec
 

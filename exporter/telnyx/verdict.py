@@ -1,0 +1,69 @@
+"""What an answer that is not 200 means: the error it becomes, and whether to ask once more.
+
+Pure: it must not wait, count or send. Statuses decide; bodies only give the words, as Telnyx
+answers some requests with another body than the documented one, or with none.
+"""
+
+import httpx
+
+from exporter.errors import (
+    AuthError,
+    BadRequestError,
+    InvalidResponseError,
+    NotFoundError,
+    PollError,
+    RateLimitedError,
+    UnavailableError,
+)
+from exporter.telnyx.limits import RateLimit
+from exporter.telnyx.window import LONGEST_PAUSE, LONGEST_WAIT
+from exporter.telnyx.wire import decode_problems
+
+LONGEST_TEXT = 300
+"""Characters of a refusal's description that are kept."""
+
+_REFUSALS: dict[int, type[PollError]] = {
+    httpx.codes.UNAUTHORIZED: AuthError,
+    httpx.codes.FORBIDDEN: AuthError,
+    httpx.codes.NOT_FOUND: NotFoundError,
+    httpx.codes.BAD_REQUEST: BadRequestError,
+    httpx.codes.UNPROCESSABLE_ENTITY: BadRequestError,
+}
+
+
+class Again(Exception):  # noqa: N818 - a signal to the retry loop, never seen outside
+    """A request that may be sent again: ``error`` is raised when it may not any more.
+
+    ``cause`` is the label of the retry, ``wait`` the seconds that the server asks for, if any.
+    """
+
+    def __init__(self, error: PollError, cause: str, wait: float | None = None) -> None:
+        """Keep the parts."""
+        super().__init__(cause)
+        self.error = error
+        self.cause = cause
+        self.wait = wait
+
+
+def refusal(status: int, text: str, limit: RateLimit) -> PollError | Again:
+    """Return what to raise for ``status``, described by ``text``."""
+    if status == httpx.codes.TOO_MANY_REQUESTS:
+        wait = limit.wait
+        error = RateLimitedError(text, retry_after=min(wait or 0.0, LONGEST_PAUSE))
+        too_long = wait is not None and wait > LONGEST_WAIT
+        return error if too_long else Again(error, error.cause, wait)
+    if status >= httpx.codes.INTERNAL_SERVER_ERROR or status == httpx.codes.REQUEST_TIMEOUT:
+        # The wait of an outage is obeyed within the cap: then the poll tries on its own terms.
+        wait = None if limit.retry_after is None else min(limit.retry_after, LONGEST_WAIT)
+        return Again(UnavailableError(text), UnavailableError.cause, wait)
+    return _REFUSALS.get(status, InvalidResponseError)(text)
+
+
+def describe(status: int, body: bytes, key: str) -> str:
+    """Return one line: the status, and the first problem that the body names.
+
+    ``key`` is struck out of it: some servers repeat in their answer what they were sent.
+    """
+    problems = decode_problems(body)
+    words = " ".join(str(problems[0]).replace(key, "***").split()) if problems else ""
+    return (f"HTTP {status}: {words}" if words else f"HTTP {status}")[:LONGEST_TEXT]

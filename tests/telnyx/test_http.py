@@ -1,0 +1,20 @@
+import pytest
+
+from exporter.telnyx.http import open_http
+from exporter.version import __version__
+
+
+async def test_the_pool_introduces_itself_and_follows_nobody() -> None:
+    """The program and its version are named, JSON is asked for, redirects are not followed."""
+    async with open_http(timeout=3.0, concurrency=2) as http:
+        assert http.headers["user-agent"] == f"telnyx-sim-exporter/{__version__}"
+        assert http.headers["accept"] == "application/json"
+        assert "authorization" not in http.headers
+        assert not http.follow_redirects
+
+
+@pytest.mark.parametrize("phase", ["connect", "read", "write", "pool"])
+async def test_every_phase_of_a_request_is_bounded(phase: str) -> None:
+    """No phase of a request lasts longer than the time-out."""
+    async with open_http(timeout=3.0, concurrency=2) as http:
+        assert http.timeout.as_dict()[phase] == 3.0

@@ -1,0 +1,67 @@
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from exporter.errors import Cause, RateLimitedError
+from exporter.telnyx.window import LONGEST_PAUSE, LONGEST_WAIT, Window
+
+Desk = Callable[..., Any]
+
+
+async def test_an_open_window_holds_nobody_back(desk: Desk) -> None:
+    """Before anything is known of a limit, there is nothing to wait for."""
+    clock = desk().clock
+    await Window(clock).wait()
+    assert clock.waits == []
+
+
+async def test_a_closed_window_is_waited_for(desk: Desk) -> None:
+    """A wait ends when the window opens, for all who wait."""
+    clock = desk().clock
+    window = Window(clock)
+    window.close_for(12.0)
+    await asyncio.gather(window.wait(), window.wait())
+    assert clock.monotonic() == pytest.approx(12.0)
+
+
+async def test_a_shorter_wait_does_not_open_it_sooner(desk: Desk) -> None:
+    """Of two answers that close it, the longer wait holds."""
+    clock = desk().clock
+    window = Window(clock)
+    window.close_for(12.0)
+    window.close_for(1.0)
+    await window.wait()
+    assert clock.monotonic() == pytest.approx(12.0)
+
+
+async def test_who_waits_goes_on_waiting_where_it_is_closed_for_longer(desk: Desk) -> None:
+    """What another request learns meanwhile counts for those that wait already."""
+    clock = desk().clock
+    window = Window(clock)
+    window.close_for(5.0)
+    asyncio.get_running_loop().call_later(4.0, window.close_for, 5.0)
+    await window.wait()
+    assert clock.monotonic() == pytest.approx(9.0)
+
+
+async def test_a_wait_past_the_cap_ends_the_poll(desk: Desk) -> None:
+    """Nobody waits longer than the cap: the error says how long the next poll has to."""
+    clock = desk().clock
+    window = Window(clock)
+    window.close_for(LONGEST_WAIT + 1)
+    with pytest.raises(RateLimitedError, match="told to wait 31 s") as caught:
+        await window.wait()
+    assert caught.value.retry_after == pytest.approx(LONGEST_WAIT + 1)
+    assert caught.value.cause is Cause.RATE_LIMITED
+    assert clock.waits == []
+
+
+async def test_no_header_puts_off_the_next_poll_for_ever(desk: Desk) -> None:
+    """A pause of years is cut to an hour."""
+    window = Window(desk().clock)
+    window.close_for(1e12)
+    with pytest.raises(RateLimitedError) as caught:
+        await window.wait()
+    assert caught.value.retry_after == pytest.approx(LONGEST_PAUSE)
