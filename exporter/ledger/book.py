@@ -31,12 +31,12 @@ class Book:
     sums: dict[SumKey, float]
     exemplars: dict[SumKey, Exemplar]
     failures: tuple[Event, ...]
-    types: dict[str, None] = field(default_factory=dict)
+    types: dict[str, None] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Learn the action types that sums exist for, in a stable order."""
-        self.admit(KNOWN_ACTION_TYPES)
-        self.admit(sorted({key.action_type for key in self.sums} - {"", OTHER}))
+        """Learn the action types that sums exist for: those were within the bound once."""
+        counted = sorted(self._counted() - {"", OTHER})
+        self.types = dict.fromkeys((*KNOWN_ACTION_TYPES, *counted))
 
     def admit(self, types: Iterable[str]) -> None:
         """Tell these action types apart from now on, as far as the bound allows."""
@@ -44,9 +44,16 @@ class Book:
             if len(self.types) < MOST_TYPES:
                 self.types.setdefault(each)
 
+    def settle(self) -> None:
+        """Give up the action types that no commit told of, as a restart would."""
+        counted = self._counted()
+        self.types = dict.fromkeys(
+            (*KNOWN_ACTION_TYPES, *(each for each in self.types if each in counted))
+        )
+
     def label(self, action_type: str) -> str:
         """Return the label value for an action type; `other` where it is out of bounds."""
-        if action_type:
+        if action_type not in {"", OTHER}:
             self.admit((action_type,))
         return action_type if action_type in self.types else OTHER
 
@@ -83,3 +90,6 @@ class Book:
     def total(self, metric: Metric, action_type: str, label: str = "") -> int:
         """Return one sum, 0 where nothing was counted."""
         return int(self.sums.get(SumKey(metric, action_type, label), 0))
+
+    def _counted(self) -> set[str]:
+        return {key.action_type for key in self.sums}

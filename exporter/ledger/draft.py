@@ -92,9 +92,10 @@ class Draft:
             self.added.add(row.id)
         kind = self.label(row.action_type)
         if transition.left is not None:
-            self.sums[SumKey(Metric.KNOWN, kind, transition.left)] -= 1
-        if counted:
-            self.sums[SumKey(Metric.KNOWN, kind, row.status)] += 1
+            left = self.label(transition.left_type)
+            self.sums[SumKey(Metric.KNOWN, left, transition.left)] -= 1
+        # A sum of 0 is written too: it makes the action type known after a restart.
+        self.sums[SumKey(Metric.KNOWN, kind, row.status)] += int(counted)
         if transition.created:
             self.sums[SumKey(Metric.CREATED, kind)] += 1
         if transition.entered is not None:
@@ -102,12 +103,18 @@ class Draft:
 
     def vanish(self, row: Row) -> None:
         """Take in that an action is not there any more: it counts as nothing."""
+        row = self.rows.pop(row.id, row)
         self.sums[SumKey(Metric.KNOWN, self.label(row.action_type), row.status)] -= 1
-        self.rows.pop(row.id, None)
         if row.id in self.added:
             self.added.discard(row.id)
         else:
             self.removed.add(row.id)
+
+    def restore(self, row: Row) -> None:
+        """Take in that an action is there all the same, though it had vanished."""
+        self.sums[SumKey(Metric.KNOWN, self.label(row.action_type), row.status)] += 1
+        self.removed.discard(row.id)
+        self.rows[row.id] = msgspec.structs.replace(row)
 
     def stuck(self, row: Row) -> None:
         """Take in that an action is in progress for too long; it is told of once."""
@@ -166,5 +173,5 @@ def resulting_sums(draft: Draft, before: Mapping[SumKey, float]) -> dict[SumKey,
 
 
 def _span(start: float | None, end: float | None) -> float | None:
-    """Return the seconds between two times: none where a clock went back, not less than 0."""
+    """Return the seconds between two times, 0 where a clock went back; None if one is missing."""
     return None if start is None or end is None else max(0.0, end - start)

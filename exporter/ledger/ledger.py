@@ -20,6 +20,7 @@ from exporter.ledger.reasons import Reasons
 from exporter.ledger.store import Store
 from exporter.ledger.transitions import ended, is_history, observe
 from exporter.ledger.view import AccountView
+from exporter.ledger.wording import keepable
 from exporter.telnyx.wire import Action
 
 PRUNED_AT_ONCE = 5000
@@ -76,6 +77,7 @@ class Ledger:
         self._reasons = reasons
         self._frame = frame
         self._book: Book | None = None
+        self._session = 0
         self._view = empty_view(name, frame)
 
     @property
@@ -92,10 +94,13 @@ class Ledger:
 
     async def open(self, now: float) -> None:
         """Read what is kept of the account, unless that is done; publish it if it is a view."""
+        if self._session != self._store.session:
+            self._book = None
         await self._in_worker(self._open, now)
 
     def begin(self, now: float) -> Draft:
         """Begin a unit of work at ``now``."""
+        self.book.settle()
         return Draft(self._name, self._reasons, self.book.label, now)
 
     async def absorb(self, draft: Draft, actions: Sequence[Action], sight: Sight) -> Seen:
@@ -104,8 +109,7 @@ class Ledger:
 
     async def strangers(self, draft: Draft, actions: Sequence[Action]) -> tuple[Action, ...]:
         """Return those of the actions that nobody knows; nothing is taken in."""
-        known = await self._in_worker(self._recall, draft, actions)
-        return tuple(action for action in actions if action.id not in known)
+        return await self._in_worker(self._strangers, draft, actions)
 
     async def commit(self, draft: Draft) -> None:
         """Commit a unit of work; it must not be used any more."""
@@ -118,6 +122,12 @@ class Ledger:
     async def note_stuck(self, draft: Draft) -> None:
         """Take those that have become stuck into a unit of work, each once."""
         await self._in_worker(self._note_stuck, draft)
+
+    async def interrupted(self, action_type: str | None, limit: int) -> Sequence[Row]:
+        """Return interrupted actions (of one type), the latest first."""
+        return await self._in_worker(
+            self._store.interrupted, self.book.account_id, action_type, limit
+        )
 
     async def forget(self, before: float) -> int:
         """Forget some actions that ended before ``before``; returns how many."""
@@ -134,47 +144,46 @@ class Ledger:
     async def _in_worker(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         def guarded() -> T:
             try:
+                self._check_session()
                 return call(*args, **kwargs)
-            except StateError:
+            except Exception:
                 # The disk has the last word: whatever memory says is read anew from it.
                 self._book = None
                 raise
 
         return await asyncio.get_running_loop().run_in_executor(self._worker, guarded)
 
+    def _check_session(self) -> None:
+        if self._book is not None and self._session != self._store.session:
+            # Another account met an error: who knows what stands on the disk by now.
+            raise StateError("the state database was closed meanwhile: it is read anew")
+
     def _open(self, now: float) -> None:
         if self._book is not None:
             return
-        kept = self._store.load(self._name)
-        self._book = Book(
-            self._name,
-            kept.account_id,
-            kept.baseline_at,
-            kept.audit_at,
-            kept.tracked,
-            kept.listings,
-            kept.open,
-            kept.sums,
-            kept.exemplars,
-            kept.failures,
-        )
-        if kept.baseline_at is not None:
+        self._book = self._store.load(self._name)
+        self._session = self._store.session
+        if self._book.baseline_at is not None:
             self._view = draw(self._book, self._frame, now)
 
     def _absorb(self, draft: Draft, actions: Sequence[Action], sight: Sight) -> Seen:
+        actions = [keepable(action) for action in actions]
         recalled = self._recall(draft, actions)
         new = changed = 0
         ends_known = True
         spare = sight.spare
+        baseline = sight.listing is None
         for index, action in enumerate(actions):
             # The draft comes first: an action may stand twice on one page.
             known = draft.rows.get(action.id) or recalled.get(action.id)
+            if known is not None and action.id in draft.removed:
+                draft.restore(known)
             history = False
             if known is None:
-                history = sight.listing is None or is_history(action, sight.listing.horizon)
-                if history and spare > 0 and _at_horizon(action, sight.listing):
+                horizon = sight.listing.horizon if sight.listing is not None else None
+                history = baseline or is_history(action, horizon)
+                if history and spare > 0 and horizon is not None and action.created_at == horizon:
                     history, spare = False, spare - 1
-            baseline = sight.listing is None
             found = observe(known, action, history=history, now=draft.now, keep=baseline)
             if found.row is not None:
                 counted = not (baseline and known is None and ended(action.status) is not None)
@@ -185,6 +194,11 @@ class Ledger:
                 _place(draft, action.id, sight.first + sight.step * index)
             ends_known = (known is not None and action.id not in draft.added) or history
         return Seen(new, changed, ends_known)
+
+    def _strangers(self, draft: Draft, actions: Sequence[Action]) -> tuple[Action, ...]:
+        kept = [keepable(action) for action in actions]
+        known = self._recall(draft, kept)
+        return tuple(a for a, k in zip(actions, kept, strict=True) if k.id not in known)
 
     def _recall(self, draft: Draft, actions: Sequence[Action]) -> dict[str, Row]:
         """Return what is remembered of actions, this unit of work included."""
@@ -222,10 +236,6 @@ class Ledger:
         count, horizon = self._store.prune(self.book.account_id, before, PRUNED_AT_ONCE)
         self.book.pruned(count, horizon)
         return count
-
-
-def _at_horizon(action: Action, listing: Listing | None) -> bool:
-    return listing is not None and action.created_at == listing.horizon
 
 
 def _place(draft: Draft, id_: str, position: int) -> None:

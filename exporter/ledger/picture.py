@@ -43,6 +43,12 @@ class Frame:
         """Tell whether a status is exported."""
         return not self.statuses or status in self.statuses
 
+    def tells(self, event: Event) -> bool:
+        """Tell whether an event is of an action that is exported."""
+        return self.shows(event.status) and (
+            not self.action_types or event.action_type in self.action_types
+        )
+
     def is_stuck(self, row: Row, now: float) -> bool:
         """Tell whether an open action is in progress for longer than it should be."""
         limit = self.stuck_after.get(row.action_type, self.stuck_after_default)
@@ -110,7 +116,7 @@ def draw(book: Book, frame: Frame, now: float) -> AccountView:
             )
             for row in nsmallest(LATEST, running if in_progress else (), key=begun)
         ),
-        failures=tuple(_ended_row(event) for event in book.failures),
+        failures=tuple(_ended_row(event) for event in book.failures if frame.tells(event)),
     )
 
 

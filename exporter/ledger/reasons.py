@@ -10,6 +10,9 @@ from dataclasses import dataclass
 
 from exporter.ledger.view import OTHER
 
+MATCHED_CHARACTERS = 2000
+"""How much of a reason is read: it may be of any length, and so may the time a pattern takes."""
+
 NO_REASON = "none"
 """The class of an action that gives no reason."""
 
@@ -22,26 +25,69 @@ class Rule:
     pattern: re.Pattern[str]
 
 
+_EDGE = "(?:(?<![a-z0-9])(?=[a-z0-9])|(?<=[a-z0-9])(?![a-z0-9]))"
+_GAP = r"[\s_-]"
+
+
 def _rule(name: str, pattern: str) -> Rule:
+    r"""Return a rule in which ``\b`` and a space take `data_limit` for the words `data limit`."""
+    pattern = pattern.replace(r"\b", _EDGE).replace(" ", _GAP)
     return Rule(name, re.compile(pattern, re.IGNORECASE))
 
 
 BUILT_IN = (
-    _rule("data_limit", r"data[ _-]?(usage[ _-]?)?limit|limit (was|has been) exceeded|quota"),
-    _rule("insufficient_funds", r"\bfunds?\b|\bbalance\b|\bcredit\b|payment|billing"),
-    _rule("no_sim_card_group", r"\bgroup\b"),
-    _rule("public_ip", r"public[ _-]?ips?\b|\bip address|\bips?\b.*(availab|assign|exhaust)"),
     _rule("unauthorized_imei", r"\bimei\b"),
-    _rule("sim_blocked", r"block|abolish|suspend|terminat|deactivat|\bbarred\b"),
     _rule(
-        "busy", r"in (progress|process)|being processed|another (action|operation)|conflict|lock"
+        "data_limit",
+        r"\bdata ?(usage |plan )?(limit|cap|allowance|quota)"
+        r"|(?<!rate )\b(limit|allowance) (was |has been |is )?(exceeded|reached|used up)|\bquota\b",
     ),
-    _rule("superseded", r"supersed|replaced by|newer (action|request)|overrid"),
-    _rule("cancelled", r"cancel|abort"),
-    _rule("timeout", r"time[ -]?d?[ -]?out|no response|did not respond|deadline|expired"),
-    _rule("network", r"network|carrier|operator|\bhlr\b|\bhss\b|roaming|unreachable|registration"),
-    _rule("invalid_state", r"\bstate\b|\bstatus\b|transition|not (allowed|permitted|supported)"),
-    _rule("internal_error", r"internal|unexpected|unknown error|server error|try again"),
+    _rule(
+        "insufficient_funds",
+        r"\bfunds?\b|\bbalance\b|\bcredit\b|\bpayment|\bbilling\b|\bunpaid\b|\boverdue\b",
+    ),
+    _rule("no_sim_card_group", r"\bgroup\b"),
+    _rule(
+        "public_ip",
+        r"\bpublic ?ips?\b|\bips?( address(es)?)?\b.{0,60}"
+        r"\b(available|assigned|exhausted|in use|left)\b|\bip (pool|address)",
+    ),
+    _rule(
+        "sim_blocked",
+        r"\bblock(ed)?\b|\babolish|\bbarred\b|\bstolen\b|\b(sim|card|subscription|service|line)\b"
+        r".{0,20}\b(suspended|terminated|deactivated|cancelled|canceled|expired)\b",
+    ),
+    _rule(
+        "superseded",
+        r"supersed|replaced by|newer (action|request)|overr[iu]|overt(ook|aken)|precedence",
+    ),
+    _rule("cancelled", r"\bcancel|\babort|\bwithdrawn\b|\bstopped (before|by)\b"),
+    _rule(
+        "timeout",
+        r"\btime[sd]? ?out\b|\bno (response|answer|reply)\b|\bnot (respond|answer|reply)"
+        r"|deadline|\bexpired\b|\btoo long\b",
+    ),
+    _rule(
+        "busy",
+        r"\bin (progress|process)\b|being processed|another (action|operation|request)"
+        r"|\bconflict|\block(ed)?\b|\bbusy\b|too many requests|rate limit|slow down|\bthrottl",
+    ),
+    _rule(
+        "internal_error",
+        r"\binternal\b|unknown error|unexpected (error|exception|failure)|server error"
+        r"|\b(status|http|code):? 5\d\d\b|\bexception\b|\bworker\b",
+    ),
+    _rule(
+        "network",
+        r"network|\bcarrier|\boperator\b|\bhlr\b|\bhss\b|\bhome location|\broaming\b"
+        r"|unreachable|\bregist(ered|ration)\b|\bconnect|\bprovisioning\b",
+    ),
+    _rule(
+        "invalid_state",
+        r"\bstates?\b|\bstatus\b|transition|\balready\b|\bineligible\b"
+        r"|\bnot (allowed|permitted|supported|possible|eligible|available for)\b",
+    ),
+    _rule("internal_error", r"\bunexpected\b|\btry again\b|\bcontact support\b"),
 )
 """The rules that stand behind the configured ones."""
 
@@ -64,9 +110,10 @@ class Reasons:
 
     def classify(self, reason: str | None) -> str:
         """Return the class of ``reason``."""
-        if reason is None or not reason.strip():
+        text = (reason or "").strip()[:MATCHED_CHARACTERS]
+        if not text:
             return NO_REASON
         for rule in self.rules:
-            if rule.pattern.search(reason):
+            if rule.pattern.search(text):
                 return rule.name
         return OTHER

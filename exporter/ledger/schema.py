@@ -4,7 +4,7 @@ SQL stays within what SQLite and PostgreSQL both have. Sums stand apart from row
 forgetting rows never changes a counter.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sqlalchemy import (
     BigInteger,
@@ -19,6 +19,7 @@ from sqlalchemy import (
     Text,
     inspect,
     select,
+    text,
     update,
 )
 
@@ -67,6 +68,14 @@ actions = Table(
     Column("stuck", Boolean, nullable=False),
     # Finds the open actions at the start and the oldest ended ones to forget.
     Index("actions_by_end", "account_id", "ended_at"),
+    # Finds those that may go on: few among many.
+    Index(
+        "actions_interrupted",
+        "account_id",
+        "ended_at",
+        sqlite_where=text("status = 'interrupted'"),
+        postgresql_where=text("status = 'interrupted'"),
+    ),
     sqlite_with_rowid=False,
 )
 
@@ -94,26 +103,45 @@ outbox = Table(
     sqlite_autoincrement=True,
 )
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (metadata.create_all,)
-"""Step n brings a database from version n to n + 1; a step that was released never changes."""
+Step = Callable[[Connection], None]
+
+MIGRATIONS: tuple[Step, ...] = ()
+"""The first brings a database from version 1 to 2, and so on; one that is released never changes.
+
+A new database needs none: it is made from the tables above.
+"""
 
 
-def migrate(connection: Connection) -> None:
+def migrate(connection: Connection, steps: Sequence[Step] = MIGRATIONS) -> None:
     """Bring the database to the newest version, within the caller's transaction.
 
-    Raises StateError where a newer release wrote it.
+    Raises StateError where a newer release or another program wrote it.
     """
-    version = 0
-    if inspect(connection).has_table(schema_version.name):
-        version = connection.execute(select(schema_version.c.version)).scalar_one()
-    if version > len(MIGRATIONS):
+    newest = 1 + len(steps)
+    version = _version(connection)
+    if version is None:
+        metadata.create_all(connection)
+        connection.execute(schema_version.insert().values(version=newest))
+        return
+    if version > newest:
         raise StateError(
-            f"the state database has version {version}, this release knows up to "
-            f"{len(MIGRATIONS)}: run the newer release, or set state.url to another file"
+            f"the state database has version {version}, this release knows up to {newest}: "
+            "run the newer release, or set state.url to another file"
         )
-    for step in MIGRATIONS[version:]:
+    for step in steps[version - 1 :]:
         step(connection)
-    if version == 0:
-        connection.execute(schema_version.insert().values(version=len(MIGRATIONS)))
-    elif version < len(MIGRATIONS):
-        connection.execute(update(schema_version).values(version=len(MIGRATIONS)))
+    if version < newest:
+        connection.execute(update(schema_version).values(version=newest))
+
+
+def _version(connection: Connection) -> int | None:
+    """Return the version of the database, None where it is new."""
+    tables = inspect(connection).get_table_names()
+    if schema_version.name in tables:
+        return connection.execute(select(schema_version.c.version)).scalar_one_or_none()
+    if tables:
+        raise StateError(
+            f"the state database was made by another program, it holds {tables[0]!r}: "
+            "set state.url to another file"
+        )
+    return None

@@ -4,14 +4,16 @@ It must not decide what anything means. Not for the event loop: calls block on t
 Every method raises StateError.
 """
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 
 import msgspec
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy import Row as Record
 
+from exporter.errors import StateError
+from exporter.ledger.book import LATEST, Book
 from exporter.ledger.draft import Draft, resulting_sums
 from exporter.ledger.engine import Database
 from exporter.ledger.model import Event, EventKind, Listing, Metric, Order, Row, Scope, SumKey
@@ -19,28 +21,10 @@ from exporter.ledger.schema import accounts, actions, listings, outbox, sums
 from exporter.ledger.view import Exemplar, Status
 from exporter.ledger.writes import delete_rows, write_draft
 
-LATEST = 50
-"""How many of the latest failures are kept to be shown."""
-
 IDS_AT_ONCE = 500
 """How many ids one SELECT asks for: SQLite takes at most 999 parameters in old versions."""
 
 ROW_COLUMNS = [actions.c[name] for name in Row.__struct_fields__]
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """All that is kept of one account but its ended actions; the failures are latest first."""
-
-    account_id: int
-    baseline_at: float | None
-    audit_at: float | None
-    tracked: int
-    listings: dict[Scope, Listing]
-    open: dict[str, Row]
-    sums: dict[SumKey, float]
-    exemplars: dict[SumKey, Exemplar]
-    failures: tuple[Event, ...]
 
 
 class Store:
@@ -50,13 +34,18 @@ class Store:
         """Keep the database; it is opened by the first call."""
         self._database = database
 
+    @property
+    def session(self) -> int:
+        """The database's session: what was read in an earlier one may be stale."""
+        return self._database.session
+
     def close(self) -> None:
         """Close the database; the next call opens it again."""
         self._database.close()
 
-    def load(self, name: str) -> Stored:
+    def load(self, name: str) -> Book:
         """Read what is kept of the account ``name``; one never heard of begins empty."""
-        with self._database.transaction() as connection:
+        with self._database.transaction() as connection, _understood():
             return _load(connection, name)
 
     def find(self, account_id: int, ids: Collection[str]) -> dict[str, Row]:
@@ -70,6 +59,17 @@ class Store:
                 )
                 found.update((record.id, Row(*record)) for record in connection.execute(query))
         return found
+
+    def interrupted(self, account_id: int, action_type: str | None, limit: int) -> list[Row]:
+        """Return at most ``limit`` interrupted actions (of one type), the latest first."""
+        query = select(*ROW_COLUMNS).where(
+            actions.c.account_id == account_id, actions.c.status == Status.INTERRUPTED.value
+        )
+        if action_type is not None:
+            query = query.where(actions.c.action_type == action_type)
+        query = query.order_by(actions.c.ended_at.desc()).limit(limit)
+        with self._database.transaction() as connection:
+            return [Row(*record) for record in connection.execute(query)]
 
     def commit(
         self, account_id: int, draft: Draft, before: dict[SumKey, float]
@@ -91,7 +91,7 @@ class Store:
             .order_by(outbox.c.seq)
             .limit(limit)
         )
-        with self._database.transaction() as connection:
+        with self._database.transaction() as connection, _understood():
             return tuple(
                 (seq, msgspec.json.decode(body, type=Event))
                 for seq, body in connection.execute(query)
@@ -99,6 +99,8 @@ class Store:
 
     def logged(self, account_id: int, seqs: Sequence[int]) -> None:
         """Clear events that were logged; the latest failures stay, to be shown."""
+        if not seqs:
+            return
         with self._database.transaction() as connection:
             connection.execute(
                 update(outbox).where(outbox.c.seq == bindparam("number")).values(logged=True),
@@ -113,11 +115,17 @@ class Store:
         """Forget at most ``limit`` actions that were seen to end before ``before``.
 
         Returns how many, and the latest time of creation among them: what was created up to
-        then counts as history from now on, as it may still be listed.
+        then counts as history from now on, as it may still be listed. Actions without any time
+        are never forgotten: nothing else would tell them from new ones.
         """
+        created = func.coalesce(actions.c.created_at, actions.c.updated_at)
         oldest = (
-            select(actions.c.id, actions.c.created_at)
-            .where(actions.c.account_id == account_id, actions.c.ended_at < before)
+            select(actions.c.id, created.label("created"))
+            .where(
+                actions.c.account_id == account_id,
+                actions.c.ended_at < before,
+                created.is_not(None),
+            )
             .order_by(actions.c.ended_at)
             .limit(limit)
         )
@@ -126,21 +134,31 @@ class Store:
             if not found:
                 return 0, None
             delete_rows(connection, account_id, [record.id for record in found])
-            created = [record.created_at for record in found if record.created_at is not None]
-            horizon = max(created, default=None)
-            if horizon is not None:
-                connection.execute(
-                    update(listings)
-                    .where(
-                        listings.c.account_id == account_id,
-                        func.coalesce(listings.c.horizon, horizon - 1) < horizon,
-                    )
-                    .values(horizon=horizon)
+            horizon: float = max(record.created for record in found)
+            connection.execute(
+                update(listings)
+                .where(
+                    listings.c.account_id == account_id,
+                    or_(listings.c.horizon.is_(None), listings.c.horizon < horizon),
                 )
+                .values(horizon=horizon)
+            )
         return len(found), horizon
 
 
-def _load(connection: Connection, name: str) -> Stored:
+@contextmanager
+def _understood() -> Iterator[None]:
+    """Turn what cannot be made into values of ours into a StateError."""
+    try:
+        yield
+    except (ValueError, msgspec.MsgspecError) as exc:
+        raise StateError(
+            f"the state database holds what this release cannot read ({exc}): put a copy in its "
+            "place, or move it away to begin at 0"
+        ) from exc
+
+
+def _load(connection: Connection, name: str) -> Book:
     record = connection.execute(select(accounts).where(accounts.c.name == name)).first()
     if record is None:
         connection.execute(insert(accounts).values(name=name))
@@ -157,14 +175,19 @@ def _load(connection: Connection, name: str) -> Stored:
         .limit(LATEST)
     )
     kept_sums = connection.execute(select(sums).where(sums.c.account_id == mine)).all()
-    return Stored(
+    return Book(
+        name=name,
         account_id=mine,
         baseline_at=record.baseline_at,
         audit_at=record.audit_at,
         tracked=connection.execute(total).scalar_one(),
         listings={
             Scope(each.action_type or None, Status(each.status) if each.status else None): Listing(
-                Order(each.sort_order), each.accounted, each.horizon, each.pruned
+                Order(each.sort_order),
+                each.accounted,
+                each.horizon,
+                each.frontier,
+                each.pruned,
             )
             for each in connection.execute(select(listings).where(listings.c.account_id == mine))
         },

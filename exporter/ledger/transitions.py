@@ -27,13 +27,14 @@ class Transition:
     """What a sighting means: ``row`` is to be remembered (None: as before).
 
     ``entered`` is the status of ended actions that it entered, ``left`` the status that it
-    was known in before.
+    was known in before, as an action of ``left_type``.
     """
 
     row: Row | None = None
     created: bool = False
     entered: Status | None = None
     left: str | None = None
+    left_type: str = ""
 
 
 NOTHING = Transition()
@@ -69,7 +70,7 @@ def observe(
     row.action_type = action.action_type or known.action_type
     if row.created_at is None:
         row.created_at = known.created_at
-    return Transition(row, entered=status, left=known.status)
+    return Transition(row, entered=status, left=known.status, left_type=known.action_type)
 
 
 def _first_sight(action: Action, *, history: bool, now: float, keep: bool) -> Transition:

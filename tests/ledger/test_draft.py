@@ -1,0 +1,190 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.ledger.draft import Draft, resulting_sums
+from exporter.ledger.model import EventKind, Metric, SumKey
+from exporter.ledger.reasons import Reasons
+from exporter.ledger.transitions import observe
+from exporter.ledger.view import DURATION_BUCKETS, Exemplar
+
+Maker = Callable[..., Any]
+KEYS = st.sampled_from([SumKey(Metric.KNOWN, kind, "failed") for kind in ("a", "b", "c")])
+AMOUNTS = st.dictionaries(KEYS, st.integers(-1000, 1000).map(float))
+
+
+def counted(draft: Draft) -> dict[SumKey, float]:
+    """Return the sums and amounts of a draft that are not 0."""
+    return {key: more for key, more in (*draft.sums.items(), *draft.amounts.items()) if more}
+
+
+def test_a_new_draft_is_empty(make_draft: Maker) -> None:
+    """Nothing seen is nothing to commit, and so is a place in the listing alone."""
+    draft = make_draft()
+    draft.positions["a"] = 3
+    assert draft.empty
+
+
+@pytest.mark.parametrize("field", ["baseline_at", "audit_at"])
+def test_a_time_alone_is_worth_a_commit(make_draft: Maker, field: str) -> None:
+    """A baseline of an account without actions is kept, and so is an audit without a finding."""
+    draft = make_draft()
+    setattr(draft, field, 0.0)
+    assert not draft.empty
+
+
+def test_an_action_that_failed_between_two_polls(
+    make_draft: Maker, make_action: Maker, new_in: Maker
+) -> None:
+    """It counts as created and failed, is measured twice, told of, and stands as exemplar."""
+    draft = new_in(make_draft(now=120.0), make_action(status="failed", reason="No funds"))
+    failed = SumKey(Metric.FAILED, "enable", "insufficient_funds")
+    assert counted(draft) == {
+        SumKey(Metric.KNOWN, "enable", "failed"): 1,
+        SumKey(Metric.CREATED, "enable"): 1,
+        failed: 1,
+        SumKey(Metric.DURATION_BUCKET, "enable", "failed/15"): 1,
+        SumKey(Metric.DURATION_SUM, "enable", "failed"): 10.0,
+        SumKey(Metric.DELAY_BUCKET, "", "10"): 1,
+        SumKey(Metric.DELAY_SUM, ""): 10.0,
+    }
+    assert draft.exemplars == {failed: Exemplar("a", "sim", 110.0)}
+    (event,) = draft.events
+    assert (event.kind, event.account, event.reason) == (EventKind.FAILED, "main", "No funds")
+    assert (event.reason_class, event.duration_seconds) == ("insufficient_funds", 10.0)
+
+
+def test_completed_is_counted_and_not_told_of(
+    make_draft: Maker, make_action: Maker, new_in: Maker
+) -> None:
+    """An action that went well is no event."""
+    draft = new_in(make_draft(), make_action(status="completed"))
+    assert draft.sums[SumKey(Metric.COMPLETED, "enable")] == 1
+    assert draft.events == []
+
+
+@pytest.mark.parametrize(
+    ("duration", "bucket"),
+    [
+        pytest.param(-5.0, "1", id="a clock went back"),
+        pytest.param(0.0, "1", id="at once"),
+        pytest.param(1.0, "1", id="on a bound"),
+        pytest.param(1.5, "5", id="between two"),
+        pytest.param(DURATION_BUCKETS[-1], "86400", id="on the last bound"),
+        pytest.param(1e6, "+Inf", id="above all"),
+    ],
+)
+def test_durations_fall_into_their_bucket(
+    make_draft: Maker, make_action: Maker, new_in: Maker, duration: float, bucket: str
+) -> None:
+    """A bucket takes what is up to its bound; a negative duration is none."""
+    draft = new_in(make_draft(), make_action(status="failed", updated_at=100.0 + duration))
+    assert draft.sums[SumKey(Metric.DURATION_BUCKET, "enable", f"failed/{bucket}")] == 1
+    total = draft.amounts[SumKey(Metric.DURATION_SUM, "enable", "failed")]
+    assert total == max(0.0, duration)
+
+
+def test_an_end_without_times_counts_and_is_not_measured(
+    make_draft: Maker, make_action: Maker, new_in: Maker
+) -> None:
+    """Where the API leaves the times out, nothing is made up."""
+    action = make_action(status="failed", created_at=None, updated_at=None)
+    draft = new_in(make_draft(now=120.0), action)
+    assert {key.metric for key in counted(draft)} == {Metric.KNOWN, Metric.CREATED, Metric.FAILED}
+    assert [exemplar.timestamp for exemplar in draft.exemplars.values()] == [120.0]
+
+
+def test_a_change_moves_the_known_total(
+    make_draft: Maker, make_action: Maker, make_row: Maker
+) -> None:
+    """What was in progress and has failed is taken from one total and put to the other."""
+    draft = make_draft()
+    found = observe(make_row(), make_action(status="failed"), history=False, now=120.0)
+    draft.apply(found, new_row=False)
+    assert draft.sums[SumKey(Metric.KNOWN, "enable", "in-progress")] == -1
+    assert draft.sums[SumKey(Metric.KNOWN, "enable", "failed")] == 1
+    assert not draft.added
+
+
+def test_a_type_told_late_leaves_no_remainder(
+    make_draft: Maker, make_action: Maker, make_row: Maker
+) -> None:
+    """The total that the action was in is the one that it is taken from."""
+    draft = make_draft()
+    known = make_row(action_type="")
+    found = observe(known, make_action(status="failed"), history=False, now=120.0)
+    draft.apply(found, new_row=False)
+    assert draft.sums[SumKey(Metric.KNOWN, "", "in-progress")] == -1
+    assert draft.sums[SumKey(Metric.KNOWN, "enable", "failed")] == 1
+
+
+def test_history_that_totals_hold_already_makes_its_type_known(
+    make_draft: Maker, make_action: Maker
+) -> None:
+    """It adds nothing, though a sum is written, so that its type is named after a restart."""
+    draft = make_draft()
+    action = make_action(status="failed", action_type="odd")
+    found = observe(None, action, history=True, now=120.0, keep=True)
+    draft.apply(found, new_row=True, counted=False)
+    assert counted(draft) == {}
+    assert {key.action_type for key in draft.sums} == {"odd"}
+
+
+def test_an_action_that_vanishes_counts_as_nothing(make_draft: Maker, make_row: Maker) -> None:
+    """Its row goes, and the known total with it."""
+    draft = make_draft()
+    draft.vanish(make_row())
+    assert draft.removed == {"a"}
+    assert counted(draft) == {SumKey(Metric.KNOWN, "enable", "in-progress"): -1}
+
+
+def test_an_action_that_vanishes_in_the_poll_that_found_it_was_never_there(
+    make_draft: Maker, make_action: Maker, new_in: Maker
+) -> None:
+    """There is no row to write, none to remove, and nothing left in the known total."""
+    draft = new_in(make_draft(), make_action())
+    draft.vanish(draft.rows["a"])
+    assert (draft.rows, draft.added, draft.removed) == ({}, set(), set())
+    assert draft.sums[SumKey(Metric.KNOWN, "enable", "in-progress")] == 0
+
+
+def test_an_action_that_vanished_and_is_listed_after_all_stays(
+    make_draft: Maker, make_row: Maker
+) -> None:
+    """One answer that an action is not there does not make it new when another shows it."""
+    draft = make_draft()
+    draft.vanish(make_row())
+    draft.restore(make_row())
+    assert (list(draft.rows), draft.added, draft.removed) == (["a"], set(), set())
+    assert counted(draft) == {}
+
+
+def test_stuck_is_noted_on_the_row_and_told(make_draft: Maker, make_row: Maker) -> None:
+    """The event says for how long the action has been in progress; the given row is not touched."""
+    draft = make_draft(now=1100.0)
+    row = make_row()
+    draft.stuck(row)
+    assert draft.rows["a"].stuck
+    assert not row.stuck
+    assert [(e.kind, e.duration_seconds) for e in draft.events] == [(EventKind.STUCK, 1000.0)]
+
+
+@given(before=AMOUNTS, fixed=AMOUNTS, sums=AMOUNTS, amounts=AMOUNTS)
+def test_resulting_sums(
+    before: dict[SumKey, float],
+    fixed: dict[SumKey, float],
+    sums: dict[SumKey, float],
+    amounts: dict[SumKey, float],
+) -> None:
+    """A sum is what it was set to, or else was, and what came to it; others are not named."""
+    draft = Draft("main", Reasons(()), str, 0.0)
+    draft.fixed.update(fixed)
+    draft.sums.update({key: int(more) for key, more in sums.items()})
+    draft.amounts.update(amounts)
+    assert resulting_sums(draft, before) == {
+        key: fixed.get(key, before.get(key, 0)) + sums.get(key, 0) + amounts.get(key, 0)
+        for key in {*fixed, *sums, *amounts}
+    }

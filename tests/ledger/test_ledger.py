@@ -1,0 +1,199 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from exporter.ledger.ledger import Seen, Sight
+from exporter.ledger.model import EventKind, Listing, Metric, Order, Scope
+from exporter.ledger.store import Store
+
+Opener = Callable[..., Any]
+Maker = Callable[..., Any]
+
+HEAD = Scope(None, None)
+BASELINE = Sight(None)
+
+
+def since(horizon: float, spare: int = 0) -> Sight:
+    """Return a sight of a listing whose history goes up to ``horizon``."""
+    return Sight(Listing(Order.NEWEST, 0, horizon), spare=spare)
+
+
+async def test_an_action_counts_once_however_often_it_is_listed(
+    open_account: Opener, make_action: Maker
+) -> None:
+    """Twice on one page, on two pages of a poll, in two polls: once."""
+    account = open_account()
+    action = make_action(status="failed")
+    await account.ledger.open(0.0)
+    draft = account.ledger.begin(120.0)
+    sight = since(50.0)
+    assert (await account.ledger.absorb(draft, [action, action], sight)).new == 1
+    assert (await account.ledger.absorb(draft, [action], sight)).new == 0
+    await account.ledger.commit(draft)
+    assert await account.saw(action) == Seen(0, 0, ends_known=True)
+    assert account.ledger.view.created["enable"] == 1
+    assert account.ledger.view.failed["enable", "none"] == 1
+
+
+@pytest.mark.parametrize("restart", [False, True], ids=["going on", "after a restart"])
+async def test_counters_go_on_and_catch_up(
+    open_account: Opener, make_action: Maker, *, restart: bool
+) -> None:
+    """What happened meanwhile is added to what was counted before."""
+    account = open_account()
+    await account.saw(make_action("a"), make_action("b", "completed"))
+    if restart:
+        account.store.close()
+        account = open_account()
+    seen = await account.saw(make_action("a", "failed"), make_action("c", "interrupted"))
+    assert seen == Seen(1, 1, ends_known=False)
+    view = account.ledger.view
+    assert (view.created["enable"], view.completed["enable"]) == (3, 1)
+    assert (view.failed["enable", "none"], view.interrupted["enable", "none"]) == (1, 1)
+    assert {status: view.actions["enable", status] for status in ("completed", "failed")} == {
+        "completed": 1,
+        "failed": 1,
+    }
+
+
+async def test_a_restart_shows_what_was_committed_at_once(
+    open_account: Opener, make_action: Maker
+) -> None:
+    """Before the first poll of the new process, the view is that of the old one."""
+    account = open_account()
+    await account.saw(make_action("a"), make_action("b", "failed"))
+    before = account.ledger.view
+    account.store.close()
+    account = open_account()
+    await account.ledger.open(120.0)
+    assert account.ledger.view == before
+
+
+async def test_what_ended_before_the_baseline_is_history(
+    open_account: Opener, make_action: Maker
+) -> None:
+    """It counts as nothing; what was in progress then is tracked, and counts when it ends."""
+    account = open_account()
+    await account.saw(make_action("a"), make_action("b", "failed"), listing=BASELINE)
+    assert {key.metric for key in account.sums()} == {Metric.KNOWN}
+    await account.saw(make_action("a", "failed"), make_action("b", "failed"))
+    view = account.ledger.view
+    assert (view.created["enable"], view.failed["enable", "none"]) == (0, 1)
+
+
+async def test_the_totals_say_how_many_at_the_horizon_are_new(
+    open_account: Opener, make_action: Maker
+) -> None:
+    """Of those created in the very moment of the horizon, as many count as are missing."""
+    account = open_account()
+    actions = [make_action(f"{n}", "failed", created_at=100.0) for n in range(3)]
+    seen = await account.saw(*actions, listing=since(100.0, spare=2))
+    assert seen == Seen(2, 0, ends_known=True)
+    assert account.ledger.view.created["enable"] == 2
+
+
+async def test_strangers_are_those_that_nobody_knows(
+    open_account: Opener, make_action: Maker
+) -> None:
+    """Neither the draft nor what is committed, ended or not, holds them."""
+    account = open_account()
+    await account.saw(make_action("open"), make_action("ended", "failed"))
+    draft = account.ledger.begin(130.0)
+    await account.ledger.absorb(draft, [make_action("drafted")], since(50.0))
+    ids = ("open", "ended", "drafted", "new", "bad\ud800")
+    found = await account.ledger.strangers(draft, [make_action(each) for each in ids])
+    assert [action.id for action in found] == ["new", "bad\ud800"]
+    assert list(draft.rows) == ["drafted"]
+
+
+async def test_positions_follow_the_page(open_account: Opener, make_action: Maker) -> None:
+    """Each action stands one step from the one before it; rows carry it where they are written."""
+    account = open_account()
+    await account.saw(make_action("old"))
+    page = [make_action("new"), make_action("old")]
+    await account.saw(*page, listing=Sight(Listing(Order.NEWEST, 0, None), first=9, step=-1))
+    held = {id_: row.position for id_, row in account.ledger.book.open.items()}
+    assert held == {"new": 9, "old": 8}
+    assert account.kept().open["new"].position == 9
+
+
+async def test_stuck_is_told_once(open_account: Opener, make_action: Maker) -> None:
+    """An action that is in progress for too long is an event, the first time it is found."""
+    account = open_account()
+    await account.saw(make_action("slow"), make_action("strange", "paused"), at=1000.0)
+    assert await account.ledger.unlogged() == ()
+    await account.saw(at=1001.0)
+    await account.saw(at=1002.0)
+    account.store.close()
+    account = open_account()
+    await account.saw(at=1003.0)
+    told = [(event.kind, event.action_id) for _, event in await account.ledger.unlogged()]
+    assert told == [(EventKind.STUCK, "slow")]
+    assert account.ledger.view.stuck["enable"] == 1
+
+
+async def test_events_are_told_until_they_were_logged(
+    open_account: Opener, make_action: Maker
+) -> None:
+    """A crash between commit and log tells them again; what was logged is not told again."""
+    account = open_account()
+    await account.saw(make_action("a", "failed", reason="No funds"))
+    account.store.close()
+    account = open_account()
+    await account.ledger.open(0.0)
+    ((seq, event),) = await account.ledger.unlogged()
+    assert (event.action_id, event.reason, event.account) == ("a", "No funds", "main")
+    await account.ledger.logged([seq])
+    assert await account.ledger.unlogged() == ()
+    assert [row.action_id for row in account.kept().failures] == ["a"]
+
+
+async def test_forgotten_actions_that_are_still_listed_do_not_count_again(
+    open_account: Opener, make_action: Maker
+) -> None:
+    """The counters stay as they are, in memory and on the disk, and what is new still counts."""
+    account = open_account()
+    listing = Listing(Order.NEWEST, 2, None)
+    await account.ledger.open(0.0)
+    draft = account.ledger.begin(120.0)
+    draft.listings[HEAD] = listing
+    actions = [make_action("a", "failed"), make_action("b", "failed", created_at=None)]
+    await account.ledger.absorb(draft, actions, Sight(listing))
+    await account.ledger.commit(draft)
+    sums = account.sums()
+    assert await account.ledger.forget(120.0) == 0
+    assert await account.ledger.forget(121.0) == 2
+    assert account.ledger.book.tracked == 0
+    assert account.ledger.book.listings == account.kept().listings
+    now_known = Sight(account.ledger.book.listings[HEAD])
+    assert await account.saw(*actions, listing=now_known) == Seen(0, 0, ends_known=True)
+    assert account.sums() == sums
+    later = make_action("c", "failed", created_at=111.0)
+    assert (await account.saw(later, listing=now_known)).new == 1
+
+
+async def test_two_accounts_on_one_store_do_not_mix(
+    open_account: Opener, open_store: Callable[..., Store], make_action: Maker
+) -> None:
+    """The same action ids count for each."""
+    store = open_store()
+    one, two = open_account("one", store), open_account("two", store)
+    await one.saw(make_action("a", "failed"))
+    await two.saw(make_action("a", "completed"), make_action("b"))
+    assert (one.ledger.view.created["enable"], two.ledger.view.created["enable"]) == (1, 2)
+    assert [event.account for _, event in await one.ledger.unlogged()] == ["one"]
+    assert await two.ledger.unlogged() == ()
+
+
+async def test_nothing_to_write_is_no_commit(open_account: Opener, make_action: Maker) -> None:
+    """A poll that brought nothing new takes in where actions stand, and leaves the disk alone."""
+    account = open_account()
+    await account.saw(make_action("a"))
+    before = account.kept()
+    draft = account.ledger.begin(130.0)
+    sight = Sight(Listing(Order.NEWEST, 0, None), first=4)
+    await account.ledger.absorb(draft, [make_action("a")], sight)
+    await account.ledger.commit(draft)
+    assert account.ledger.book.open["a"].position == 4
+    assert account.kept() == before

@@ -1,0 +1,182 @@
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from exporter.errors import StateError
+from exporter.ledger.ledger import Sight
+from exporter.ledger.model import Listing, Metric, Order, SumKey
+from exporter.ledger.store import Store
+
+Opener = Callable[..., Any]
+Maker = Callable[..., Any]
+
+BASELINE = Sight(None)
+
+
+@pytest.fixture
+def remove_state_file(state_file: Path) -> Callable[[], None]:
+    """Give a way to take the state file away while it is in use."""
+    return state_file.unlink
+
+
+def since(horizon: float, spare: int = 0) -> Sight:
+    """Return a sight of a listing whose history goes up to ``horizon``."""
+    return Sight(Listing(Order.NEWEST, 0, horizon), spare=spare)
+
+
+async def test_nothing_is_known_before_it_is_opened(open_account: Opener) -> None:
+    """There is a view of zeros to show, and no book to work against."""
+    account = open_account()
+    assert not account.ledger.view.baselined
+    with pytest.raises(StateError, match="not opened"):
+        account.ledger.begin(0.0)
+    with pytest.raises(StateError, match="not opened"):
+        await account.ledger.publish(0.0)
+
+
+async def test_an_action_that_vanished_and_is_listed_again_is_not_new(
+    open_account: Opener, make_action: Maker
+) -> None:
+    """Within one poll, one answer may deny what another shows."""
+    account = open_account()
+    await account.saw(make_action("a"))
+    draft = account.ledger.begin(130.0)
+    draft.vanish(account.ledger.book.open["a"])
+    seen = await account.ledger.absorb(draft, [make_action("a", "failed")], since(50.0))
+    await account.ledger.commit(draft)
+    await account.ledger.publish(130.0)
+    assert (seen.new, seen.changed) == (0, 1)
+    assert account.ledger.view.created["enable"] == 1
+    assert account.ledger.view.failed["enable", "none"] == 1
+    assert account.ledger.view.actions["enable", "failed"] == 1
+    assert account.kept() == account.ledger.book
+
+
+@pytest.mark.parametrize("bad", ["\0", "\ud800"], ids=["NUL", "half a pair"])
+async def test_texts_that_no_store_can_hold_do_not_break_a_commit(
+    open_account: Opener, make_action: Maker, bad: str
+) -> None:
+    """They are kept with a mark in their place, and such an action is recognised again."""
+    account = open_account()
+    action = make_action(f"a{bad}", "failed", reason=f"No{bad}funds", action_type=f"t{bad}")
+    assert (await account.saw(action)).new == 1
+    assert (await account.saw(action)).new == 0
+    assert account.ledger.view.failed["t\ufffd", "insufficient_funds"] == 1
+    assert account.kept() == account.ledger.book
+    assert [row.reason for row in account.ledger.view.failures] == ["No\ufffdfunds"]
+
+
+async def test_after_an_error_memory_is_what_the_disk_holds(
+    open_account: Opener, make_action: Maker
+) -> None:
+    """The commit that failed is not seen; the same sightings count once when it works again."""
+    account = open_account()
+    await account.saw(make_action("a"))
+    published = account.ledger.view
+    database = account.store._database  # noqa: SLF001  # the error to come
+    with database.transaction() as connection:
+        connection.execute(
+            text(
+                "CREATE TRIGGER broken BEFORE INSERT ON outbox"
+                " BEGIN SELECT RAISE(ABORT, 'no more'); END"
+            )
+        )
+    actions = (make_action("a", "failed"), make_action("b"))
+    with pytest.raises(StateError, match="no more"):
+        await account.saw(*actions)
+    assert account.ledger.view == published
+    with pytest.raises(StateError, match="not opened"):
+        account.ledger.begin(0.0)
+    with database.transaction() as connection:
+        connection.execute(text("DROP TRIGGER broken"))
+    await account.ledger.open(130.0)
+    assert list(account.ledger.book.open) == ["a"]
+    await account.saw(*actions)
+    assert account.ledger.view.failed["enable", "none"] == 1
+    assert account.ledger.view.created["enable"] == 2
+    assert account.kept() == account.ledger.book
+
+
+async def test_an_error_of_one_account_makes_the_others_read_anew(
+    open_account: Opener,
+    open_store: Callable[..., Store],
+    make_action: Maker,
+    remove_state_file: Callable[[], None],
+) -> None:
+    """A file that was replaced may number accounts otherwise: nothing is written on old terms."""
+    store = open_store()
+    one, two = open_account("one", store), open_account("two", store)
+    await one.saw(make_action("a"))
+    await two.saw(make_action("b"))
+    draft = two.ledger.begin(130.0)
+    await two.ledger.absorb(draft, [make_action("b", "failed")], since(50.0))
+    remove_state_file()
+    with pytest.raises(StateError, match="removed or replaced"):
+        await one.saw(make_action("a", "failed"))
+    with pytest.raises(StateError, match="read anew"):
+        await two.ledger.commit(draft)
+    await two.saw(make_action("c"))
+    await one.saw(make_action("d"))
+    assert list(two.ledger.book.open) == ["c"]
+    assert list(one.ledger.book.open) == ["d"]
+    assert (one.kept(), two.kept()) == (one.ledger.book, two.ledger.book)
+
+
+async def test_a_commit_that_nobody_waits_for_any_more_is_whole_or_nothing(
+    open_account: Opener, make_action: Maker
+) -> None:
+    """A poll that ran out of time while committing has committed all or nothing."""
+    account = open_account()
+    await account.saw(make_action("a"))
+    draft = account.ledger.begin(130.0)
+    await account.ledger.absorb(draft, [make_action("a", "failed")], since(50.0))
+    commit = asyncio.ensure_future(account.ledger.commit(draft))
+    await asyncio.sleep(0)  # one turn of the loop: it is handed to the worker, and waits
+    commit.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await commit
+    await account.saw(make_action("a", "failed"))  # counts if the commit came to nothing
+    assert account.ledger.view.failed["enable", "none"] == 1
+    assert account.kept() == account.ledger.book
+
+
+async def test_the_event_loop_does_not_touch_the_disk(
+    open_account: Opener, make_action: Maker
+) -> None:
+    """All that reads or writes happens in the worker: without it, nothing does."""
+    account = open_account()
+    worker = account.ledger._worker  # noqa: SLF001  # the seam that is looked at
+    assert isinstance(worker, ThreadPoolExecutor)
+    await account.saw(make_action("a"))
+    worker.shutdown()
+    draft = account.ledger.begin(130.0)
+    for call in (
+        account.ledger.absorb(draft, [], BASELINE),
+        account.ledger.strangers(draft, []),
+        account.ledger.commit(draft),
+        account.ledger.publish(0.0),
+        account.ledger.forget(0.0),
+        account.ledger.unlogged(),
+        account.ledger.logged([1]),
+    ):
+        with pytest.raises(RuntimeError, match="shutdown"):
+            await call
+
+
+async def test_a_type_that_only_a_lost_poll_saw_takes_no_room(
+    open_account: Opener, make_action: Maker
+) -> None:
+    """The next poll labels as a restarted process would."""
+    account = open_account()
+    await account.saw(make_action("a"))
+    draft = account.ledger.begin(130.0)
+    await account.ledger.absorb(draft, [make_action("b", action_type="lost")], since(50.0))
+    assert "lost" in account.ledger.book.types
+    account.ledger.begin(131.0)
+    assert set(account.ledger.book.types) == set(account.kept().types)
+    assert SumKey(Metric.CREATED, "lost") not in account.ledger.book.sums
