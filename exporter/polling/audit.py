@@ -1,16 +1,48 @@
 """The audit: what the ledger knows, compared with the API's own totals.
 
-The difference is exported as it is and corrects the gauges; counters are never corrected, as
-they count what was seen.
+Actions go on ending while the totals are asked for, so the account is polled once before and
+once after: what the ledger had before, and what it has after, are the bounds of what the API
+may have said in between. What lies outside is exported as drift and corrects the gauges;
+counters are never corrected, as they count what was seen.
 """
 
-from exporter.ledger.model import Metric, Scope, SumKey
-from exporter.ledger.view import Status
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from exporter.ledger.model import ENTERED, Listing, Metric, Scope, SumKey
+from exporter.ledger.view import OTHER, Status
 from exporter.polling.baseline import unlisted
 from exporter.polling.coverage import Coverage
+from exporter.polling.plan import plan
 from exporter.polling.reader import Reader
-from exporter.polling.running import relist
-from exporter.polling.totals import take_totals, unexplained_sums
+from exporter.polling.running import relist, resolve
+from exporter.polling.totals import Totals, take_totals
+
+READ_AGAIN = 2000
+"""Interrupted actions that are looked at again at most, the latest first."""
+
+DEAREST = 250
+"""Requests that this may cost at most."""
+
+Counts = Mapping[tuple[str, Status], int]
+"""Actions under the keys of totals."""
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What the ledger says at one instant: how many it knows, how often each status was entered."""
+
+    known: Counts
+    entered: Counts
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """Totals that wait to be judged, and what the ledger said before they were taken."""
+
+    totals: Totals
+    before: Books
 
 
 def due(audit_at: float | None, *, interval: float, now: float) -> bool:
@@ -18,37 +50,78 @@ def due(audit_at: float | None, *, interval: float, now: float) -> bool:
     return audit_at is None or not 0 <= now - audit_at < interval
 
 
-async def audit(reader: Reader, coverage: Coverage, totals: dict[Scope, int | None]) -> None:
-    """Compare totals and take the differences into the draft.
+async def begin(reader: Reader, coverage: Coverage) -> Audit:
+    """Take the totals; the account has to be polled once more before they are judged."""
+    before = _books(reader)
+    return Audit(await take_totals(reader, coverage), before)
 
-    ``totals`` are those that the heads of the listings told in this poll.
+
+async def conclude(
+    reader: Reader, coverage: Coverage, audit: Audit, totals: dict[Scope, int | None]
+) -> None:
+    """Judge the totals, look for what is missing, and take the rest into the draft as drift.
+
+    ``totals`` are those that the heads of the listings told last.
     """
-    book = reader.ledger.book
-    if coverage.running:
-        for kind in coverage.types:
-            await _audit_running(reader, Scope(kind, None), totals)
-    found = await take_totals(
-        reader,
-        types=coverage.action_types or tuple(book.types),
-        whole=not coverage.action_types,
-        statuses=coverage.statuses,
-        running=reader.running(),
-    )
-    known = dict(book.sums)
-    for key, more in reader.draft.sums.items():
-        known[key] = known.get(key, 0) + more
-    reader.draft.fixed.update(unexplained_sums(found, known))
+    drift = differences(audit, _books(reader))
+    for kind in coverage.types:
+        head = Scope(kind, None)
+        mine = {status for (each, status), n in drift.items() if n and kind in {None, each}}
+        listing = reader.listing(head) or unlisted(reader.ledger.book.baseline_at)
+        if coverage.running and Status.IN_PROGRESS in mine:
+            # Something goes on that is not known of, or the other way round.
+            await relist(reader, head, listing, totals.get(head))
+        if Status.INTERRUPTED in mine:
+            await _read_interrupted(reader, head, listing, totals.get(head))
+    for (kind, status), count in differences(audit, _books(reader)).items():
+        key = SumKey(Metric.UNEXPLAINED, kind, status)
+        if count != reader.ledger.book.sums.get(key, 0):
+            reader.draft.fixed[key] = count
     reader.draft.audit_at = reader.draft.now
 
 
-async def _audit_running(reader: Reader, head: Scope, totals: dict[Scope, int | None]) -> None:
-    """Look for what is in progress and not known of: an interrupted action that goes on."""
-    label = head.action_type or ""
-    total = await reader.total(Scope(head.action_type, Status.IN_PROGRESS))
-    if total is None:
-        return
-    if total != reader.running()[label]:
-        listing = reader.listing(head) or unlisted(reader.ledger.book.baseline_at)
-        await relist(reader, head, listing, totals.get(head))
-    key = SumKey(Metric.UNEXPLAINED, label, Status.IN_PROGRESS)
-    reader.draft.fixed[key] = total - reader.running()[label]
+def differences(audit: Audit, after: Books) -> dict[tuple[str, Status], int]:
+    """Return what the API has beyond what the ledger may have had when it was asked."""
+    found = {}
+    for key, total in audit.totals.items():
+        kind, status = key
+        entered = {
+            each: after.entered.get((kind, each), 0) - audit.before.entered.get((kind, each), 0)
+            for each in ENTERED
+        }
+        first, last = audit.before.known.get(key, 0), after.known.get(key, 0)
+        if status in entered:
+            # So many came; what came beyond the difference has left again.
+            low, high = last - entered[status], first + entered[status]
+        else:
+            left = sum(entered.values())
+            low, high = first - left, last + left
+        found[key] = total - min(max(total, low), high)
+    return found
+
+
+async def _read_interrupted(
+    reader: Reader, head: Scope, listing: Listing, total: int | None
+) -> None:
+    """Look at interrupted actions again: fewer are left than there were, so some went on."""
+    rows = await reader.ledger.interrupted(head.action_type, READ_AGAIN)
+    wanted = [row for row in rows if row.id not in reader.seen]
+    while plan(wanted, listing, size=reader.size, total=total).cost > DEAREST:
+        wanted = wanted[: len(wanted) // 2]
+    await resolve(reader, head, listing, wanted, total)
+
+
+def _books(reader: Reader) -> Books:
+    """Return what the ledger says, the present unit of work included."""
+    book, draft = reader.ledger.book, reader.draft
+    metrics = {metric: status for status, metric in ENTERED.items()}
+    known: Counter[tuple[str, Status]] = Counter()
+    entered: Counter[tuple[str, Status]] = Counter()
+    for key in book.sums.keys() | draft.sums.keys():
+        count = int(book.sums.get(key, 0)) + draft.sums.get(key, 0)
+        kind = key.action_type if key.action_type in book.types else OTHER
+        if key.metric in metrics:
+            entered[kind, metrics[key.metric]] += count
+        elif key.metric is Metric.KNOWN and key.label in tuple(Status):
+            known[kind, Status(key.label)] += count
+    return Books(known, entered)

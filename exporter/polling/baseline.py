@@ -5,13 +5,16 @@ appear is remembered one by one, so that what is new can be told from it. What i
 listed whole and tracked, as it counts when it ends.
 """
 
-from exporter.ledger.model import Listing, Order, Scope
+from dataclasses import replace
+
+from exporter.ledger.model import Listing, Metric, Order, Scope, SumKey
+from exporter.ledger.view import Status
 from exporter.polling.coverage import Coverage
 from exporter.polling.order import created, learn
 from exporter.polling.plan import pages_of
 from exporter.polling.reader import Reader
 from exporter.polling.running import list_running
-from exporter.polling.totals import baseline_sums, take_totals
+from exporter.polling.totals import take_totals
 
 LISTINGS = 3
 """How often the actions in progress are listed at most, until no page moved meanwhile."""
@@ -24,18 +27,21 @@ async def baseline(reader: Reader, coverage: Coverage) -> None:
     for kind in coverage.types:
         head = Scope(kind, None)
         listing = reader.listing(head) or unlisted(reader.draft.now)
+        if listing.order is not Order.NONE and listing.frontier is not None:
+            # What came after the head was read is new; all before that was there already.
+            listing = replace(listing, horizon=listing.frontier)
         for _ in range(LISTINGS):
             total = await list_running(reader, head, listing)
             if total is None or len(reader.open_rows(kind)) >= total:
                 break
-    totals = await take_totals(
-        reader,
-        types=coverage.action_types or tuple(reader.ledger.book.types),
-        whole=not coverage.action_types,
-        statuses=coverage.statuses,
-        running=reader.running(),
+    totals = await take_totals(reader, coverage)
+    reader.draft.fixed.update(
+        {
+            SumKey(Metric.KNOWN, kind, status): count
+            for (kind, status), count in totals.items()
+            if status is not Status.IN_PROGRESS  # those are known one by one
+        }
     )
-    reader.draft.fixed.update(baseline_sums(totals))
     reader.draft.baseline_at = reader.draft.audit_at = reader.draft.now
 
 

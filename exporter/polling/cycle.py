@@ -9,7 +9,7 @@ from exporter.clock import Clock
 from exporter.errors import PollError
 from exporter.ledger.ledger import Ledger
 from exporter.ledger.model import Scope
-from exporter.polling.audit import audit, due
+from exporter.polling.audit import begin, conclude, due
 from exporter.polling.baseline import baseline, first_look, unlisted
 from exporter.polling.coverage import Coverage
 from exporter.polling.head import HeadSearch
@@ -67,6 +67,25 @@ class Cycle:
 
     async def _poll(self, reader: Reader) -> int:
         """Find what is new and what became of the known; audit when it is time."""
+        totals, shortfall = await self._find_new(reader)
+        try:
+            await self._follow(reader, totals)
+            book = self._ledger.book
+            if due(book.audit_at, interval=self._audit_interval, now=reader.draft.now):
+                audit = await begin(reader, self._coverage)
+                await reader.commit()
+                reader.seen.clear()
+                totals, more = await self._find_new(reader)
+                shortfall += more
+                await self._follow(reader, totals)
+                await conclude(reader, self._coverage, audit, totals)
+        except PollError:
+            await reader.commit()
+            raise
+        return shortfall
+
+    async def _find_new(self, reader: Reader) -> tuple[dict[Scope, int | None], int]:
+        """Search every listing for what is new; returns their totals, and what was not found."""
         totals: dict[Scope, int | None] = {}
         shortfall = 0
         for scope in self._coverage.heads:
@@ -74,22 +93,20 @@ class Cycle:
             if listing is None:  # the configuration asks for it since now
                 await first_look(reader, scope)
                 continue
-            head = await HeadSearch(reader, scope, listing).run()
+            try:
+                head = await HeadSearch(reader, scope, listing).run()
+            except PollError:
+                reader.restart()  # no part of it: a gap would be left behind
+                raise
             totals[scope] = head.total
             shortfall += head.shortfall
-        try:
-            for kind in self._coverage.types:
-                await self._follow(reader, Scope(kind, None), totals)
-            book = self._ledger.book
-            if due(book.audit_at, interval=self._audit_interval, now=reader.draft.now):
-                await audit(reader, self._coverage, totals)
-        except PollError:
-            await reader.commit()
-            raise
-        return shortfall
+        return totals, shortfall
 
-    async def _follow(self, reader: Reader, head: Scope, totals: dict[Scope, int | None]) -> None:
-        if self._coverage.unfiltered:
-            await follow(reader, head, totals.get(head))
-        elif self._coverage.running:
-            await relist(reader, head, unlisted(self._ledger.book.baseline_at), None)
+    async def _follow(self, reader: Reader, totals: dict[Scope, int | None]) -> None:
+        """Learn what became of the actions in progress."""
+        for kind in self._coverage.types:
+            head = Scope(kind, None)
+            if self._coverage.unfiltered:
+                await follow(reader, head, totals.get(head))
+            elif self._coverage.running:
+                await relist(reader, head, unlisted(self._ledger.book.baseline_at), None)

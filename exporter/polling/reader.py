@@ -5,7 +5,6 @@ server serves them. It must not decide what to read next.
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -14,7 +13,6 @@ from exporter.clock import Clock
 from exporter.errors import InvalidResponseError, NotFoundError
 from exporter.ledger.ledger import Ledger, Seen, Sight
 from exporter.ledger.model import Listing, Order, Row, Scope
-from exporter.ledger.view import Status
 from exporter.polling.plan import first_position
 from exporter.telnyx.client import Client
 from exporter.telnyx.query import Query
@@ -87,14 +85,6 @@ class Reader:
         listing = self.listing(scope)
         if new and listing is not None:
             self.draft.listings[scope] = replace(listing, accounted=listing.accounted + new)
-
-    def running(self) -> Counter[str]:
-        """Count what is in progress, by action type as it is exported; "" for all."""
-        counts: Counter[str] = Counter()
-        for row in self.open_rows(None).values():
-            if row.status == Status.IN_PROGRESS:
-                counts.update((self.ledger.book.label(row.action_type), ""))
-        return counts
 
     async def total(self, scope: Scope) -> int | None:
         """Ask how many actions a listing holds."""

@@ -33,6 +33,7 @@ class WorldClock:
     """The exporter's clock in tests: it is the simulator's, and waiting takes no time."""
 
     def __init__(self, world: ManualClock) -> None:
+        """Follow the world's clock."""
         self._world = world
 
     def now(self) -> float:
@@ -136,6 +137,7 @@ class OpenAccount(Protocol):
         audit_interval: float = ...,
         page_size: int = ...,
         concurrency: int = ...,
+        clock: ManualClock | None = ...,
     ) -> Account:
         """Open the account; nothing is polled yet."""
         ...
@@ -154,8 +156,9 @@ def open_account(tmp_path: Path) -> Iterator[OpenAccount]:
         audit_interval: float = 1e9,
         page_size: int = 250,
         concurrency: int = 4,
+        clock: ManualClock | None = None,
     ) -> Account:
-        clock = ManualClock()
+        clock = clock or ManualClock()
         simulator = Simulator(SimulatorSettings(world=world), clock)
         number = len(stores)
 
@@ -168,9 +171,7 @@ def open_account(tmp_path: Path) -> Iterator[OpenAccount]:
             client = Client(
                 base_url="http://telnyx.test/v2",
                 key=lambda: simulator.key,
-                http=open_http(
-                    timeout=10, concurrency=4, transport=InProcessTransport(simulator)
-                ),
+                http=open_http(timeout=10, concurrency=4, transport=InProcessTransport(simulator)),
                 manners=Manners(timeout=10, rate=1e6, concurrency=concurrency),
                 observer=Nobody(),
                 clock=time,

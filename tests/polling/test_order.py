@@ -1,0 +1,70 @@
+"""How the order of a listing is found out."""
+
+import pytest
+
+from exporter.ledger.model import Order
+from exporter.polling.order import contradicts, direction, learn
+from exporter.telnyx.wire import Action
+
+
+def actions(*times: float | None) -> list[Action]:
+    """Return one action for each time of creation."""
+    return [
+        Action(str(number), "", "enable", "completed", None, at, at)
+        for number, at in enumerate(times)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("times", "shown"),
+    [
+        pytest.param([], None, id="nothing"),
+        pytest.param([100.0], None, id="one"),
+        pytest.param([100.0] * 5, None, id="one bulk"),
+        pytest.param([300.0, 200.0, 100.0], Order.NEWEST, id="falling"),
+        pytest.param([100.0, 200.0, 300.0], Order.OLDEST, id="rising"),
+        pytest.param([300.0, 200.0, 201.5, 100.0], Order.NEWEST, id="falling, nearly"),
+        pytest.param([100.0, 101.5, 100.5], None, id="within the tolerance"),
+        pytest.param([100.0, 300.0, 200.0], Order.NONE, id="neither"),
+    ],
+)
+def test_a_run_of_times_shows_its_direction(times: list[float], shown: Order | None) -> None:
+    """Neighbours may stand the wrong way round by two seconds."""
+    assert direction(times) is shown
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "order"),
+    [
+        pytest.param([9e3, 8e3], [2e3, 1e3], Order.NEWEST, id="newest first"),
+        pytest.param([1e3, 2e3], [8e3, 9e3], Order.OLDEST, id="oldest first"),
+        pytest.param([9e3, 9e3], [1e3, 1e3], Order.NEWEST, id="bulks, newest first"),
+        pytest.param([1e3, 1e3], [9e3, 9e3], Order.OLDEST, id="bulks, oldest first"),
+        pytest.param([9e3, 1e3, 5e3], [2e3, 1e3], Order.NONE, id="a page in no order"),
+        pytest.param([9e3, 8e3], [1e4, 9.5e3], Order.NONE, id="pages that disagree"),
+        pytest.param([5e3, 5e3], [5e3], Order.NEWEST, id="one bulk is taken as likely"),
+        pytest.param([None, 2e3, None, 1e3], [500.0], Order.NEWEST, id="some do not say"),
+        pytest.param([], [], Order.NEWEST, id="nothing is taken as likely"),
+    ],
+)
+def test_the_order_is_learnt_from_both_ends(
+    first: list[float | None], last: list[float | None], order: Order
+) -> None:
+    """What both ends show, within and across, has to agree."""
+    assert learn(actions(*first), actions(*last)) is order
+
+
+@pytest.mark.parametrize(
+    ("order", "times", "broken"),
+    [
+        pytest.param(Order.NEWEST, [3e3, 2e3], False, id="as expected"),
+        pytest.param(Order.NEWEST, [2e3, 3e3], True, id="turned round"),
+        pytest.param(Order.NEWEST, [2e3, 3e3, 1e3], True, id="lost"),
+        pytest.param(Order.OLDEST, [3e3, 2e3], True, id="turned round, oldest"),
+        pytest.param(Order.NEWEST, [2e3, 2e3], False, id="shows nothing"),
+        pytest.param(Order.NONE, [2e3, 3e3], False, id="nothing to contradict"),
+    ],
+)
+def test_a_page_may_contradict_the_order(order: Order, times: list[float], *, broken: bool) -> None:
+    """A page that cannot be of the order found so far is noticed."""
+    assert contradicts(order, actions(*times)) is broken
