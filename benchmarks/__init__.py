@@ -1,0 +1,1 @@
+"""Measurements, each a ratio or a count from one run: `python -m benchmarks`."""
