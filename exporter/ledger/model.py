@@ -46,6 +46,8 @@ class Metric(StrEnum):
     DELAY_SUM = "delay_sum"  # none
     KNOWN = "known"  # status: actions that the ledger accounts for
     UNEXPLAINED = "unexplained"  # status: the API's total less the known one, at the last audit
+    SWEEP_PAGE = "sweep_page"  # status: the page where a sweep goes on, 0 for no sweep
+    SWEEP_MISSING = "sweep_missing"  # status: how many actions a sweep has yet to find
 
 
 ENTERED = {

@@ -17,6 +17,7 @@ from exporter.polling.coverage import Coverage
 from exporter.polling.plan import plan
 from exporter.polling.reader import Reader
 from exporter.polling.running import relist, resolve
+from exporter.polling.sweep import explain, start
 from exporter.polling.totals import Totals, take_totals
 
 READ_AGAIN = 2000
@@ -58,10 +59,11 @@ async def begin(reader: Reader, coverage: Coverage) -> Audit:
 
 async def conclude(
     reader: Reader, coverage: Coverage, audit: Audit, totals: dict[Scope, int | None]
-) -> None:
+) -> int:
     """Judge the totals, look for what is missing, and take the rest into the draft as drift.
 
-    ``totals`` are those that the heads of the listings told last.
+    ``totals`` are those that the heads of the listings told last. Returns how many sweeps were
+    begun: for drift that was there at the audit before, too.
     """
     drift = differences(audit, _books(reader))
     for kind in coverage.types:
@@ -73,29 +75,40 @@ async def conclude(
             await relist(reader, head, listing, totals.get(head))
         if Status.INTERRUPTED in mine:
             await _read_interrupted(reader, head, listing, totals.get(head))
+    sweeps = 0
     for (kind, status), count in differences(audit, _books(reader)).items():
         key = SumKey(Metric.UNEXPLAINED, kind, status)
-        if count != reader.ledger.book.sums.get(key, 0):
-            reader.draft.fixed[key] = count
+        earlier = int(reader.ledger.book.sums.get(key, 0))
+        lasting = 0
+        if status is not Status.IN_PROGRESS and count * earlier > 0:
+            lasting = min(count, earlier, key=abs)
+        if lasting > 0:
+            sweeps += start(reader, kind, status, lasting)
+        elif lasting < 0:
+            # Fewer than there were: Telnyx forgot some, which is no event.
+            explain(reader, kind, status, lasting)
+        if (rest := count - min(lasting, 0)) != earlier:
+            reader.draft.fixed[key] = rest
     reader.draft.audit_at = reader.draft.now
+    return sweeps
 
 
 def differences(audit: Audit, after: Books) -> dict[tuple[str, Status], int]:
     """Return what the API has beyond what the ledger may have had when it was asked."""
+    came = {key: n - audit.before.entered.get(key, 0) for key, n in after.entered.items()}
     found = {}
     for key, total in audit.totals.items():
         kind, status = key
-        entered = {
-            each: after.entered.get((kind, each), 0) - audit.before.entered.get((kind, each), 0)
-            for each in ENTERED
-        }
         first, last = audit.before.known.get(key, 0), after.known.get(key, 0)
-        if status in entered:
-            # So many came; what came beyond the difference has left again.
-            low, high = last - entered[status], first + entered[status]
+        ended = sum(n for (each, _), n in came.items() if each == kind)
+        # What came beyond the difference has left again, and the other way round.
+        if status is Status.IN_PROGRESS:
+            low, high = first - ended, last + ended
         else:
-            left = sum(entered.values())
-            low, high = first - left, last + left
+            low, high = last - came.get(key, 0), first + came.get(key, 0)
+        if kind == OTHER:
+            # It is what the named types leave, which were asked for a moment later.
+            low -= sum(n for (_, each), n in came.items() if each is status)
         found[key] = total - min(max(total, low), high)
     return found
 

@@ -5,6 +5,8 @@ is taken in whole or not at all, as a gap in the middle of a listing would not b
 what became of known actions is true one by one.
 """
 
+from collections.abc import Callable
+
 from exporter.clock import Clock
 from exporter.errors import PollError
 from exporter.ledger.ledger import Ledger
@@ -15,6 +17,7 @@ from exporter.polling.coverage import Coverage
 from exporter.polling.head import HeadSearch
 from exporter.polling.reader import Reader
 from exporter.polling.running import follow, relist
+from exporter.polling.sweep import go_on
 from exporter.telnyx.client import Client
 
 
@@ -31,8 +34,9 @@ class Cycle:
         audit_interval: float,
         page_size: int,
         concurrency: int,
+        on_sweep: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """Keep the parts; nothing is asked yet."""
+        """Keep the parts; nothing is asked yet. ``on_sweep`` is told the cause of each sweep."""
         self._client = client
         self._ledger = ledger
         self._clock = clock
@@ -40,6 +44,7 @@ class Cycle:
         self._audit_interval = audit_interval
         self._page_size = page_size
         self._concurrency = concurrency
+        self._on_sweep = on_sweep
 
     async def run(self) -> int:
         """Poll the account, commit and publish; returns how many actions could not be found.
@@ -70,6 +75,7 @@ class Cycle:
         totals, shortfall = await self._find_new(reader)
         try:
             await self._follow(reader, totals)
+            await go_on(reader, self._coverage)
             book = self._ledger.book
             if due(book.audit_at, interval=self._audit_interval, now=reader.draft.now):
                 audit = await begin(reader, self._coverage)
@@ -78,7 +84,8 @@ class Cycle:
                 totals, more = await self._find_new(reader)
                 shortfall += more
                 await self._follow(reader, totals)
-                await conclude(reader, self._coverage, audit, totals)
+                for _ in range(await conclude(reader, self._coverage, audit, totals)):
+                    self._on_sweep("drift")
         except PollError:
             await reader.commit()
             raise

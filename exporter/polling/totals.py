@@ -26,14 +26,15 @@ async def take_totals(reader: Reader, coverage: Coverage) -> Totals:
     """
     wanted = coverage.statuses or tuple(Status)
     types = coverage.action_types or tuple(reader.ledger.book.types)
+    # All together first: what ends while the types are asked for is then no other type's.
+    whole = {} if coverage.action_types else await _of_type(reader, None, wanted)
     totals: Totals = {}
     for kind in types:
         found = await _of_type(reader, kind, wanted)
         totals.update({(kind, status): count for status, count in found.items()})
-    if not coverage.action_types:
-        for status, count in (await _of_type(reader, None, wanted)).items():
-            named = sum(totals.get((kind, status), 0) for kind in types)
-            totals[OTHER, status] = max(0, count - named)
+    for status, count in whole.items():
+        named = sum(totals.get((kind, status), 0) for kind in types)
+        totals[OTHER, status] = max(0, count - named)
     return totals
 
 

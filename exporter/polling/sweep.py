@@ -1,0 +1,84 @@
+"""The sweep: reading again what drifted, until what the totals promise is found.
+
+It runs in the background of normal polls, a few pages each, and goes on after a restart. What
+it cannot find is history that changed or vanished unseen: it is accounted for as it is.
+"""
+
+from exporter.ledger.model import Listing, Metric, Order, Scope, SumKey
+from exporter.ledger.view import OTHER, Status
+from exporter.polling.baseline import unlisted
+from exporter.polling.coverage import Coverage
+from exporter.polling.order import TOLERANCE, created
+from exporter.polling.plan import pages_of
+from exporter.polling.reader import Look, Reader
+
+PAGES = 20
+"""Pages that all sweeps of an account read in one poll at most."""
+
+
+def start(reader: Reader, kind: str, status: Status, missing: int) -> bool:
+    """Begin to look for ``missing`` actions of one type and status, unless that goes on."""
+    if reader.ledger.book.sums.get(SumKey(Metric.SWEEP_PAGE, kind, status)):
+        return False
+    reader.draft.fixed[SumKey(Metric.SWEEP_PAGE, kind, status)] = 1
+    reader.draft.fixed[SumKey(Metric.SWEEP_MISSING, kind, status)] = missing
+    return True
+
+
+def explain(reader: Reader, kind: str, status: Status, count: int) -> None:
+    """Account for a difference for which there is no event: history changed or vanished."""
+    reader.draft.sums[SumKey(Metric.KNOWN, kind, status)] += count
+
+
+async def go_on(reader: Reader, coverage: Coverage) -> None:
+    """Read on where sweeps are, a few pages in all."""
+    book = reader.ledger.book
+    running = [
+        (key, int(page))
+        for key, page in book.sums.items()
+        if key.metric is Metric.SWEEP_PAGE and page > 0
+    ]
+    left = PAGES
+    for key, page in running:
+        if left > 0:
+            left -= await _read(reader, coverage, key, page, left)
+
+
+async def _read(reader: Reader, coverage: Coverage, key: SumKey, page: int, most: int) -> int:
+    """Read at most ``most`` pages of one sweep; returns how many it were."""
+    kind = None if key.action_type == OTHER else key.action_type
+    status = Status(key.label)
+    scope = Scope(kind, None if status is Status.INTERRUPTED else status)
+    head = Scope(kind if coverage.action_types else None, None)
+    listing = reader.listing(head) or unlisted(reader.ledger.book.baseline_at)
+    gap = SumKey(Metric.SWEEP_MISSING, key.action_type, status)
+    known = SumKey(Metric.KNOWN, key.action_type, status)
+    missing = int(reader.ledger.book.sums.get(gap, 0))
+    before = reader.draft.sums[known]
+    total = await reader.total(scope) if listing.order is Order.OLDEST else None
+    read, last = 0, False
+    while read < most and not last and reader.draft.sums[known] - before < missing:
+        number = page
+        if total is not None and listing.order is Order.OLDEST:
+            number = max(1, pages_of(total, reader.size) + 1 - page)
+        (look,) = await reader.read(scope, [number], listing)
+        page, read, total = page + 1, read + 1, look.page.total
+        last = _is_last(look, page, listing, reader.size)
+    found = reader.draft.sums[known] - before
+    missing = max(0, missing - found)
+    if last and missing:
+        explain(reader, key.action_type, status, missing)
+    done = last or missing == 0
+    reader.draft.fixed[key] = 0 if done else page
+    reader.draft.fixed[gap] = 0 if done else missing
+    return read
+
+
+def _is_last(look: Look, following: int, listing: Listing, size: int) -> bool:
+    """Tell whether nothing that may be an event stands beyond a page."""
+    times = created(look.page.actions)
+    sorted_from = listing.horizon if listing.order is not Order.NONE else None
+    if sorted_from is not None and times and max(times) < sorted_from - TOLERANCE:
+        return True
+    total = look.page.total
+    return not look.page.actions or (total is not None and following > pages_of(total, size))
