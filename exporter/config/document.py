@@ -27,15 +27,17 @@ class Document:
     problems: tuple[Problem, ...]
 
 
-def parse(text: str, source: str) -> Document:
-    """Return the one mapping that the YAML ``text`` holds; ``source`` is the name of the file.
+def parse(text: str, source: str, *, start: str = _START) -> Document:
+    """Return the one mapping that the YAML ``text`` holds.
+
+    ``source`` is the name of the file, and ``start`` says how to begin one anew.
 
     Raises ConfigError if there is no such mapping, as nothing else can be judged then.
     """
     try:
-        problem = _parse(text, source)
+        problem = _parse(text, source, start)
     except RecursionError:
-        problem = f"{source}: is nested too deep; {_START}"
+        problem = f"{source}: is nested too deep; {start}"
     except yaml.MarkedYAMLError as exc:
         problem = _syntax(exc, source)
     except yaml.reader.ReaderError as exc:
@@ -47,17 +49,17 @@ def parse(text: str, source: str) -> Document:
     raise ConfigError([problem])
 
 
-def _parse(text: str, source: str) -> Document | str:
+def _parse(text: str, source: str, start: str) -> Document | str:
     loader = yaml.SafeLoader(text)
     try:
         root = loader.get_single_node()
         if root is None or root.tag == _TAG + "null":
-            return f"{source}: is empty; {_START}"
+            return f"{source}: is empty; {start}"
         loop = _loop(root, set(), set())
         if loop is not None:
             return f"{source}:{_line(loop)}: contains itself through an alias; write the value out"
         if not isinstance(root, yaml.MappingNode):
-            return f"{source}: must be a mapping of keys; {_START}"
+            return f"{source}: must be a mapping of keys; {start}"
         builder = _Builder(loader)
         data = builder.mapping(root, ())
     finally:

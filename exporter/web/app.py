@@ -3,9 +3,9 @@
 It must not poll, count or read the configuration: all that it shows or starts is handed in.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
-from prometheus_client import CollectorRegistry, Metric
+from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -13,9 +13,10 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from exporter.publish.exposition import Format, accepts_gzip, choose_format, compress, render
+from exporter.publish.exposition import accepts_gzip, choose_format
 from exporter.publish.health import Snapshot
 from exporter.web.page import Page
+from exporter.web.scrapes import Scrapes
 from exporter.web.security import SecurityHeaders, style_source
 
 
@@ -33,14 +34,16 @@ def create_app(
     ``reload`` reads the configuration again and returns its mistakes: none if it now holds.
     """
     page = Page()
+    scrapes = Scrapes(registry)
 
     async def metrics(request: Request) -> Response:
         chosen = choose_format(",".join(request.headers.getlist("accept")))
         zipped = accepts_gzip(",".join(request.headers.getlist("accept-encoding")))
-        # Gathered here, as tallies belong to this thread; then they are values, and writing
-        # them out, which takes six times as long, may not keep polls and probes waiting.
-        families = list(registry.collect())
-        return await run_in_threadpool(_exposition, families, chosen, zipped=zipped)
+        body = await scrapes.exposition(chosen, zipped=zipped)
+        headers = {"Content-Type": chosen.value, "Vary": "Accept, Accept-Encoding"}
+        if zipped:
+            headers["Content-Encoding"] = "gzip"
+        return Response(body, headers=headers)
 
     async def home(_: Request) -> Response:
         return HTMLResponse(await run_in_threadpool(page.render, snapshot()))
@@ -68,15 +71,6 @@ def create_app(
     )
     app.router.redirect_slashes = False
     return SecurityHeaders(app, style=style_source(page.css))
-
-
-def _exposition(families: Sequence[Metric], chosen: Format, *, zipped: bool) -> Response:
-    body = render(families, chosen)
-    headers = {"Content-Type": chosen.value, "Vary": "Accept, Accept-Encoding"}
-    if zipped:
-        headers["Content-Encoding"] = "gzip"
-        body = compress(body)
-    return Response(body, headers=headers)
 
 
 def _verdict(good: bool, yes: str, no: str) -> Response:  # noqa: FBT001 # the verdict itself

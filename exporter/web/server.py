@@ -11,16 +11,17 @@ import os
 import socket
 from collections.abc import Generator
 
-import h11
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from exporter.address import ListenAddress
 from exporter.errors import UsageError
+from exporter.web.connections import Connection, Entrance, Room
+from exporter.web.guard import Guard
+from exporter.web.watch import Security
 
 MAX_CONNECTIONS = 256
-"""Past it, requests are answered with 503."""
+"""Past it, an idle connection gives way; if all are busy, requests are answered with 503."""
 
 MAX_HEADER_BYTES = 16 * 1024
 """Size of a request's head that is still read."""
@@ -35,11 +36,20 @@ HEADER_SECONDS = 10.0
 class Server:
     """An HTTP server for one app, to be started and stopped once."""
 
-    def __init__(self, app: ASGIApp, *, header_timeout: float = HEADER_SECONDS) -> None:
-        """Serve ``app``; the head of a request has ``header_timeout`` seconds to arrive."""
-        config = _Config(
-            app,
-            http=_Connection,
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        security: Security | None = None,
+        header_timeout: float = HEADER_SECONDS,
+    ) -> None:
+        """Serve ``app``, over TLS and to whom it may as ``security`` says; without it, to all.
+
+        A handshake and the head of a request have ``header_timeout`` seconds each to arrive.
+        """
+        config = uvicorn.Config(
+            app if security is None else Guard(app, security),
+            http=Connection,
             ws="none",
             lifespan="off",
             interface="asgi3",
@@ -49,12 +59,12 @@ class Server:
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            limit_concurrency=MAX_CONNECTIONS,
+            # Only where no connection can give way: all of them have requests running.
+            limit_concurrency=MAX_CONNECTIONS + 1,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             h11_max_incomplete_event_size=MAX_HEADER_BYTES,
         )
-        config.header_timeout = header_timeout
-        self._uvicorn = _Uvicorn(config)
+        self._uvicorn = _Uvicorn(config, Entrance(security, Room(MAX_CONNECTIONS), header_timeout))
         self._task: asyncio.Task[None] | None = None
 
     async def start(self, address: ListenAddress) -> ListenAddress:
@@ -87,17 +97,12 @@ class Server:
         await self._task
 
 
-class _Config(uvicorn.Config):
-    """The settings of uvicorn, and one that it lacks."""
-
-    header_timeout: float = HEADER_SECONDS
-
-
 class _Uvicorn(uvicorn.Server):
     """uvicorn without signal handlers, which says when it serves."""
 
-    def __init__(self, config: _Config) -> None:
+    def __init__(self, config: uvicorn.Config, entrance: Entrance) -> None:
         super().__init__(config)
+        self._entrance = entrance
         self.settled = asyncio.Event()
 
     @contextlib.contextmanager
@@ -105,10 +110,23 @@ class _Uvicorn(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        # In place of the base's, which would speak one TLS for ever.
+        def protocol() -> asyncio.BaseProtocol:
+            return self._entrance.protocol(self.config, self.server_state)
+
+        loop = asyncio.get_running_loop()
         try:
-            await super().startup(sockets)
+            self.servers = [
+                await loop.create_server(protocol, sock=each, backlog=self.config.backlog)
+                for each in sockets or ()
+            ]
+            self.started = True
         finally:
             self.settled.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._entrance.room.end_handshakes()
+        await super().shutdown(sockets)
 
     def break_off(self) -> None:
         """Close what is still connected and cancel what still runs."""
@@ -117,40 +135,6 @@ class _Uvicorn(uvicorn.Server):
             connection.transport.abort()
         for task in tuple(self.server_state.tasks):
             task.cancel()
-
-
-class _Connection(H11Protocol):
-    """A connection that is closed when the head of a request does not come in time.
-
-    uvicorn itself waits for ever for it, so that a few hundred silent clients would use up
-    all connections.
-    """
-
-    config: _Config
-    _patience: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as the base
-        super().connection_made(transport)
-        self._watch()
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        self._watch()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._forget()
-        super().connection_lost(exc)
-
-    def _watch(self) -> None:
-        if self.conn.their_state is not h11.IDLE:
-            self._forget()
-        elif self._patience is None:
-            self._patience = self.loop.call_later(self.config.header_timeout, self.transport.abort)
-
-    def _forget(self) -> None:
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
 
 
 async def _bind(address: ListenAddress) -> socket.socket:

@@ -1,10 +1,12 @@
-"""Build accounts in each state that the page knows, and clients of the app that shows them."""
+"""Build accounts in each state that the page knows, clients of the app, and web files."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
+import bcrypt
 import httpx
 import pytest
 from starlette.types import ASGIApp
@@ -22,6 +24,7 @@ from exporter.publish.health import AccountHealth, Snapshot, Telemetry
 from exporter.publish.metrics import build_registry
 from exporter.web.app import create_app
 from exporter.web.server import Server
+from exporter.web.watch import Security
 
 NOW = 1_785_585_605.0
 """2026-08-01 12:00:05 UTC."""
@@ -38,6 +41,7 @@ class Operator:
     ready: bool = True
     problems: tuple[str, ...] = ()
     reloads: int = 0
+    arrived: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
     block: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def reload(self) -> tuple[str, ...]:
@@ -48,6 +52,7 @@ class Operator:
     async def wait(self) -> tuple[str, ...]:
         """Keep a request waiting until the event is set."""
         self.reloads += 1
+        self.arrived.release()
         await self.block.wait()
         return ()
 
@@ -172,3 +177,55 @@ async def serve() -> AsyncIterator[Callable[..., Any]]:
     yield start
     for server in servers:
         await server.stop(grace=0)
+
+
+@pytest.fixture
+async def connect() -> AsyncIterator[Callable[..., Any]]:
+    """Give an opener of TCP or TLS connections; all are closed in the end."""
+    writers = []
+
+    async def opened(
+        address: ListenAddress, **options: Any
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_connection(address.host, address.port, **options)
+        writers.append(writer)
+        return reader, writer
+
+    yield opened
+    for writer in writers:
+        writer.transport.abort()
+    await asyncio.gather(*(each.wait_closed() for each in writers), return_exceptions=True)
+
+
+@pytest.fixture(scope="session")
+def hashed() -> Callable[..., str]:
+    """Give a maker of bcrypt hashes, as cheap as they come unless another cost is given."""
+
+    def make(password: str, cost: int = 4) -> str:
+        return bcrypt.hashpw(password.encode(), bcrypt.gensalt(cost)).decode()
+
+    return make
+
+
+@dataclass
+class WebFile:
+    """A web configuration in a folder of its own, and what was reported of its changes."""
+
+    path: Path
+    reports: list[tuple[str, ...]] = field(default_factory=list)
+
+    def write(self, text: str) -> None:
+        """Replace what it says."""
+        self.path.write_text(text, encoding="utf-8")
+
+    def security(self, text: str | None = None) -> Security:
+        """Put it, saying ``text``, in force."""
+        if text is not None:
+            self.write(text)
+        return Security(self.path, self.reports.append)
+
+
+@pytest.fixture
+def web_file(tmp_path: Path) -> WebFile:
+    """Give a web configuration that is still to be written."""
+    return WebFile(tmp_path / "web.yml")

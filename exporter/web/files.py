@@ -1,0 +1,68 @@
+"""Read files, and tell later whether any of them is different now.
+
+The content decides, not the times of the file: two writes can carry the same time. It must
+not know what the files are for.
+"""
+
+import hashlib
+import os
+import stat
+from pathlib import Path
+
+_LARGEST = 1024 * 1024
+"""In bytes; a bundle of all public authorities is a quarter of it."""
+
+
+class Files:
+    """The files that one reading of a configuration was made from."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._seen: dict[Path, bytes] = {}
+
+    def read(self, path: Path) -> bytes:
+        """Return what the file holds; it is remembered, as is a failure.
+
+        Raises ValueError with what is wrong and how to mend it.
+        """
+        try:
+            content = _read(path)
+        except ValueError as exc:
+            self._seen[path] = _digest(exc)
+            raise
+        self._seen[path] = _digest(content)
+        return content
+
+    def changed(self) -> bool:
+        """Tell whether any file holds something else now, came or went."""
+        return any(_now(path) != seen for path, seen in self._seen.items())
+
+
+def _now(path: Path) -> bytes:
+    try:
+        return _digest(_read(path))
+    except ValueError as exc:
+        return _digest(exc)
+
+
+def _digest(content: bytes | ValueError) -> bytes:
+    # A file may hold a key: what is kept of it must not show it.
+    if isinstance(content, ValueError):
+        return str(content).encode()
+    return hashlib.sha256(content).digest()
+
+
+def _read(path: Path) -> bytes:
+    try:
+        # A pipe would otherwise be waited for.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+            content = file.read(_LARGEST + 1) if regular else b""
+    except OSError as exc:
+        raise ValueError(f"cannot be read ({exc.strerror}); mend the path or its rights") from None
+    if not regular:
+        raise ValueError("is no plain file; name one")
+    if len(content) > _LARGEST:
+        raise ValueError(f"is longer than {_LARGEST} bytes; name another file")
+    return content

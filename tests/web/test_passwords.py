@@ -1,0 +1,194 @@
+import asyncio
+import threading
+from collections.abc import Callable
+
+import bcrypt
+import pytest
+
+from exporter.web.passwords import (
+    MAX_REMEMBERED,
+    MAX_WAITING,
+    MAX_WAITING_EACH,
+    Credentials,
+    Passwords,
+    Verdict,
+)
+
+DEADLINE = 30.0
+
+
+class Bcrypt:
+    """bcrypt itself, which notes what it is asked and can be held."""
+
+    def __init__(self) -> None:
+        """Let everything pass."""
+        self.asked: list[tuple[bytes, bytes]] = []
+        self.free = threading.Event()
+        self.free.set()
+
+    def __call__(self, password: bytes, expected: bytes) -> bool:
+        """Compare."""
+        self.asked.append((password, expected))
+        assert self.free.wait(DEADLINE)
+        return bcrypt.checkpw(password, expected)
+
+
+@pytest.fixture
+def users(hashed: Callable[..., str]) -> dict[bytes, bytes]:
+    """Give two users whose hashes cost differently."""
+    return {b"ann": hashed("right", 4).encode(), b"bob": hashed("other", 5).encode()}
+
+
+def sent(name: str, password: str) -> Credentials:
+    """Return what a client sends."""
+    return Credentials(name.encode(), password.encode())
+
+
+@pytest.mark.parametrize(
+    ("name", "password", "verdict"),
+    [
+        pytest.param("ann", "right", Verdict.RIGHT, id="right"),
+        pytest.param("ann", "wrong", Verdict.WRONG, id="wrong"),
+        pytest.param("ann", "", Verdict.WRONG, id="empty"),
+        pytest.param("bob", "right", Verdict.WRONG, id="of another user"),
+        pytest.param("eve", "right", Verdict.WRONG, id="unknown name"),
+        pytest.param("ann", "right" + "x" * 100, Verdict.WRONG, id="long"),
+        pytest.param("ann", "right\0", Verdict.WRONG, id="with a zero byte"),
+    ],
+)
+async def test_only_the_right_password_is_right(
+    users: dict[bytes, bytes], name: str, password: str, verdict: Verdict
+) -> None:
+    """Asked once or again, the verdict is the same."""
+    passwords = Passwords()
+    for _ in range(2):
+        assert await passwords.check(users, sent(name, password), "c") is verdict
+
+
+async def test_password_of_no_user_is_wrong_even_where_it_fits(users: dict[bytes, bytes]) -> None:
+    """The hash that an unknown name is compared with lets nobody in."""
+    passwords = Passwords()
+    for index in range(20):
+        for password in ("right", "other"):
+            verdict = await passwords.check(users, sent(f"eve{index}", password), "c")
+            assert verdict is Verdict.WRONG
+
+
+async def test_long_passwords_are_cut_as_bcrypt_does(hashed: Callable[..., str]) -> None:
+    """A password of more than 72 bytes works as with any other program."""
+    users = {b"ann": hashed("a" * 72).encode()}
+    assert await Passwords().check(users, sent("ann", "a" * 100), "c") is Verdict.RIGHT
+
+
+async def test_right_password_is_computed_once(users: dict[bytes, bytes]) -> None:
+    """It is remembered; a wrong one is not."""
+    compare = Bcrypt()
+    passwords = Passwords(compare)
+    for password in ("right", "wrong"):
+        for _ in range(3):
+            await passwords.check(users, sent("ann", password), "c")
+    assert [password for password, _ in compare.asked] == [b"right", *[b"wrong"] * 3]
+
+
+async def test_new_hash_forgets_the_old_password(
+    users: dict[bytes, bytes], hashed: Callable[..., str]
+) -> None:
+    """What is remembered hangs on the hash: a changed one is asked anew."""
+    passwords = Passwords()
+    assert await passwords.check(users, sent("ann", "right"), "c") is Verdict.RIGHT
+    users[b"ann"] = hashed("new").encode()
+    assert await passwords.check(users, sent("ann", "right"), "c") is Verdict.WRONG
+    del users[b"ann"]
+    assert await passwords.check(users, sent("ann", "right"), "c") is Verdict.WRONG
+
+
+async def test_unknown_name_costs_as_much_as_a_known_one(users: dict[bytes, bytes]) -> None:
+    """It is compared with a hash of a cost that is in use, the same for a name each time."""
+    compare = Bcrypt()
+    passwords = Passwords(compare)
+    for index in range(40):
+        for _ in range(2):
+            await passwords.check(users, sent(f"eve{index}", "x"), "c")
+    costs = [expected[4:6] for _, expected in compare.asked]
+    assert set(costs) == {b"04", b"05"}
+    assert costs[::2] == costs[1::2]
+
+
+async def test_same_question_is_asked_once_at_a_time(users: dict[bytes, bytes]) -> None:
+    """A flood of scrapes by one user after the start costs one computation."""
+    compare = Bcrypt()
+    passwords = Passwords(compare)
+    checks = (passwords.check(users, sent("ann", "right"), "c") for _ in range(100))
+    assert set(await asyncio.gather(*checks)) == {Verdict.RIGHT}
+    assert len(compare.asked) == 1
+
+
+async def test_flood_of_wrong_passwords_stops_nobody(users: dict[bytes, bytes]) -> None:
+    """While bcrypt is at work, who is known is let in, and others still get their turn."""
+    compare = Bcrypt()
+    passwords = Passwords(compare)
+    assert await passwords.check(users, sent("ann", "right"), "good") is Verdict.RIGHT
+    compare.free.clear()
+    flood = [
+        asyncio.create_task(passwords.check(users, sent("ann", f"{index}"), "bad"))
+        for index in range(100)
+    ]
+    done, waiting = await asyncio.wait(flood, timeout=0)
+    while len(done) < 100 - MAX_WAITING_EACH:
+        more, waiting = await asyncio.wait(
+            waiting, timeout=DEADLINE, return_when=asyncio.FIRST_COMPLETED
+        )
+        assert more
+        done |= more
+    assert {each.result() for each in done} == {Verdict.BUSY}
+    assert await passwords.check(users, sent("ann", "right"), "bad") is Verdict.RIGHT
+    late = asyncio.create_task(passwords.check(users, sent("bob", "other"), "good"))
+    compare.free.set()
+    assert await asyncio.wait_for(late, DEADLINE) is Verdict.RIGHT
+    assert {await each for each in waiting} == {Verdict.WRONG}
+    assert len(compare.asked) == 1 + MAX_WAITING_EACH + 1
+
+
+async def test_all_clients_together_wait_in_bounds(users: dict[bytes, bytes]) -> None:
+    """Many addresses cannot queue more than the bound, and the queue empties again."""
+    compare = Bcrypt()
+    passwords = Passwords(compare)
+    checks = (passwords.check(users, sent("ann", f"{each}"), f"{each}") for each in range(100))
+    verdicts = await asyncio.gather(*checks)
+    assert verdicts.count(Verdict.WRONG) == len(compare.asked) == MAX_WAITING
+    assert verdicts.count(Verdict.BUSY) == 100 - MAX_WAITING
+    assert await passwords.check(users, sent("ann", "again"), "0") is Verdict.WRONG
+
+
+async def test_who_gives_up_does_not_end_it_for_others(users: dict[bytes, bytes]) -> None:
+    """Two wait for one computation; one goes away."""
+    compare = Bcrypt()
+    compare.free.clear()
+    passwords = Passwords(compare)
+    first, second = (
+        asyncio.create_task(passwords.check(users, sent("ann", "right"), "c")) for _ in range(2)
+    )
+    await asyncio.wait({first, second}, timeout=0)
+    first.cancel()
+    await asyncio.wait({first})
+    compare.free.set()
+    assert await asyncio.wait_for(second, DEADLINE) is Verdict.RIGHT
+
+
+async def test_memory_is_bounded(hashed: Callable[..., str]) -> None:
+    """Of very many users the one that came least lately is computed again."""
+    expected = hashed("x").encode()
+    users = {f"{index}".encode(): expected for index in range(MAX_REMEMBERED + 1)}
+    compare = Bcrypt()
+    passwords = Passwords(compare)
+    for name in (*users, b"0", b"2"):
+        assert await passwords.check(users, Credentials(name, b"x"), "c") is Verdict.RIGHT
+    assert len(compare.asked) == len(users) + 1
+
+
+async def test_no_password_is_kept(users: dict[bytes, bytes]) -> None:
+    """Neither what is remembered nor what is sent shows a password."""
+    passwords = Passwords()
+    credentials = sent("ann", "right")
+    await passwords.check(users, credentials, "c")
+    assert "right" not in f"{vars(passwords)} {credentials!r}".replace("_right", "")

@@ -1,0 +1,96 @@
+import asyncio
+import gzip
+from collections.abc import Iterator
+
+import pytest
+from prometheus_client import CollectorRegistry, Metric
+from prometheus_client.core import GaugeMetricFamily
+
+from exporter.publish.exposition import Format
+from exporter.web.scrapes import Scrapes
+
+
+class Source:
+    """Something to collect, which counts how often it is."""
+
+    def __init__(self) -> None:
+        """Start at 0."""
+        self.collected = 0
+        self.value = 0.0
+        self.broken = False
+
+    def collect(self) -> Iterator[Metric]:
+        """Give one gauge."""
+        self.collected += 1
+        if self.broken:
+            raise RuntimeError("broken")
+        yield GaugeMetricFamily("g", "g", value=self.value)
+
+
+@pytest.fixture
+def source() -> Source:
+    """Give a source."""
+    return Source()
+
+
+@pytest.fixture
+def scrapes(source: Source) -> Scrapes:
+    """Give the scrapes of a registry of that source."""
+    registry = CollectorRegistry()
+    registry.register(source)
+    source.collected = 0
+    return Scrapes(registry)
+
+
+async def test_flood_is_written_once(scrapes: Scrapes, source: Source) -> None:
+    """Those who ask at the same time get the same exposition."""
+    bodies = await asyncio.gather(
+        *(scrapes.exposition(Format.TEXT, zipped=False) for _ in range(200))
+    )
+    assert set(bodies) == {b"# HELP g g\n# TYPE g gauge\ng 0.0\n"}
+    assert source.collected == 1
+
+
+async def test_who_asks_later_sees_what_is_newer(scrapes: Scrapes, source: Source) -> None:
+    """A request that comes while one is written is not served with what that one saw."""
+    first = asyncio.create_task(scrapes.exposition(Format.TEXT, zipped=False))
+    while not source.collected:
+        await asyncio.wait({first}, timeout=0)
+    source.value = 1.0
+    second = asyncio.create_task(scrapes.exposition(Format.TEXT, zipped=False))
+    assert b"g 0.0" in await first
+    assert b"g 1.0" in await second
+
+
+async def test_formats_are_kept_apart(scrapes: Scrapes) -> None:
+    """Each gets the format and the coding that it asked for."""
+    text, zipped, openmetrics = await asyncio.gather(
+        scrapes.exposition(Format.TEXT, zipped=False),
+        scrapes.exposition(Format.TEXT, zipped=True),
+        scrapes.exposition(Format.OPENMETRICS, zipped=False),
+    )
+    assert gzip.decompress(zipped) == text
+    assert openmetrics.endswith(b"# EOF\n")
+    assert not text.endswith(b"# EOF\n")
+
+
+async def test_one_failure_is_not_the_next(scrapes: Scrapes, source: Source) -> None:
+    """An error reaches all who waited for it, and nobody after them."""
+    source.broken = True
+    results = await asyncio.gather(
+        *(scrapes.exposition(Format.TEXT, zipped=False) for _ in range(3)), return_exceptions=True
+    )
+    assert [type(each) for each in results] == [RuntimeError] * 3
+    source.broken = False
+    assert await scrapes.exposition(Format.TEXT, zipped=False)
+
+
+async def test_who_goes_away_does_not_end_it_for_others(scrapes: Scrapes, source: Source) -> None:
+    """A cancelled request leaves the exposition to the others who wait for it."""
+    first, second = (
+        asyncio.create_task(scrapes.exposition(Format.TEXT, zipped=False)) for _ in range(2)
+    )
+    await asyncio.wait({first, second}, timeout=0)
+    first.cancel()
+    assert await second
+    assert source.collected == 1

@@ -1,0 +1,216 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exporter.errors import ConfigError
+from exporter.web.toolkit import load
+
+HASH = "$2y$10$mDwo.lAisC94iLAyP81MCesa29IzH37oigHC/42V2pdJlUprsJPze"
+"""The hash of the sample in the documentation of exporter-toolkit."""
+
+EVERYTHING_WRONG = f"""\
+tls_server_config:
+  cert_file: missing.pem
+  min_version: TLS13
+  max_version: TLS12
+  client_auth_type: RequireAnyClientCert
+  ciphers: []
+http_server_config:
+  http2: true
+  headers:
+    X-Frame-Options: DENY
+    Server: x
+basic_auth_users:
+  alice: hunter2
+  "b:c": {HASH}
+  carol:
+rate_limit:
+  interval: 5
+  burst: 0
+auth_users: 1
+"""
+
+
+def mistakes(path: Path) -> list[str]:
+    """Return what is wrong with a file, without its path."""
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    return [line.removeprefix(str(path)) for line in caught.value.problems]
+
+
+def test_every_mistake_is_told_at_once(web_file: Any) -> None:
+    """Each mistake stands with its line, its place and its mend, in the order of the file."""
+    web_file.write(EVERYTHING_WRONG)
+    assert mistakes(web_file.path) == [
+        ":1: tls_server_config.key_file: is missing; TLS needs a certificate and its key",
+        (
+            ":2: tls_server_config.cert_file: "
+            "cannot be read (No such file or directory); mend the path or its rights"
+        ),
+        ":4: tls_server_config.max_version: is below min_version; raise it",
+        (
+            ":5: tls_server_config.client_auth_type: Python's ssl takes no certificate without "
+            "checking it; write RequireAndVerifyClientCert, or VerifyClientCertIfGiven"
+        ),
+        ":6: tls_server_config.ciphers: unknown key; did you mean cipher_suites?",
+        ":8: http_server_config.http2: HTTP/2 is not offered here; remove it, or set it to false",
+        ":10: http_server_config.headers.X-Frame-Options: unknown value; did you mean deny?",
+        (
+            ":11: http_server_config.headers.Server: unknown key; use one of "
+            "Content-Security-Policy, Strict-Transport-Security, X-Content-Type-Options, "
+            "X-Frame-Options, X-XSS-Protection"
+        ),
+        ":13: basic_auth_users.alice: is no bcrypt hash; make one with: htpasswd -nBC 10 NAME",
+        (
+            ":14: basic_auth_users.b:c: "
+            "no client can send this name; leave out colons and control signs"
+        ),
+        ":15: basic_auth_users.carol: is empty; write a bcrypt hash, or remove the user",
+        ":17: rate_limit.interval: has no unit; write it like 500ms, 15s, 5m, 1h30m or 30d",
+        ":18: rate_limit.burst: must be a whole number, 1 or more; write digits only",
+        ":19: auth_users: unknown key; did you mean basic_auth_users?",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        pytest.param("", ": is empty; write", id="empty"),
+        pytest.param("- a", ": must be a mapping of keys; write", id="list"),
+        pytest.param("a: [", ":1: is not YAML", id="no YAML"),
+        pytest.param(
+            "tls_server_config: x",
+            ":1: tls_server_config: must be a mapping; write its keys indented under it",
+            id="no mapping",
+        ),
+        pytest.param(
+            "tls_server_config: {min_version: TLS11}",
+            ":1: tls_server_config.min_version: is broken and not offered here; ",
+            id="old TLS",
+        ),
+        pytest.param(
+            "tls_server_config: {max_version: TLS14}",
+            ":1: tls_server_config.max_version: unknown value; use one of TLS12, TLS13",
+            id="future TLS",
+        ),
+        pytest.param(
+            "tls_server_config: {curve_preferences: [X25519, CurveP256]}",
+            ":1: tls_server_config.curve_preferences: Python's ssl takes exactly one curve; ",
+            id="two curves",
+        ),
+        pytest.param(
+            "tls_server_config: {cipher_suites: [TLS_AES_128_GCM_SHA256]}",
+            ":1: tls_server_config.cipher_suites: item 1 is of TLS 1.3, ",
+            id="suite of TLS 1.3",
+        ),
+        pytest.param(
+            "tls_server_config: {cipher_suites: [TLS_RSA_WITH_RC4_128_SHA]}",
+            ":1: tls_server_config.cipher_suites: item 1 is unknown; ",
+            id="insecure suite",
+        ),
+        pytest.param(
+            "tls_server_config: {cipher_suites: TLS}",
+            ":1: tls_server_config.cipher_suites: must be a list; ",
+            id="suites no list",
+        ),
+        pytest.param(
+            "tls_server_config: {cipher_suites: []}",
+            ":1: tls_server_config.cipher_suites: is empty; ",
+            id="no suites",
+        ),
+        pytest.param(
+            "tls_server_config: {prefer_server_cipher_suites: 'yes'}",
+            ":1: tls_server_config.prefer_server_cipher_suites: must be true or false; ",
+            id="no boolean",
+        ),
+        pytest.param(
+            "tls_server_config: {client_auth_type: Verify}",
+            ":1: tls_server_config.client_auth_type: unknown value; ",
+            id="unknown policy",
+        ),
+        pytest.param(
+            "tls_server_config: {client_auth_type: RequireAndVerifyClientCert}",
+            ":1: tls_server_config.client_ca_file: is missing; ",
+            id="policy without authority",
+        ),
+        pytest.param(
+            "tls_server_config: {client_ca: ca}",
+            ":1: tls_server_config.client_ca: has no use; add client_auth_type",
+            id="authority without policy",
+        ),
+        pytest.param(
+            "tls_server_config: {client_allowed_sans: [a]}",
+            ":1: tls_server_config.client_allowed_sans: clients may come without",
+            id="names without policy",
+        ),
+        pytest.param(
+            "tls_server_config: "
+            "{client_allowed_sans: [], client_auth_type: RequireAndVerifyClientCert}",
+            ":1: tls_server_config.client_allowed_sans: is empty; ",
+            id="no names",
+        ),
+        pytest.param(
+            "tls_server_config: {key: a, key_file: b}",
+            ":1: tls_server_config.key_file: stands beside key; keep one of the two",
+            id="key twice",
+        ),
+        pytest.param(
+            "tls_server_config: {cert_file: .}",
+            ":1: tls_server_config.cert_file: cannot be read (Is a directory); ",
+            id="folder",
+        ),
+        pytest.param(
+            r'tls_server_config: {cert_file: "a\n"}',
+            ":1: tls_server_config.cert_file: holds a control character; remove it",
+            id="control character",
+        ),
+        pytest.param(
+            r'http_server_config: {headers: {Content-Security-Policy: "a\nb"}}',
+            ":1: http_server_config.headers.Content-Security-Policy: holds a character",
+            id="header split",
+        ),
+        pytest.param(
+            f"basic_auth_users: {{a: {HASH.replace('$10$', '$15$')}}}",
+            ":1: basic_auth_users.a: its cost is above 14, a check takes too long",
+            id="dear hash",
+        ),
+        pytest.param(
+            f"basic_auth_users: {{a: {HASH.replace('$10$', '$03$')}}}",
+            ":1: basic_auth_users.a: is no bcrypt hash",
+            id="cheap hash",
+        ),
+        pytest.param(
+            f"basic_auth_users: {{a: {HASH[:-1]}}}",
+            ":1: basic_auth_users.a: is no bcrypt hash",
+            id="cut hash",
+        ),
+        pytest.param(
+            "rate_limit: {interval: 1s}",
+            ":1: rate_limit.burst: is missing; say how many requests may come at once",
+            id="no burst",
+        ),
+        pytest.param(
+            "rate_limit: {interval: [1s]}",
+            ":1: rate_limit.interval: is not a duration; ",
+            id="interval no duration",
+        ),
+    ],
+)
+def test_mistake_is_told(web_file: Any, text: str, says: str) -> None:
+    """What cannot be used, or cannot be done here, is refused in words that say so."""
+    web_file.write(text)
+    assert any(line.startswith(says) for line in mistakes(web_file.path)), mistakes(web_file.path)
+
+
+def test_missing_file_is_told(tmp_path: Path) -> None:
+    """A file that is not there names itself."""
+    assert mistakes(tmp_path / "web.yml") == [
+        ": cannot be read (No such file or directory); mend the path or its rights"
+    ]
+
+
+def test_text_that_is_not_utf8_is_told(web_file: Any) -> None:
+    """A file in another encoding is refused without a word of it."""
+    web_file.path.write_bytes(b"basic_auth_users: {\xe4: secret}")
+    assert mistakes(web_file.path) == [": is not UTF-8; save it as UTF-8"]

@@ -1,0 +1,150 @@
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+DEADLINE = 60.0
+
+PROMETHEUS = """\
+global: {{scrape_interval: 1s}}
+scrape_configs:
+  - job_name: telnyx
+    scheme: https
+    basic_auth: {{username: prometheus, password: {password}}}
+    tls_config: {{ca_file: {ca}, cert_file: {stem}.pem, key_file: {stem}.key}}
+    static_configs: [{{targets: ["localhost:{port}"]}}]
+"""
+
+
+class Scraped:
+    """An app that says when it was asked for metrics the second time."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Pass requests on to ``app``."""
+        self._app = app
+        self._count = 0
+        self.twice = asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+
+        async def counted(message: Message) -> None:
+            await send(message)
+            if message["type"] == "http.response.body" and scope["path"] == "/metrics":
+                self._count += 1
+                if self._count == 2:
+                    self.twice.set()
+
+        await self._app(scope, receive, counted)
+
+
+@pytest.fixture
+async def server(
+    operator: Any,
+    serve: Any,
+    web_file: Any,
+    secured: Callable[..., str],
+    authority: Any,
+    hashed: Callable[..., str],
+) -> tuple[Scraped, int]:
+    """Give an app behind TLS, client certificates and a password, and its port."""
+    text = secured(
+        f"client_ca_file: {authority.file}",
+        "client_auth_type: RequireAndVerifyClientCert",
+        "client_allowed_sans: [scraper]",
+    )
+    text += f"basic_auth_users: {{prometheus: {hashed('geheim', 10)}}}\n"
+    text += "http_server_config: {headers: {Strict-Transport-Security: max-age=60}}\n"
+    authority.issue(web_file.path.parent, "scraper", "DNS:scraper")
+    app = Scraped(operator.app())
+    _, address = await serve(app, security=web_file.security(text))
+    return app, address.port
+
+
+@asynccontextmanager
+async def running(*command: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run a program, and kill it in the end if it still runs."""
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+@pytest.mark.program("openssl", "curl")
+@pytest.mark.parametrize(
+    ("arguments", "prints"),
+    [
+        pytest.param(("-u", "prometheus:geheim"), "200 1.1 max-age=60", id="all right"),
+        pytest.param((), "401 1.1 max-age=60", id="no password"),
+        pytest.param(("-u", "prometheus:falsch"), "401 1.1 max-age=60", id="wrong password"),
+        pytest.param(
+            ("--tls-max", "1.2", "-u", "prometheus:geheim"), "200 1.1 max-age=60", id="1.2"
+        ),
+        pytest.param(("--tlsv1.0", "--tls-max", "1.1"), "000 0 ", id="TLS 1.1"),
+        pytest.param(("--no-cert",), "000 0 ", id="no certificate"),
+    ],
+)
+async def test_curl_is_let_in_with_all_and_nothing_less(
+    server: tuple[Scraped, int],
+    authority: Any,
+    web_file: Any,
+    program_path: Callable[[str], str],
+    arguments: Sequence[str],
+    prints: str,
+) -> None:
+    """The real curl gets the metrics with certificate and password, and only then."""
+    stem = web_file.path.parent / "scraper"
+    certificate = (
+        () if "--no-cert" in arguments else ("--cert", f"{stem}.pem", "--key", f"{stem}.key")
+    )
+    command = (
+        *(program_path("curl"), "-q", "-s", "-o", "/dev/null", "--noproxy", "*"),
+        *("-w", "%{http_code} %{http_version} %header{strict-transport-security}"),
+        *("--cacert", str(authority.file), "--max-time", f"{DEADLINE / 2:.0f}"),
+        *certificate,
+        *(each for each in arguments if each != "--no-cert"),
+        f"https://localhost:{server[1]}/metrics",
+    )
+    async with running(*command) as curl:
+        output, _ = await asyncio.wait_for(curl.communicate(), DEADLINE)
+    assert output.decode() == prints
+
+
+@pytest.mark.program("openssl", "prometheus")
+async def test_prometheus_scrapes_over_tls_with_a_password(
+    server: tuple[Scraped, int],
+    authority: Any,
+    web_file: Any,
+    program_path: Callable[[str], str],
+    tmp_path: Path,
+) -> None:
+    """A real Prometheus with certificate and password finds the exporter up."""
+    app, port = server
+    stem = web_file.path.parent / "scraper"
+    file = tmp_path / "prometheus.yml"
+    file.write_text(PROMETHEUS.format(password="geheim", ca=authority.file, stem=stem, port=port))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        listen = f"127.0.0.1:{free.getsockname()[1]}"
+    async with running(
+        program_path("prometheus"),
+        f"--config.file={file}",
+        f"--storage.tsdb.path={tmp_path / 'data'}",
+        f"--web.listen-address={listen}",
+    ):
+        # The second scrape begins when the first is stored.
+        await asyncio.wait_for(app.twice.wait(), DEADLINE)
+        async with httpx.AsyncClient(trust_env=False, timeout=DEADLINE) as client:
+            answer = await client.get(f"http://{listen}/api/v1/query", params={"query": "up"})
+    assert [each["value"][1] for each in json.loads(answer.text)["data"]["result"]] == ["1"]
