@@ -26,6 +26,7 @@ from exporter.simulator.server import serve
 from exporter.simulator.settings import SimulatorSettings, all_knobs
 from exporter.table import print_snapshot
 from exporter.version import __version__
+from exporter.web.toolkit import load as load_web_config
 
 CONFIG_OPTION = click.option(
     "--config.file",
@@ -69,7 +70,7 @@ def main() -> None:
     """
 
 
-@main.command()
+@main.command(short_help="Poll the accounts and serve metrics until stopped.")
 @CONFIG_OPTION
 @click.option("--web.listen-address", "listen_address", help="Where to serve, such as :10874.")
 @click.option(
@@ -101,7 +102,7 @@ def run(config_file: Path | None, **flags: Any) -> None:
     asyncio.run(serve_until_stopped())
 
 
-@main.command()
+@main.command(short_help="Poll every account once and print the result.")
 @CONFIG_OPTION
 @click.option(
     "--format",
@@ -133,17 +134,23 @@ def once(config_file: Path | None, output: str, **flags: Any) -> None:
         sys.exit(1)
 
 
-@main.command("check-config")
+@main.command("check-config", short_help="Report every mistake in a configuration file.")
 @click.argument("file", type=click.Path(path_type=Path))
 def check_config(file: Path) -> None:
     """Report every mistake in the configuration FILE, with its place; exit 1 if there is one."""
     settings = load(file, os.environ)
+    if settings.web.config_file is not None:
+        load_web_config(Path(settings.web.config_file))
     click.echo(f"{file}: good, {len(settings.accounts)} account(s)")
 
 
-@main.command("demo")
+@main.command("demo", short_help="Show it at work, without an account or a file.")
 @click.option(
-    "--web.listen-address", "listen_address", default="127.0.0.1:10874", show_default=True
+    "--web.listen-address",
+    "listen_address",
+    default="127.0.0.1:10874",
+    show_default=True,
+    help="Where to serve.",
 )
 @LEVEL_OPTION
 @FORMAT_OPTION
@@ -191,7 +198,8 @@ def _option(knob: Knob) -> click.Option:
         return click.Option(
             [f"{name}/--no-{name[2:]}"], default=knob.default, help=knob.help, show_default=True
         )
-    kind = click.Choice(knob.choices) if knob.choices else type(knob.default)
+    choices = [str(each) for each in knob.choices]
+    kind = click.Choice(choices) if choices else type(knob.default)
     return click.Option([name], type=kind, default=knob.default, help=knob.help, show_default=True)
 
 
@@ -216,7 +224,7 @@ def _build(settings: Settings, read: Callable[[], Settings]) -> Service:
 
 
 def _on_signals(reload: Callable[[], Awaitable[object]] | None) -> asyncio.Event:
-    """Return an event that SIGTERM and SIGINT set; let SIGHUP reload."""
+    """Return an event that SIGTERM and SIGINT set; let SIGHUP reload, or else set it too."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
@@ -224,10 +232,12 @@ def _on_signals(reload: Callable[[], Awaitable[object]] | None) -> asyncio.Event
     reloads: set[asyncio.Future[object]] = set()
 
     def start_reload() -> None:
-        if reload is not None:
-            task = asyncio.ensure_future(reload())
-            reloads.add(task)  # the loop itself holds tasks weakly
-            task.add_done_callback(reloads.discard)
+        if reload is None:  # a terminal that is closed ends what it shows
+            stop.set()
+            return
+        task = asyncio.ensure_future(reload())
+        reloads.add(task)  # the loop itself holds tasks weakly
+        task.add_done_callback(reloads.discard)
 
     loop.add_signal_handler(signal.SIGHUP, start_reload)
     return stop

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from exporter.address import ListenAddress
 from exporter.clock import Clock
-from exporter.config import Account, Poll, Settings, State, StuckAfter, Web
+from exporter.config import Account, Poll, Settings, State, StuckAfter
 from exporter.publish.journal import Journal
 from exporter.service import Service
 from exporter.simulator.server import serving
@@ -33,15 +33,17 @@ class Running:
 
 @asynccontextmanager
 async def demo(listen_address: str, *, clock: Clock, journal: Journal) -> AsyncIterator[Running]:
-    """Run the demo while the context lasts. Raises UsageError where an address is taken."""
+    """Run the demo while the context lasts.
+
+    Raises ConfigError where the address is none, UsageError where it is taken.
+    """
     async with serving(Simulator(DEMO, time.time)) as api:
         settings = Settings(
             accounts=(Account(name="demo", api_key=SecretStr(DEMO.key), base_url=api),),
             poll=Poll(interval=INTERVAL, audit_interval=60.0, rate_limit=100.0),
             stuck_after=StuckAfter(default=600.0),
             state=State(url="sqlite://"),
-            web=Web(listen_address=listen_address),
-        )
+        ).with_overrides(listen_address=listen_address)
         service = Service(settings, load=lambda: settings, clock=clock, journal=journal)
         try:
             yield Running(await service.start(), api)

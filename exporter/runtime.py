@@ -20,7 +20,7 @@ from exporter.polling.coverage import Coverage
 from exporter.polling.cycle import Cycle
 from exporter.polling.poller import Pace, Poller
 from exporter.publish.health import Telemetry
-from exporter.publish.journal import Journal
+from exporter.publish.journal import STRUCK_OUT, Journal
 from exporter.telnyx.client import Client, Manners
 from exporter.telnyx.http import open_http
 
@@ -51,6 +51,10 @@ class Key:
     def __repr__(self) -> str:
         """Say whose it is, not what it is."""
         return f"Key({self._account.name!r})"
+
+    def strike_out(self, text: str) -> str:
+        """Return ``text`` without the key."""
+        return text.replace(self._last, STRUCK_OUT) if self._last else text
 
     @property
     def last(self) -> str:
@@ -122,5 +126,6 @@ class Runtime:
             pace=pace,
             tally=telemetry,
             journal=shared.journal,
+            strike_out=key.strike_out,
         )
         return cls(account, pace, ledger, poller, telemetry, key, http.aclose)

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 
 from exporter.address import ListenAddress, parse_listen_address
 from exporter.clock import Clock
@@ -22,6 +23,7 @@ from exporter.publish.metrics import build_registry
 from exporter.runtime import Runtime, Shared
 from exporter.web.app import create_app
 from exporter.web.server import Server
+from exporter.web.watch import Security
 
 GRACE = 3.0
 """Seconds that open connections get when the exporter stops."""
@@ -42,7 +44,7 @@ class Service:
     def __init__(
         self, settings: Settings, *, load: Callable[[], Settings], clock: Clock, journal: Journal
     ) -> None:
-        """Build the parts; nothing runs, and no file is opened yet."""
+        """Build the parts; nothing runs, and no file is opened yet. Raises ConfigError."""
         self._settings = settings
         self._load = load
         self._clock = clock
@@ -52,9 +54,10 @@ class Service:
         self._shared = Shared(self._store, self._worker, clock, journal)
         self._schedule = Schedule(clock)
         self._reloading = asyncio.Lock()
+        self._started = self._stopping = False
         self._reload_successful = True
         self._reload_success_at = clock.now()
-        self.registry = build_registry(self.snapshot, revision=os.environ.get(REVISION, ""))
+        self.registry = build_registry(self.snapshot, revision=os.environ.get(REVISION, "unknown"))
         app = create_app(
             snapshot=self.snapshot,
             registry=self.registry,
@@ -62,7 +65,9 @@ class Service:
             ready=self.ready,
             reload=self.reload,
         )
-        self._server = Server(app)
+        file = settings.web.config_file
+        self._security = None if file is None else Security(Path(file), journal.web_config)
+        self._server = Server(app, security=self._security)
         self._accounts = {
             account.name: self._build(settings, account, Telemetry(account.name))
             for account in settings.accounts
@@ -70,13 +75,22 @@ class Service:
 
     async def start(self) -> ListenAddress:
         """Serve and poll; returns the address that is served. Raises UsageError."""
+        for runtime in self._accounts.values():
+            # Read before anybody can scrape: where counters are missing for a moment, the
+            # next scrape has them at what they were.
+            with suppress(StateError):  # the first poll meets it too, and says so
+                await runtime.ledger.open(self._clock.now())
+        self._schedule.start()
         listening = await self._server.start(
             parse_listen_address(self._settings.web.listen_address)
         )
-        self._schedule.start()
         for name, runtime in self._accounts.items():
             self._poll_from_now(name, runtime)
-        self._journal.started(listening.url, self._accounts)
+        url = listening.url
+        if self._security is not None and self._security.current().tls is not None:
+            url = url.replace("http:", "https:", 1)
+        self._journal.started(url, self._accounts)
+        self._started = True
         return listening
 
     async def poll_once(self) -> Snapshot:
@@ -86,26 +100,37 @@ class Service:
 
     async def stop(self) -> None:
         """Stop in order: no more polls, then no more answers, then the database."""
-        await self._schedule.stop()
-        await self._server.stop(GRACE)
-        for runtime in self._accounts.values():
-            await runtime.close()
-        await asyncio.get_running_loop().run_in_executor(self._worker, self._store.close)
-        self._worker.shutdown(wait=False)
+        self._stopping = True
+        async with self._reloading:  # one that is under way would start polls again
+            await self._schedule.stop()
+            await self._server.stop(GRACE)
+            for runtime in self._accounts.values():
+                await runtime.close()
+            await asyncio.get_running_loop().run_in_executor(self._worker, self._store.close)
+            self._worker.shutdown(wait=False)
+        if self._started:
+            self._journal.stopped()
 
     async def reload(self) -> tuple[str, ...]:
         """Read the settings again; returns their mistakes, and goes on as before if any."""
+        if self._stopping:
+            return ("the exporter is stopping",)
         async with self._reloading:
             try:
                 settings = self._load()
                 problems = _unchangeable(self._settings, settings)
+                if self._security is not None:
+                    problems += self._security.check()
+                if not problems:
+                    await self._swap(settings)
             except ConfigError as exc:
                 problems = exc.problems
+            except StateError as exc:
+                problems = (str(exc),)
             self._reload_successful = not problems
             if problems:
                 self._journal.reload_refused(problems)
                 return problems
-            await self._swap(settings)
             self._reload_success_at = self._clock.now()
             self._journal.reloaded()
             return ()
@@ -131,7 +156,10 @@ class Service:
         return all(each.ledger.view.baselined for each in self._accounts.values())
 
     async def _swap(self, settings: Settings) -> None:
-        """Go over to new settings; accounts that these do not touch are not disturbed."""
+        """Go over to new settings; accounts that these do not touch are not disturbed.
+
+        Raises StateError, and nothing has changed, if what is known cannot be read.
+        """
         before, same = self._accounts, _polled_alike(self._settings, settings)
         accounts = {
             account.name: before[account.name]
@@ -139,18 +167,26 @@ class Service:
             else self._build(settings, account, self._telemetry_of(account.name))
             for account in settings.accounts
         }
-        ended = [name for name, old in before.items() if accounts.get(name) is not old]
+        ended = {name: old for name, old in before.items() if accounts.get(name) is not old}
+        begun = {name: new for name, new in accounts.items() if before.get(name) is not new}
         for name in ended:
             await self._schedule.remove(name)
-            await before[name].close()
-        begun = {name: new for name, new in accounts.items() if before.get(name) is not new}
-        for new in begun.values():
-            # What is known is shown at once. If it cannot be read, the first poll says so.
-            with suppress(StateError):
+        try:
+            # Read when the polls before have ended, and before anybody sees the new accounts:
+            # a counter may neither lose what was counted last nor show 0 meanwhile.
+            for new in begun.values():
                 await new.ledger.open(self._clock.now())
+        except StateError:
+            for new in begun.values():
+                await new.close()
+            for name, old in ended.items():
+                self._poll_from_now(name, old)
+            raise
         self._settings, self._accounts = settings, accounts
         for name, new in begun.items():
             self._poll_from_now(name, new)
+        for old in ended.values():
+            await old.close()
 
     def _telemetry_of(self, name: str) -> Telemetry:
         """Return the tallies of an account: they go on over a reload."""

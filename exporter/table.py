@@ -1,18 +1,18 @@
 """The table of `once --format table`: one snapshot for people at a terminal.
 
-It draws from values; it must not poll or decide what failed.
+It draws from values, one table an account; it must not poll or decide what failed.
 """
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from exporter.ledger.view import AccountView, Status
+from exporter.ledger.view import AccountView
 from exporter.publish.health import Snapshot
 
 
 def print_snapshot(snapshot: Snapshot, console: Console) -> None:
-    """Print the actions of each account by type and status, then what was said of failures."""
+    """Print the actions of each account by type and status, and why its poll failed if it did."""
     for view, health in snapshot.accounts:
         console.print(_actions(view, error=health.last_error))
 
@@ -24,14 +24,14 @@ def _actions(view: AccountView, *, error: str | None) -> Table:
         title_justify="left",
         caption_justify="left",
     )
-    statuses = [each for each in Status if any(each == key[1] for key in view.actions)]
+    statuses = list(dict.fromkeys(status for _, status in view.actions))
     table.add_column("action type")
     for status in statuses:
-        table.add_column(status.value, justify="right")
+        table.add_column(escape(status), justify="right")
     table.add_column("stuck", justify="right")
     kinds = dict.fromkeys(kind for kind, _ in view.actions)
     for kind in kinds:
-        counts = [view.actions[kind, status.value] for status in statuses]
+        counts = [view.actions.get((kind, status), 0) for status in statuses]
         if any(counts):
             stuck = view.stuck.get(kind, 0)
             table.add_row(escape(kind), *map(str, counts), str(stuck))

@@ -27,7 +27,7 @@ LAYERS = (
 DEPTHS = {room: depth for depth, layer in enumerate(LAYERS) for room in layer}
 BOTTOM = LAYERS[-1]
 
-SIMULATOR_USERS = LAYERS[0] | {"demo"} | {"simulator"}
+SIMULATOR_USERS = LAYERS[0] | {"demo", "simulator"}
 SIMULATOR_NEEDS = BOTTOM | {"simulator", "ledger.view"}
 
 OWNERS = {
@@ -226,7 +226,7 @@ def test_no_import_cycle() -> None:
             simulator_breaks, "simulator/a.py", "from exporter.ledger import store", 1, id="store"
         ),
         pytest.param(simulator_breaks, "web/a.py", "import exporter.simulator", 1, id="of-sim"),
-        pytest.param(simulator_breaks, "service.py", "import exporter.simulator", 0, id="demo"),
+        pytest.param(simulator_breaks, "demo.py", "import exporter.simulator", 0, id="demo"),
         pytest.param(library_breaks, "web/a.py", "if 1:\n from httpx import get", 2, id="httpx"),
         pytest.param(library_breaks, "telnyx/a.py", "from httpx import get", 0, id="owner"),
         pytest.param(purity_breaks, PURE[0], "from time import time", 1, id="clock"),

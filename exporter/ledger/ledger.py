@@ -163,7 +163,7 @@ class Ledger:
             return
         self._book = self._store.load(self._name)
         self._session = self._store.session
-        if self._book.baseline_at is not None:
+        if self._book.baseline_at is not None or not self._view.readable:
             self._view = draw(self._book, self._frame, now)
 
     def _absorb(self, draft: Draft, actions: Sequence[Action], sight: Sight) -> Seen:

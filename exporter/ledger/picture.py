@@ -5,7 +5,7 @@ Every combination of labels that can be named beforehand is there, zeros include
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import nsmallest
 
 from exporter.ledger.book import LATEST, Book
@@ -121,8 +121,9 @@ def draw(book: Book, frame: Frame, now: float) -> AccountView:
 
 
 def empty_view(name: str, frame: Frame) -> AccountView:
-    """Draw the view of an account that nothing is known of yet: every counter at zero."""
-    return draw(Book(name, 0, None, None, 0, {}, {}, {}, {}, ()), frame, 0.0)
+    """Draw the view of an account whose state was not read yet: there is nothing to show."""
+    view = draw(Book(name, 0, None, None, 0, {}, {}, {}, {}, ()), frame, 0.0)
+    return replace(view, readable=False)
 
 
 def _gauges(

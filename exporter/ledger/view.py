@@ -108,7 +108,9 @@ class AccountView:
     never has to know which exist. Keys are label values: ``action_type``,
     ``(action_type, status)``, ``(action_type, reason_class)``.
     ``in_flight`` is oldest first and ``failures`` latest first, each capped at 50 rows.
-    ``baselined`` is False until the first poll of the account was committed.
+    ``baselined`` is False until the first poll of the account was committed; ``readable`` is
+    False as long as the state could not be read: then the figures are no figures, and counters
+    at 0 would look like a restart from nothing.
     """
 
     name: str
@@ -129,3 +131,4 @@ class AccountView:
     last_audit: float
     in_flight: tuple[InFlightRow, ...]
     failures: tuple[EndedRow, ...]
+    readable: bool = True

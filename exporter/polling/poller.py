@@ -5,7 +5,7 @@ long that has to wait.
 """
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -90,8 +90,9 @@ class Poller:
         pace: Pace,
         tally: Tally,
         journal: Journal,
+        strike_out: Callable[[str], str] = str,
     ) -> None:
-        """Keep the parts."""
+        """Keep the parts; ``strike_out`` takes secrets out of an error's text."""
         self._name = name
         self._cycle = cycle
         self._ledger = ledger
@@ -99,6 +100,7 @@ class Poller:
         self._pace = pace
         self._tally = tally
         self._journal = journal
+        self._strike_out = strike_out
         self._failing: Cause | None = None
 
     async def poll(self) -> float:
@@ -107,12 +109,15 @@ class Poller:
         try:
             await self._attempt()
         except ExporterError as exc:
-            self._failed(exc, exc.cause, started)
+            self._failed(str(exc), exc.cause, started)
             await self._tell_rest()
             return self._pause(exc)
         except Exception as exc:  # noqa: BLE001 - one account's defect must not touch another
             self._journal.crashed(self._name, exc)
-            self._failed(exc, Cause.INTERNAL, started)
+            # Its text is not ours, so nobody knows what it quotes; the page shows this one.
+            text = f"internal error: {type(exc).__name__}; the log has its trace"
+            self._failed(text, Cause.INTERNAL, started)
+            await self._tell_rest()
             return 0.0
         self._tally.poll_succeeded(self._clock.now(), self._clock.monotonic() - started)
         if self._failing is not None:
@@ -124,9 +129,10 @@ class Poller:
         """Poll within the deadline, tell what happened, forget what is old."""
         try:
             async with asyncio.timeout(self._pace.deadline):
+                await self._ledger.open(self._clock.now())
                 new = not self._ledger.view.baselined
                 shortfall = await self._cycle.run()
-                if new and self._ledger.book.audit_at is not None:
+                if new:
                     self._journal.baseline_taken(self._name, len(self._ledger.book.open))
                 if shortfall:
                     self._journal.not_found(self._name, shortfall)
@@ -140,15 +146,20 @@ class Poller:
         while events := await self._ledger.unlogged():
             for _, event in events:
                 self._journal.action(event)
-            await self._ledger.logged([number for number, _ in events])
+            # A poll that is ended here still clears what it told, or it would be told again.
+            await asyncio.shield(self._ledger.logged([number for number, _ in events]))
 
     async def _tell_rest(self) -> None:
         """Tell what a failed poll committed before it failed; if that fails, the next one does."""
-        with suppress(StateError):
+        try:
             await self._tell()
+        except StateError:
+            pass  # the poll that comes next meets it too, and says so
+        except Exception as exc:  # noqa: BLE001 - as in `poll`
+            self._journal.crashed(self._name, exc)
 
-    def _failed(self, exc: Exception, cause: Cause, started: float) -> None:
-        text = str(exc) or type(exc).__name__
+    def _failed(self, text: str, cause: Cause, started: float) -> None:
+        text = self._strike_out(text)  # servers, and libraries, quote what they were sent
         self._tally.poll_failed(self._clock.now(), self._clock.monotonic() - started, cause, text)
         if cause is not self._failing:
             self._failing = cause

@@ -1,17 +1,16 @@
 """When each account is polled: at once, then an interval after the start of the poll before.
 
 Polls of one account never overlap, and none is skipped: one that runs long delays the next.
-It must not know what a poll does. It keeps the time of its own loop, so that others can tell
-whether it is alive.
+A run that the scheduler loses, for whatever reason, is started a little late. It must not know
+what a poll does. It keeps the time of its own loop, so that others can tell whether it is alive.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MISSED, JobExecutionEvent
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from exporter.clock import Clock
@@ -33,7 +32,8 @@ class _Entry:
     due: float
     started: float | None = None
     task: asyncio.Task[None] | None = None
-    watch: asyncio.TimerHandle | None = field(default=None)
+    job: str | None = None
+    watch: asyncio.TimerHandle | None = None
 
 
 class Schedule:
@@ -47,7 +47,6 @@ class Schedule:
             timezone=UTC,
             job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None},
         )
-        self._scheduler.add_listener(self._lost, EVENT_JOB_ERROR | EVENT_JOB_MISSED)
 
     def start(self) -> None:
         """Start polling, on the running event loop."""
@@ -56,27 +55,27 @@ class Schedule:
     def add(
         self, name: str, poll: Callable[[], Awaitable[float]], *, interval: float, deadline: float
     ) -> None:
-        """Poll ``name`` from now on, every ``interval`` seconds."""
+        """Poll ``name`` from now on, every ``interval`` seconds.
+
+        A poll that takes longer than ``deadline`` seconds counts as hung (`alive`).
+        """
         self._entries[name] = _Entry(poll, interval, deadline, self._clock.monotonic())
         self._arm(name, 0.0)
 
     async def remove(self, name: str) -> None:
         """Stop polling ``name``; a poll that runs is ended, and has ended on return."""
         entry = self._entries.pop(name)
-        if self._scheduler.get_job(name) is not None:
-            self._scheduler.remove_job(name)
-        if entry.watch is not None:
-            entry.watch.cancel()
+        self._disarm(entry)
         if entry.task is not None:
             entry.task.cancel()
-            with suppress(asyncio.CancelledError):
-                await entry.task
+            await asyncio.wait({entry.task})
 
     async def stop(self) -> None:
         """Stop everything; no poll runs on return."""
         await asyncio.gather(*(self.remove(name) for name in list(self._entries)))
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
+            await asyncio.sleep(0)  # which it does on the loop's next turn
 
     def alive(self) -> bool:
         """Tell whether every account's polls start and end when they should."""
@@ -90,27 +89,38 @@ class Schedule:
         """Let the next poll of ``name`` start in ``wait`` seconds."""
         entry = self._entries[name]
         entry.due = self._clock.monotonic() + wait
-        self._scheduler.add_job(
+        self._submit(name, entry, wait)
+
+    def _submit(self, name: str, entry: _Entry, wait: float) -> None:
+        self._disarm(entry)
+        # Each run is a job of its own: of one that is just ending, no second instance may start.
+        entry.job = self._scheduler.add_job(
             self._run,
             "date",
-            run_date=datetime.now(UTC) + timedelta(seconds=wait),
+            run_date=datetime.fromtimestamp(self._clock.now(), UTC) + timedelta(seconds=wait),
             args=[name, entry],
-            id=name,
-            replace_existing=True,
-        )
+            name=f"poll of {name}",
+        ).id
         # The scheduler goes by the wall clock: were that put back an hour, it would wait one.
         loop = asyncio.get_running_loop()
         entry.watch = loop.call_later(wait + LATE, self._start_late, name, entry)
 
+    def _disarm(self, entry: _Entry) -> None:
+        """Let no run of ``entry`` start by itself any more."""
+        if entry.watch is not None:
+            entry.watch.cancel()
+        if entry.job is not None and self._scheduler.get_job(entry.job) is not None:
+            self._scheduler.remove_job(entry.job)
+
     def _start_late(self, name: str, entry: _Entry) -> None:
+        # It stays due when it was: a scheduler that starts nothing at all has to show.
         if self._entries.get(name) is entry and entry.started is None:
-            self._arm(name, 0.0)
+            self._submit(name, entry, 0.0)
 
     async def _run(self, name: str, entry: _Entry) -> None:
         if self._entries.get(name) is not entry or entry.started is not None:
             return
-        if entry.watch is not None:
-            entry.watch.cancel()
+        self._disarm(entry)
         entry.started = self._clock.monotonic()
         entry.task = asyncio.ensure_future(self._poll(name, entry))
         with suppress(asyncio.CancelledError):
@@ -126,9 +136,3 @@ class Schedule:
             if self._entries.get(name) is entry:
                 rest = started + entry.interval - self._clock.monotonic()
                 self._arm(name, max(0.0, rest, pause))
-
-    def _lost(self, event: JobExecutionEvent) -> None:
-        """Go on after a poll that the scheduler lost or that raised."""
-        entry = self._entries.get(event.job_id)
-        if entry is not None and entry.started is None:
-            self._arm(event.job_id, entry.interval)

@@ -5,6 +5,7 @@ Values of known secrets are struck out of every line, whoever logs it: the last 
 behind not logging them in the first place.
 """
 
+import json
 import logging
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -21,6 +22,9 @@ NAME = "exporter"
 """The logger of the journal among those of the libraries."""
 
 STRUCK_OUT = "[secret]"
+
+ESCAPE = "\x1b"
+"""The character that begins the colors of a terminal."""
 
 QUIET_LIBRARIES = ("apscheduler", "asyncio", "httpcore", "httpx", "uvicorn")
 """Loggers that are heard from warnings upwards: what they do is told by the journal itself."""
@@ -86,6 +90,14 @@ class Journal:
         for problem in problems:
             self._log.error("configuration_refused", problem=problem)
 
+    def web_config(self, problems: Iterable[str]) -> None:
+        """Tell that the web configuration changed: its mistakes, or that it holds now."""
+        wrong = tuple(problems)
+        for problem in wrong:
+            self._log.error("web_configuration_refused", problem=problem)
+        if not wrong:
+            self._log.info("web_configuration_reloaded")
+
 
 def open_journal(
     *, level: LogLevel, form: LogFormat, stream: TextIO, secrets: Callable[[], Iterable[str]]
@@ -96,6 +108,7 @@ def open_journal(
     values that are struck out, asked for at each line.
     """
     console = form is LogFormat.CONSOLE or (form is LogFormat.AUTO and stream.isatty())
+    colors = console and stream.isatty()
     shared: list[Processor] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -104,10 +117,11 @@ def open_journal(
     handler.setFormatter(
         _Formatter(
             secrets,
+            kept=ESCAPE if colors else "",
             foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *_renderers(form, console=console, colors=console and stream.isatty()),
+                *_renderers(form, console=console, colors=colors),
             ],
         )
     )
@@ -115,7 +129,7 @@ def open_journal(
     root.handlers[:] = [handler]
     root.setLevel(level.value.upper())
     for name in QUIET_LIBRARIES:
-        logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
     logger: FilteringBoundLogger = structlog.wrap_logger(
         logging.getLogger(NAME),
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -125,50 +139,50 @@ def open_journal(
 
 
 class _Formatter(structlog.stdlib.ProcessorFormatter):
-    """Makes the finished line, and strikes secrets out of it."""
+    """Makes the finished line: one line, whatever foreign text is in it, and without secrets."""
 
-    def __init__(self, secrets: Callable[[], Iterable[str]], **options: Any) -> None:
+    def __init__(self, secrets: Callable[[], Iterable[str]], *, kept: str, **options: Any) -> None:
         super().__init__(**options)
         self._secrets = secrets
+        self._kept = kept
 
     def format(self, record: logging.LogRecord) -> str:
         line = super().format(record)
         for secret in self._secrets():
             if secret:
                 line = line.replace(secret, STRUCK_OUT)
-        return line
+        return one_line(line, kept=self._kept)
+
+
+def one_line(text: str, *, kept: str = "") -> str:
+    """Escape line breaks and other control characters as JSON does, but for those ``kept``."""
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() or letter in kept else json.dumps(letter)[1:-1]
+        for letter in text
+    )
 
 
 def _renderers(form: LogFormat, *, console: bool, colors: bool) -> list[Processor]:
     """Return what makes one line of an event."""
+    # Before all else: the console's own way prints local variables, keys among them.
+    trace = structlog.processors.format_exc_info
     if console:
-        return [
-            _one_line,
-            structlog.dev.ConsoleRenderer(colors=colors, pad_event_to=0, sort_keys=False),
-        ]
-    flat: list[Processor] = [
-        structlog.processors.format_exc_info,
-        structlog.processors.EventRenamer("event"),
-    ]
+        renderer = structlog.dev.ConsoleRenderer(colors=colors, pad_event_to=0, sort_keys=False)
+        return [trace, _without_colors, renderer] if colors else [trace, renderer]
     if form is LogFormat.JSON:
-        return [*flat, structlog.processors.JSONRenderer(ensure_ascii=False)]
-    return [
-        *flat,
-        _one_line,
-        structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
-    ]
+        return [trace, structlog.processors.JSONRenderer(ensure_ascii=False)]
+    order = ["timestamp", "level", "event"]
+    return [trace, structlog.processors.LogfmtRenderer(key_order=order)]
 
 
-def _one_line(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Escape line breaks and other control characters: reasons are foreign text."""
+def _without_colors(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Escape what would switch colors: on a terminal only our own may."""
     return {
-        key: value.encode("unicode_escape").decode() if _is_unclean(value) else value
+        key: value.replace(ESCAPE, one_line(ESCAPE)) if isinstance(value, str) else value
         for key, value in event.items()
     }
-
-
-def _is_unclean(value: object) -> bool:
-    return isinstance(value, str) and not value.isprintable()
 
 
 def _rounded(seconds: float | None) -> float | None:

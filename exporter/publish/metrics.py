@@ -69,7 +69,7 @@ class SnapshotCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield every metric with its samples."""
         snapshot = self._snapshot()
-        views = [(view.name, view) for view, _ in snapshot.accounts]
+        views = [(view.name, view) for view, _ in snapshot.accounts if view.readable]
         healths = [(health.name, health) for _, health in snapshot.accounts]
         yield from (_draw(declared, views) for declared in FROM_VIEW)
         yield from (_draw(declared, healths) for declared in FROM_HEALTH)

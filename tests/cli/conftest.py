@@ -1,0 +1,78 @@
+"""Call the command line as a user does, and serve a simulated account to it."""
+
+import asyncio
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from exporter.cli import main
+from exporter.ledger.view import Status
+from exporter.publish.journal import QUIET_LIBRARIES
+from exporter.simulator.server import serving
+from exporter.simulator.settings import QUIET, SimulatorSettings
+from exporter.simulator.simulator import Simulator
+
+COMMANDS = ["run", "demo", "simulate", "check-config", "once"]
+
+Invoke = Callable[..., Result]
+
+
+@pytest.fixture
+def invoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Invoke]:
+    """Give a caller of the command line, without a key; logging is as before in the end."""
+    loggers = [logging.getLogger(name) for name in ("", *QUIET_LIBRARIES)]
+    before = [(each, each.level, list(each.handlers)) for each in loggers]
+    monkeypatch.chdir(tmp_path)  # where the state file goes by default
+    env = {"TELNYX_API_KEY": None}
+    yield lambda *words, **more: CliRunner().invoke(main, words, env={**env, **more})
+    for logger, level, handlers in before:
+        logger.setLevel(level)
+        logger.handlers[:] = handlers
+
+
+@pytest.fixture
+def api() -> Iterator[str]:
+    """Serve an account in which one action is in progress and one has failed; give its URL."""
+    clock = time.time() - 7200
+    simulator = Simulator(SimulatorSettings(world=QUIET), lambda: clock)
+    failed, _ = simulator.world.create(2, action_type="enable")
+    simulator.world.finish(failed, Status.FAILED, "SIM card is blocked")
+    url: Future[str] = Future()
+    stopping: Future[Callable[[], object]] = Future()
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        stopping.set_result(lambda: loop.call_soon_threadsafe(stop.set))
+        async with serving(simulator) as base_url:
+            url.set_result(base_url)
+            await stop.wait()
+
+    thread = threading.Thread(target=asyncio.run, args=(run(),))
+    thread.start()
+    yield url.result(timeout=10)
+    stopping.result(timeout=10)()
+    thread.join(timeout=10)
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., str]:
+    """Give a writer of configuration files; it returns the path."""
+
+    def file(*urls: str, key: str = "KEY-simulated", **sections: object) -> str:
+        accounts = [
+            {"name": f"account-{number}", "api_key": key, "base_url": url}
+            for number, url in enumerate(urls)
+        ]
+        path = tmp_path / "config.yaml"
+        path.write_text(json.dumps({"accounts": accounts, **sections}), encoding="utf-8")
+        return str(path)
+
+    return file

@@ -1,0 +1,65 @@
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from prometheus_client.parser import text_string_to_metric_families
+
+COMMANDS = ["run", "demo", "simulate", "check-config", "once"]
+
+Invoke = Callable[..., Result]
+
+
+def test_once_prints_the_exposition(
+    invoke: Invoke, write: Callable[..., str], api: str, tmp_path: Path
+) -> None:
+    """One poll, then the text that Prometheus reads on stdout, and nothing else there."""
+    result = invoke("once", "--config.file", write(api))
+    assert result.exit_code == 0, result.stderr
+    samples = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(result.stdout)
+        for sample in family.samples
+    }
+    assert samples["telnyx_up", "account-0"] == 1
+    assert samples["telnyx_sim_card_actions", "account-0", "enable", "in-progress"] == 1
+    assert samples["telnyx_sim_card_actions", "account-0", "enable", "failed"] == 1
+    assert "baseline_taken" in result.stderr
+    assert (tmp_path / "telnyx-sim-exporter.db").exists()
+
+
+def test_once_prints_a_table(invoke: Invoke, write: Callable[..., str], api: str) -> None:
+    """For people there is a table: a row for each action type that has actions."""
+    result = invoke("once", "--config.file", write(api), "--format", "table")
+    assert result.exit_code == 0, result.stderr
+    cells = [re.findall(r"[\w-]+", line) for line in result.stdout.splitlines()]
+    assert ["SIM", "card", "actions", "of", "account-0"] in cells
+    header = ["action", "type", "in-progress", "completed", "failed", "interrupted", "stuck"]
+    assert header in cells
+    assert [row for row in cells if row[:1] == ["enable"]] == [["enable", "1", "0", "1", "0", "1"]]
+    assert not [row for row in cells if row[:1] == ["disable"]]
+
+
+@pytest.mark.parametrize("form", ["metrics", "table"])
+def test_once_fails_if_an_account_fails(
+    form: str, invoke: Invoke, write: Callable[..., str], api: str
+) -> None:
+    """Accounts that can be polled are shown all the same; log and exit code tell of others."""
+    file = write(api, api.replace("/v2", "/v1"))
+    result = invoke("once", "--config.file", file, "--format", form, "--log.format", "json")
+    assert result.exit_code == 1
+    assert "account-0" in result.stdout
+    events = [json.loads(line) for line in result.stderr.splitlines()]
+    assert [each["account"] for each in events if each["event"] == "poll_failed"] == ["account-1"]
+    if form == "table":
+        assert "the poll failed: HTTP 404" in result.stdout
+
+
+def test_a_flag_wins_over_the_file(invoke: Invoke, write: Callable[..., str], api: str) -> None:
+    """What the command line says of the log holds, whatever the file says."""
+    file = write(api, log={"format": "json", "level": "info"})
+    assert "baseline_taken" in invoke("once", "--config.file", file).stderr
+    again = invoke("once", "--config.file", file, "--log.level", "warning")
+    assert (again.exit_code, again.stderr) == (0, "")

@@ -1,0 +1,67 @@
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+WITHIN = 10
+"""Seconds in which the exporter stops, whatever it is doing."""
+
+
+@pytest.fixture
+def silent_api() -> Iterator[socket.socket]:
+    """Give a socket that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(WITHIN)
+        yield listener
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_it_stops_between_polls(
+    simulate: Callable[..., Any],
+    export: Callable[..., Any],
+    until: Callable[..., Any],
+    how: signal.Signals,
+) -> None:
+    """A signal ends the exporter with 0, in time, with a last word and no trace."""
+    exporter = export(simulate().url)
+    until(lambda: exporter.get("/-/ready").status_code == 200)
+    assert exporter.end(how, WITHIN) == 0
+    assert len(exporter.events("stopped")) == 1
+    assert not exporter.out
+    assert not [line for line in exporter.err if not line.startswith("{")]
+    assert not exporter.events("internal_error")
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_it_stops_in_the_middle_of_a_poll(
+    silent_api: socket.socket, export: Callable[..., Any], how: signal.Signals
+) -> None:
+    """A request that waits for its answer does not keep the exporter."""
+    port = silent_api.getsockname()[1]
+    exporter = export(f"http://127.0.0.1:{port}", timeout="5m")
+    connection, _ = silent_api.accept()
+    with connection:
+        connection.settimeout(WITHIN)
+        assert connection.recv(4096).startswith(b"GET /v2/sim_card_actions")
+        assert exporter.end(how, WITHIN) == 0
+        assert connection.recv(4096) == b""
+    assert len(exporter.events("stopped")) == 1
+    assert not [line for line in exporter.err if not line.startswith("{")]
+
+
+def test_a_second_exporter_does_not_count_into_the_same_file(
+    simulate: Callable[..., Any], export: Callable[..., Any], until: Callable[..., Any]
+) -> None:
+    """While one runs, another on the same state file is down with cause state, until it may."""
+    simulator = simulate()
+    first = export(simulator.url)
+    until(lambda: first.get("/-/ready").status_code == 200)
+    second = export(simulator.url)
+    until(lambda: second.total("telnyx_exporter_poll_failures_total", cause="state") > 0)
+    assert second.total("telnyx_up") == 0
+    assert first.total("telnyx_up") == 1
+    assert first.end() == 0
+    until(lambda: second.total("telnyx_up") == 1)
+    assert "in use by another process" in second.events("poll_failed")[0]["error"]

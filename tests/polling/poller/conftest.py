@@ -1,0 +1,145 @@
+"""Poll a simulated account with the real core, and let single polls go wrong."""
+
+import asyncio
+import io
+import json
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from exporter.config import LogFormat, LogLevel
+from exporter.ledger.model import Event
+from exporter.ledger.view import Status
+from exporter.polling.cycle import Cycle
+from exporter.polling.poller import Pace, Poller
+from exporter.publish.health import Telemetry
+from exporter.publish.journal import QUIET_LIBRARIES, Journal, open_journal
+
+OpenAccount = Callable[..., Any]
+SECRET = "KEY-of-the-test"
+
+
+class Scripted(Cycle):
+    """The real cycle, but for the polls that a test lets fail."""
+
+    def __init__(self, real: Cycle, *errors: BaseException | None) -> None:
+        """Poll as ``real`` does, and raise ``errors`` first, one a poll; None raises nothing."""
+        self._real = real
+        self.errors = list(errors)
+        self.begun = asyncio.Event()
+        self.hangs = False
+
+    async def run(self) -> int:
+        """Poll once."""
+        self.begun.set()
+        if self.hangs:
+            await asyncio.Event().wait()
+        error = self.errors.pop(0) if self.errors else None
+        if error is not None:
+            raise error
+        return await self._real.run()
+
+
+class Interrupting(Journal):
+    """A journal in which something happens right after an action was told."""
+
+    def __init__(self, real: Journal, happens: Callable[[], None]) -> None:
+        """Tell by ``real``, then let it happen."""
+        self._real = real
+        self._happens = happens
+
+    def __getattribute__(self, name: str) -> Any:
+        """Tell everything but actions by the real one."""
+        if name in {"action", "_real", "_happens"}:
+            return object.__getattribute__(self, name)
+        return getattr(self._real, name)
+
+    def action(self, event: Event) -> None:
+        """Tell of one action, then let it happen."""
+        self._real.action(event)
+        self._happens()
+
+
+class Rig:
+    """A poller over a simulated account, and what it told."""
+
+    def __init__(self, account: Any, stream: io.StringIO, journal: Journal) -> None:
+        """Build a poller on the real core."""
+        self.account = account
+        self.stream = stream
+        self.journal = journal
+        self.telemetry = Telemetry("test")
+        self.cycle = Scripted(account.cycle)
+        self.pace = Pace(60.0, 86_400.0)
+
+    def poller(self, then: Callable[[], None] | None = None) -> Poller:
+        """Make a poller; with ``then`` that happens after each action that it tells."""
+        return Poller(
+            name="test",
+            cycle=self.cycle,
+            ledger=self.account.ledger,
+            clock=Still(self.account.clock),
+            pace=self.pace,
+            tally=self.telemetry,
+            journal=self.journal if then is None else Interrupting(self.journal, then),
+            strike_out=lambda text: text.replace(SECRET, "[secret]"),
+        )
+
+    def restart(self) -> Poller:
+        """Begin anew, as another process would."""
+        self.account.restart()
+        self.cycle = Scripted(self.account.cycle)
+        return self.poller()
+
+    def fail_some(self, count: int) -> list[str]:
+        """Let actions be created and fail."""
+        ids: list[str] = self.account.world.create(count, action_type="enable")
+        for action_id in ids:
+            self.account.world.finish(action_id, Status.FAILED, "SIM card is blocked")
+        return ids
+
+    def told(self, *names: str) -> list[dict[str, Any]]:
+        """Return the log events of these names."""
+        events = (json.loads(line) for line in self.stream.getvalue().splitlines())
+        return [event for event in events if event["event"] in names]
+
+    def failures(self) -> list[str]:
+        """Return the ids of the failures that were told, in order."""
+        return [event["action_id"] for event in self.told("sim_card_action_failed")]
+
+
+class Still:
+    """A clock that stands still; it is the simulator's."""
+
+    def __init__(self, world: Any) -> None:
+        """Follow the world's clock."""
+        self._world = world
+
+    def now(self) -> float:
+        """Return the world's time."""
+        return float(self._world())
+
+    def monotonic(self) -> float:
+        """Return the world's time."""
+        return float(self._world())
+
+    async def sleep(self, seconds: float) -> None:
+        """Never needed here."""
+        raise NotImplementedError(seconds)
+
+
+@pytest.fixture
+def rig(open_account: OpenAccount) -> Iterator[Rig]:
+    """Give a poller of a quiet account, not yet polled; logging is as before in the end."""
+    loggers = [logging.getLogger(name) for name in ("", *QUIET_LIBRARIES)]
+    before = [(each, each.level, list(each.handlers)) for each in loggers]
+    stream = io.StringIO()
+    journal = open_journal(
+        level=LogLevel.DEBUG, form=LogFormat.JSON, stream=stream, secrets=lambda: [SECRET]
+    )
+    yield Rig(open_account(), stream, journal)
+    for logger, level, handlers in before:
+        logger.setLevel(level)
+        logger.handlers[:] = handlers

@@ -1,0 +1,171 @@
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from exporter.errors import (
+    AuthError,
+    Cause,
+    InvalidResponseError,
+    NotFoundError,
+    RateLimitedError,
+    StateError,
+    UnavailableError,
+)
+from exporter.polling.poller import Pace
+
+OpenAccount = Callable[..., Any]
+SECRET = "KEY-of-the-test"
+
+
+class Impatient(Pace):
+    """A pace whose deadline is over at once."""
+
+    @property
+    def deadline(self) -> float:
+        """Return next to nothing."""
+        return 0.01
+
+
+async def test_a_good_poll_is_counted(rig: Any) -> None:
+    """A poll that ends well leaves the account up, and asks for no pause."""
+    assert await rig.poller().poll() == 0.0
+    health = rig.telemetry.health()
+    assert (health.up, health.polls, health.last_error) == (True, 1, None)
+    assert health.last_success == rig.account.clock()
+    assert rig.account.view.baselined
+
+
+@pytest.mark.parametrize(
+    ("error", "cause", "pause"),
+    [
+        pytest.param(AuthError("HTTP 401"), Cause.AUTH, 300.0, id="auth"),
+        pytest.param(
+            RateLimitedError("told to wait", retry_after=1234.5),
+            Cause.RATE_LIMITED,
+            1234.5,
+            id="rate limited",
+        ),
+        pytest.param(UnavailableError("HTTP 503"), Cause.UNAVAILABLE, 0.0, id="unavailable"),
+        pytest.param(
+            InvalidResponseError("not JSON"), Cause.INVALID_RESPONSE, 0.0, id="invalid response"
+        ),
+        pytest.param(NotFoundError("HTTP 404"), Cause.INVALID_RESPONSE, 0.0, id="not found"),
+        pytest.param(StateError("disk full"), Cause.STATE, 0.0, id="state"),
+    ],
+)
+async def test_an_error_becomes_its_cause(
+    rig: Any, error: Exception, cause: Cause, pause: float
+) -> None:
+    """A failed poll is counted and told by its cause, keeps the view and sets the pause."""
+    poller = rig.poller()
+    await poller.poll()
+    before = rig.account.view
+    rig.cycle.errors = [error]
+    assert await poller.poll() == pause
+    health = rig.telemetry.health()
+    assert (health.up, health.last_cause, health.last_error) == (False, cause, str(error))
+    assert {name: count for name, count in health.poll_failures.items() if count} == {cause: 1}
+    assert health.polls == 2
+    assert rig.account.view is before
+    (event,) = rig.told("poll_failed")
+    assert (event["cause"], event["error"]) == (cause.value, str(error))
+
+
+@pytest.mark.parametrize(
+    ("interval", "pause"), [(1.0, 5.0), (15.0, 75.0), (60.0, 300.0), (3600.0, 300.0)]
+)
+async def test_a_refused_key_is_tried_slowly(rig: Any, interval: float, pause: float) -> None:
+    """While the key is refused five intervals lie between polls, but five minutes at most."""
+    rig.pace = Pace(interval, 86_400.0)
+    rig.account.simulator.key = "KEY-other"
+    poller = rig.poller()
+    rig.cycle.errors = [AuthError("HTTP 401")]
+    assert await poller.poll() == pause
+
+
+async def test_a_rate_limit_without_a_time_asks_for_no_pause(rig: Any) -> None:
+    """Where the API does not say for how long, the interval is pause enough."""
+    faults = rig.account.simulator.faults
+    await rig.poller().poll()
+    faults.knobs = faults.knobs.changed(throttled=1.0)
+    assert await rig.poller().poll() == 0.0
+    assert rig.telemetry.health().last_cause is Cause.RATE_LIMITED
+
+
+async def test_a_cause_is_told_once_until_it_changes(rig: Any) -> None:
+    """The log has a line for each change of the cause, and one for the recovery."""
+    poller = rig.poller()
+    down, refused = UnavailableError("HTTP 503"), AuthError("HTTP 401")
+    rig.cycle.errors = [down, down, refused, refused, down, None, None, down, None]
+    for _ in range(9):
+        await poller.poll()
+    told = [
+        event.get("cause", event["event"]) for event in rig.told("poll_failed", "poll_recovered")
+    ]
+    assert told == [
+        "unavailable",
+        "auth",
+        "unavailable",
+        "poll_recovered",
+        "unavailable",
+        "poll_recovered",
+    ]
+    assert rig.telemetry.health().poll_failures[Cause.UNAVAILABLE] == 4
+
+
+async def test_a_poll_past_its_deadline_is_ended(rig: Any) -> None:
+    """A poll that hangs is broken off, with cause deadline, and the next one goes on."""
+    poller = rig.poller()
+    await poller.poll()
+    rig.pace = Impatient(60.0, 86_400.0)
+    rig.cycle.hangs = True
+    async with asyncio.timeout(10):
+        assert await rig.poller().poll() == 0.0
+    assert rig.telemetry.health().last_cause is Cause.DEADLINE
+    assert rig.told("poll_failed")[0]["error"] == "the poll took longer than 0.01 s"
+    rig.cycle.hangs = False
+    await poller.poll()
+    assert rig.telemetry.health().up
+
+
+async def test_the_deadline_is_no_shorter_than_the_interval() -> None:
+    """A poll has five minutes, or its interval if that is longer."""
+    assert [Pace(each, 1.0).deadline for each in (60.0, 300.0, 900.0)] == [300.0, 300.0, 900.0]
+
+
+async def test_a_defect_is_told_with_its_trace_and_goes_on(rig: Any) -> None:
+    """An unforeseen error becomes cause internal; log, page and metrics show no secret of it."""
+    poller = rig.poller()
+    rig.cycle.errors = [LookupError(f"illegal value 'Bearer {SECRET}'")]
+    assert await poller.poll() == 0.0
+    health = rig.telemetry.health()
+    assert health.last_cause is Cause.INTERNAL
+    assert health.last_error == "internal error: LookupError; the log has its trace"
+    (event,) = rig.told("internal_error")
+    assert "in _attempt" in event["exception"]
+    assert "LookupError: illegal value 'Bearer [secret]'" in event["exception"]
+    assert SECRET not in rig.stream.getvalue()
+    await poller.poll()
+    assert rig.telemetry.health().up
+
+
+async def test_an_error_that_quotes_the_key_is_shown_without_it(rig: Any) -> None:
+    """Some servers repeat what they were sent: what is shown of it goes without the key."""
+    rig.cycle.errors = [UnavailableError(f"illegal status line: Bearer {SECRET}")]
+    await rig.poller().poll()
+    assert rig.telemetry.health().last_error == "illegal status line: Bearer [secret]"
+    assert rig.told("poll_failed")[0]["error"] == "illegal status line: Bearer [secret]"
+
+
+async def test_a_poll_that_is_cancelled_ends(rig: Any) -> None:
+    """Cancelling is the one thing that leaves a poll, and it counts as no failure."""
+    rig.cycle.hangs = True
+    task = asyncio.create_task(rig.poller().poll())
+    await rig.cycle.begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert rig.telemetry.health().polls == 0
+    assert not rig.told("poll_failed")

@@ -1,0 +1,218 @@
+import asyncio
+from typing import Any
+
+import pytest
+
+from exporter.config import Log, LogLevel, Reason, State, Web
+from exporter.errors import ConfigError
+
+FAILED = "telnyx_sim_card_actions_failed_total"
+POLLS = "telnyx_exporter_polls_total"
+UP = "telnyx_up"
+SUCCESSFUL = "telnyx_exporter_config_last_reload_successful"
+
+
+@pytest.fixture
+async def running(simulators: Any, settings: Any, build: Any, fail: Any) -> Any:
+    """Start a service of one account in which five actions have failed."""
+    simulator, url = await simulators()
+    rig = build(settings({"default": url}))
+    await rig.start()
+    await rig.until_total(UP, 1)
+    fail(simulator, 5)
+    await rig.until_total(FAILED, 5)
+    rig.simulator, rig.url = simulator, url
+    return rig
+
+
+async def test_counters_do_not_dip(running: Any, settings: Any) -> None:
+    """While accounts are built anew, no scrape sees less than the one before."""
+    reading = True
+
+    async def watch() -> list[tuple[float, float]]:
+        seen = []
+        while reading:
+            samples = await running.scrape()
+            seen.append((sum(samples[FAILED].values()), sum(samples[POLLS].values())))
+        return seen
+
+    watching = asyncio.create_task(watch())
+    for interval in (0.06, 0.05, 0.07):
+        running.next = settings({"default": running.url}, interval=interval)
+        assert await running.service.reload() == ()
+        await running.until_polled()
+    reading = False
+    seen = await watching
+    assert {failed for failed, _ in seen} == {5}
+    assert [polls for _, polls in seen] == sorted(polls for _, polls in seen)
+    assert await running.total(UP) == 1
+    assert len(running.events("configuration_reloaded")) == 3
+
+
+async def test_what_happens_meanwhile_is_counted_once(
+    running: Any, settings: Any, fail: Any
+) -> None:
+    """Reloads in the middle of polls lose no action, count none twice, log none twice."""
+    ids = []
+    for interval in (0.051, 0.052, 0.053, 0.054, 0.055):
+        ids += fail(running.simulator, 20)
+        running.next = settings({"default": running.url}, interval=interval)
+        await asyncio.gather(running.service.reload(), running.scrape())
+    await running.until_total(FAILED, 5 + len(ids))
+    await running.until_total("telnyx_sim_card_actions_created_total", 5 + len(ids))
+
+    async def told() -> bool:
+        return len(running.events("sim_card_action_failed")) >= 5 + len(ids)
+
+    await running.until(told)
+    events = [event["action_id"] for event in running.events("sim_card_action_failed")]
+    assert len(events) == len(set(events)) == 5 + len(ids)
+
+
+async def test_accounts_come_and_go(
+    running: Any, settings: Any, simulators: Any, fail: Any
+) -> None:
+    """A new account is polled, with zeros from the start; the series of a removed one go."""
+    other, url = await simulators()
+    running.next = settings({"default": running.url, "other": url})
+    assert await running.service.reload() == ()
+    await running.until_total(UP, 1, "other")
+    assert await running.total(FAILED, "default") == 5
+    fail(other, 2)
+    await running.until_total(FAILED, 2, "other")
+
+    running.next = settings({"other": url})
+    assert await running.service.reload() == ()
+    samples = await running.scrape()
+    assert {key[0] for key in samples[UP]} == {"other"}
+    assert {key[0] for key in samples[FAILED]} == {"other"}
+    before = running.simulator.served
+    for _ in range(3):
+        await running.until_polled()
+    assert running.simulator.served == before
+
+    fail(running.simulator, 1)
+    running.next = settings({"other": url, "default": running.url})
+    assert await running.service.reload() == ()
+    assert await running.total(FAILED, "default") >= 5
+    await running.until_total(FAILED, 6, "default")
+
+
+async def test_other_accounts_are_not_disturbed(
+    running: Any, settings: Any, simulators: Any
+) -> None:
+    """A poll in the middle of which another account is added goes on."""
+    running.simulator.faults.knobs = running.simulator.faults.knobs.changed(silence=1.0)
+    before = running.simulator.served
+
+    async def asked() -> bool:
+        return bool(running.simulator.served > before)
+
+    await running.until(asked)
+    waiting = running.simulator.served
+    _, url = await simulators()
+    running.next = settings({"default": running.url, "other": url})
+    assert await running.service.reload() == ()
+    await running.until_total(UP, 2)
+    assert running.simulator.served == waiting
+
+
+async def test_new_reasons_hold_from_now_on(running: Any, settings: Any, fail: Any) -> None:
+    """A class of reasons that is added counts what fails from then on, and moves nothing."""
+    mine = Reason.model_validate({"class": "mine", "match": "blocked"})
+    running.next = settings({"default": running.url}, reasons=(mine,))
+    assert await running.service.reload() == ()
+    before = (await running.scrape())[FAILED]
+    assert before["default", "enable", "mine"] == 0
+    fail(running.simulator, 2)
+    await running.until_total(FAILED, 7)
+    after = (await running.scrape())[FAILED]
+    assert {key: n - before[key] for key, n in after.items() if n != before[key]} == {
+        ("default", "enable", "mine"): 2
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "places"),
+    [
+        pytest.param({"state": State(url="sqlite://")}, ["state.url"], id="state"),
+        pytest.param({"web": Web(listen_address=":1")}, ["web.listen_address"], id="address"),
+        pytest.param(
+            {"web": Web(listen_address="127.0.0.1:0", config_file="x")},
+            ["web.config_file"],
+            id="TLS",
+        ),
+        pytest.param(
+            {"log": Log(level=LogLevel.DEBUG), "state": State(url="sqlite://")},
+            ["state.url", "log.level"],
+            id="several",
+        ),
+    ],
+)
+async def test_what_needs_a_restart_is_refused(
+    running: Any, settings: Any, changes: dict[str, Any], places: list[str]
+) -> None:
+    """Settings that cannot change while it runs are named, each; nothing else changes either."""
+    running.next = settings({"renamed": running.url}, **changes)
+    problems = await running.service.reload()
+    assert [each.partition(": ")[0] for each in problems] == places
+    assert {key[0] for key in (await running.scrape())[UP]} == {"default"}
+    assert await running.total(FAILED) == 5
+    assert await running.total(SUCCESSFUL) == 0
+
+
+async def test_a_bad_file_is_refused_with_every_mistake(running: Any) -> None:
+    """Answer and log name each mistake and the old settings go on, until a good file mends it."""
+    good = running.next
+    running.next = ConfigError(["config.yaml:1: a: is wrong", "config.yaml:2: b: is wrong"])
+    reloaded_at = await running.total(
+        "telnyx_exporter_config_last_reload_success_timestamp_seconds"
+    )
+    answer = await running.http.post("/-/reload")
+    assert answer.status_code == 500
+    assert answer.text == "config.yaml:1: a: is wrong\nconfig.yaml:2: b: is wrong\n"
+    assert [event["problem"] for event in running.events("configuration_refused")] == [
+        *answer.text.splitlines()
+    ]
+    assert await running.total(SUCCESSFUL) == 0
+    await running.until_polled()
+    running.next = good
+    assert (await running.http.post("/-/reload")).status_code == 200
+    assert await running.total(SUCCESSFUL) == 1
+    assert (
+        await running.total("telnyx_exporter_config_last_reload_success_timestamp_seconds")
+        > reloaded_at
+    )
+
+
+async def test_a_state_that_cannot_be_read_refuses_the_reload(
+    running: Any, settings: Any, spoil: Any
+) -> None:
+    """Rather than begin anew from 0 the old accounts go on, with what they know."""
+    spoil()
+    running.next = settings({"default": running.url, "new": running.url}, interval=0.06)
+    problems = await running.service.reload()
+    assert len(problems) == 1
+    assert "state" in problems[0]
+    samples = await running.scrape()
+    assert {key[0] for key in samples[UP]} == {"default"}
+    assert sum(samples[FAILED].values()) == 5
+    await running.until_polled()
+
+
+async def test_stopping_waits_for_a_reload(running: Any, settings: Any, build: Any) -> None:
+    """A reload that is under way when the stop begins starts no polls after it."""
+    running.next = settings({"default": running.url}, interval=0.001)
+    await asyncio.gather(running.service.reload(), running.stop())
+    other = build(settings({"default": running.url}))
+    for _ in range(5):
+        assert (await other.service.poll_once()).accounts[0][1].up
+    assert not running.events("internal_error")
+    assert not running.events("poll_failed")
+
+
+async def test_there_is_no_reload_after_the_stop_has_begun(running: Any) -> None:
+    """A reload that comes too late is refused at once, and does not hold up the stop."""
+    _, problems = await asyncio.gather(running.stop(), running.service.reload())
+    assert problems == ("the exporter is stopping",)
+    assert not running.events("configuration_reloaded")
