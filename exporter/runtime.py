@@ -116,8 +116,15 @@ class Runtime:
             audit_interval=poll.audit_interval,
             page_size=poll.page_size,
             concurrency=poll.concurrency,
+            on_sweep=telemetry.sweep_started,
         )
-        pace = Pace(poll.interval, settings.state.retention)
+        pace = Pace(
+            poll.interval,
+            settings.state.retention,
+            # Twice what the rate limit allows, or a second each over all connections.
+            page_time=2 * max(1 / poll.rate_limit, 1 / poll.concurrency),
+            page_size=poll.page_size,
+        )
         poller = Poller(
             name=account.name,
             cycle=cycle,

@@ -201,7 +201,7 @@ class Service:
             name,
             runtime.poller.poll,
             interval=runtime.pace.interval,
-            deadline=runtime.pace.deadline,
+            deadline=lambda: runtime.poller.deadline,
         )
 
 

@@ -62,9 +62,7 @@ class Book:
         self.sums.update(after)
         self.exemplars.update(draft.exemplars)
         self.listings.update(draft.listings)
-        self.tracked += len(draft.added) - len(draft.removed)
-        for id_ in draft.removed:
-            self.open.pop(id_, None)
+        self.tracked += len(draft.added)
         for row in draft.rows.values():
             if row.ended_at is None:
                 self.open[row.id] = row

@@ -13,6 +13,7 @@ import msgspec
 
 from exporter.ledger.model import (
     ENTERED,
+    GONE,
     Event,
     EventKind,
     Listing,
@@ -23,7 +24,7 @@ from exporter.ledger.model import (
 )
 from exporter.ledger.reasons import Reasons
 from exporter.ledger.transitions import Transition
-from exporter.ledger.view import DELAY_BUCKETS, DURATION_BUCKETS, Exemplar, Status
+from exporter.ledger.view import DELAY_BUCKETS, DURATION_BUCKETS, OTHER, Exemplar, Status
 
 INFINITY = "+Inf"
 """The name of the bucket above the last bound."""
@@ -52,7 +53,6 @@ class Draft:
     now: float
     rows: dict[str, Row] = field(default_factory=dict)
     added: set[str] = field(default_factory=set)
-    removed: set[str] = field(default_factory=set)
     sums: Counter[SumKey] = field(default_factory=Counter)
     amounts: dict[SumKey, float] = field(default_factory=dict)
     fixed: dict[SumKey, float] = field(default_factory=dict)
@@ -68,7 +68,6 @@ class Draft:
         """Tell whether there is nothing that a commit would have to write."""
         return not (
             self.rows
-            or self.removed
             or self.sums
             or self.amounts
             or self.fixed
@@ -91,30 +90,24 @@ class Draft:
         if new_row:
             self.added.add(row.id)
         kind = self.label(row.action_type)
-        if transition.left is not None:
+        if transition.left is not None and transition.left != GONE:
             left = self.label(transition.left_type)
-            self.sums[SumKey(Metric.KNOWN, left, transition.left)] -= 1
+            self.sums[_known(left, transition.left)] -= 1
         # A sum of 0 is written too: it makes the action type known after a restart.
-        self.sums[SumKey(Metric.KNOWN, kind, row.status)] += int(counted)
+        self.sums[_known(kind, row.status)] += int(counted)
         if transition.created:
             self.sums[SumKey(Metric.CREATED, kind)] += 1
         if transition.entered is not None:
             self._enter(transition.entered, row, kind)
 
     def vanish(self, row: Row) -> None:
-        """Take in that an action is not there any more: it counts as nothing."""
-        row = self.rows.pop(row.id, row)
-        self.sums[SumKey(Metric.KNOWN, self.label(row.action_type), row.status)] -= 1
-        if row.id in self.added:
-            self.added.discard(row.id)
-        else:
-            self.removed.add(row.id)
+        """Take in that an open action is not there any more: it counts as nothing.
 
-    def restore(self, row: Row) -> None:
-        """Take in that an action is there all the same, though it had vanished."""
-        self.sums[SumKey(Metric.KNOWN, self.label(row.action_type), row.status)] += 1
-        self.removed.discard(row.id)
-        self.rows[row.id] = msgspec.structs.replace(row)
+        It stays remembered for as long as an ended one: should it show up again, it goes on.
+        """
+        row = self.rows.get(row.id, row)
+        self.sums[_known(self.label(row.action_type), row.status)] -= 1
+        self.rows[row.id] = msgspec.structs.replace(row, status=GONE, ended_at=self.now)
 
     def stuck(self, row: Row) -> None:
         """Take in that an action is in progress for too long; it is told of once."""
@@ -170,6 +163,11 @@ def resulting_sums(draft: Draft, before: Mapping[SumKey, float]) -> dict[SumKey,
     for key, more in (*draft.sums.items(), *draft.amounts.items()):
         after[key] = after.get(key, before.get(key, 0)) + more
     return after
+
+
+def _known(kind: str, status: str) -> SumKey:
+    """Return the sum that knows of a status; foreign texts share one, as they are no labels."""
+    return SumKey(Metric.KNOWN, kind, status if status in tuple(Status) else OTHER)
 
 
 def _span(start: float | None, end: float | None) -> float | None:

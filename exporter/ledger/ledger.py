@@ -40,8 +40,8 @@ class Sight:
     ``listing`` is the listing that the horizon is taken from; None: all that nobody knows is
     history, as before the baseline. ``first`` is the position of the first action, counted from
     the old end, and ``step`` what to add for each further one; None where it is not known.
-    ``spare`` is how many actions the totals say are yet unseen: it settles which of those
-    created exactly at the horizon are new.
+    ``spare`` is how many actions the totals say are yet unseen: without it, an action that does
+    not say when it was created is history.
     """
 
     listing: Listing | None
@@ -176,19 +176,16 @@ class Ledger:
         for index, action in enumerate(actions):
             # The draft comes first: an action may stand twice on one page.
             known = draft.rows.get(action.id) or recalled.get(action.id)
-            if known is not None and action.id in draft.removed:
-                draft.restore(known)
             history = False
             if known is None:
                 horizon = sight.listing.horizon if sight.listing is not None else None
-                history = baseline or is_history(action, horizon)
-                if history and spare > 0 and horizon is not None and action.created_at == horizon:
-                    history, spare = False, spare - 1
+                history = baseline or is_history(action, horizon, missing=spare > 0)
             found = observe(known, action, history=history, now=draft.now, keep=baseline)
             if found.row is not None:
                 counted = not (baseline and known is None and ended(action.status) is not None)
                 draft.apply(found, new_row=known is None, counted=counted)
                 new += found.created
+                spare -= found.created
                 changed += found.left is not None
             if sight.first is not None:
                 _place(draft, action.id, sight.first + sight.step * index)
@@ -224,12 +221,7 @@ class Ledger:
 
     def _note_stuck(self, draft: Draft) -> None:
         for row in {**self.book.open, **draft.rows}.values():
-            if (
-                row.ended_at is None
-                and not row.stuck
-                and row.id not in draft.removed
-                and self._frame.is_stuck(row, draft.now)
-            ):
+            if row.ended_at is None and not row.stuck and self._frame.is_stuck(row, draft.now):
                 draft.stuck(row)
 
     def _forget(self, before: float) -> int:

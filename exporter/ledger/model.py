@@ -11,6 +11,9 @@ import msgspec
 
 from exporter.ledger.view import Status
 
+GONE = "(gone)"
+"""The status of an action that the API does not know any more; no status of the API's."""
+
 
 class Row(msgspec.Struct, gc=False):
     """What is remembered of one action.

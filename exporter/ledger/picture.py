@@ -129,11 +129,6 @@ def empty_view(name: str, frame: Frame) -> AccountView:
 def _gauges(
     book: Book, frame: Frame, types: Iterable[str], running: Mapping[str, int]
 ) -> dict[tuple[str, str], int]:
-    strange = {
-        key.label
-        for key in book.sums
-        if key.metric is Metric.KNOWN and key.label not in tuple(Status)
-    }
     gauges = {}
     for kind in types:
         for status in Status:
@@ -143,7 +138,7 @@ def _gauges(
                 gauges[kind, status.value] = (
                     running.get(kind, 0) if status is Status.IN_PROGRESS else total
                 )
-        others = sum(book.total(Metric.KNOWN, kind, status) for status in strange)
+        others = book.total(Metric.KNOWN, kind, OTHER)
         if others and not frame.statuses:
             # Statuses that nobody knows: their text is foreign, so it is no label.
             gauges[kind, OTHER] = others

@@ -7,6 +7,7 @@ Every method raises StateError.
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
+from math import inf, nextafter
 
 import msgspec
 from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
@@ -115,8 +116,8 @@ class Store:
         """Forget at most ``limit`` actions that were seen to end before ``before``.
 
         Returns how many, and the latest time of creation among them: what was created up to
-        then counts as history from now on, as it may still be listed. Actions without any time
-        are never forgotten: nothing else would tell them from new ones.
+        then counts as history from now on, as it may still be listed. Actions without any time,
+        or with one that is not over yet, are kept: nothing else tells them from new ones.
         """
         created = func.coalesce(actions.c.created_at, actions.c.updated_at)
         oldest = (
@@ -124,7 +125,7 @@ class Store:
             .where(
                 actions.c.account_id == account_id,
                 actions.c.ended_at < before,
-                created.is_not(None),
+                created <= before,
             )
             .order_by(actions.c.ended_at)
             .limit(limit)
@@ -134,7 +135,8 @@ class Store:
             if not found:
                 return 0, None
             delete_rows(connection, account_id, [record.id for record in found])
-            horizon: float = max(record.created for record in found)
+            # Strictly above: nothing that was forgotten may pass for new.
+            horizon = nextafter(max(record.created for record in found), inf)
             connection.execute(
                 update(listings)
                 .where(

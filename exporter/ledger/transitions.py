@@ -40,10 +40,15 @@ class Transition:
 NOTHING = Transition()
 
 
-def is_history(action: Action, horizon: float | None) -> bool:
-    """Tell whether an action nobody knows dates from before the horizon (None: no history)."""
+def is_history(action: Action, horizon: float | None, *, missing: bool = False) -> bool:
+    """Tell whether an action nobody knows dates from before the horizon (None: no history).
+
+    One that does not say when it was created is new only where actions are ``missing``.
+    """
     created = action.created_at if action.created_at is not None else action.updated_at
-    return horizon is not None and created is not None and created <= horizon
+    if horizon is None:
+        return False
+    return not missing if created is None else created <= horizon
 
 
 def ended(status: str) -> Status | None:

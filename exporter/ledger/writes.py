@@ -21,7 +21,7 @@ def write_draft(
     """Write all that a draft holds; ``after`` are the sums that it changes, as they become."""
     mine: Values = {"account_id": account_id}
     replaced = {id_ for id_ in draft.rows if id_ not in draft.added}
-    delete_rows(connection, account_id, draft.removed | replaced)
+    delete_rows(connection, account_id, replaced)
     _insert(connection, actions, [mine | msgspec.structs.asdict(r) for r in draft.rows.values()])
     _replace(connection, sums, [mine | _sum_values(draft, key, after[key]) for key in after])
     _replace(

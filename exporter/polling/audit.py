@@ -16,7 +16,7 @@ from exporter.polling.baseline import unlisted
 from exporter.polling.coverage import Coverage
 from exporter.polling.plan import plan
 from exporter.polling.reader import Reader
-from exporter.polling.running import relist, resolve
+from exporter.polling.running import FOLLOWED, relist, resolve
 from exporter.polling.sweep import explain, start
 from exporter.polling.totals import Totals, take_totals
 
@@ -68,13 +68,25 @@ async def conclude(
     drift = differences(audit, _books(reader))
     for kind in coverage.types:
         head = Scope(kind, None)
-        mine = {status for (each, status), n in drift.items() if n and kind in {None, each}}
-        listing = reader.listing(head) or unlisted(reader.ledger.book.baseline_at)
-        if coverage.running and Status.IN_PROGRESS in mine:
+        mine = {
+            status
+            for (each, status), n in drift.items()
+            if kind in {None, each} and (n < 0 or (n > 0 and status is Status.IN_PROGRESS))
+        }
+        listing = reader.listing(head) or unlisted(None)
+        if not coverage.unfiltered:
+            continue  # all that is in progress was listed just now, and nothing else is asked for
+        if Status.IN_PROGRESS in mine:
             # Something goes on that is not known of, or the other way round.
             await relist(reader, head, listing, totals.get(head))
         if Status.INTERRUPTED in mine:
             await _read_interrupted(reader, head, listing, totals.get(head))
+        strange = [
+            row
+            for row in reader.open_rows(kind).values()
+            if row.status not in FOLLOWED and row.id not in reader.seen
+        ]
+        await resolve(reader, head, listing, strange, totals.get(head))
     sweeps = 0
     for (kind, status), count in differences(audit, _books(reader)).items():
         key = SumKey(Metric.UNEXPLAINED, kind, status)

@@ -5,7 +5,9 @@ appear is remembered one by one, so that what is new can be told from it. What i
 listed whole and tracked, as it counts when it ends.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import inf
 
 from exporter.ledger.model import Listing, Metric, Order, Scope, SumKey
 from exporter.ledger.view import Status
@@ -15,26 +17,23 @@ from exporter.polling.plan import pages_of
 from exporter.polling.reader import Reader
 from exporter.polling.running import list_running
 from exporter.polling.totals import take_totals
+from exporter.telnyx.wire import Page
+
+BULK_PAGES = 8
+"""Pages that are remembered at most while all on them was created at one time."""
 
 LISTINGS = 3
 """How often the actions in progress are listed at most, until no page moved meanwhile."""
 
 
-async def baseline(reader: Reader, coverage: Coverage) -> None:
-    """Take the first picture of an account into the draft; all of it or nothing counts."""
-    for scope in coverage.heads:
+async def baseline(reader: Reader, coverage: Coverage, heads: Sequence[Scope]) -> None:
+    """Take the first picture of ``heads`` into the draft; all of it or nothing counts."""
+    reader.whole = True
+    for scope in heads:
         await first_look(reader, scope)
-    for kind in coverage.types:
-        head = Scope(kind, None)
-        listing = reader.listing(head) or unlisted(reader.draft.now)
-        if listing.order is not Order.NONE and listing.frontier is not None:
-            # What came after the head was read is new; all before that was there already.
-            listing = replace(listing, horizon=listing.frontier)
-        for _ in range(LISTINGS):
-            total = await list_running(reader, head, listing)
-            if total is None or len(reader.open_rows(kind)) >= total:
-                break
-    totals = await take_totals(reader, coverage)
+    for kind in {scope.action_type: None for scope in heads} or coverage.types:
+        await _list_running(reader, Scope(kind, None))
+    totals = await take_totals(reader, coverage, listed=True)
     reader.draft.fixed.update(
         {
             SumKey(Metric.KNOWN, kind, status): count
@@ -42,7 +41,20 @@ async def baseline(reader: Reader, coverage: Coverage) -> None:
             if status is not Status.IN_PROGRESS  # those are known one by one
         }
     )
-    reader.draft.baseline_at = reader.draft.audit_at = reader.draft.now
+    reader.draft.audit_at = reader.draft.now
+    reader.whole = False
+
+
+async def _list_running(reader: Reader, head: Scope) -> None:
+    """List what is in progress, again while a page moved meanwhile."""
+    listing = reader.listing(head) or unlisted(inf)
+    if listing.order is not Order.NONE and listing.frontier is not None:
+        # What came after the head was read is new; all before that was there already.
+        listing = replace(listing, horizon=listing.frontier)
+    for _ in range(LISTINGS):
+        total = await list_running(reader, head, listing)
+        if total is None or len(reader.open_rows(head.action_type)) >= total:
+            break
 
 
 async def first_look(reader: Reader, scope: Scope) -> None:
@@ -54,11 +66,9 @@ async def first_look(reader: Reader, scope: Scope) -> None:
         number = pages_of(total, reader.size)
         last = pages[number] = await reader.fetch(scope, number)
     order = learn(first.actions, last.actions)
-    if order is Order.NONE or total <= reader.size:
-        kept = pages
-    else:
-        kept = {n: page for n, page in pages.items() if (n == 1) == (order is Order.NEWEST)}
-    times = created(action for page in kept.values() for action in page.actions)
+    if order is not Order.NONE and total > reader.size:
+        pages = await _new_end(reader, scope, pages, order)
+    times = created(action for page in pages.values() for action in page.actions)
     newest = max(times, default=None)
     if total <= reader.size:
         horizon = None  # all of it is remembered: whatever else turns up is new
@@ -68,10 +78,28 @@ async def first_look(reader: Reader, scope: Scope) -> None:
         horizon = min(times, default=reader.draft.now)
     listing = Listing(order, total, horizon, newest)
     reader.draft.listings[scope] = listing
-    for number, page in kept.items():
+    for number, page in pages.items():
         await reader.take(page, number, listing, placed=scope.status is None, history=True)
 
 
-def unlisted(since: float | None) -> Listing:
-    """Return a stand-in for a listing that is not read: known since ``since``, in no order."""
-    return Listing(Order.NONE, 0, since)
+async def _new_end(
+    reader: Reader, scope: Scope, pages: Mapping[int, Page], order: Order
+) -> dict[int, Page]:
+    """Return the pages where new actions appear, back to before the latest bulk if it is short."""
+    number, step = (1, 1) if order is Order.NEWEST else (max(pages), -1)
+    kept = {number: pages[number]}
+    while len(kept) < BULK_PAGES:
+        times = created(action for page in kept.values() for action in page.actions)
+        number += step
+        if number < 1 or not times or min(times) < max(times):
+            break
+        page = await reader.fetch(scope, number)
+        if not page.actions:
+            break
+        kept[number] = page
+    return kept
+
+
+def unlisted(horizon: float | None) -> Listing:
+    """Return a stand-in for a listing that is not read, in no order."""
+    return Listing(Order.NONE, 0, horizon)

@@ -19,11 +19,6 @@ class Coverage:
         return not self.statuses or Status.INTERRUPTED in self.statuses
 
     @property
-    def running(self) -> bool:
-        """Tell whether actions in progress are followed."""
-        return self.unfiltered or Status.IN_PROGRESS in self.statuses
-
-    @property
     def types(self) -> tuple[str | None, ...]:
         """Return the filters on the action type that listings are asked with, None for none."""
         return self.action_types or (None,)

@@ -12,11 +12,11 @@ from exporter.errors import PollError
 from exporter.ledger.ledger import Ledger
 from exporter.ledger.model import Scope
 from exporter.polling.audit import begin, conclude, due
-from exporter.polling.baseline import baseline, first_look, unlisted
+from exporter.polling.baseline import baseline, unlisted
 from exporter.polling.coverage import Coverage
 from exporter.polling.head import HeadSearch
 from exporter.polling.reader import Reader
-from exporter.polling.running import follow, relist
+from exporter.polling.running import follow, follow_listed
 from exporter.polling.sweep import go_on
 from exporter.telnyx.client import Client
 
@@ -45,6 +45,9 @@ class Cycle:
         self._page_size = page_size
         self._concurrency = concurrency
         self._on_sweep = on_sweep
+        self._served: int | None = None
+        self._absent: set[str] = set()
+        self._totals: dict[Scope, int | None] = {}
 
     async def run(self) -> int:
         """Poll the account, commit and publish; returns how many actions could not be found.
@@ -59,61 +62,71 @@ class Cycle:
             clock=self._clock,
             size=self._page_size,
             concurrency=self._concurrency,
+            served=self._served,
+            absent=self._absent,
         )
+        heads = self._coverage.heads
+        first = self._ledger.book.baseline_at is None
+        if first:
+            reader.draft.baseline_at = reader.draft.now
+        new = [scope for scope in heads if first or reader.listing(scope) is None]
+        if first or new:  # an account, or what the configuration asks for since now
+            await baseline(reader, self._coverage, new)
+            await self._publish(reader)
         shortfall = 0
-        if self._ledger.book.baseline_at is None:
-            await baseline(reader, self._coverage)
-        else:
-            shortfall = await self._poll(reader)
+        if not first:
+            _, shortfall = await self._poll(reader)
+            await self._publish(reader)
+            shortfall += await self._audit(reader)
+        self._served, self._absent = reader.size, reader.missing
+        return shortfall
+
+    async def _publish(self, reader: Reader) -> None:
+        """Commit the unit of work, and publish what is committed."""
         await self._ledger.note_stuck(reader.draft)
         await reader.commit()
         await self._ledger.publish(self._clock.now())
-        return shortfall
 
-    async def _poll(self, reader: Reader) -> int:
-        """Find what is new and what became of the known; audit when it is time."""
-        totals, shortfall = await self._find_new(reader)
-        try:
-            await self._follow(reader, totals)
-            await go_on(reader, self._coverage)
-            book = self._ledger.book
-            if due(book.audit_at, interval=self._audit_interval, now=reader.draft.now):
-                audit = await begin(reader, self._coverage)
-                await reader.commit()
-                reader.seen.clear()
-                totals, more = await self._find_new(reader)
-                shortfall += more
-                await self._follow(reader, totals)
-                for _ in range(await conclude(reader, self._coverage, audit, totals)):
-                    self._on_sweep("drift")
-        except PollError:
-            await reader.commit()
-            raise
-        return shortfall
+    async def _poll(self, reader: Reader) -> tuple[dict[Scope, int | None], int]:
+        """Find what is new and what became of the known.
 
-    async def _find_new(self, reader: Reader) -> tuple[dict[Scope, int | None], int]:
-        """Search every listing for what is new; returns their totals, and what was not found."""
+        Returns the totals of the listings, and how many actions could not be found.
+        """
         totals: dict[Scope, int | None] = {}
         shortfall = 0
         for scope in self._coverage.heads:
             listing = reader.listing(scope)
-            if listing is None:  # the configuration asks for it since now
-                await first_look(reader, scope)
+            if listing is None:
                 continue
             try:
-                head = await HeadSearch(reader, scope, listing).run()
+                search = HeadSearch(reader, scope, listing, before=self._totals.get(scope))
+                head = await search.run()
             except PollError:
                 reader.restart()  # no part of it: a gap would be left behind
                 raise
-            totals[scope] = head.total
+            totals[scope] = self._totals[scope] = head.total
             shortfall += head.shortfall
+        await reader.commit()
+        try:
+            for kind in self._coverage.types:
+                if self._coverage.unfiltered:
+                    await follow(reader, Scope(kind, None), totals.get(Scope(kind, None)))
+                else:
+                    await follow_listed(reader, Scope(kind, None), unlisted(None))
+            await go_on(reader, self._coverage)
+        except PollError:
+            await reader.commit()  # what was seen is true of each action by itself
+            raise
         return totals, shortfall
 
-    async def _follow(self, reader: Reader, totals: dict[Scope, int | None]) -> None:
-        """Learn what became of the actions in progress."""
-        for kind in self._coverage.types:
-            head = Scope(kind, None)
-            if self._coverage.unfiltered:
-                await follow(reader, head, totals.get(head))
-            elif self._coverage.running:
-                await relist(reader, head, unlisted(self._ledger.book.baseline_at), None)
+    async def _audit(self, reader: Reader) -> int:
+        """Compare with the API's totals when it is time; returns how many were not found."""
+        if not due(self._ledger.book.audit_at, interval=self._audit_interval, now=reader.draft.now):
+            return 0
+        audit = await begin(reader, self._coverage)
+        reader.seen.clear()
+        totals, shortfall = await self._poll(reader)
+        for _ in range(await conclude(reader, self._coverage, audit, totals)):
+            self._on_sweep("drift")
+        await self._publish(reader)
+        return shortfall

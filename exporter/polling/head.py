@@ -7,6 +7,7 @@ read from its old end, so that what is missing stays in one piece, at the new en
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import inf
 
 from exporter.ledger.model import Listing, Order, Scope
 from exporter.polling.order import TOLERANCE, contradicts, created, learn
@@ -34,12 +35,24 @@ class Head:
 class HeadSearch:
     """The search for what is new in one listing that is known, during one poll."""
 
-    def __init__(self, reader: Reader, scope: Scope, listing: Listing) -> None:
-        """Begin with what is known of the listing; ``reader`` takes in what is found."""
+    def __init__(
+        self, reader: Reader, scope: Scope, listing: Listing, *, before: int | None = None
+    ) -> None:
+        """Begin with what is known of the listing; ``reader`` takes in what is found.
+
+        ``before`` is the total of the poll before: only a fall that is told twice is believed.
+        """
+        self._before = before
         self._reader = reader
         self._scope = scope
         self._listing = listing
         self._total: int | None = None
+        self._floor = listing.frontier
+        if scope.status is not None:
+            # What enters a status stands where it was created: as far back as the oldest open.
+            rows = reader.open_rows(scope.action_type).values()
+            times = [row.created_at for row in rows if row.created_at is not None]
+            self._floor = min((*times, listing.frontier or inf)) if times else listing.frontier
 
     async def run(self) -> Head:
         """Find what is new, and leave the listing in the draft as accounted for."""
@@ -65,9 +78,12 @@ class HeadSearch:
         if self._listing.order is Order.OLDEST:
             number = max(1, pages_of(self._listing.accounted, reader.size))
         page = await reader.fetch(self._scope, number)
-        if number > 1 and not page.actions and page.total is not None:
-            number = max(1, pages_of(page.total, reader.size))
-            page = await reader.fetch(self._scope, number)
+        if number > 1 and not page.actions:
+            # Past the end, whatever that is answered with: the first page tells where that is.
+            page, number = await reader.fetch(self._scope, 1), 1
+            if pages_of(page.total or 0, reader.size) > 1:
+                number = pages_of(page.total or 0, reader.size)
+                page = await reader.fetch(self._scope, number)
         return page, number
 
     async def _learn_anew(self) -> tuple[Page, int]:
@@ -148,10 +164,10 @@ class HeadSearch:
             (look,) = await self._read(look.number - 1, 1)
         while True:
             self._total = top.page.total
-            last = pages_of(self._total or 0, self._reader.size)
-            if top.number >= last or not top.page.actions:
+            last = pages_of(self._total, self._reader.size) if self._total is not None else None
+            if self._is_last(top):
                 break
-            looks = await self._read(top.number + 1, last - top.number)
+            looks = await self._read(top.number + 1, 1 if last is None else last - top.number)
             top, uncommitted = looks[-1], uncommitted + len(looks)
             if uncommitted >= CHUNK:
                 await self._commit()
@@ -197,20 +213,27 @@ class HeadSearch:
 
     def _at_bottom(self, look: Look, goal: int, *, edge: bool) -> bool:
         """Tell whether nothing new is to be expected below a page."""
-        if len(look.page.actions) + look.page.malformed < self._reader.size:
+        if self._is_last(look):
             return True
         if self._listing.accounted >= goal and (look.seen.ends_known or not edge):
             return True
         times = created(look.page.actions)
-        frontier = self._listing.frontier
-        if frontier is None or not times or self._news(look):
+        if self._floor is None or not times or self._news(look):
             return False
-        return max(times) < frontier - TOLERANCE
+        return max(times) < self._floor - TOLERANCE
+
+    def _is_last(self, look: Look) -> bool:
+        """Tell whether a page is the last of its listing."""
+        if not look.page.actions or look.page.total is None:
+            return len(look.page.actions) + look.page.malformed < self._reader.size
+        return look.number >= pages_of(look.page.total, self._reader.size)
 
     def _settle(self, before: Listing) -> Head:
         """Agree with the total: less than accounted for was pruned, more is written off."""
         shortfall = max(0, self._missing())
-        if self._total is not None:
+        fell = self._missing() < 0 and self._listing.accounted == before.accounted
+        believed = not fell or (self._before is not None and self._before < before.accounted)
+        if self._total is not None and believed:
             gone = max(0, -self._missing())
             self._listing = replace(
                 self._listing, accounted=self._total, pruned=self._listing.pruned + gone

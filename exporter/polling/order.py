@@ -13,6 +13,9 @@ from exporter.telnyx.wire import Action
 TOLERANCE = 2.0
 """Seconds by which neighbours may stand the wrong way round: rows that were committed together."""
 
+CLEARLY = 9
+"""How many pairs have to show a direction for one that shows the other: a stray one is none."""
+
 
 def created(actions: Iterable[Action]) -> list[float]:
     """Return when actions were created, leaving out those that do not say."""
@@ -21,13 +24,13 @@ def created(actions: Iterable[Action]) -> list[float]:
 
 def direction(times: Sequence[float]) -> Order | None:
     """Return the order that a run of times shows; None where it shows neither way."""
-    falls = all(later <= earlier + TOLERANCE for earlier, later in pairwise(times))
-    rises = all(later >= earlier - TOLERANCE for earlier, later in pairwise(times))
-    if falls and rises:
+    falls = sum(later < earlier - TOLERANCE for earlier, later in pairwise(times))
+    rises = sum(later > earlier + TOLERANCE for earlier, later in pairwise(times))
+    if not falls and not rises:
         return None
-    if falls:
+    if falls >= CLEARLY * rises:
         return Order.NEWEST
-    return Order.OLDEST if rises else Order.NONE
+    return Order.OLDEST if rises >= CLEARLY * falls else Order.NONE
 
 
 def learn(first_page: Sequence[Action], last_page: Sequence[Action]) -> Order:
@@ -47,9 +50,9 @@ def learn(first_page: Sequence[Action], last_page: Sequence[Action]) -> Order:
 
 
 def contradicts(order: Order, page: Sequence[Action]) -> bool:
-    """Tell whether a page cannot be of a listing in this order."""
+    """Tell whether a page shows another order than this."""
     seen = direction(created(page))
-    return order is not Order.NONE and seen is not None and seen is not order
+    return seen is not None and seen is not order
 
 
 def _ends(first_page: Sequence[Action], last_page: Sequence[Action]) -> list[float]:

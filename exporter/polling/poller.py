@@ -25,6 +25,9 @@ from exporter.polling.cycle import Cycle
 SHORTEST_DEADLINE = 300.0
 """Seconds that a poll may take at least: a long catch-up commits as it goes, and goes on."""
 
+FIRST_POLL = 3600.0
+"""Seconds more for the first poll of an account, which has to succeed as a whole."""
+
 LONGEST_AUTH_PAUSE = 300.0
 """Seconds between polls at most while the key is refused."""
 
@@ -66,15 +69,23 @@ class Tally(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How an account is polled; all in seconds."""
+    """How an account is polled, in seconds; a request for a page may take ``page_time``."""
 
     interval: float
     retention: float
+    page_time: float = 0.5
+    page_size: int = 250
 
     @property
     def deadline(self) -> float:
-        """Return how long a poll may take."""
+        """Return how long a poll may take that has nothing to list."""
         return max(SHORTEST_DEADLINE, self.interval)
+
+    def deadline_with(self, running: int | None) -> float:
+        """Return how long a poll may take with so many in progress; None: nobody knows yet."""
+        if running is None:
+            return self.deadline + FIRST_POLL
+        return self.deadline + running / self.page_size * self.page_time
 
 
 class Poller:
@@ -92,7 +103,10 @@ class Poller:
         journal: Journal,
         strike_out: Callable[[str], str] = str,
     ) -> None:
-        """Keep the parts; ``strike_out`` takes secrets out of an error's text."""
+        """Keep the parts; ``strike_out`` takes secrets out of an error's text.
+
+        ``deadline`` is how many seconds the poll that runs may take, or the next one at least.
+        """
         self._name = name
         self._cycle = cycle
         self._ledger = ledger
@@ -102,6 +116,7 @@ class Poller:
         self._journal = journal
         self._strike_out = strike_out
         self._failing: Cause | None = None
+        self.deadline = pace.deadline
 
     async def poll(self) -> float:
         """Poll once; returns for how many seconds the next poll has to wait at least."""
@@ -128,9 +143,14 @@ class Poller:
     async def _attempt(self) -> None:
         """Poll within the deadline, tell what happened, forget what is old."""
         try:
-            async with asyncio.timeout(self._pace.deadline):
+            async with asyncio.timeout(self.deadline) as limit:
                 await self._ledger.open(self._clock.now())
                 new = not self._ledger.view.baselined
+                begun = (limit.when() or 0.0) - self.deadline
+                self.deadline = self._pace.deadline_with(
+                    None if new else len(self._ledger.book.open)
+                )
+                limit.reschedule(begun + self.deadline)
                 shortfall = await self._cycle.run()
                 if new:
                     self._journal.baseline_taken(self._name, len(self._ledger.book.open))
@@ -139,7 +159,7 @@ class Poller:
                 await self._tell()
                 await self._ledger.forget(self._clock.now() - self._pace.retention)
         except TimeoutError as exc:
-            raise DeadlineError(f"the poll took longer than {self._pace.deadline:g} s") from exc
+            raise DeadlineError(f"the poll took longer than {self.deadline:g} s") from exc
 
     async def _tell(self) -> None:
         """Write down what was committed and not yet told: told first, cleared then."""

@@ -5,12 +5,17 @@ server serves them. It must not decide what to read next.
 """
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Collection, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from exporter.clock import Clock
-from exporter.errors import InvalidResponseError, NotFoundError
+from exporter.errors import (
+    BadRequestError,
+    InvalidResponseError,
+    NotFoundError,
+    UnavailableError,
+)
 from exporter.ledger.ledger import Ledger, Seen, Sight
 from exporter.ledger.model import Listing, Order, Row, Scope
 from exporter.polling.plan import first_position
@@ -19,6 +24,9 @@ from exporter.telnyx.query import Query
 from exporter.telnyx.wire import Action, Page
 
 T = TypeVar("T")
+
+CHECKPOINT = 40
+"""Requests after which facts are committed in the middle of a poll."""
 
 ALL_NEW = Listing(Order.NONE, 0, None)
 """A listing without history: all that nobody knows is new."""
@@ -37,10 +45,27 @@ class Reader:
     """Asks for pages and single actions, and takes what comes into the draft."""
 
     def __init__(
-        self, *, client: Client, ledger: Ledger, clock: Clock, size: int, concurrency: int
+        self,
+        *,
+        client: Client,
+        ledger: Ledger,
+        clock: Clock,
+        size: int,
+        concurrency: int,
+        served: int | None = None,
+        absent: Collection[str] = (),
     ) -> None:
-        """Begin a unit of work; ``size`` is the page size to ask for."""
-        self.size = size
+        """Begin a unit of work; ``size`` is the page size to ask for.
+
+        ``served`` is how large pages were in the poll before, ``absent`` which actions the API
+        did not know then; ``missing`` collects those that it does not know now. While ``whole``
+        is set, nothing is committed but all of it.
+        """
+        self.size = size if served is None else min(served, size)
+        self.whole = False
+        self.missing: set[str] = set()
+        self._absent = absent
+        self._uncommitted = 0
         self.concurrency = concurrency
         self.ledger = ledger
         self.seen: set[str] = set()
@@ -54,8 +79,15 @@ class Reader:
         await self.ledger.commit(self.draft)
         self.restart()
 
+    async def checkpoint(self, requests: int) -> None:
+        """Commit from time to time what is true by itself, so that a long poll is not in vain."""
+        self._uncommitted += requests
+        if self._uncommitted >= CHECKPOINT and not self.whole:
+            await self.commit()
+
     def restart(self) -> None:
         """Give up what was read since the last commit, and begin a new unit of work."""
+        self._uncommitted = 0
         self.draft = self.ledger.begin(self._clock.now())
 
     def listing(self, scope: Scope) -> Listing | None:
@@ -68,16 +100,23 @@ class Reader:
         return {
             id_: row
             for id_, row in rows.items()
-            if row.ended_at is None
-            and id_ not in self.draft.removed
-            and (action_type is None or row.action_type == action_type)
+            if row.ended_at is None and (action_type is None or row.action_type == action_type)
         }
 
     async def fetch(self, scope: Scope, number: int) -> Page:
         """Ask for one page, and take nothing of it in yet."""
-        page = await self._client.list(Query(number, self._asked, scope.status, scope.action_type))
+        query = Query(number, self._asked, scope.status, scope.action_type)
+        try:
+            page = await self._client.list(query)
+        except (BadRequestError, NotFoundError):
+            if number == 1:
+                raise
+            return Page((), None, None, 0)  # nobody knows what is said past the end
+        served = len(page.actions) + page.malformed
         if page.page_size is not None and 0 < page.page_size < self._asked:
             self.size = page.page_size
+        elif page.page_size is None and number == 1 and 0 < served < (page.total or 0):
+            self.size = min(served, self._asked)
         return page
 
     def account(self, scope: Scope, new: int) -> None:
@@ -140,24 +179,34 @@ class Reader:
         return await self.ledger.absorb(self.draft, actions, Sight(ALL_NEW))
 
     async def ask(self, rows: Sequence[Row], listing: Listing) -> None:
-        """Ask for single actions by their ids; one that is not there any more vanishes."""
+        """Ask for single actions by their ids; one that is twice not there has vanished.
+
+        One that cannot be told stays as it is; raises UnavailableError where none can.
+        """
         for start in range(0, len(rows), self.concurrency):
             part = rows[start : start + self.concurrency]
             answers = await gather([self._one(row.id) for row in part])
-            found = [action for action in answers if action is not None]
+            failed = [answer for answer in answers if isinstance(answer, UnavailableError)]
+            if len(failed) == len(part) > 1:
+                raise failed[0]
+            found = [answer for answer in answers if isinstance(answer, Action)]
             await self.ledger.absorb(self.draft, found, Sight(listing))
             for row, answer in zip(part, answers, strict=True):
                 self.seen.add(row.id)
-                if answer is None:
-                    self.draft.vanish(row)
+                if isinstance(answer, NotFoundError):
+                    self.missing.add(row.id)
+                    if row.id in self._absent:
+                        self.draft.vanish(row)
+            await self.checkpoint(len(part))
 
-    async def _one(self, action_id: str) -> Action | None:
+    async def _one(self, action_id: str) -> Action | InvalidResponseError | UnavailableError:
+        """Ask for one action; an answer that cannot be used concerns this one only."""
         try:
             action = await self._client.get(action_id)
-        except NotFoundError:
-            return None
+        except (InvalidResponseError, UnavailableError) as exc:
+            return exc
         if action.id != action_id:
-            raise InvalidResponseError("asked for one action, got another")
+            return InvalidResponseError("asked for one action, got another")
         return action
 
 

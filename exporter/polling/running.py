@@ -12,6 +12,9 @@ from exporter.polling.order import created
 from exporter.polling.plan import lists_cheaper, lists_on, pages_of, plan, worth_searching
 from exporter.polling.reader import Look, Reader
 
+FOLLOWED = (Status.IN_PROGRESS, "")
+"""Statuses of open actions that are followed in each poll; "" where none was told."""
+
 
 async def follow(reader: Reader, head: Scope, total: int | None) -> None:
     """Learn the status of every open action of the unfiltered listing ``head``.
@@ -19,7 +22,11 @@ async def follow(reader: Reader, head: Scope, total: int | None) -> None:
     ``total`` is how many actions it holds, None where the API does not say.
     """
     listing = reader.listing(head)
-    wanted = _unseen(reader, reader.open_rows(head.action_type).values())
+    wanted = _unseen(
+        reader,
+        # Statuses that nobody knows are looked at by the audit only.
+        (row for row in reader.open_rows(head.action_type).values() if row.status in FOLLOWED),
+    )
     if listing is None or not wanted:
         return
     everything = plan(wanted, listing, size=reader.size, total=total)
@@ -36,10 +43,25 @@ async def follow(reader: Reader, head: Scope, total: int | None) -> None:
 
 async def relist(reader: Reader, head: Scope, listing: Listing, total: int | None) -> None:
     """List all that is in progress, and learn what became of those that are not on the list."""
+    left = await _not_listed(reader, head, listing)
+    await resolve(reader, head, listing, left, total)
+
+
+async def follow_listed(reader: Reader, head: Scope, listing: Listing) -> None:
+    """List all that is in progress where other listings tell of those that have left.
+
+    What left to a status that is not asked for is not asked for either. One that a page skipped
+    as it moved is seen again in the next poll, and goes on.
+    """
+    for row in await _not_listed(reader, head, listing):
+        reader.draft.vanish(row)
+
+
+async def _not_listed(reader: Reader, head: Scope, listing: Listing) -> Sequence[Row]:
+    """List all that is in progress; returns the open actions that are not on the list."""
     reader.seen.clear()
     await list_running(reader, head, listing)
-    left = _unseen(reader, reader.open_rows(head.action_type).values())
-    await resolve(reader, head, listing, left, total)
+    return _unseen(reader, reader.open_rows(head.action_type).values())
 
 
 async def list_running(reader: Reader, head: Scope, listing: Listing) -> int | None:
@@ -67,17 +89,18 @@ async def _search(
 ) -> Sequence[Row]:
     """Find actions by when they were created; returns those that it is not worth it for."""
     while worth_searching(len(wanted), size=reader.size, total=total):
-        before = len(wanted)
+        before, read = len(wanted), pages_of(total, reader.size).bit_length()
         number = await _page_of_latest(reader, head, listing, wanted, total)
         while number is not None:
             held = len(wanted)
+            read += 1
             await _read(reader, head, [number], listing)
             wanted = _unseen(reader, wanted)
             number = _next_older(number, listing, pages_of(total, reader.size))
             if len(wanted) == held:
                 break
-        if len(wanted) == before:
-            break
+        if before - len(wanted) < read:
+            break  # asking for each of the others is cheaper
     return wanted
 
 
@@ -113,6 +136,7 @@ async def _first_running(reader: Reader, head: Scope, listing: Listing) -> Look:
     scope = Scope(head.action_type, Status.IN_PROGRESS)
     (first,) = await reader.read(scope, [1], listing)
     reader.account(head, first.seen.new)
+    await reader.checkpoint(1)
     return first
 
 
@@ -124,6 +148,7 @@ async def _rest_running(reader: Reader, head: Scope, first: Look, listing: Listi
         for part in _parts(numbers, reader.concurrency):
             for look in await reader.read(scope, part, listing):
                 reader.account(head, look.seen.new)
+            await reader.checkpoint(len(part))
         return
     look = first
     while len(look.page.actions) + look.page.malformed >= reader.size:
@@ -137,6 +162,7 @@ async def _read(
     looks = await reader.read(head, numbers, listing)
     for look in looks:
         reader.account(head, look.seen.new)
+    await reader.checkpoint(len(looks))
     return looks
 
 

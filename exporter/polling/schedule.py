@@ -28,7 +28,7 @@ class _Entry:
 
     poll: Callable[[], Awaitable[float]]
     interval: float
-    deadline: float
+    deadline: Callable[[], float]
     due: float
     started: float | None = None
     task: asyncio.Task[None] | None = None
@@ -53,11 +53,16 @@ class Schedule:
         self._scheduler.start()
 
     def add(
-        self, name: str, poll: Callable[[], Awaitable[float]], *, interval: float, deadline: float
+        self,
+        name: str,
+        poll: Callable[[], Awaitable[float]],
+        *,
+        interval: float,
+        deadline: Callable[[], float],
     ) -> None:
         """Poll ``name`` from now on, every ``interval`` seconds.
 
-        A poll that takes longer than ``deadline`` seconds counts as hung (`alive`).
+        A poll that takes longer than ``deadline`` says, in seconds, counts as hung (`alive`).
         """
         self._entries[name] = _Entry(poll, interval, deadline, self._clock.monotonic())
         self._arm(name, 0.0)
@@ -81,7 +86,8 @@ class Schedule:
         """Tell whether every account's polls start and end when they should."""
         now = self._clock.monotonic()
         return self._scheduler.running and all(
-            now <= (entry.due if entry.started is None else entry.started + entry.deadline) + SLACK
+            now
+            <= (entry.due if entry.started is None else entry.started + entry.deadline()) + SLACK
             for entry in self._entries.values()
         )
 

@@ -4,9 +4,10 @@ They give the gauges a baseline without reading the history, and tell what the l
 `interrupted` is no filter value: it is what the other statuses leave of the total.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
-from exporter.errors import BadRequestError, InvalidResponseError
+from exporter.errors import BadRequestError, InvalidResponseError, UnavailableError
 from exporter.ledger.model import Scope
 from exporter.ledger.view import OTHER, Status
 from exporter.polling.coverage import Coverage
@@ -19,18 +20,34 @@ FILTERED = (Status.IN_PROGRESS, Status.COMPLETED, Status.FAILED)
 """The statuses that the API can filter on."""
 
 
-async def take_totals(reader: Reader, coverage: Coverage) -> Totals:
+async def take_totals(reader: Reader, coverage: Coverage, *, listed: bool = False) -> Totals:
     """Ask for the totals of each action type, and of all together where all are covered.
 
+    ``listed`` says that what is in progress was just listed whole: it is not asked for again.
     Raises InvalidResponseError where the API gives no totals.
     """
     wanted = coverage.statuses or tuple(Status)
     types = coverage.action_types or tuple(reader.ledger.book.types)
+    running: Counter[str] = Counter()
+    strange: Counter[str] = Counter()
+    for row in reader.open_rows(None).values():
+        counts = running if row.status == Status.IN_PROGRESS else strange
+        counts.update((reader.ledger.book.label(row.action_type), ""))
+
+    async def ask(kind: str | None) -> dict[Status, int]:
+        known = running[kind or ""] if listed else None
+        return await _of_type(reader, kind, wanted, running=known, strange=strange[kind or ""])
+
     # All together first: what ends while the types are asked for is then no other type's.
-    whole = {} if coverage.action_types else await _of_type(reader, None, wanted)
+    whole = {} if coverage.action_types else await ask(None)
     totals: Totals = {}
     for kind in types:
-        found = await _of_type(reader, kind, wanted)
+        try:
+            found = await ask(kind)
+        except (InvalidResponseError, UnavailableError):
+            if not whole:
+                raise
+            continue  # not judged; all together were told, so the API is there
         totals.update({(kind, status): count for status, count in found.items()})
     for status, count in whole.items():
         named = sum(totals.get((kind, status), 0) for kind in types)
@@ -38,22 +55,32 @@ async def take_totals(reader: Reader, coverage: Coverage) -> Totals:
     return totals
 
 
-async def _of_type(reader: Reader, kind: str | None, wanted: Sequence[Status]) -> dict[Status, int]:
-    """Ask for the totals of one type, None for all together."""
-    counted = [each for each in FILTERED if each in wanted or Status.INTERRUPTED in wanted]
+async def _of_type(
+    reader: Reader, kind: str | None, wanted: Sequence[Status], *, running: int | None, strange: int
+) -> dict[Status, int]:
+    """Ask for the totals of one type, None for all together.
+
+    ``running`` is how many are in progress, None to ask; ``strange`` how many are in a status
+    that nobody knows, which the total holds too.
+    """
+    needed = [each for each in FILTERED if each in wanted or Status.INTERRUPTED in wanted]
+    found = {} if running is None else {Status.IN_PROGRESS: running}
+    asked = [each for each in needed if each not in found]
     try:
         everything = 0
         if Status.INTERRUPTED in wanted:
             everything = await _total(reader, Scope(kind, None))
             if everything == 0:
                 return dict.fromkeys(wanted, 0)
-        counts = await gather([_total(reader, Scope(kind, status)) for status in counted])
+        counts = await gather([_total(reader, Scope(kind, status)) for status in asked])
     except BadRequestError:
+        if kind is None:
+            raise
         # An edition of the API that does not know this type: it has none of it.
         return dict.fromkeys(wanted, 0)
-    found = dict(zip(counted, counts, strict=True))
-    found[Status.INTERRUPTED] = max(0, everything - sum(counts))
-    return {status: found[status] for status in wanted}
+    found.update(zip(asked, counts, strict=True))
+    found[Status.INTERRUPTED] = max(0, everything - sum(found.values()) - strange)
+    return {status: found.get(status, 0) for status in wanted}
 
 
 async def _total(reader: Reader, scope: Scope) -> int:

@@ -29,7 +29,8 @@ async def find_unsorted(
         part = pages[start : start + reader.concurrency]
         for page in await gather([reader.fetch(scope, number) for number in part]):
             read += len(page.actions) + page.malformed
-            moved = moved or page.total != total
+            # One that cannot be read may be a new one: then the number is no guide.
+            moved = moved or page.total != total or page.malformed > 0
             for action in await reader.take_known(page.actions, listing):
                 if action.id in held:
                     continue  # the listing moved: it stands on two pages

@@ -14,7 +14,7 @@ from exporter.errors import InvalidResponseError
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for a body that it cannot decode."""
 
-LARGEST_COUNT = 2**63 - 1
+LARGEST_COUNT = 2**40
 """Counts above this are not counts, and no database column would take them."""
 
 _LONGEST_INTEGER = 18

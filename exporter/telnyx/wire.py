@@ -196,7 +196,7 @@ def _action_from_anything(item: object) -> Action | None:
 
 def _is_id(value: str) -> bool:
     """Tell whether ``value`` can name an action; a damaged text names another one."""
-    return 0 < len(value) <= MAX_ID_LENGTH and text(value) == value
+    return 0 < len(value) <= MAX_ID_LENGTH and value.isprintable() and text(value) == value
 
 
 def _status(value: str) -> str:

@@ -82,7 +82,7 @@ def test_types_with_sums_stay_named_whatever_was_documented_since(make_book: Mak
 def test_open_actions_are_held_until_they_end(
     make_book: Maker, make_draft: Maker, make_row: Maker
 ) -> None:
-    """What ends or vanishes leaves memory; how many rows are remembered is known without it."""
+    """What ends or vanishes leaves memory, not the rows; how many those are is known without it."""
     book = make_book()
     draft = make_draft()
     for row in (make_row("a"), make_row("b"), make_row("c", "failed")):
@@ -94,7 +94,7 @@ def test_open_actions_are_held_until_they_end(
     draft.rows["a"] = make_row("a", "completed")
     draft.vanish(book.open["b"])
     commit(book, draft)
-    assert (sorted(book.open), book.tracked) == ([], 2)
+    assert (sorted(book.open), book.tracked) == ([], 3)
 
 
 def test_positions_are_taken_in_without_a_write(

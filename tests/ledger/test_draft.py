@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.ledger.draft import Draft, resulting_sums
-from exporter.ledger.model import EventKind, Metric, SumKey
+from exporter.ledger.model import GONE, EventKind, Metric, SumKey
 from exporter.ledger.reasons import Reasons
 from exporter.ledger.transitions import observe
 from exporter.ledger.view import DURATION_BUCKETS, Exemplar
@@ -134,32 +134,33 @@ def test_history_that_totals_hold_already_makes_its_type_known(
 
 
 def test_an_action_that_vanishes_counts_as_nothing(make_draft: Maker, make_row: Maker) -> None:
-    """Its row goes, and the known total with it."""
-    draft = make_draft()
-    draft.vanish(make_row())
-    assert draft.removed == {"a"}
+    """It is known no more, but stays remembered; the given row is not touched."""
+    draft = make_draft(now=1100.0)
+    row = make_row()
+    draft.vanish(row)
+    assert (draft.rows["a"].status, draft.rows["a"].ended_at) == (GONE, 1100.0)
+    assert row.status == "in-progress"
     assert counted(draft) == {SumKey(Metric.KNOWN, "enable", "in-progress"): -1}
 
 
-def test_an_action_that_vanishes_in_the_poll_that_found_it_was_never_there(
-    make_draft: Maker, make_action: Maker, new_in: Maker
+@pytest.mark.parametrize(
+    ("status", "entered"), [("in-progress", {}), ("failed", {"failed": 1})], ids=str
+)
+def test_an_action_that_vanished_and_shows_up_again_goes_on(
+    make_draft: Maker, make_row: Maker, make_action: Maker, status: str, entered: dict[str, int]
 ) -> None:
-    """There is no row to write, none to remove, and nothing left in the known total."""
-    draft = new_in(make_draft(), make_action())
-    draft.vanish(draft.rows["a"])
-    assert (draft.rows, draft.added, draft.removed) == ({}, set(), set())
-    assert draft.sums[SumKey(Metric.KNOWN, "enable", "in-progress")] == 0
-
-
-def test_an_action_that_vanished_and_is_listed_after_all_stays(
-    make_draft: Maker, make_row: Maker
-) -> None:
-    """One answer that an action is not there does not make it new when another shows it."""
+    """It is not new, and counts when it ends; nothing was known of it in between."""
     draft = make_draft()
     draft.vanish(make_row())
-    draft.restore(make_row())
-    assert (list(draft.rows), draft.added, draft.removed) == (["a"], set(), set())
-    assert counted(draft) == {}
+    found = observe(
+        draft.rows["a"], make_action("a", status, updated_at=9e9), history=False, now=9e9
+    )
+    draft.apply(found, new_row=False)
+    assert draft.sums[SumKey(Metric.KNOWN, "enable", status)] == int(bool(entered))
+    assert sum(n for key, n in draft.sums.items() if key.metric is Metric.CREATED) == 0
+    assert {
+        key.metric.value: n for key, n in draft.sums.items() if key.metric is Metric.FAILED
+    } == entered
 
 
 def test_stuck_is_noted_on_the_row_and_told(make_draft: Maker, make_row: Maker) -> None:

@@ -82,15 +82,26 @@ async def test_what_ended_before_the_baseline_is_history(
     assert (view.created["enable"], view.failed["enable", "none"]) == (0, 1)
 
 
-async def test_the_totals_say_how_many_at_the_horizon_are_new(
+async def test_the_totals_say_how_many_without_a_time_are_new(
     open_account: Opener, make_action: Maker
 ) -> None:
-    """Of those created in the very moment of the horizon, as many count as are missing."""
+    """Of those that do not say when they were created, as many count as are missing."""
     account = open_account()
-    actions = [make_action(f"{n}", "failed", created_at=100.0) for n in range(3)]
+    actions = [make_action(f"{n}", "failed", created_at=None, updated_at=None) for n in range(3)]
     seen = await account.saw(*actions, listing=since(100.0, spare=2))
     assert seen == Seen(2, 0, ends_known=True)
     assert account.ledger.view.created["enable"] == 2
+
+
+async def test_what_was_created_at_the_horizon_is_history(
+    open_account: Opener, make_action: Maker
+) -> None:
+    """Whatever the totals say: what was forgotten was created up to then."""
+    account = open_account()
+    seen = await account.saw(
+        make_action("a", "failed", created_at=100.0), listing=since(100.0, spare=2)
+    )
+    assert seen.new == 0
 
 
 async def test_strangers_are_those_that_nobody_knows(

@@ -103,9 +103,8 @@ def test_statuses_that_nobody_knows_show_as_other(make_book: Maker, make_frame: 
     """Their text is foreign, so it is no label; with a filter on statuses they are left out."""
     book = make_book(
         sums={
-            SumKey(Metric.KNOWN, "enable", "paused"): 2.0,
-            SumKey(Metric.KNOWN, "enable", ""): 1.0,
-            SumKey(Metric.KNOWN, "disable", "paused"): 0.0,
+            SumKey(Metric.KNOWN, "enable", OTHER): 3.0,
+            SumKey(Metric.KNOWN, "disable", OTHER): 0.0,
         }
     )
     others = {k: v for k, v in draw(book, make_frame(), 0.0).actions.items() if k[1] == OTHER}

@@ -138,7 +138,7 @@ def test_what_an_answer_leaves_out_is_kept(make_row: Maker, make_action: Maker) 
         pytest.param(100.0, 110.0, 101.0, True, id="before the horizon"),
         pytest.param(None, 110.0, 110.0, True, id="only its change is dated, at the horizon"),
         pytest.param(None, 110.0, 109.0, False, id="only its change is dated, after it"),
-        pytest.param(None, None, 1e9, False, id="no time at all"),
+        pytest.param(None, None, 1e9, True, id="no time at all"),
     ],
 )
 def test_is_history(

@@ -22,7 +22,7 @@ def a_draft(**fields: Any) -> Draft:
 def test_a_commit_replaces_what_stood_under_the_same_name(
     open_store: Opener, make_row: Maker
 ) -> None:
-    """Rows, sums and listings are changed in place, and what vanished is gone."""
+    """Rows, sums and listings are changed in place, the others stay."""
     store = open_store()
     mine = store.load("main").account_id
     key, head = SumKey(Metric.CREATED, "enable"), Scope(None, None)
@@ -35,14 +35,13 @@ def test_a_commit_replaces_what_stood_under_the_same_name(
     sums = store.commit(mine, first, {})
     second = a_draft(
         rows={"a": make_row("a", "failed")},
-        removed={"b"},
         listings={head: Listing(Order.OLDEST, 3, 4.0, 5.0, 6)},
     )
     second.sums[key] += 1
     store.commit(mine, second, sums)
     book = store.load("main")
-    assert store.find(mine, ["a", "b"]) == {"a": make_row("a", "failed")}
-    assert (book.tracked, book.open, book.sums[key]) == (1, {}, 3)
+    assert store.find(mine, ["a", "b"]) == {"a": make_row("a", "failed"), "b": make_row("b")}
+    assert (book.tracked, list(book.open), book.sums[key]) == (2, ["b"], 3)
     assert book.listings == {head: Listing(Order.OLDEST, 3, 4.0, 5.0, 6)}
 
 

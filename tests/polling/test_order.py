@@ -62,7 +62,9 @@ def test_the_order_is_learnt_from_both_ends(
         pytest.param(Order.NEWEST, [2e3, 3e3, 1e3], True, id="lost"),
         pytest.param(Order.OLDEST, [3e3, 2e3], True, id="turned round, oldest"),
         pytest.param(Order.NEWEST, [2e3, 2e3], False, id="shows nothing"),
-        pytest.param(Order.NONE, [2e3, 3e3], False, id="nothing to contradict"),
+        pytest.param(Order.NONE, [2e3, 3e3, 1e3], False, id="no order still"),
+        pytest.param(Order.NONE, [2e3, 3e3, 4e3], True, id="an order again"),
+        pytest.param(Order.NEWEST, [*range(9000, 0, -100), 99.9e3], False, id="a stray one"),
     ],
 )
 def test_a_page_may_contradict_the_order(order: Order, times: list[float], *, broken: bool) -> None:

@@ -91,7 +91,11 @@ async def test_history_that_changed_unseen_is_accounted_for_and_counts_as_nothin
 ) -> None:
     """It ended before the baseline, so nobody can say what it was."""
     account = open_account(audit_interval=AUDIT, page_size=50)
-    ids = account.world.create(200, action_type="enable")
+    start = account.clock()
+    ids = [
+        account.world.create(action_type="enable", created_at=start - age)[0]
+        for age in range(20_000, 0, -100)
+    ]
     for action_id in ids:
         account.world.finish(action_id, Status.INTERRUPTED)
     await account.poll()

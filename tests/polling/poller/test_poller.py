@@ -27,6 +27,10 @@ class Impatient(Pace):
         """Return next to nothing."""
         return 0.01
 
+    def deadline_with(self, running: int | None) -> float:
+        """Return next to nothing, whatever there is to list."""
+        return self.deadline * (running is None or running >= 0)
+
 
 async def test_a_good_poll_is_counted(rig: Any) -> None:
     """A poll that ends well leaves the account up, and asks for no pause."""
@@ -133,6 +137,13 @@ async def test_a_poll_past_its_deadline_is_ended(rig: Any) -> None:
 async def test_the_deadline_is_no_shorter_than_the_interval() -> None:
     """A poll has five minutes, or its interval if that is longer."""
     assert [Pace(each, 1.0).deadline for each in (60.0, 300.0, 900.0)] == [300.0, 300.0, 900.0]
+
+
+async def test_the_deadline_grows_with_what_there_is_to_list() -> None:
+    """A million actions in progress take 4,000 pages, however fast the API may be asked."""
+    pace = Pace(60.0, 1.0, page_time=0.5, page_size=250)
+    assert pace.deadline_with(1_000_000) == 300.0 + 2_000.0
+    assert pace.deadline_with(None) == 300.0 + 3_600.0
 
 
 async def test_a_defect_is_told_with_its_trace_and_goes_on(rig: Any) -> None:

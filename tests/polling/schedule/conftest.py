@@ -104,7 +104,7 @@ def pace(schedule: Schedule) -> Pace:
 
     async def wait(count: int) -> None:
         polls = Polls()
-        schedule.add("pacer", polls, interval=OFTEN, deadline=DEADLINE)
+        schedule.add("pacer", polls, interval=OFTEN, deadline=lambda: DEADLINE)
         await polls.reach(count)
         await schedule.remove("pacer")
 

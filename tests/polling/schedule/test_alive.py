@@ -31,8 +31,8 @@ async def test_a_poll_hung_beyond_its_deadline_shows(
 ) -> None:
     """A poll may take as long as its deadline, and a little; then the loop counts as dead."""
     polls = new_polls(open_=False)
-    schedule.add("a", polls, interval=OFTEN, deadline=100.0)
-    schedule.add("b", new_polls(), interval=LONG, deadline=LONG)
+    schedule.add("a", polls, interval=OFTEN, deadline=lambda: 100.0)
+    schedule.add("b", new_polls(), interval=LONG, deadline=lambda: LONG)
     await polls.reach(1)
     clock.ahead = 100.0 + SLACK - 1
     assert schedule.alive()
@@ -49,7 +49,7 @@ async def test_a_wall_clock_that_is_put_back_stops_nothing(
     """A poll whose time the wall clock does not reach any more begins a second late."""
     clock.wall_offsets = [LONG]
     polls = new_polls()
-    schedule.add("a", polls, interval=LONG, deadline=DEADLINE)
+    schedule.add("a", polls, interval=LONG, deadline=lambda: DEADLINE)
     await polls.reach(1)
     assert len(polls.starts) == 1
 
@@ -60,7 +60,7 @@ async def test_a_scheduler_that_starts_nothing_shows(
     """Where polls are due and none begins, however often it is tried, the loop counts as dead."""
     clock.wall_offsets = [LONG, LONG]
     polls = new_polls()
-    schedule.add("a", polls, interval=LONG, deadline=DEADLINE)
+    schedule.add("a", polls, interval=LONG, deadline=lambda: DEADLINE)
     async with asyncio.timeout(DEADLINE):
         await clock.no_offset_left.wait()  # it was tried once more by then, LATE
     clock.ahead = SLACK - LATE - 0.5

@@ -22,7 +22,7 @@ async def test_polls_begin_at_once_and_go_on(schedule: Schedule, new_polls: NewP
     """The first poll does not wait for the interval, and each next one comes an interval later."""
     polls = new_polls()
     added = asyncio.get_running_loop().time()
-    schedule.add("a", polls, interval=0.02, deadline=DEADLINE)
+    schedule.add("a", polls, interval=0.02, deadline=lambda: LONG)
     await polls.reach(5)
     assert polls.starts[0] - added < SOON
     assert polls.starts[4] - polls.starts[0] >= 4 * 0.02 - 0.01
@@ -33,7 +33,7 @@ async def test_a_long_interval_is_waited_for(
 ) -> None:
     """Until the interval is over there is no second poll."""
     polls = new_polls()
-    schedule.add("a", polls, interval=LONG, deadline=DEADLINE)
+    schedule.add("a", polls, interval=LONG, deadline=lambda: LONG)
     await pace(20)
     assert len(polls.starts) == 1
 
@@ -43,7 +43,7 @@ async def test_a_long_poll_delays_the_next(
 ) -> None:
     """Polls of one account never overlap; the next begins as soon as the long one has ended."""
     polls = new_polls(open_=False)
-    schedule.add("a", polls, interval=OFTEN, deadline=DEADLINE)
+    schedule.add("a", polls, interval=OFTEN, deadline=lambda: LONG)
     await polls.reach(1)
     await pace(20)
     assert len(polls.starts) == 1
@@ -60,7 +60,7 @@ async def test_a_poll_that_always_takes_longer_than_the_interval_runs_on(
 ) -> None:
     """With no time between two polls none is lost, and nothing is said."""
     polls = new_polls()
-    schedule.add("a", polls, interval=1e-9, deadline=DEADLINE)
+    schedule.add("a", polls, interval=1e-9, deadline=lambda: LONG)
     began = asyncio.get_running_loop().time()
     await polls.reach(30)
     assert polls.starts[-1] - began < 30 * SOON / 5
@@ -73,7 +73,7 @@ async def test_a_poll_that_raises_is_told_and_goes_on(
 ) -> None:
     """An error ends neither the account's own polls nor another's, and is logged with its trace."""
     broken = new_polls(fails=True)
-    schedule.add("broken", broken, interval=OFTEN, deadline=DEADLINE)
+    schedule.add("broken", broken, interval=OFTEN, deadline=lambda: LONG)
     await pace(10)
     await broken.reach(3)
     assert schedule.alive()
@@ -86,7 +86,7 @@ async def test_a_hung_poll_does_not_hold_up_others(
 ) -> None:
     """While one account's poll hangs, another is polled on time."""
     hung = new_polls(open_=False)
-    schedule.add("hung", hung, interval=OFTEN, deadline=DEADLINE)
+    schedule.add("hung", hung, interval=OFTEN, deadline=lambda: LONG)
     await hung.reach(1)
     await pace(10)
     assert hung.running == 1
@@ -97,7 +97,7 @@ async def test_a_pause_is_obeyed(
 ) -> None:
     """A poll that asks for a pause longer than the interval gets it, and that is no sickness."""
     polls = new_polls(pauses=LONG)
-    schedule.add("a", polls, interval=OFTEN, deadline=DEADLINE)
+    schedule.add("a", polls, interval=OFTEN, deadline=lambda: LONG)
     await polls.reach(1)
     await pace(20)
     assert len(polls.starts) == 1
@@ -112,7 +112,7 @@ async def test_a_pause_shorter_than_the_interval_adds_nothing(
 ) -> None:
     """Interval and pause run at the same time: the longer one counts."""
     polls = new_polls(pauses=0.28)
-    schedule.add("a", polls, interval=0.3, deadline=DEADLINE)
+    schedule.add("a", polls, interval=0.3, deadline=lambda: LONG)
     await polls.reach(2)
     assert 0.29 <= polls.starts[1] - polls.starts[0] < 0.55
 
@@ -122,7 +122,7 @@ async def test_removing_ends_a_poll_that_runs(
 ) -> None:
     """On return the poll has ended, and there is none any more."""
     polls = new_polls(open_=False)
-    schedule.add("a", polls, interval=OFTEN, deadline=DEADLINE)
+    schedule.add("a", polls, interval=OFTEN, deadline=lambda: LONG)
     await polls.reach(1)
     await schedule.remove("a")
     assert (polls.running, polls.cancelled) == (0, 1)
@@ -136,7 +136,7 @@ async def test_removing_ends_a_poll_to_come(
 ) -> None:
     """A poll that was only due does not begin any more."""
     polls = new_polls()
-    schedule.add("a", polls, interval=OFTEN, deadline=DEADLINE)
+    schedule.add("a", polls, interval=OFTEN, deadline=lambda: LONG)
     await schedule.remove("a")
     await pace(10)
     assert not polls.starts
@@ -147,11 +147,11 @@ async def test_a_name_can_be_used_again_at_once(
 ) -> None:
     """Removed in the middle of a poll and added anew, an account is polled without delay."""
     old, new = new_polls(open_=False), new_polls()
-    schedule.add("a", old, interval=LONG, deadline=DEADLINE)
+    schedule.add("a", old, interval=LONG, deadline=lambda: LONG)
     await old.reach(1)
     await schedule.remove("a")
     added = asyncio.get_running_loop().time()
-    schedule.add("a", new, interval=LONG, deadline=DEADLINE)
+    schedule.add("a", new, interval=LONG, deadline=lambda: LONG)
     await new.reach(1)
     assert new.starts[0] - added < SOON
     assert old.cancelled == 1
@@ -164,7 +164,7 @@ async def test_stopping_ends_all(clock: Any, new_polls: NewPolls) -> None:
     schedule.start()
     running = [new_polls(open_=False), new_polls(open_=False)]
     for number, polls in enumerate(running):
-        schedule.add(str(number), polls, interval=OFTEN, deadline=DEADLINE)
+        schedule.add(str(number), polls, interval=OFTEN, deadline=lambda: LONG)
         await polls.reach(1)
     await schedule.stop()
     assert [each.cancelled for each in running] == [1, 1]
