@@ -58,7 +58,7 @@ def welcome(running: Running) -> str:
   Open     {page}/  the accounts, what is in flight, why actions failed
   Metrics  {page}/metrics
 
-  Within half a minute, look for
+  Within a minute, look for
     telnyx_sim_card_actions_failed_total       failures, by action type and class of reason
     telnyx_sim_card_actions_interrupted_total  interruptions, which the API cannot be asked for
     telnyx_sim_card_actions_stuck              actions in progress for longer than ten minutes

@@ -151,4 +151,4 @@ DEMO = SimulatorSettings(
         resume_after=60.0,
     )
 )
-"""An account that shows failures, interruptions and stuck actions within half a minute."""
+"""An account that shows failures, interruptions and stuck actions within a minute."""
