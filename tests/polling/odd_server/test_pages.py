@@ -1,0 +1,123 @@
+"""Pages that are smaller than asked for, short of an action, refused, or out of order."""
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from exporter.ledger.model import Metric, SumKey
+from exporter.ledger.view import Status
+from exporter.simulator.settings import Order
+
+OpenOdd = Callable[..., Any]
+Params = dict[str, str]
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["told", "not told"])
+async def test_pages_smaller_than_asked_for_hide_none(open_odd: OpenOdd, *, told: bool) -> None:
+    """A page holds 100 whatever is asked for: 300 new failures are found in four pages."""
+    account = open_odd()
+    account.server.largest_page = 100
+    account.server.tells_size = told
+    account.server.history(1_000)
+    await account.poll()
+    account.server.create(300, "failed")
+    assert await account.poll() == 4
+    assert account.counts == {"created": 300, "failed": 300}
+    assert account.shortfall == 0
+
+
+async def test_smaller_pages_oldest_first_cost_one_request(open_odd: OpenOdd) -> None:
+    """The last page is found by the size that is served, not by the size that was asked for."""
+    account = open_odd()
+    account.server.order = Order.OLDEST
+    account.server.largest_page = 100
+    account.server.history(5_000)
+    await account.poll()
+    assert [await account.poll(), await account.poll()] == [1, 1]
+
+
+async def test_a_page_short_of_an_action_loses_no_other(open_odd: OpenOdd) -> None:
+    """Page 1 lacks one that the total counts: 699 count, and the last when it is listed."""
+    account = open_odd()
+    account.server.history(1_000)
+    await account.poll()
+    account.server.follow_on(700)
+
+    def lacking(_path: str, params: Params) -> httpx.Response | None:
+        if "filter[status]" in params or params["page[number]"] != "1":
+            return None
+        page = account.server.items[::-1][:250]
+        meta = {"total_results": len(account.server.items), "page_size": 250}
+        return httpx.Response(200, json={"data": page[:100] + page[101:], "meta": meta})
+
+    account.server.answer = lacking
+    await account.poll()
+    assert account.counts == {"created": 699, "completed": 699}
+    assert account.shortfall == 1
+    account.server.answer = lambda _path, _params: None
+    await account.poll()
+    assert account.counts == {"created": 700, "completed": 700}
+
+
+@pytest.mark.parametrize("code", [404, 422])
+async def test_refused_pages_past_the_end_end_no_poll(open_odd: OpenOdd, code: int) -> None:
+    """The list is oldest first and shrinks by 300, so that its last page is refused now."""
+    account = open_odd()
+    account.server.order = Order.OLDEST
+    account.server.history(1_001)
+    await account.poll()
+    await account.poll()
+    account.server.past_end = code
+    del account.server.items[:300]
+    assert [await account.poll() for _ in range(4)] == [3, 3, 1, 1]
+    account.server.create(1, "failed")
+    await account.poll()
+    assert account.counts == {"created": 1, "failed": 1}
+
+
+async def test_a_sweep_past_the_end_ends_no_poll(open_odd: OpenOdd) -> None:
+    """A sweep stands at page 48 when the list shrinks to 40, and the server refuses page 48."""
+    account = open_odd(audit_interval=60.0)
+    account.server.history(12_000, apart=1.0)
+    await account.poll()
+    sums = account.ledger.book.sums
+    sums[SumKey(Metric.SWEEP_PAGE, "enable", Status.COMPLETED)] = 48
+    sums[SumKey(Metric.SWEEP_MISSING, "enable", Status.COMPLETED)] = 5
+    del account.server.items[:2_000]
+    account.server.past_end = 404
+    assert [await account.poll() for _ in range(3)] == [18, 17, 17]
+
+
+async def test_an_action_dated_back_does_not_make_polls_costly(open_odd: OpenOdd) -> None:
+    """One of two stands above a newer one; polls of 100 new actions are one request still."""
+    account = open_odd()
+    account.server.history(20_000)
+    await account.poll()
+    account.server.create(1, "completed")
+    account.server.create(1, "completed", at=account.clock() - 30)
+    costs = [await account.poll()]
+    for _ in range(5):
+        account.server.follow_on(100, apart=10.0)
+        costs.append(await account.poll())
+    assert costs == [1] * 6
+    assert account.counts == {"created": 502, "completed": 502}
+
+
+async def test_actions_without_times_count_when_they_end(open_odd: OpenOdd) -> None:
+    """A thousand actions have no time at all; the ten in progress fail, and nothing else counts."""
+    account = open_odd()
+    items = account.server.create(1_000, "completed")
+    running = items[200:210]
+    account.server.end(running, "in-progress")
+    for item in items:
+        item["created_at"] = item["updated_at"] = None
+    await account.poll()
+    assert account.counts == {"running": 10}
+    account.server.end(running, "failed")
+    for item in running:
+        item["updated_at"] = None
+    await account.poll()
+    assert account.counts == {"failed": 10}
+    assert await account.poll() == 1
