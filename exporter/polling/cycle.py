@@ -124,6 +124,8 @@ class Cycle:
         if not due(self._ledger.book.audit_at, interval=self._audit_interval, now=reader.draft.now):
             return 0
         audit = await begin(reader, self._coverage)
+        if not audit.totals:
+            return 0  # the API gives none: the time of the last audit says so
         reader.seen.clear()
         totals, shortfall = await self._poll(reader)
         for _ in range(await conclude(reader, self._coverage, audit, totals)):

@@ -10,10 +10,13 @@ from exporter.simulator.settings import Order
 OpenOdd = Callable[..., Any]
 
 
+@pytest.mark.parametrize("audit_interval", [1e9, 120.0], ids=["no audit", "audits"])
 @pytest.mark.parametrize("order", [Order.NEWEST, Order.OLDEST])
-async def test_without_totals_each_action_counts_once(open_odd: OpenOdd, order: Order) -> None:
+async def test_without_totals_each_action_counts_once(
+    open_odd: OpenOdd, order: Order, audit_interval: float
+) -> None:
     """The totals go missing after the first poll; 20 polls of 20 new actions count 400."""
-    account = open_odd()
+    account = open_odd(audit_interval=audit_interval)
     account.server.order = order
     account.server.history(1_000)
     await account.poll()
@@ -91,3 +94,14 @@ async def test_a_total_one_too_high_makes_no_search_later(open_odd: OpenOdd) -> 
         costs.append(await account.poll())
     assert costs == [5, 1, 1]
     assert account.counts == {"created": 2, "completed": 2}
+
+
+async def test_a_first_poll_without_totals_counts_from_then_on(open_odd: OpenOdd) -> None:
+    """The gauges know nothing of the history then, but what ends is counted."""
+    account = open_odd()
+    account.server.history(100)
+    account.server.total = lambda _count: None
+    await account.poll()
+    account.server.create(20, "failed")
+    await account.poll()
+    assert account.counts == {"created": 20, "failed": 20}
