@@ -86,7 +86,7 @@ async def conclude(
             for row in reader.open_rows(kind).values()
             if row.status not in FOLLOWED and row.id not in reader.seen
         ]
-        await resolve(reader, head, listing, strange, totals.get(head))
+        await resolve(reader, head, listing, strange[:DEAREST], totals.get(head))
     sweeps = 0
     for (kind, status), count in differences(audit, _books(reader)).items():
         key = SumKey(Metric.UNEXPLAINED, kind, status)

@@ -30,7 +30,10 @@ async def baseline(reader: Reader, coverage: Coverage, heads: Sequence[Scope]) -
     """Take the first picture of ``heads`` into the draft; all of it or nothing counts."""
     reader.whole = True
     for scope in heads:
-        await first_look(reader, scope)
+        if scope.status is Status.IN_PROGRESS:
+            reader.draft.listings[scope] = unlisted(None)  # a mark that it was begun
+        else:
+            await first_look(reader, scope)
     for kind in {scope.action_type: None for scope in heads} or coverage.types:
         await _list_running(reader, Scope(kind, None))
     totals = await take_totals(reader, coverage, listed=True)

@@ -30,3 +30,11 @@ class Coverage:
         if not self.unfiltered:
             filters = tuple(each for each in self.statuses if each is not Status.IN_PROGRESS)
         return tuple(Scope(kind, status) for kind in self.types for status in filters)
+
+    @property
+    def begun(self) -> tuple[Scope, ...]:
+        """Return what a baseline is taken of: the heads, and lists that stand for themselves."""
+        followed = (
+            () if self.unfiltered else (Scope(kind, Status.IN_PROGRESS) for kind in self.types)
+        )
+        return (*self.heads, *followed)

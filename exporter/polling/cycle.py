@@ -48,6 +48,7 @@ class Cycle:
         self._served: int | None = None
         self._absent: set[str] = set()
         self._totals: dict[Scope, int | None] = {}
+        self._floors: dict[str | None, float] = {}
 
     async def run(self) -> int:
         """Poll the account, commit and publish; returns how many actions could not be found.
@@ -65,7 +66,14 @@ class Cycle:
             served=self._served,
             absent=self._absent,
         )
-        heads = self._coverage.heads
+        try:
+            return await self._run(reader)
+        finally:
+            self._served = reader.size
+            self._absent = (self._absent - reader.found) | reader.missing
+
+    async def _run(self, reader: Reader) -> int:
+        heads = self._coverage.begun
         first = self._ledger.book.baseline_at is None
         if first:
             reader.draft.baseline_at = reader.draft.now
@@ -77,8 +85,7 @@ class Cycle:
         if not first:
             _, shortfall = await self._poll(reader)
             await self._publish(reader)
-            shortfall += await self._audit(reader)
-        self._served, self._absent = reader.size, reader.missing
+            shortfall += await self._audit(reader, force=bool(new))
         return shortfall
 
     async def _publish(self, reader: Reader) -> None:
@@ -99,7 +106,13 @@ class Cycle:
             if listing is None:
                 continue
             try:
-                search = HeadSearch(reader, scope, listing, before=self._totals.get(scope))
+                search = HeadSearch(
+                    reader,
+                    scope,
+                    listing,
+                    before=self._totals.get(scope),
+                    floor=self._floors.get(scope.action_type),
+                )
                 head = await search.run()
             except PollError:
                 reader.restart()  # no part of it: a gap would be left behind
@@ -112,16 +125,20 @@ class Cycle:
                 if self._coverage.unfiltered:
                     await follow(reader, Scope(kind, None), totals.get(Scope(kind, None)))
                 else:
-                    await follow_listed(reader, Scope(kind, None), unlisted(None))
+                    self._floors[kind] = await follow_listed(
+                        reader, Scope(kind, None), unlisted(None)
+                    )
             await go_on(reader, self._coverage)
         except PollError:
             await reader.commit()  # what was seen is true of each action by itself
             raise
         return totals, shortfall
 
-    async def _audit(self, reader: Reader) -> int:
+    async def _audit(self, reader: Reader, *, force: bool = False) -> int:
         """Compare with the API's totals when it is time; returns how many were not found."""
-        if not due(self._ledger.book.audit_at, interval=self._audit_interval, now=reader.draft.now):
+        if not force and not due(
+            self._ledger.book.audit_at, interval=self._audit_interval, now=reader.draft.now
+        ):
             return 0
         audit = await begin(reader, self._coverage)
         if not audit.totals:

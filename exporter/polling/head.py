@@ -7,12 +7,12 @@ read from its old end, so that what is missing stays in one piece, at the new en
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import inf
 
 from exporter.ledger.model import Listing, Order, Scope
 from exporter.polling.order import TOLERANCE, contradicts, created, learn
 from exporter.polling.plan import pages_of
 from exporter.polling.reader import Look, Reader
+from exporter.polling.settling import fallen, settled
 from exporter.polling.unsorted import find_unsorted
 from exporter.telnyx.wire import Page
 
@@ -36,11 +36,18 @@ class HeadSearch:
     """The search for what is new in one listing that is known, during one poll."""
 
     def __init__(
-        self, reader: Reader, scope: Scope, listing: Listing, *, before: int | None = None
+        self,
+        reader: Reader,
+        scope: Scope,
+        listing: Listing,
+        *,
+        before: int | None = None,
+        floor: float | None = None,
     ) -> None:
         """Begin with what is known of the listing; ``reader`` takes in what is found.
 
         ``before`` is the total of the poll before: only a fall that is told twice is believed.
+        ``floor`` is how far back actions were created that may have entered a status since.
         """
         self._before = before
         self._reader = reader
@@ -52,14 +59,18 @@ class HeadSearch:
             # What enters a status stands where it was created: as far back as the oldest open.
             rows = reader.open_rows(scope.action_type).values()
             times = [row.created_at for row in rows if row.created_at is not None]
-            self._floor = min((*times, listing.frontier or inf)) if times else listing.frontier
+            known = [each for each in (*times, floor, listing.frontier) if each is not None]
+            self._floor = min(known, default=None)
 
     async def run(self) -> Head:
         """Find what is new, and leave the listing in the draft as accounted for."""
         page, number = await self._new_end()
-        if contradicts(self._listing.order, page.actions):
+        if contradicts(self._listing.order, page.actions) and (
+            self._listing.order is not Order.NONE or (page.total or 0) > self._listing.accounted
+        ):
             page, number = await self._learn_anew()
         before = self._listing
+        self._listing = fallen(before, last=self._before, total=page.total)
         await self._find(page, number)
         if self._missing() > 0 and pages_of(self._total or 0, self._reader.size) > 1:
             # Not where it should be: the order is not what it was, or pages that were read side
@@ -159,7 +170,7 @@ class HeadSearch:
     async def _read_up(self, look: Look) -> None:
         """Oldest first: read up from the page where the known ones end, to the end."""
         top, uncommitted = look, 1
-        while look.number > 1 and _all_new(look):
+        while look.number > 1 and 0 < len(look.page.actions) == look.seen.new:
             # The listing shrank at its old end: what is new begins further down.
             (look,) = await self._read(look.number - 1, 1)
         while True:
@@ -229,19 +240,11 @@ class HeadSearch:
         return look.number >= pages_of(look.page.total, self._reader.size)
 
     def _settle(self, before: Listing) -> Head:
-        """Agree with the total: less than accounted for was pruned, more is written off."""
+        """Agree with the total, and leave the listing in the draft if it changed."""
         shortfall = max(0, self._missing())
-        fell = self._missing() < 0 and self._listing.accounted == before.accounted
-        believed = not fell or (self._before is not None and self._before < before.accounted)
-        if self._total is not None and believed:
-            gone = max(0, -self._missing())
-            self._listing = replace(
-                self._listing, accounted=self._total, pruned=self._listing.pruned + gone
-            )
+        self._listing = settled(
+            self._listing, before=before.accounted, last=self._before, total=self._total
+        )
         if self._listing != before or self._scope in self._reader.draft.listings:
             self._reader.draft.listings[self._scope] = self._listing
         return Head(self._total, shortfall)
-
-
-def _all_new(look: Look) -> bool:
-    return 0 < len(look.page.actions) == look.seen.new

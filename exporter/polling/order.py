@@ -23,14 +23,30 @@ def created(actions: Iterable[Action]) -> list[float]:
 
 
 def direction(times: Sequence[float]) -> Order | None:
-    """Return the order that a run of times shows; None where it shows neither way."""
+    """Return the order that a run of times shows; None where it shows neither way.
+
+    One that stands astray among others that show an order, or a bulk, is left out.
+    """
     falls = sum(later < earlier - TOLERANCE for earlier, later in pairwise(times))
     rises = sum(later > earlier + TOLERANCE for earlier, later in pairwise(times))
+    if falls == rises == 1 and len(times) > CLEARLY:
+        return _without_stray(times)
     if not falls and not rises:
         return None
     if falls >= CLEARLY * rises:
         return Order.NEWEST
     return Order.OLDEST if rises >= CLEARLY * falls else Order.NONE
+
+
+def _without_stray(times: Sequence[float]) -> Order | None:
+    """Return the order of a run that turns twice, if leaving one out makes it straight."""
+    turn = next(i for i, (a, b) in enumerate(pairwise(times)) if abs(b - a) > TOLERANCE)
+    for index in (turn, turn + 1):
+        rest = [*times[:index], *times[index + 1 :]]
+        steps = [later - earlier for earlier, later in pairwise(rest)]
+        if all(step <= TOLERANCE for step in steps) or all(step >= -TOLERANCE for step in steps):
+            return direction(rest)
+    return Order.NONE
 
 
 def learn(first_page: Sequence[Action], last_page: Sequence[Action]) -> Order:

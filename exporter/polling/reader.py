@@ -7,18 +7,19 @@ server serves them. It must not decide what to read next.
 import asyncio
 from collections.abc import Collection, Coroutine, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 from exporter.clock import Clock
 from exporter.errors import (
     BadRequestError,
     InvalidResponseError,
     NotFoundError,
+    PollError,
     UnavailableError,
 )
 from exporter.ledger.ledger import Ledger, Seen, Sight
 from exporter.ledger.model import Listing, Order, Row, Scope
-from exporter.polling.plan import first_position
+from exporter.polling.plan import first_position, pages_of
 from exporter.telnyx.client import Client
 from exporter.telnyx.query import Query
 from exporter.telnyx.wire import Action, Page
@@ -59,13 +60,15 @@ class Reader:
 
         ``served`` is how large pages were in the poll before, ``absent`` which actions the API
         did not know then; ``missing`` collects those that it does not know now. While ``whole``
-        is set, nothing is committed but all of it.
+        is set, nothing is committed but all of it. ``found`` are those asked for that are there.
         """
         self.size = size if served is None else min(served, size)
         self.whole = False
         self.missing: set[str] = set()
+        self.found: set[str] = set()
         self._absent = absent
         self._uncommitted = 0
+        self._failed_in_turn = 0
         self.concurrency = concurrency
         self.ledger = ledger
         self.seen: set[str] = set()
@@ -111,11 +114,16 @@ class Reader:
         except (BadRequestError, NotFoundError):
             if number == 1:
                 raise
+            first = await self._client.list(Query(1, self._asked, scope.status, scope.action_type))
+            if first.total is not None and number <= pages_of(first.total, self.size):
+                raise  # not past the end, so something else is wrong
             return Page((), None, None, 0)  # nobody knows what is said past the end
         served = len(page.actions) + page.malformed
         if page.page_size is not None and 0 < page.page_size < self._asked:
-            self.size = page.page_size
+            self.size = max(served, page.page_size)
         elif page.page_size is None and number == 1 and 0 < served < (page.total or 0):
+            self.size = min(served, self._asked)
+        if served > self.size:
             self.size = min(served, self._asked)
         return page
 
@@ -181,16 +189,20 @@ class Reader:
     async def ask(self, rows: Sequence[Row], listing: Listing) -> None:
         """Ask for single actions by their ids; one that is twice not there has vanished.
 
-        One that cannot be told stays as it is; raises UnavailableError where none can.
+        One that cannot be told stays as it is; where none can, its error is raised.
         """
         for start in range(0, len(rows), self.concurrency):
             part = rows[start : start + self.concurrency]
             answers = await gather([self._one(row.id) for row in part])
-            failed = [answer for answer in answers if isinstance(answer, UnavailableError)]
-            if len(failed) == len(part) > 1:
+            failed = [answer for answer in answers if _is_failure(answer)]
+            self._failed_in_turn = (
+                self._failed_in_turn + len(part) if len(failed) == len(part) else 0
+            )
+            if self._failed_in_turn > 1:
                 raise failed[0]
             found = [answer for answer in answers if isinstance(answer, Action)]
             await self.ledger.absorb(self.draft, found, Sight(listing))
+            self.found.update(action.id for action in found)
             for row, answer in zip(part, answers, strict=True):
                 self.seen.add(row.id)
                 if isinstance(answer, NotFoundError):
@@ -208,6 +220,11 @@ class Reader:
         if action.id != action_id:
             return InvalidResponseError("asked for one action, got another")
         return action
+
+
+def _is_failure(answer: Action | PollError) -> TypeGuard[PollError]:
+    """Tell whether an answer for one action says nothing of it, not even that it is not there."""
+    return isinstance(answer, PollError) and not isinstance(answer, NotFoundError)
 
 
 async def gather(calls: Sequence[Coroutine[Any, Any, T]]) -> list[T]:

@@ -5,6 +5,7 @@ list of all in progress, the pages of the listing where they stand, or one reque
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from math import inf
 
 from exporter.ledger.model import Listing, Order, Row, Scope
 from exporter.ledger.view import Status
@@ -30,7 +31,8 @@ async def follow(reader: Reader, head: Scope, total: int | None) -> None:
     if listing is None or not wanted:
         return
     everything = plan(wanted, listing, size=reader.size, total=total)
-    running = len(reader.open_rows(head.action_type))
+    open_rows = reader.open_rows(head.action_type).values()
+    running = sum(row.status in FOLLOWED for row in open_rows)
     if lists_cheaper(everything, running=running, size=reader.size):
         first = await _first_running(reader, head, listing)
         left = first.page.total
@@ -47,14 +49,17 @@ async def relist(reader: Reader, head: Scope, listing: Listing, total: int | Non
     await resolve(reader, head, listing, left, total)
 
 
-async def follow_listed(reader: Reader, head: Scope, listing: Listing) -> None:
+async def follow_listed(reader: Reader, head: Scope, listing: Listing) -> float:
     """List all that is in progress where other listings tell of those that have left.
 
     What left to a status that is not asked for is not asked for either. One that a page skipped
-    as it moved is seen again in the next poll, and goes on.
+    as it moved is seen again in the next poll, and goes on. Returns when the oldest of those that
+    have left was created: another listing may tell of it from now on.
     """
-    for row in await _not_listed(reader, head, listing):
+    left = await _not_listed(reader, head, listing)
+    for row in left:
         reader.draft.vanish(row)
+    return min((row.created_at for row in left if row.created_at is not None), default=inf)
 
 
 async def _not_listed(reader: Reader, head: Scope, listing: Listing) -> Sequence[Row]:

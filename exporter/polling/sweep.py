@@ -50,7 +50,11 @@ async def _read(reader: Reader, coverage: Coverage, key: SumKey, page: int, most
     status = Status(key.label)
     scope = Scope(kind, None if status is Status.INTERRUPTED else status)
     head = Scope(kind if coverage.action_types else None, None)
-    listing = reader.listing(head) or unlisted(None)
+    listing = (
+        reader.listing(head)
+        or reader.listing(head._replace(status=status))
+        or unlisted(reader.ledger.book.baseline_at)
+    )
     gap = SumKey(Metric.SWEEP_MISSING, key.action_type, status)
     known = SumKey(Metric.KNOWN, key.action_type, status)
     missing = int(reader.ledger.book.sums.get(gap, 0))

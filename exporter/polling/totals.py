@@ -52,14 +52,18 @@ async def _take(reader: Reader, coverage: Coverage, *, listed: bool) -> Totals:
     # All together first: what ends while the types are asked for is then no other type's.
     whole = {} if coverage.action_types else await ask(None)
     totals: Totals = {}
+    skipped: set[str] = set()
     for kind in types:
         try:
             found = await ask(kind)
         except (InvalidResponseError, UnavailableError):
             if not whole:
                 raise
+            skipped.add(kind)
             continue  # not judged; all together were told, so the API is there
         totals.update({(kind, status): count for status, count in found.items()})
+    if skipped and not listed:
+        return totals
     for status, count in whole.items():
         named = sum(totals.get((kind, status), 0) for kind in types)
         totals[OTHER, status] = max(0, count - named)

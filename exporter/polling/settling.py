@@ -1,0 +1,36 @@
+"""What a listing's total says after its head was read. Pure: values in, values out.
+
+A total may lag behind (a replica, a cache), so only a fall that is told twice is believed:
+then so many actions vanished from the old end, which is no event.
+"""
+
+from dataclasses import replace
+
+from exporter.ledger.model import Listing
+
+
+def fallen(listing: Listing, *, last: int | None, total: int | None) -> Listing:
+    """Return the listing with the fall taken in that the last total told and this one confirms.
+
+    What came since then is missing from ``accounted``, and is looked for.
+    """
+    if last is None or total is None or max(last, total) >= listing.accounted:
+        return listing
+    return _shrunk(listing, to=last)
+
+
+def settled(listing: Listing, *, before: int, last: int | None, total: int | None) -> Listing:
+    """Return the listing in agreement with its total: what it has more is written off.
+
+    ``before`` is how many were accounted for before the head was read.
+    """
+    if total is None:
+        return listing
+    if total >= listing.accounted:
+        return replace(listing, accounted=total)
+    believed = last is not None and last < before
+    return _shrunk(listing, to=total) if believed else listing
+
+
+def _shrunk(listing: Listing, *, to: int) -> Listing:
+    return replace(listing, accounted=to, pruned=listing.pruned + listing.accounted - to)
