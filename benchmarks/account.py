@@ -11,7 +11,7 @@ from exporter.ledger.store import Store
 from exporter.polling.coverage import Coverage
 from exporter.polling.cycle import Cycle
 from exporter.publish.health import Telemetry
-from exporter.simulator.clock import ManualClock
+from exporter.simulator.clock import ManualClock, WorldClock
 from exporter.simulator.inprocess import InProcessTransport
 from exporter.simulator.settings import SimulatorSettings, WorldSettings
 from exporter.simulator.simulator import Simulator
@@ -20,26 +20,6 @@ from exporter.telnyx.http import open_http
 
 UNLIMITED = 1e9
 """Requests a second: no benchmark waits for the rate limiter."""
-
-
-class WorldClock:
-    """The simulator's time as the exporter's: waiting takes none."""
-
-    def __init__(self, world: ManualClock) -> None:
-        """Follow ``world``."""
-        self._world = world
-
-    def now(self) -> float:
-        """Return the world's time."""
-        return self._world()
-
-    def monotonic(self) -> float:
-        """Return the world's time."""
-        return self._world()
-
-    async def sleep(self, seconds: float) -> None:
-        """Let the world's time pass."""
-        self._world.advance(seconds)
 
 
 @dataclass(frozen=True, slots=True)

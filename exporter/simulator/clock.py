@@ -15,3 +15,23 @@ class ManualClock:
     def advance(self, seconds: float) -> None:
         """Move on by ``seconds``."""
         self.now += seconds
+
+
+class WorldClock:
+    """The time of a world as the clock of an exporter that polls it: waiting takes no time."""
+
+    def __init__(self, world: ManualClock) -> None:
+        """Follow the clock of ``world``."""
+        self._world = world
+
+    def now(self) -> float:
+        """Return the world's time, in seconds since the epoch."""
+        return self._world()
+
+    def monotonic(self) -> float:
+        """Return the world's time, which does not jump."""
+        return self._world()
+
+    async def sleep(self, seconds: float) -> None:
+        """Let the world's time pass."""
+        self._world.advance(seconds)

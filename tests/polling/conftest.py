@@ -16,7 +16,7 @@ from exporter.ledger.store import Store
 from exporter.ledger.view import ENDED, AccountView
 from exporter.polling.coverage import Coverage
 from exporter.polling.cycle import Cycle
-from exporter.simulator.clock import ManualClock
+from exporter.simulator.clock import ManualClock, WorldClock
 from exporter.simulator.inprocess import InProcessTransport
 from exporter.simulator.record import Record
 from exporter.simulator.settings import QUIET, SimulatorSettings, WorldSettings
@@ -27,26 +27,6 @@ from exporter.telnyx.http import open_http
 
 ALL = Coverage((), ())
 REASONS = Reasons.with_configured(())
-
-
-class WorldClock:
-    """The exporter's clock in tests: it is the simulator's, and waiting takes no time."""
-
-    def __init__(self, world: ManualClock) -> None:
-        """Follow the world's clock."""
-        self._world = world
-
-    def now(self) -> float:
-        """Return the world's time."""
-        return self._world()
-
-    def monotonic(self) -> float:
-        """Return the world's time."""
-        return self._world()
-
-    async def sleep(self, seconds: float) -> None:
-        """Let the world's time pass."""
-        self._world.advance(seconds)
 
 
 class Nobody:
