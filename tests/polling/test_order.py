@@ -26,6 +26,13 @@ def actions(*times: float | None) -> list[Action]:
         pytest.param([300.0, 200.0, 201.5, 100.0], Order.NEWEST, id="falling, nearly"),
         pytest.param([100.0, 101.5, 100.5], None, id="within the tolerance"),
         pytest.param([100.0, 300.0, 200.0], Order.NONE, id="neither"),
+        pytest.param([*[100.0] * 5, 90.0, *[100.0] * 5], None, id="one too old within a bulk"),
+        pytest.param([*[100.0] * 5, 110.0, *[100.0] * 5], None, id="one too new within a bulk"),
+        pytest.param([*[100.0] * 5, 90.0, *[100.0] * 3], Order.NONE, id="a stray one of nine"),
+        pytest.param([*[100.0] * 5, 90.0, *[100.0] * 4], None, id="a stray one of ten"),
+        pytest.param([*[100.0] * 5, 90.0, 90.0, *[100.0] * 5], Order.NONE, id="two, no stray"),
+        pytest.param([*[100.0] * 5, 90.0, *[95.0] * 5], Order.NEWEST, id="one between two bulks"),
+        pytest.param([150.0, *[100.0] * 9, 120.0], Order.OLDEST, id="one too new before a bulk"),
     ],
 )
 def test_a_run_of_times_shows_its_direction(times: list[float], shown: Order | None) -> None:
