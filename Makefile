@@ -37,6 +37,11 @@ coverage: $(VENV)/.dev programs ## Run all tests and show the lines and branches
 bench: $(VENV)/.dev ## Run the benchmarks
 	$(PYTHON) -m benchmarks
 
+MINUTES := 5
+.PHONY: soak
+soak: $(VENV)/.dev ## Kill the exporter and break its API for MINUTES=5, and compare what it counted
+	@$(PYTHON) -m benchmarks.soak --minutes $(MINUTES)
+
 .PHONY: lock
 lock: $(PYTHON) ## Pin in requirements*.lock what pyproject.toml asks for, keeping pins that still fit
 	$(PIP) install "$(LOCKER)"

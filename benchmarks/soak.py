@@ -1,0 +1,227 @@
+"""A soak run: `python -m benchmarks.soak`. Kills an exporter and breaks its API, and compares.
+
+The exporter polls a simulated account while it is killed at random moments and the API fails
+in every way the simulator knows. In the end each counter, and each logged failure, has to be
+what the simulator's record says.
+"""
+
+import argparse
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import NoReturn
+
+import httpx
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.programs import ProgramError
+from benchmarks.rig import AUDIT_INTERVAL, Rig
+from benchmarks.storm import OFF, Storm, body
+from benchmarks.tally import WHAT, Counts, counted, differences, drifts, read_logs, recorded
+from exporter.simulator.settings import Order
+
+DURATION = 4.0
+SIGMA = 0.4
+RESUME_AFTER = 60.0
+"""Seconds an action stays interrupted: long enough for some poll to see it between outages."""
+
+QUIET = 2.5 * AUDIT_INTERVAL
+"""Seconds without a change after which all has settled: longer than actions take, and audits."""
+
+SETTLED_AFTER = RESUME_AFTER + QUIET
+"""Seconds to wait at least, as what was interrupted last may go on that late."""
+
+SETTLED_WITHIN = SETTLED_AFTER + 6 * QUIET
+REPORT_EVERY = 15.0
+
+
+@dataclass(slots=True)
+class Run:
+    """What one run has seen: figures, and all that should not have been."""
+
+    before: Counts
+    storm: Storm
+    kills: int = 0
+    last: Counts = field(default_factory=Counter)
+    widest: dict[str, int] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    def look(self, rig: Rig) -> None:
+        """Check that no counter has fallen, or counts what has not happened."""
+        if (text := rig.exposition()) is None:
+            return
+        counts, truth = counted(text), recorded(rig.record()) - self.before
+        self.problems += [f"fell: {' '.join(key)}" for key in self.last - counts]
+        self.problems += [f"ahead: {' '.join(key)}" for key in counts - truth]
+        self.last = counts
+        for status, drift in drifts(text).items():
+            self.widest[status] = max(drift, self.widest.get(status, 0), key=abs)
+
+
+def rage(rig: Rig, run: Run, arguments: argparse.Namespace, console: Console) -> None:
+    """Let actions arrive, faults come and go, and the exporter die, for the time asked for."""
+    random = Random(arguments.seed)  # noqa: S311 # repeatable, and nothing to guess
+    now = began = time.monotonic()
+    end = began + arguments.minutes * 60
+    fault_at, kill_at = now, now + random.uniform(*arguments.kills_every)
+    report_at = now + REPORT_EVERY
+    rig.control("resume")
+    while now < end:
+        if now >= fault_at:
+            faults, held = run.storm.draw()
+            rig.control("faults", body(faults))
+            fault_at = now + held
+        if now >= kill_at:
+            run.look(rig)
+            if (code := rig.end_exporter(signal.SIGKILL)) != -signal.SIGKILL:
+                run.problems.append(f"the exporter ended by itself with {code}")
+            run.kills += 1
+            rig.start_exporter()
+            kill_at = now + random.uniform(*arguments.kills_every)
+        if now >= report_at:
+            events = (recorded(rig.record()) - run.before).total()
+            console.print(f"{now - began:4.0f} s: {events:,} events, {run.kills} kills")
+            report_at += REPORT_EVERY
+        time.sleep(max(0.0, min(fault_at, kill_at, report_at, end) - time.monotonic()))
+        now = time.monotonic()
+    rig.control("pause")
+    rig.control("faults", body(OFF))
+
+
+def settle(rig: Rig, run: Run) -> str:
+    """Wait until nothing changes any more; returns the last exposition."""
+    began = since = now = time.monotonic()
+    state = None
+    while now - began < SETTLED_AFTER or now - since < QUIET:
+        if now - began > SETTLED_WITHIN:
+            run.problems.append(f"did not settle within {SETTLED_WITHIN:g} s")
+            break
+        run.look(rig)
+        if (seen := (rig.record(), run.last)) != state:
+            state, since = seen, now
+        time.sleep(1)
+        now = time.monotonic()
+    text = rig.exposition(wait=True)
+    if text is None:
+        raise ProgramError("the exporter does not get ready")
+    return text
+
+
+def judge(rig: Rig, run: Run, text: str, console: Console, minutes: float) -> None:
+    """Compare, print the figures, and add the differences to the problems of the run."""
+    record = rig.record()
+    truth = recorded(record) - run.before
+    run.problems += differences(counted(text), truth, words="counted")
+    drift = {status: n for status, n in drifts(text).items() if n}
+    run.problems += [f"drift {status}: {n}" for status, n in drift.items()]
+    if (code := rig.end_exporter(signal.SIGTERM)) != 0:
+        run.problems.append(f"the exporter ended with {code} on SIGTERM")
+    log = read_logs(rig.logs)
+    failures: Counts = Counter({key: n for key, n in truth.items() if key[0] in log.covers})
+    run.problems += [*differences(log.entries, failures, words="logged"), *log.defects]
+
+    table = Table(show_header=False, title="Soak run", title_justify="left")
+    by_what = ", ".join(f"{sum(truth[k] for k in truth if k[0] == w):,} {w}" for w in WHAT)
+    switched = ", ".join(f"{name} {n}" for name, n in sorted(run.storm.switched.items()))
+    for name, figure in (
+        ("minutes", f"{minutes:g}"),
+        ("events compared", f"{truth.total():,}: {by_what}"),
+        ("left in flight, stuck", f"{record['in_flight']:,}"),
+        ("kills", f"{run.kills:,}"),
+        ("faults switched on", f"{run.storm.switched.total():,}: {switched}"),
+        ("lines of failures", f"{log.lines:,} for {failures.total():,} events"),
+        ("lines repeated", f"{log.repeated:,}, after {log.repeats:,} of the kills"),
+        ("drift", f"{drift or 'none'}; widest on the way: {run.widest}"),
+        ("differences", f"{len(run.problems):,}"),
+    ):
+        table.add_row(name, figure)
+    console.print(table)
+    for problem in run.problems:
+        console.print(problem, style="red", markup=False)
+
+
+def soak(arguments: argparse.Namespace, folder: Path, console: Console) -> bool:
+    """Do a whole run with its files in ``folder``; returns whether all was as it should be."""
+    options = {
+        "seed": arguments.seed,
+        "rate": arguments.rate,
+        "bulk-every": arguments.bulk_every,
+        "bulk-size": arguments.bulk_size,
+        "order": arguments.order,
+        "duration": DURATION,
+        "duration-sigma": SIGMA,
+        "resume-after": RESUME_AFTER,
+        "stuck-at-start": 0,
+    }
+    with Rig(folder, options) as rig:
+        rig.control("actions", {"count": 4})
+        rig.start_exporter()
+        rig.wait_for_baseline()
+        storm = Storm(Random(arguments.seed))  # noqa: S311 # as above
+        run = Run(before=recorded(rig.record()), storm=storm)
+        rage(rig, run, arguments, console)
+        console.print(f"faults off; waiting up to {SETTLED_WITHIN:g} s until all has settled")
+        judge(rig, run, settle(rig, run), console, arguments.minutes)
+    return not run.problems
+
+
+@contextmanager
+def _folder(wanted: Path | None) -> Iterator[Path]:
+    if wanted is not None:
+        wanted.mkdir(parents=True)
+        yield wanted
+        return
+    with tempfile.TemporaryDirectory(prefix="soak-") as name:
+        yield Path(name)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
+    add = parser.add_argument
+    add("--minutes", type=float, default=5.0, help="how long to kill and to break; 5")
+    add("--rate", type=float, default=20.0, help="actions that arrive, a second; 20")
+    add("--bulk-every", type=float, default=15.0, help="seconds between two bulks, 0: none; 15")
+    add("--bulk-size", type=int, default=60, help="actions in a bulk; 60")
+    add(
+        "--kills-every",
+        type=float,
+        nargs=2,
+        default=(2.0, 8.0),
+        metavar=("LEAST", "MOST"),
+        help="seconds between two kills; 2 8",
+    )
+    add("--order", choices=list(Order), default="newest", help="order of the list; newest")
+    add("--seed", type=int, default=1, help="what arrives, faults and kills follow from it; 1")
+    add("--folder", type=Path, help="a new folder for state and logs, to keep; else they go")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Run as a program; returns the exit code."""
+    arguments = _arguments()
+    console = Console()
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        with _folder(arguments.folder) as folder:
+            return 0 if soak(arguments, folder, console) else 1
+    except KeyboardInterrupt:
+        console.print("stopped")
+    except (ProgramError, httpx.HTTPError, OSError) as exc:
+        console.print(f"could not go on: {exc}", style="red", markup=False)
+    return 1
+
+
+def _stop(_number: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

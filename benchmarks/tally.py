@@ -1,0 +1,121 @@
+"""What an exporter counted and logged, held against what a simulator says has happened.
+
+Pure but for the reading of log files: it must not ask either of them.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from prometheus_client.parser import text_string_to_metric_families
+
+WHAT = ("created", "completed", "failed", "interrupted")
+"""What is counted of actions: the names in the record, and in the names of metrics."""
+
+LOGGED = {
+    "sim_card_action_failed": "failed",
+    "sim_card_action_interrupted": "interrupted",
+}
+"""The log events of single actions that are compared, by what they tell of."""
+
+Counts = Counter[tuple[str, str]]
+"""How often something of ``WHAT`` happened, by that and the action type; no zeros."""
+
+
+def recorded(record: Mapping[str, Any]) -> Counts:
+    """Read the counts from a simulator's ``record``."""
+    counts = Counter({(what, kind): n for what in WHAT for kind, n in record[what].items()})
+    return +counts
+
+
+def counted(exposition: str) -> Counts:
+    """Read the counts from an exporter's ``exposition``."""
+    names = {f"telnyx_sim_card_actions_{what}_total": what for what in WHAT}
+    counts: Counts = Counter()
+    for name, labels, value in _samples(exposition, "telnyx_sim_card_actions_"):
+        if name in names:
+            counts[names[name], labels["action_type"]] += int(value)
+    return +counts
+
+
+def drifts(exposition: str) -> dict[str, int]:
+    """Read the drift at the last audit, by status."""
+    name = "telnyx_exporter_ledger_drift"
+    return {labels["status"]: int(value) for _, labels, value in _samples(exposition, name)}
+
+
+def differences(counts: Counts, truth: Counts, *, words: str) -> list[str]:
+    """Return a line for each count that is not the true one; ``words`` say what was done."""
+    return [
+        f"{what} {kind}: {counts[what, kind]} {words}, {truth[what, kind]} happened"
+        for what, kind in sorted(counts.keys() | truth.keys())
+        if counts[what, kind] != truth[what, kind]
+    ]
+
+
+@dataclass(slots=True)
+class Log:
+    """What several runs of one exporter logged of actions.
+
+    ``entries`` counts each by what was entered, so that a repeated line counts once.
+    ``repeated`` lines came again after one of ``repeats`` kills; ``defects`` are lines that
+    must not be there.
+    """
+
+    entries: Counts = field(default_factory=Counter)
+    lines: int = 0
+    repeated: int = 0
+    repeats: int = 0
+    defects: list[str] = field(default_factory=list)
+
+    @property
+    def covers(self) -> frozenset[str]:
+        """What of ``WHAT`` is logged."""
+        return frozenset(LOGGED.values())
+
+
+def read_logs(runs: Sequence[Path]) -> Log:
+    """Read the JSON logs of the ``runs`` of an exporter, one after the other."""
+    log = Log()
+    told: set[tuple[str, str, str]] = set()
+    for run in runs:
+        told_now: set[tuple[str, str, str]] = set()
+        for event in _events(run, log):
+            if event["event"] == "internal_error":
+                log.defects.append(f"{run.name}: {event}")
+            what = LOGGED.get(event["event"])
+            if what is None:
+                continue
+            log.lines += 1
+            entry = what, str(event["action_id"]), str(event["updated_at"])
+            if entry in told_now:
+                log.defects.append(f"{run.name}: logged twice in one run: {' '.join(entry)}")
+            elif entry not in told:
+                log.entries[what, event["action_type"]] += 1
+            told_now.add(entry)
+        again = told_now & told
+        log.repeated += len(again)
+        log.repeats += bool(again)
+        told |= told_now
+    return log
+
+
+def _events(run: Path, log: Log) -> Iterator[dict[str, Any]]:
+    for line in run.read_text("utf-8").splitlines(keepends=True):
+        if not line.endswith("\n"):
+            continue  # cut off by the kill: whoever reads the log cannot read it either
+        if line.startswith("{"):
+            yield json.loads(line)
+        else:
+            log.defects.append(f"{run.name}: not an event: {line.rstrip()}")
+
+
+def _samples(exposition: str, begin: str) -> Iterator[tuple[str, dict[str, str], float]]:
+    """Yield name, labels and value of the samples whose names ``begin`` so."""
+    lines = [line for line in exposition.splitlines() if line.startswith(begin)]
+    for family in text_string_to_metric_families("\n".join([*lines, ""])):
+        for sample in family.samples:
+            yield sample.name, sample.labels, sample.value
