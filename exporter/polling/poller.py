@@ -28,6 +28,9 @@ SHORTEST_DEADLINE = 300.0
 FIRST_POLL = 3600.0
 """Seconds more for the first poll of an account, which has to succeed as a whole."""
 
+PRUNES = 20
+"""How often some actions are forgotten after one poll at most: 100,000 in all."""
+
 LONGEST_AUTH_PAUSE = 300.0
 """Seconds between polls at most while the key is refused."""
 
@@ -157,9 +160,15 @@ class Poller:
                 if shortfall:
                     self._journal.not_found(self._name, shortfall)
                 await self._tell()
-                await self._ledger.forget(self._clock.now() - self._pace.retention)
+                await self._forget()
         except TimeoutError as exc:
             raise DeadlineError(f"the poll took longer than {self.deadline:g} s") from exc
+
+    async def _forget(self) -> None:
+        """Forget what is old: piece by piece, as other accounts use the same worker."""
+        for _ in range(PRUNES):
+            if await self._ledger.forget(self._clock.now() - self._pace.retention) == 0:
+                break
 
     async def _tell(self) -> None:
         """Write down what was committed and not yet told: told first, cleared then."""
