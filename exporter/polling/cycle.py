@@ -102,14 +102,11 @@ class Cycle:
         totals: dict[Scope, int | None] = {}
         shortfall = 0
         for scope in self._coverage.heads:
-            listing = reader.listing(scope)
-            if listing is None:
-                continue
             try:
                 search = HeadSearch(
                     reader,
                     scope,
-                    listing,
+                    self._ledger.book.listings[scope],
                     before=self._totals.get(scope),
                     floor=self._floors.get(scope.action_type),
                 )

@@ -114,7 +114,7 @@ class Reader:
         except (BadRequestError, NotFoundError):
             if number == 1:
                 raise
-            first = await self._client.list(Query(1, self._asked, scope.status, scope.action_type))
+            first = await self._client.list(replace(query, page=1))
             if first.total is not None and number <= pages_of(first.total, self.size):
                 raise  # not past the end, so something else is wrong
             return Page((), None, None, 0)  # nobody knows what is said past the end

@@ -23,16 +23,15 @@ async def follow(reader: Reader, head: Scope, total: int | None) -> None:
     ``total`` is how many actions it holds, None where the API does not say.
     """
     listing = reader.listing(head)
-    wanted = _unseen(
-        reader,
-        # Statuses that nobody knows are looked at by the audit only.
-        (row for row in reader.open_rows(head.action_type).values() if row.status in FOLLOWED),
-    )
+    # Statuses that nobody knows are looked at by the audit only.
+    followed = [
+        row for row in reader.open_rows(head.action_type).values() if row.status in FOLLOWED
+    ]
+    wanted = _unseen(reader, followed)
     if listing is None or not wanted:
         return
     everything = plan(wanted, listing, size=reader.size, total=total)
-    open_rows = reader.open_rows(head.action_type).values()
-    running = sum(row.status in FOLLOWED for row in open_rows)
+    running = len(followed)
     if lists_cheaper(everything, running=running, size=reader.size):
         first = await _first_running(reader, head, listing)
         left = first.page.total
