@@ -77,10 +77,11 @@ class Scope(NamedTuple):
 
 
 class Order(StrEnum):
-    """How a listing is sorted, as found out from what it holds."""
+    """How a listing is sorted, as found out from what it holds: by creation, unless said."""
 
     NEWEST = "newest"
     OLDEST = "oldest"
+    UPDATED = "updated"  # the latest changed first
     NONE = "none"
 
 
@@ -90,7 +91,8 @@ class Listing:
 
     ``accounted`` is how many of its actions are accounted for, one by one or as history.
     An unknown action created at ``horizon`` or before is history; None: there is no history.
-    All that was created before ``frontier`` was found when it was read last.
+    All that was created before ``frontier`` (changed, where that is what sorts it) was found when
+    it was read last.
     ``pruned`` is how many actions vanished from its old end.
     """
 
@@ -99,6 +101,10 @@ class Listing:
     horizon: float | None
     frontier: float | None = None
     pruned: int = 0
+
+
+PLACED = (Order.NEWEST, Order.OLDEST)
+"""The orders in which an action keeps its place, counted from the old end."""
 
 
 class EventKind(StrEnum):

@@ -12,7 +12,7 @@ from math import inf
 from exporter.ledger.model import Listing, Metric, Order, Scope, SumKey
 from exporter.ledger.view import Status
 from exporter.polling.coverage import Coverage
-from exporter.polling.order import created, learn
+from exporter.polling.order import learn, stamps
 from exporter.polling.plan import pages_of
 from exporter.polling.reader import Reader
 from exporter.polling.running import list_running
@@ -71,13 +71,14 @@ async def first_look(reader: Reader, scope: Scope) -> None:
     order = learn(first.actions, last.actions)
     if order is not Order.NONE and total > reader.size:
         pages = await _new_end(reader, scope, pages, order)
-    times = created(action for page in pages.values() for action in page.actions)
+    times = stamps(order, (action for page in pages.values() for action in page.actions))
     newest = max(times, default=None)
     if total <= reader.size:
         horizon = None  # all of it is remembered: whatever else turns up is new
     elif order is Order.NONE:
-        horizon = max(reader.draft.now, newest or 0.0)  # only time tells old from new
+        horizon = max(reader.time_there(), newest or 0.0)  # only time tells old from new
     else:
+        # One that stands further on, by creation or by its last change, was created before this.
         horizon = min(times, default=reader.draft.now)
     listing = Listing(order, total, horizon, newest)
     reader.draft.listings[scope] = listing
@@ -89,10 +90,10 @@ async def _new_end(
     reader: Reader, scope: Scope, pages: Mapping[int, Page], order: Order
 ) -> dict[int, Page]:
     """Return the pages where new actions appear, back to before the latest bulk if it is short."""
-    number, step = (1, 1) if order is Order.NEWEST else (max(pages), -1)
+    number, step = (max(pages), -1) if order is Order.OLDEST else (1, 1)
     kept = {number: pages[number]}
     while len(kept) < BULK_PAGES:
-        times = created(action for page in kept.values() for action in page.actions)
+        times = stamps(order, (action for page in kept.values() for action in page.actions))
         number += step
         if number < 1 or not times or min(times) < max(times):
             break

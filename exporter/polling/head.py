@@ -7,12 +7,13 @@ read from its old end, so that what is missing stays in one piece, at the new en
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import inf
 
 from exporter.ledger.model import Listing, Order, Scope
-from exporter.polling.order import TOLERANCE, contradicts, created, learn
+from exporter.polling.order import TOLERANCE, contradicts, learn, stamps
 from exporter.polling.plan import pages_of
 from exporter.polling.reader import Look, Reader
-from exporter.polling.settling import fallen, settled
+from exporter.polling.settling import fallen, lowest, settled
 from exporter.polling.unsorted import find_unsorted
 from exporter.telnyx.wire import Page
 
@@ -54,13 +55,8 @@ class HeadSearch:
         self._scope = scope
         self._listing = listing
         self._total: int | None = None
-        self._floor = listing.frontier
-        if scope.status is not None:
-            # What enters a status stands where it was created: as far back as the oldest open.
-            rows = reader.open_rows(scope.action_type).values()
-            times = [row.created_at for row in rows if row.created_at is not None]
-            known = [each for each in (*times, floor, listing.frontier) if each is not None]
-            self._floor = min(known, default=None)
+        open_rows = reader.open_rows(scope.action_type).values() if scope.status else ()
+        self._floor = lowest(listing, scope, (floor, *(row.created_at for row in open_rows)))
 
     async def run(self) -> Head:
         """Find what is new, and leave the listing in the draft as accounted for."""
@@ -121,7 +117,7 @@ class HeadSearch:
             await self._read_from_top(page)
 
     async def _read_from_top(self, page: Page) -> None:
-        """Newest first: read down from the first page until nothing is missing."""
+        """Newest (or latest changed) first: read down from the first page to what is known."""
         if self._missing() > CHUNK * self._reader.size:
             page = await self._catch_up(page)
         self._total = page.total
@@ -130,7 +126,7 @@ class HeadSearch:
             goal = self._listing.accounted + max(0, self._missing())
             if not self._at_bottom(look, goal, edge=True):
                 await self._read_down(2, goal, edge=True)
-        if times := created(page.actions):
+        if times := stamps(self._listing.order, page.actions):
             self._listing = replace(self._listing, frontier=max(times))
 
     async def _catch_up(self, page: Page) -> Page:
@@ -183,7 +179,7 @@ class HeadSearch:
             if uncommitted >= CHUNK:
                 await self._commit()
                 uncommitted = 0
-        if times := created(top.page.actions):
+        if times := stamps(Order.OLDEST, top.page.actions):
             self._listing = replace(self._listing, frontier=max(times))
 
     async def _commit(self) -> None:
@@ -192,10 +188,8 @@ class HeadSearch:
 
     async def _read(self, number: int, wanted: int) -> Sequence[Look]:
         """Read pages side by side, at most ``wanted``, and account for what they bring."""
-        width = min(self._reader.concurrency, wanted)
-        looks = await self._reader.read(
-            self._scope, range(number, number + width), self._listing, spare=self._missing()
-        )
+        pages = range(number, number + min(self._reader.concurrency, wanted))
+        looks = await self._reader.read(self._scope, pages, self._listing, spare=self._missing())
         for look in looks:
             self._account(self._news(look))
         return looks
@@ -226,12 +220,17 @@ class HeadSearch:
         """Tell whether nothing new is to be expected below a page."""
         if self._is_last(look):
             return True
-        if self._listing.accounted >= goal and (look.seen.ends_known or not edge):
-            return True
-        times = created(look.page.actions)
-        if self._floor is None or not times or self._news(look):
-            return False
-        return max(times) < self._floor - TOLERANCE
+        times = stamps(self._listing.order, look.page.actions)
+        floor = self._floor - TOLERANCE
+        if self._listing.accounted >= goal:
+            news = look.seen.new + look.seen.changed
+            if self._listing.order is Order.UPDATED:
+                # What changed stands here as well, and need not be asked for one by one.
+                return not news or min(times, default=inf) < floor
+            # A page of nothing but news may be of such a list, though nothing shows it yet.
+            if not edge or (look.seen.ends_known and news < len(look.page.actions)):
+                return True
+        return not self._news(look) and max(times, default=inf) < floor
 
     def _is_last(self, look: Look) -> bool:
         """Tell whether a page is the last of its listing."""

@@ -7,7 +7,7 @@ contradicts the order that was found so far is seen.
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from exporter.ledger.model import Order
+from exporter.ledger.model import PLACED, Order
 from exporter.telnyx.wire import Action
 
 TOLERANCE = 2.0
@@ -20,6 +20,16 @@ CLEARLY = 9
 def created(actions: Iterable[Action]) -> list[float]:
     """Return when actions were created, leaving out those that do not say."""
     return [action.created_at for action in actions if action.created_at is not None]
+
+
+def updated(actions: Iterable[Action]) -> list[float]:
+    """Return when actions changed last, leaving out those that do not say."""
+    return [action.updated_at for action in actions if action.updated_at is not None]
+
+
+def stamps(order: Order, actions: Iterable[Action]) -> list[float]:
+    """Return the times that a listing in this order is sorted by."""
+    return updated(actions) if order is Order.UPDATED else created(actions)
 
 
 def direction(times: Sequence[float]) -> Order | None:
@@ -55,23 +65,25 @@ def learn(first_page: Sequence[Action], last_page: Sequence[Action]) -> Order:
     What shows no direction (all created at once, or too few) is taken as newest first: that is
     the likely one, and the next page that contradicts it is noticed.
     """
-    within = {direction(created(page)) for page in (first_page, last_page)} - {None}
-    across = direction(_ends(first_page, last_page))
-    found = within | ({across} - {None})
-    if not found:
-        return Order.NEWEST
-    if len(found) > 1:
-        return Order.NONE
-    return found.pop() or Order.NEWEST
+    order = _shown(created(first_page), created(last_page)) or Order.NEWEST
+    if order is Order.NONE and _shown(updated(first_page), updated(last_page)) is Order.NEWEST:
+        return Order.UPDATED
+    return order
 
 
 def contradicts(order: Order, page: Sequence[Action]) -> bool:
     """Tell whether a page shows another order than this."""
-    seen = direction(created(page))
-    return seen is not None and seen is not order
+    by_update = direction(updated(page))
+    if order is Order.UPDATED:
+        return by_update not in {None, Order.NEWEST}
+    by_creation = direction(created(page))
+    if order is Order.NONE:
+        return by_creation in PLACED or by_update is Order.NEWEST
+    return by_creation not in {None, order}
 
 
-def _ends(first_page: Sequence[Action], last_page: Sequence[Action]) -> list[float]:
-    """Return a time of each page, in the order of the listing."""
-    pages = (created(first_page), created(last_page))
-    return [times[0] for times in pages if times]
+def _shown(first_page: Sequence[float], last_page: Sequence[float]) -> Order | None:
+    """Return the order that the times of both pages show, within each and across."""
+    ends = [times[0] for times in (first_page, last_page) if times]
+    found = {direction(times) for times in (first_page, last_page, ends)} - {None}
+    return Order.NONE if len(found) > 1 else next(iter(found), None)

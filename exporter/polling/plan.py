@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from math import ceil, log2
 
-from exporter.ledger.model import Listing, Order, Row
+from exporter.ledger.model import PLACED, Listing, Order, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def first_position(listing: Listing, *, page: int, size: int, total: int) -> tup
 
 def page_at(listing: Listing, *, position: int, size: int, total: int) -> int | None:
     """Return the page that a position stands on; None where there is no such place now."""
-    if listing.order is Order.NONE:
+    if listing.order not in PLACED:
         return None
     index = position - listing.pruned - 1
     if listing.order is Order.NEWEST:

@@ -18,7 +18,7 @@ from exporter.errors import (
     UnavailableError,
 )
 from exporter.ledger.ledger import Ledger, Seen, Sight
-from exporter.ledger.model import Listing, Order, Row, Scope
+from exporter.ledger.model import PLACED, Listing, Order, Row, Scope
 from exporter.polling.plan import first_position, pages_of
 from exporter.telnyx.client import Client
 from exporter.telnyx.query import Query
@@ -133,6 +133,15 @@ class Reader:
         if new and listing is not None:
             self.draft.listings[scope] = replace(listing, accounted=listing.accounted + new)
 
+    def time_there(self) -> float:
+        """Return when this unit of work began, on the clock of the API."""
+        return self.draft.now + self._client.lead
+
+    def reorder(self, scope: Scope, order: Order) -> None:
+        """Take a listing as sorted like this from now on; the next poll verifies it."""
+        if (listing := self.listing(scope)) is not None:
+            self.draft.listings[scope] = replace(listing, order=order)
+
     async def total(self, scope: Scope) -> int | None:
         """Ask how many actions a listing holds."""
         return (await self._client.list(Query(1, 1, scope.status, scope.action_type))).total
@@ -153,7 +162,7 @@ class Reader:
         on it dates from before the baseline; ``spare`` is how many actions are yet missing.
         """
         sight = Sight(None if history else listing, spare=spare)
-        if placed and page.total is not None:
+        if placed and page.total is not None and listing.order in PLACED:
             first, step = first_position(listing, page=number, size=self.size, total=page.total)
             sight = replace(sight, first=first, step=step)
         seen = await self.ledger.absorb(self.draft, page.actions, sight)

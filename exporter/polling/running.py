@@ -7,10 +7,17 @@ list of all in progress, the pages of the listing where they stand, or one reque
 from collections.abc import Iterable, Iterator, Sequence
 from math import inf
 
-from exporter.ledger.model import Listing, Order, Row, Scope
+from exporter.ledger.model import PLACED, Listing, Order, Row, Scope
 from exporter.ledger.view import Status
 from exporter.polling.order import created
-from exporter.polling.plan import lists_cheaper, lists_on, pages_of, plan, worth_searching
+from exporter.polling.plan import (
+    Plan,
+    lists_cheaper,
+    lists_on,
+    pages_of,
+    plan,
+    worth_searching,
+)
 from exporter.polling.reader import Look, Reader
 
 FOLLOWED = (Status.IN_PROGRESS, "")
@@ -32,14 +39,24 @@ async def follow(reader: Reader, head: Scope, total: int | None) -> None:
         return
     everything = plan(wanted, listing, size=reader.size, total=total)
     running = len(followed)
-    if lists_cheaper(everything, running=running, size=reader.size):
+    listed = lists_cheaper(everything, running=running, size=reader.size)
+    if listed:
         first = await _first_running(reader, head, listing)
         left = first.page.total
         if left is None or lists_on(
             everything, departed=max(0, running - left), running=left, size=reader.size
         ):
             await _rest_running(reader, head, first, listing)
-    await resolve(reader, head, listing, _unseen(reader, wanted), total)
+    lost = await _locate(reader, head, listing, _unseen(reader, wanted), total)
+    if not listed and lists_cheaper(
+        Plan((), tuple(row.id for row in lost)), running=running, size=reader.size
+    ):
+        # They do not stand where they stood, so it is not creation that sorts the listing.
+        if listing.order is Order.NEWEST:
+            reader.reorder(head, Order.UPDATED)
+        await list_running(reader, head, listing)
+        lost = _unseen(reader, lost)
+    await reader.ask(lost, listing)
 
 
 async def relist(reader: Reader, head: Scope, listing: Listing, total: int | None) -> None:
@@ -79,13 +96,20 @@ async def resolve(
     reader: Reader, head: Scope, listing: Listing, wanted: Sequence[Row], total: int | None
 ) -> None:
     """Learn the status of each of ``wanted``; one that is still in progress simply stays."""
+    await reader.ask(await _locate(reader, head, listing, wanted, total), listing)
+
+
+async def _locate(
+    reader: Reader, head: Scope, listing: Listing, wanted: Sequence[Row], total: int | None
+) -> Sequence[Row]:
+    """Read the pages where ``wanted`` stand; returns those that were not found there."""
     steps = plan(wanted, listing, size=reader.size, total=total)
     for part in _parts(steps.pages, reader.concurrency):
         await _read(reader, head, part, listing)
     left = _unseen(reader, wanted)
-    if listing.order is not Order.NONE and total is not None:
+    if listing.order in PLACED and total is not None:
         left = await _search(reader, head, listing, left, total)
-    await reader.ask(left, listing)
+    return left
 
 
 async def _search(

@@ -1,12 +1,26 @@
-"""What a listing's total says after its head was read. Pure: values in, values out.
+"""Where a listing's head ends, and what its total says then. Pure: values in, values out.
 
 A total may lag behind (a replica, a cache), so only a fall that is told twice is believed:
 then so many actions vanished from the old end, which is no event.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
+from math import inf
 
-from exporter.ledger.model import Listing
+from exporter.ledger.model import Listing, Order, Scope
+
+
+def lowest(listing: Listing, scope: Scope, entering: Iterable[float | None]) -> float:
+    """Return the time below which nothing new stands in a listing; -inf where nobody knows.
+
+    ``entering`` is when actions were created that may have entered its status since.
+    """
+    if scope.status is None or listing.order is Order.UPDATED:
+        return -inf if listing.frontier is None else listing.frontier
+    # What enters a status stands where it was created: as far back as the oldest open.
+    times = (*entering, listing.frontier)
+    return min((time for time in times if time is not None), default=-inf)
 
 
 def fallen(listing: Listing, *, last: int | None, total: int | None) -> Listing:

@@ -8,7 +8,7 @@ from exporter.ledger.model import Listing, Metric, Order, Scope, SumKey
 from exporter.ledger.view import OTHER, Status
 from exporter.polling.baseline import unlisted
 from exporter.polling.coverage import Coverage
-from exporter.polling.order import TOLERANCE, created
+from exporter.polling.order import TOLERANCE, stamps
 from exporter.polling.plan import pages_of
 from exporter.polling.reader import Look, Reader
 
@@ -80,7 +80,7 @@ async def _read(reader: Reader, coverage: Coverage, key: SumKey, page: int, most
 
 def _is_last(look: Look, following: int, listing: Listing, size: int) -> bool:
     """Tell whether nothing that may be an event stands beyond a page."""
-    times = created(look.page.actions)
+    times = stamps(listing.order, look.page.actions)
     sorted_from = listing.horizon if listing.order is not Order.NONE else None
     if sorted_from is not None and times and max(times) < sorted_from - TOLERANCE:
         return True

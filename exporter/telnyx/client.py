@@ -18,7 +18,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, sto
 
 from exporter.clock import Clock
 from exporter.errors import AuthError, ConfigError, InvalidResponseError, UnavailableError
-from exporter.telnyx.limits import read_rate_limit
+from exporter.telnyx.limits import read_lead, read_rate_limit
 from exporter.telnyx.query import Query
 from exporter.telnyx.verdict import Again, describe, refusal
 from exporter.telnyx.window import Window
@@ -63,6 +63,7 @@ class Client:
     """Asks the API for one account.
 
     ``key`` returns the API key at each request; ``http`` is closed by whoever made it.
+    ``lead`` is by how many seconds the API's clock is ahead of ours, as it last said.
     Every method raises AuthError, RateLimitedError, UnavailableError or InvalidResponseError.
     """
 
@@ -75,8 +76,9 @@ class Client:
         manners: Manners,
         observer: Observer,
         clock: Clock,
+        window: Window | None = None,
     ) -> None:
-        """Keep the parts; nothing is sent yet."""
+        """Keep the parts; nothing is sent yet. ``window`` is one that others may have closed."""
         self._url = base_url.rstrip("/") + "/sim_card_actions"
         self._key = key
         self._http = http
@@ -90,7 +92,8 @@ class Client:
         )
         self._observer = observer
         self._clock = clock
-        self._window = Window(clock)
+        self._window = window or Window(clock)
+        self.lead = 0.0
         self._jitter = random.Random()  # noqa: S311 - spreads retries, guards nothing
 
     async def list(self, query: Query) -> Page:
@@ -182,7 +185,8 @@ class Client:
     def _judge(self, response: httpx.Response, body: bytes, key: str) -> bytes:
         """Return the body of a good answer, raise the error of any other."""
         status = response.status_code
-        limit = read_rate_limit(response.headers, self._clock.now())
+        self.lead = read_lead(response.headers, self._clock.now())
+        limit = read_rate_limit(response.headers, self._clock.now() + self.lead)
         self._observer.rate_limit_seen(limit.limit, limit.remaining)
         refused = status == httpx.codes.TOO_MANY_REQUESTS
         spent = limit.wait if refused else limit.reset if limit.remaining == 0 else None

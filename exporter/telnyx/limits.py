@@ -1,4 +1,4 @@
-"""What an answer's headers say of the rate limit: pure reading of headers, no waiting.
+"""What an answer's headers say of limits and of the time: pure reading of headers, no waiting.
 
 Sources: Telnyx' documentation (`x-ratelimit-*`; `reset` is seconds on one page and an epoch
 on another) and RFC 9110 (`Retry-After`: seconds or a date).
@@ -12,6 +12,10 @@ from math import isfinite
 
 EPOCH_FROM = 1e9
 """A reset above this is a point in time, below it a number of seconds."""
+
+
+ROUNDING = 2.0
+"""Seconds by which two clocks that agree may seem to differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,15 @@ def read_rate_limit(headers: Mapping[str, str], now: float) -> RateLimit:
     )
 
 
+def read_lead(headers: Mapping[str, str], now: float) -> float:
+    """Return by how many seconds the API's clock is ahead of ours; 0 where it does not say.
+
+    Less than ROUNDING is no difference, as `Date` has whole seconds.
+    """
+    there = _date(headers.get("date", ""))
+    return there - now if there is not None and abs(there - now) > ROUNDING else 0.0
+
+
 def _number(text: str | None) -> float | None:
     try:
         value = float(text) if text is not None else None
@@ -58,8 +71,14 @@ def _delay(text: str | None, now: float) -> float | None:
     value = _number(text)
     if value is not None:
         return max(0.0, value - now) if value > EPOCH_FROM else value
+    at = _date(text)
+    return None if at is None else max(0.0, at - now)
+
+
+def _date(text: str) -> float | None:
+    """Read an HTTP date as seconds since the epoch."""
     try:
         at = parsedate_to_datetime(text)
+        return (at if at.tzinfo is not None else at.replace(tzinfo=UTC)).timestamp()
     except (ValueError, TypeError, OverflowError):
         return None
-    return max(0.0, (at if at.tzinfo is not None else at.replace(tzinfo=UTC)).timestamp() - now)

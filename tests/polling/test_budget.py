@@ -11,7 +11,7 @@ from exporter.ledger.view import Status
 from exporter.simulator.settings import QUIET, Order
 
 HISTORIES = [0, 10_000_000]
-ORDERS = [Order.NEWEST, Order.OLDEST]
+ORDERS = [Order.NEWEST, Order.OLDEST, Order.UPDATED]
 
 OpenAccount = Callable[..., Any]
 

@@ -19,7 +19,7 @@ from exporter.simulator.faults import Fault, Faults, FaultSource
 from exporter.simulator.settings import QUIET, Order
 
 OpenAccount = Callable[..., Any]
-ORDERS = [Order.NEWEST, Order.OLDEST, Order.NONE]
+ORDERS = [Order.NEWEST, Order.OLDEST, Order.UPDATED, Order.NONE]
 
 
 def ended(view: AccountView) -> tuple[int, int, int]:
@@ -247,7 +247,7 @@ async def test_the_oldest_and_the_stuck_are_told(open_account: OpenAccount) -> N
     assert len(await account.ledger.unlogged()) == 2
 
 
-@pytest.mark.parametrize("order", [Order.NEWEST, Order.OLDEST])
+@pytest.mark.parametrize("order", [Order.NEWEST, Order.OLDEST, Order.UPDATED])
 async def test_a_listing_that_shrinks_takes_no_event_with_it(
     open_account: OpenAccount, order: Order
 ) -> None:
@@ -274,14 +274,29 @@ async def test_the_order_may_change_and_is_learnt_anew(open_account: OpenAccount
     """A listing that is turned round is read from its other end from then on."""
     account = open_account(replace(QUIET, history=1_000))
     await account.poll()
-    for order in (Order.OLDEST, Order.NEWEST, Order.OLDEST):
+    for order in (Order.OLDEST, Order.NEWEST, Order.UPDATED, Order.NONE, Order.OLDEST):
         account.world.order = order
         account.clock.advance(5)
         account.simulator.tick()
         for action_id in account.world.create(30):
             account.world.finish(action_id, Status.COMPLETED)
         await account.poll()
-    assert ended(account.view) == (90, 0, 0)
+    assert ended(account.view) == (150, 0, 0)
+
+
+async def test_what_is_listed_by_change_is_learnt_though_nothing_shows_it(
+    open_account: OpenAccount,
+) -> None:
+    """All of a bulk was created at once: that its actions move when they end tells the order."""
+    account = open_account(replace(QUIET, history=10_000, order=Order.UPDATED))
+    await account.poll()
+    ids = account.world.create(10_000, bulk=True)
+    await account.poll()
+    for action_id in ids[:1_000]:
+        account.world.finish(action_id, Status.FAILED)
+    await account.poll()
+    assert account.view.listings["updated"] == 1
+    assert ended(account.view) == (0, 1_000, 0)
 
 
 async def test_a_type_that_nobody_knew_shows_as_it_is(open_account: OpenAccount) -> None:

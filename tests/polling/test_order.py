@@ -77,3 +77,35 @@ def test_the_order_is_learnt_from_both_ends(
 def test_a_page_may_contradict_the_order(order: Order, times: list[float], *, broken: bool) -> None:
     """A page that cannot be of the order found so far is noticed."""
     assert contradicts(order, actions(*times)) is broken
+
+
+def changed(*times: tuple[float, float]) -> list[Action]:
+    """Return one action for each time of creation and of its last change."""
+    return [
+        Action(str(number), "", "enable", "completed", None, created, updated)
+        for number, (created, updated) in enumerate(times)
+    ]
+
+
+BY_CHANGE = changed((1e3, 9e3), (5e3, 8e3), (2e3, 7e3))
+BY_NOTHING = changed((1e3, 9e3), (5e3, 7e3), (2e3, 8e3))
+
+
+def test_the_latest_changed_first_is_an_order() -> None:
+    """What creation does not sort, the last change may; creation goes first where both do."""
+    assert learn(BY_CHANGE, changed((4e3, 6e3), (3e3, 5e3))) is Order.UPDATED
+    assert learn(BY_CHANGE, []) is Order.UPDATED
+    assert learn(BY_NOTHING, []) is Order.NONE
+    assert learn(BY_CHANGE[::-1], []) is Order.NONE
+    assert learn(changed((5e3, 9e3), (4e3, 8e3)), changed((1e3, 2e3))) is Order.NEWEST
+
+
+def test_the_latest_changed_first_is_verified_by_each_page() -> None:
+    """A page that is not sorted by changes contradicts it, one that shows nothing does not."""
+    assert not contradicts(Order.UPDATED, BY_CHANGE)
+    assert not contradicts(Order.UPDATED, changed((1e3, 5e3), (2e3, 5e3)))
+    assert contradicts(Order.UPDATED, BY_NOTHING)
+    assert contradicts(Order.UPDATED, BY_CHANGE[::-1])
+    assert contradicts(Order.NEWEST, BY_CHANGE)
+    assert contradicts(Order.NONE, BY_CHANGE)
+    assert not contradicts(Order.NONE, BY_NOTHING)

@@ -28,7 +28,7 @@ def make(account: Any, count: int, status: Status, **how: Any) -> None:
         account.world.finish(action_id, status)
 
 
-@pytest.mark.parametrize("order", [Order.NEWEST, Order.OLDEST, Order.NONE])
+@pytest.mark.parametrize("order", list(Order))
 async def test_an_action_that_shows_up_in_the_middle_of_the_listing_is_counted(
     open_account: OpenAccount, order: Order
 ) -> None:

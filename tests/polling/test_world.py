@@ -135,7 +135,9 @@ class Mover:
 )
 @given(
     steps=steps,
-    listing=st.tuples(st.sampled_from([Order.NEWEST, Order.OLDEST]), st.integers(3, 25))
+    listing=st.tuples(
+        st.sampled_from([Order.NEWEST, Order.OLDEST, Order.UPDATED]), st.integers(3, 25)
+    )
     # A handful of unsorted actions may look sorted by chance, a dozen will not.
     | st.tuples(st.just(Order.NONE), st.integers(12, 25)),
     history=st.integers(0, 60),

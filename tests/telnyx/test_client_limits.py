@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from email.utils import formatdate
 from typing import Any
 
 import httpx
@@ -36,6 +37,19 @@ async def test_nothing_is_sent_into_a_window_that_is_spent(
     expected = [0.0, 12.0, 24.0] if reset == "12" else [0.0, 12.0, 12.0]
     assert at.times == pytest.approx(expected)
     assert at.notes.retries == []
+
+
+@pytest.mark.parametrize("ahead", [-3600, 3600])
+async def test_points_in_time_are_read_on_the_clock_of_the_api(
+    desk: Desk, answer: Answer, ahead: int
+) -> None:
+    """A clock here that is an hour off makes no window an hour longer or shorter."""
+    date = formatdate(EPOCH + ahead, usegmt=True)
+    spent = {"x_ratelimit_remaining": "0", "x_ratelimit_reset": str(EPOCH + ahead + 12)}
+    at = desk([answer(date=date, **spent), answer()])
+    await at.client.list(Query())
+    await at.client.list(Query())
+    assert at.times == pytest.approx([0.0, 12.0])
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.telnyx.limits import RateLimit, read_rate_limit
+from exporter.telnyx.limits import RateLimit, read_lead, read_rate_limit
 
 NOW = 1_700_000_000.0
 SILENCE = RateLimit(limit=None, remaining=None, reset=None, retry_after=None)
@@ -103,3 +103,21 @@ def test_every_date_is_understood(ahead: int, offset: int) -> None:
     zone = timezone(timedelta(minutes=offset))
     date = format_datetime(datetime.fromtimestamp(NOW + ahead, zone))
     assert read_rate_limit({"retry-after": date}, NOW).retry_after == max(0, ahead)
+
+
+@pytest.mark.parametrize("ahead", [-7200, -3, 3, 7200])
+def test_the_date_tells_by_how_much_the_clock_there_is_ahead(ahead: int) -> None:
+    """The API's clock is its own, and may be ahead or behind."""
+    assert read_lead({"date": formatdate(NOW + ahead, usegmt=True)}, NOW) == ahead
+
+
+@pytest.mark.parametrize("date", [None, "", "yesterday", formatdate(NOW - 1), formatdate(NOW + 2)])
+def test_clocks_that_agree_but_for_rounding_are_one(date: str | None) -> None:
+    """Whole seconds, and an answer that took a moment, are no difference; nor is nonsense."""
+    assert read_lead({} if date is None else {"date": date}, NOW) == 0
+
+
+@given(st.one_of(DATES, st.text()))
+def test_no_date_breaks_the_reader(date: str) -> None:
+    """Whatever the header holds, a difference that comes out is finite."""
+    assert abs(read_lead({"date": date}, NOW)) < float("inf")

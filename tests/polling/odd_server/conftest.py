@@ -148,12 +148,12 @@ def _passes(item: Item, params: Params) -> bool:
 
 
 class ServerTime:
-    """The exporter's clock: the server's, and waiting takes no time."""
+    """The exporter's clock: the server's and ``ahead`` of it; waiting takes no time."""
 
-    def __init__(self, clock: ManualClock) -> None:
+    def __init__(self, clock: ManualClock, ahead: float = 0.0) -> None:
         """Follow a clock."""
-        self.now = self.monotonic = clock
-        self._clock = clock
+        self.now: Callable[[], float] = lambda: clock() + self.ahead
+        self.monotonic, self._clock, self.ahead = clock, clock, ahead
 
     async def sleep(self, seconds: float) -> None:
         """Let time pass."""
@@ -175,7 +175,7 @@ class Account:
         """Begin as a new process does, with nothing in memory, asking for ``coverage``."""
         self._worker = ThreadPoolExecutor(1)
         self._store = Store(Database(self._url))
-        time = ServerTime(self.clock)
+        self.time = time = ServerTime(self.clock)
         client = Client(
             base_url="http://telnyx.test/v2",
             key=lambda: "KEY",

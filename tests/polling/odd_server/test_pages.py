@@ -1,6 +1,7 @@
 """Pages that are smaller than asked for, short of an action, refused, or out of order."""
 
 from collections.abc import Callable
+from email.utils import formatdate
 from typing import Any
 
 import httpx
@@ -121,3 +122,30 @@ async def test_actions_without_times_count_when_they_end(open_odd: OpenOdd) -> N
     await account.poll()
     assert account.counts == {"failed": 10}
     assert await account.poll() == 1
+
+
+@pytest.mark.parametrize("behind", [-7200, 0, 7200])
+async def test_without_order_the_clock_here_may_be_wrong(open_odd: OpenOdd, behind: int) -> None:
+    """What is new is told from history by the clock of the API, which says what time it is."""
+    account = open_odd()
+    server = account.server
+    server.order = Order.NONE
+
+    def there() -> float:
+        return float(account.clock()) - behind
+
+    def dated(path: str, params: Params) -> httpx.Response:
+        if server.items and params.get("page[number]") == "3" and len(server.items) == 1_005:
+            server.create(1, "failed", at=there())  # the list moves while it is read
+        answer: httpx.Response = server.well(path, params)
+        answer.headers["date"] = formatdate(there(), usegmt=True)
+        return answer
+
+    server.create(1_000, "completed", at=there() - 20_000, apart=19.99)
+    server.answer = dated
+    await account.poll()
+    account.clock.advance(30)
+    server.create(5, "failed", at=there())
+    for count in (5, 6):
+        await account.poll()
+        assert account.counts == {"created": count, "failed": count}

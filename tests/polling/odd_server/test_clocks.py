@@ -1,0 +1,86 @@
+"""Wall clocks that jump between two polls: ours, Telnyx', and both directions of each."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from exporter.ledger.view import AccountView
+from exporter.simulator.settings import Order
+
+OpenOdd = Callable[..., Any]
+
+HOUR = 3600.0
+DAY = 86_400.0
+JUMPS = [HOUR, -HOUR, 20 * DAY, -20 * DAY]
+
+
+def measured(view: AccountView) -> list[float]:
+    """Return the sums of all histograms, none of which may fall."""
+    return [*(each.sum for each in view.durations.values()), view.detection_delay.sum]
+
+
+@pytest.mark.parametrize("order", [Order.NEWEST, Order.OLDEST, Order.NONE])
+@pytest.mark.parametrize("jump", JUMPS)
+async def test_our_clock_may_jump(open_odd: OpenOdd, order: Order, jump: float) -> None:
+    """Whatever our clock says, each action counts once, and no time that is measured is negative.
+
+    An order has to tell old from new: without one, only Telnyx' own times are compared.
+    """
+    account = open_odd(audit_interval=600.0)
+    account.server.order = order
+    account.server.history(300)
+    account.clock.advance(100)
+    running = account.server.follow_on(30, "in-progress")
+    await account.poll()
+    created = ended = 0
+    for ahead in (jump, 0.0, jump):
+        account.time.ahead = ahead
+        before = measured(account.ledger.view)
+        account.server.follow_on(20, "failed")
+        account.server.end(running[ended : ended + 10])
+        created, ended = created + 20, ended + 10
+        for _ in range(3):
+            await account.poll()
+        after = measured(account.ledger.view)
+        assert all(new >= old for old, new in zip(before, after, strict=True))
+        left = {"running": 30 - ended} if ended < 30 else {}
+        assert account.counts == {
+            "created": created, "failed": created, "completed": ended, **left
+        }  # fmt: skip
+    assert set(account.ledger.view.drift.values()) == {0}
+
+
+@pytest.mark.parametrize("listed", ["as created", "by time"])
+@pytest.mark.parametrize("order", [Order.NEWEST, Order.OLDEST])
+@pytest.mark.parametrize("jump", JUMPS)
+async def test_the_clock_of_telnyx_may_jump(
+    open_odd: OpenOdd, order: Order, jump: float, listed: str
+) -> None:
+    """Actions dated an hour or weeks off count once, wherever in the list that puts them.
+
+    What has ended and is dated before the first poll would be history: that was long ago.
+    """
+    account = open_odd(audit_interval=600.0)
+    account.server.order = order
+    account.server.history(300)
+    await account.poll()
+    account.clock.advance(30 * DAY)
+    running = account.server.follow_on(30, "in-progress")
+    await account.poll()
+    created = 30
+    for ahead in (jump, 0.0):
+        account.server.create(20, "failed", at=account.clock() + ahead, apart=0.5)
+        created += 20
+        if listed == "by time":
+            account.server.items.sort(key=lambda item: item["created_at"])
+        for _ in range(4):
+            await account.poll(after=400)
+        assert account.counts == {"created": created, "failed": created - 30, "running": 30}
+    account.server.end(running)
+    for item in running[:10]:
+        item["updated_at"] = "2001-01-01T00:00:00Z"
+    await account.poll()
+    assert account.counts == {"created": created, "failed": created - 30, "completed": 30}
+    assert min(measured(account.ledger.view)) >= 0
+    assert account.ledger.view.durations
