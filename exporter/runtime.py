@@ -11,6 +11,7 @@ from typing import Self
 
 from exporter.clock import Clock
 from exporter.config import Account, Settings, read_api_key
+from exporter.errors import ConfigError
 from exporter.ledger.ledger import Ledger
 from exporter.ledger.picture import Frame
 from exporter.ledger.reasons import Reasons, Rule
@@ -18,11 +19,14 @@ from exporter.ledger.store import Store
 from exporter.ledger.view import Status
 from exporter.polling.coverage import Coverage
 from exporter.polling.cycle import Cycle
-from exporter.polling.poller import Pace, Poller
+from exporter.polling.head import CHUNK
+from exporter.polling.pace import Pace
+from exporter.polling.poller import Poller
 from exporter.publish.health import Telemetry
 from exporter.publish.journal import STRUCK_OUT, Journal
 from exporter.telnyx.client import Client, Manners
 from exporter.telnyx.http import open_http
+from exporter.telnyx.window import Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +46,34 @@ class Key:
         """Keep where it comes from."""
         self._account = account
         self._last = ""
+        self._first, self._steady = True, True
 
     def __call__(self) -> str:
         """Return the key; raises ConfigError where it cannot be read."""
-        self._last = read_api_key(self._account)
-        return self._last
+        try:
+            key = read_api_key(self._account)
+        except ConfigError:
+            self._steady = False
+            raise
+        self._steady = self._steady and (self._first or key == self._last)
+        self._first = False
+        self._last = key
+        return key
+
+    def begin(self) -> None:
+        """Take note, from now on, whether the key stays the same from request to request."""
+        self._first, self._steady = True, True
+
+    def renewed(self) -> bool:
+        """Tell whether there is a key now, and not all requests since `begin` had that one.
+
+        A file that cannot be read is being replaced, perhaps: it says nothing new as yet.
+        """
+        try:
+            key = read_api_key(self._account)
+        except ConfigError:
+            return False
+        return not self._steady or key != self._last
 
     def __repr__(self) -> str:
         """Say whose it is, not what it is."""
@@ -72,15 +99,24 @@ class Runtime:
     poller: Poller
     telemetry: Telemetry
     key: Key
+    window: Window
     close: Callable[[], Awaitable[None]]
     """Closes the connections; the polls have to have ended."""
 
     @classmethod
     def build(
-        cls, settings: Settings, account: Account, shared: Shared, telemetry: Telemetry
+        cls, settings: Settings, account: Account, shared: Shared, before: Self | None = None
     ) -> Self:
-        """Put the parts of ``account`` together; ``telemetry`` may go on from before a reload."""
+        """Put the parts of ``account`` together.
+
+        ``before`` is what it was made of before a reload: its tallies go on, and where it asks
+        the same server, a rate limit that is spent stays so.
+        """
         poll = settings.poll
+        telemetry = Telemetry(account.name) if before is None else before.telemetry
+        window = Window(shared.clock)
+        if before is not None and before.account.base_url == account.base_url:
+            window = before.window
         statuses = tuple(Status(each) for each in account.statuses)
         reasons = Reasons.with_configured(
             [Rule(each.reason_class, each.match) for each in settings.reasons]
@@ -107,6 +143,7 @@ class Runtime:
             manners=Manners(poll.request_timeout, poll.rate_limit, poll.concurrency),
             observer=telemetry,
             clock=shared.clock,
+            window=window,
         )
         cycle = Cycle(
             client=client,
@@ -124,6 +161,7 @@ class Runtime:
             # Twice what the rate limit allows, or a second each over all connections.
             page_time=2 * max(1 / poll.rate_limit, 1 / poll.concurrency),
             page_size=poll.page_size,
+            chunk_time=2 * CHUNK * poll.request_timeout / poll.concurrency,
         )
         poller = Poller(
             name=account.name,
@@ -133,6 +171,6 @@ class Runtime:
             pace=pace,
             tally=telemetry,
             journal=shared.journal,
-            strike_out=key.strike_out,
+            key=key,
         )
-        return cls(account, pace, ledger, poller, telemetry, key, http.aclose)
+        return cls(account, pace, ledger, poller, telemetry, key, window, http.aclose)

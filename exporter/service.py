@@ -12,12 +12,12 @@ from pathlib import Path
 
 from exporter.address import ListenAddress, parse_listen_address
 from exporter.clock import Clock
-from exporter.config import Account, Settings
+from exporter.config import Settings
 from exporter.errors import ConfigError, StateError
 from exporter.ledger.engine import Database
 from exporter.ledger.store import Store
 from exporter.polling.schedule import Schedule
-from exporter.publish.health import Snapshot, Telemetry
+from exporter.publish.health import Snapshot
 from exporter.publish.journal import Journal
 from exporter.publish.metrics import build_registry
 from exporter.runtime import Runtime, Shared
@@ -69,7 +69,7 @@ class Service:
         self._security = None if file is None else Security(Path(file), journal.web_config)
         self._server = Server(app, security=self._security)
         self._accounts = {
-            account.name: self._build(settings, account, Telemetry(account.name))
+            account.name: Runtime.build(settings, account, self._shared)
             for account in settings.accounts
         }
 
@@ -164,7 +164,7 @@ class Service:
         accounts = {
             account.name: before[account.name]
             if same and account.name in before and before[account.name].account == account
-            else self._build(settings, account, self._telemetry_of(account.name))
+            else Runtime.build(settings, account, self._shared, before.get(account.name))
             for account in settings.accounts
         }
         ended = {name: old for name, old in before.items() if accounts.get(name) is not old}
@@ -185,16 +185,12 @@ class Service:
         self._settings, self._accounts = settings, accounts
         for name, new in begun.items():
             self._poll_from_now(name, new)
+        for name in accounts.keys() - begun.keys():
+            # Who asks for a reload also wants to know whether a refused key works by now.
+            if accounts[name].poller.try_again():
+                self._schedule.hasten(name)
         for old in ended.values():
             await old.close()
-
-    def _telemetry_of(self, name: str) -> Telemetry:
-        """Return the tallies of an account: they go on over a reload."""
-        old = self._accounts.get(name)
-        return Telemetry(name) if old is None else old.telemetry
-
-    def _build(self, settings: Settings, account: Account, telemetry: Telemetry) -> Runtime:
-        return Runtime.build(settings, account, self._shared, telemetry)
 
     def _poll_from_now(self, name: str, runtime: Runtime) -> None:
         self._schedule.add(

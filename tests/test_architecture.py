@@ -37,7 +37,14 @@ OWNERS = {
 }
 """Libraries that only some rooms may import."""
 
-PURE = ("ledger/transitions.py", "ledger/reasons.py", "polling/plan.py", "polling/order.py")
+PURE = (
+    "ledger/transitions.py",
+    "ledger/reasons.py",
+    "polling/order.py",
+    "polling/pace.py",
+    "polling/plan.py",
+    "polling/settling.py",
+)
 IMPURE = {"asyncio", "httpx", "logging", "random", "sqlalchemy", "structlog", "time"}
 CLOCK_CALLS = {"now", "today", "utcnow"}
 

@@ -10,7 +10,7 @@ from heapq import nsmallest
 
 from exporter.ledger.book import LATEST, Book
 from exporter.ledger.draft import bucket_name
-from exporter.ledger.model import ENTERED, Event, Metric, Row, SumKey
+from exporter.ledger.model import ENTERED, Event, Metric, Order, Row, SumKey
 from exporter.ledger.view import (
     DELAY_BUCKETS,
     DURATION_BUCKETS,
@@ -108,6 +108,7 @@ def draw(book: Book, frame: Frame, now: float) -> AccountView:
             DELAY_BUCKETS,
         ),
         drift=_drift(book, frame),
+        listings=_listings(book),
         tracked=book.tracked,
         last_audit=book.audit_at or 0.0,
         in_flight=tuple(
@@ -179,6 +180,14 @@ def _drift(book: Book, frame: Frame) -> dict[str, int]:
         if key.metric is Metric.UNEXPLAINED and key.label in drift:
             drift[key.label] += int(value)
     return drift
+
+
+def _listings(book: Book) -> dict[str, int]:
+    orders = dict.fromkeys(map(str, Order), 0)
+    for scope, listing in book.listings.items():
+        # What is in progress is listed whole: its order is of no use, so it is not found out.
+        orders[listing.order] += scope.status is not Status.IN_PROGRESS
+    return orders
 
 
 def _ended_row(event: Event) -> EndedRow:

@@ -108,6 +108,7 @@ class AccountView:
     never has to know which exist. Keys are label values: ``action_type``,
     ``(action_type, status)``, ``(action_type, reason_class)``.
     ``in_flight`` is oldest first and ``failures`` latest first, each capped at 50 rows.
+    ``listings`` is how many lists the API gives in each order; ``none`` is the one that costs more.
     ``baselined`` is False until the first poll of the account was committed; ``readable`` is
     False as long as the state could not be read: then the figures are no figures, and counters
     at 0 would look like a restart from nothing.
@@ -127,6 +128,7 @@ class AccountView:
     durations: Mapping[tuple[str, str], Histogram]
     detection_delay: Histogram
     drift: Mapping[str, int]
+    listings: Mapping[str, int]
     tracked: int
     last_audit: float
     in_flight: tuple[InFlightRow, ...]

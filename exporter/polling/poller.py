@@ -5,37 +5,25 @@ long that has to wait.
 """
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Protocol
 
 from exporter.clock import Clock
 from exporter.errors import (
+    AuthError,
     Cause,
     DeadlineError,
     ExporterError,
-    PollError,
     RateLimitedError,
     StateError,
 )
 from exporter.ledger.ledger import Ledger
 from exporter.ledger.model import Event
 from exporter.polling.cycle import Cycle
-
-SHORTEST_DEADLINE = 300.0
-"""Seconds that a poll may take at least: a long catch-up commits as it goes, and goes on."""
-
-FIRST_POLL = 3600.0
-"""Seconds more for the first poll of an account, which has to succeed as a whole."""
+from exporter.polling.pace import Pace
 
 PRUNES = 20
 """How often some actions are forgotten after one poll at most: 100,000 in all."""
-
-LONGEST_AUTH_PAUSE = 300.0
-"""Seconds between polls at most while the key is refused."""
-
-AUTH_PACE = 5
-"""How many intervals lie between polls while the key is refused, within the pause above."""
 
 
 class Journal(Protocol):
@@ -56,6 +44,9 @@ class Journal(Protocol):
     def not_found(self, account: str, count: int) -> None:
         """Write down that actions are missing in a listing."""
 
+    def list_order(self, account: str, orders: Sequence[str]) -> None:
+        """Write down how the lists of an account are sorted, at first and when that changes."""
+
     def baseline_taken(self, account: str, in_progress: int) -> None:
         """Write down that an account was polled for the first time."""
 
@@ -70,25 +61,17 @@ class Tally(Protocol):
         """Count a poll that failed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How an account is polled, in seconds; a request for a page may take ``page_time``."""
+class Key(Protocol):
+    """Who knows which key is sent; it does not tell the key."""
 
-    interval: float
-    retention: float
-    page_time: float = 0.5
-    page_size: int = 250
+    def begin(self) -> None:
+        """Take note of the keys that are sent from now on."""
 
-    @property
-    def deadline(self) -> float:
-        """Return how long a poll may take that has nothing to list."""
-        return max(SHORTEST_DEADLINE, self.interval)
+    def renewed(self) -> bool:
+        """Tell whether another key than those would be sent now."""
 
-    def deadline_with(self, running: int | None) -> float:
-        """Return how long a poll may take with so many in progress; None: nobody knows yet."""
-        if running is None:
-            return self.deadline + FIRST_POLL
-        return self.deadline + running / self.page_size * self.page_time
+    def strike_out(self, text: str) -> str:
+        """Return ``text`` without the key."""
 
 
 class Poller:
@@ -104,9 +87,9 @@ class Poller:
         pace: Pace,
         tally: Tally,
         journal: Journal,
-        strike_out: Callable[[str], str] = str,
+        key: Key,
     ) -> None:
-        """Keep the parts; ``strike_out`` takes secrets out of an error's text.
+        """Keep the parts.
 
         ``deadline`` is how many seconds the poll that runs may take, or the next one at least.
         """
@@ -117,14 +100,21 @@ class Poller:
         self._pace = pace
         self._tally = tally
         self._journal = journal
-        self._strike_out = strike_out
+        self._key = key
         self._failing: Cause | None = None
+        self._looks = 0
+        self._orders: tuple[str, ...] = ()
         self.deadline = pace.deadline
 
     async def poll(self) -> float:
-        """Poll once; returns for how many seconds the next poll has to wait at least."""
+        """Poll once; returns for how many seconds the next poll has to wait at least.
+
+        While the key is refused most polls only look whether it has changed, and leave no trace.
+        """
         started = self._clock.monotonic()
         try:
+            if self._only_looks():
+                return 0.0
             await self._attempt()
         except ExporterError as exc:
             self._failed(str(exc), exc.cause, started)
@@ -143,6 +133,20 @@ class Poller:
             self._journal.poll_recovered(self._name)
         return 0.0
 
+    def try_again(self) -> bool:
+        """Let the next poll try the key even if it is a refused one; tells whether it is."""
+        self._looks = 0
+        return self._failing is Cause.AUTH
+
+    def _only_looks(self) -> bool:
+        """Tell whether nothing is to be asked, as the key is still the one that was refused."""
+        if self._looks and not self._key.renewed():
+            self._looks -= 1
+            return True
+        self._looks = 0
+        self._key.begin()
+        return False
+
     async def _attempt(self) -> None:
         """Poll within the deadline, tell what happened, forget what is old."""
         try:
@@ -157,12 +161,19 @@ class Poller:
                 shortfall = await self._cycle.run()
                 if new:
                     self._journal.baseline_taken(self._name, len(self._ledger.book.open))
+                self._note_order()
                 if shortfall:
                     self._journal.not_found(self._name, shortfall)
                 await self._tell()
                 await self._forget()
         except TimeoutError as exc:
             raise DeadlineError(f"the poll took longer than {self.deadline:g} s") from exc
+
+    def _note_order(self) -> None:
+        orders = tuple(order for order, count in self._ledger.view.listings.items() if count)
+        if orders != self._orders:
+            self._orders = orders
+            self._journal.list_order(self._name, orders)
 
     async def _forget(self) -> None:
         """Forget what is old: piece by piece, as other accounts use the same worker."""
@@ -188,15 +199,17 @@ class Poller:
             self._journal.crashed(self._name, exc)
 
     def _failed(self, text: str, cause: Cause, started: float) -> None:
-        text = self._strike_out(text)  # servers, and libraries, quote what they were sent
+        text = self._key.strike_out(text)  # servers, and libraries, quote what they were sent
         self._tally.poll_failed(self._clock.now(), self._clock.monotonic() - started, cause, text)
         if cause is not self._failing:
             self._failing = cause
             self._journal.poll_failed(self._name, cause, text)
 
     def _pause(self, exc: ExporterError) -> float:
+        """Return how long the next poll waits; the next ones after a refusal only look."""
         if isinstance(exc, RateLimitedError):
             return exc.retry_after
-        if isinstance(exc, PollError) and exc.cause is Cause.AUTH:
-            return min(self._pace.interval * AUTH_PACE, LONGEST_AUTH_PAUSE)
+        if isinstance(exc, AuthError):
+            # No pause: a key that was replaced in its file has to be noticed meanwhile.
+            self._looks = self._pace.looks
         return 0.0

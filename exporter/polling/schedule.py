@@ -67,6 +67,11 @@ class Schedule:
         self._entries[name] = _Entry(poll, interval, deadline, self._clock.monotonic())
         self._arm(name, 0.0)
 
+    def hasten(self, name: str) -> None:
+        """Poll ``name`` at once, unless a poll of it runs."""
+        if self._entries[name].started is None:
+            self._arm(name, 0.0)
+
     async def remove(self, name: str) -> None:
         """Stop polling ``name``; a poll that runs is ended, and has ended on return."""
         entry = self._entries.pop(name)

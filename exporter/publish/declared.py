@@ -104,6 +104,14 @@ FROM_VIEW: tuple[Declared[AccountView], ...] = (
         lambda view: view.drift.items(),
     ),
     Declared(
+        "telnyx_exporter_listings",
+        Kind.GAUGE,
+        ("account", "order"),
+        "Lists of actions that are read for new ones, by the order that the API gives them in; "
+        "finding what is new in one with order none takes reading all of it.",
+        lambda view: view.listings.items(),
+    ),
+    Declared(
         "telnyx_exporter_actions_tracked",
         Kind.GAUGE,
         ("account",),

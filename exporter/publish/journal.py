@@ -7,7 +7,7 @@ behind not logging them in the first place.
 
 import json
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -68,6 +68,11 @@ class Journal:
     def not_found(self, account: str, count: int) -> None:
         """Tell that the API's total promises actions that its listing does not show."""
         self._log.warning("actions_not_found", account=account, count=count)
+
+    def list_order(self, account: str, orders: Sequence[str]) -> None:
+        """Tell how the lists of an account are sorted; one without order costs requests."""
+        level = logging.WARNING if "none" in orders else logging.INFO
+        self._log.log(level, "list_order_found", account=account, order=",".join(orders))
 
     def baseline_taken(self, account: str, in_progress: int) -> None:
         """Tell that an account was polled for the first time."""

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from exporter.ledger.draft import resulting_sums
-from exporter.ledger.model import Metric, SumKey
+from exporter.ledger.model import Listing, Metric, Order, Scope, SumKey
 from exporter.ledger.picture import draw, empty_view
 from exporter.ledger.view import (
     DELAY_BUCKETS,
@@ -34,6 +34,7 @@ def test_everything_is_there_at_zero_from_the_start(make_frame: Maker) -> None:
     assert view.durations == dict.fromkeys(product(TYPES, ENDED), NONE_YET)
     assert view.detection_delay == Histogram((0,) * (len(DELAY_BUCKETS) + 1), 0.0)
     assert view.drift == dict.fromkeys(Status, 0)
+    assert view.listings == dict.fromkeys(Order, 0)
     assert (view.oldest_in_progress, view.failed_exemplars) == ({}, {})
 
 
@@ -111,6 +112,18 @@ def test_statuses_that_nobody_knows_show_as_other(make_book: Maker, make_frame: 
     assert others == {("enable", OTHER): 3}
     filtered = draw(book, make_frame(statuses=tuple(Status)), 0.0).actions
     assert {status for _, status in filtered} == set(Status)
+
+
+def test_listings_are_counted_by_their_order(make_book: Maker, make_frame: Maker) -> None:
+    """The list of those in progress is always read whole, so its order does not matter."""
+    listings = {
+        Scope("enable", Status.IN_PROGRESS): Listing(Order.NONE, 0, None),
+        Scope("enable", Status.FAILED): Listing(Order.NONE, 5, None),
+        Scope("enable", Status.COMPLETED): Listing(Order.UPDATED, 5, None),
+        Scope("disable", Status.FAILED): Listing(Order.UPDATED, 5, None),
+    }
+    view = draw(make_book(listings=listings), make_frame(), 0.0)
+    assert view.listings == {"newest": 0, "oldest": 0, "updated": 2, "none": 1}
 
 
 def test_oldest_and_stuck_are_by_type(make_book: Maker, make_frame: Maker, make_row: Maker) -> None:

@@ -14,6 +14,7 @@ telnyx_sim_card_action_duration_seconds histogram account action_type status
 telnyx_sim_card_action_detection_delay_seconds histogram account
 telnyx_exporter_last_audit_timestamp_seconds gauge account
 telnyx_exporter_ledger_drift gauge account status
+telnyx_exporter_listings gauge account order
 telnyx_exporter_actions_tracked gauge account
 telnyx_up gauge account
 telnyx_exporter_polls_total counter account

@@ -54,6 +54,7 @@ def test_everything_known_is_there_at_zero_from_the_start(snapshot: Snapshots) -
         ("telnyx_exporter_api_retries_total", {"cause": "unavailable"}),
         ("telnyx_exporter_sweeps_total", {"cause": "drift"}),
         ("telnyx_exporter_ledger_drift", {"status": "interrupted"}),
+        ("telnyx_exporter_listings", {"order": "none"}),
         ("telnyx_exporter_last_success_timestamp_seconds", {}),
         ("telnyx_exporter_poll_duration_seconds_count", {}),
     ):
@@ -80,6 +81,7 @@ def test_view_is_drawn_as_it_is(view: Views, snapshot: Snapshots) -> None:
         oldest_in_progress={"enable": 1_784_999_000.5},
         stuck={"enable": 2},
         drift={"interrupted": -4},
+        listings={"none": 3},
         tracked=17,
     )
     drawn = snapshot((committed, Telemetry("default")))
@@ -91,6 +93,7 @@ def test_view_is_drawn_as_it_is(view: Views, snapshot: Snapshots) -> None:
     assert (
         _value(drawn, "telnyx_exporter_ledger_drift", account="default", status="interrupted") == -4
     )
+    assert _value(drawn, "telnyx_exporter_listings", account="default", order="none") == 3
     assert _value(drawn, "telnyx_exporter_actions_tracked", account="default") == 17
 
 

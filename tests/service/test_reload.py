@@ -5,6 +5,8 @@ import pytest
 
 from exporter.config import Log, LogLevel, Reason, State, Web
 from exporter.errors import ConfigError
+from exporter.simulator.limiter import Limiter
+from exporter.simulator.settings import QUIET, SimulatorSettings
 
 FAILED = "telnyx_sim_card_actions_failed_total"
 POLLS = "telnyx_exporter_polls_total"
@@ -216,3 +218,15 @@ async def test_there_is_no_reload_after_the_stop_has_begun(running: Any) -> None
     _, problems = await asyncio.gather(running.stop(), running.service.reload())
     assert problems == ("the exporter is stopping",)
     assert not running.events("configuration_reloaded")
+
+
+async def test_a_rate_limit_that_is_spent_stays_so(running: Any, settings: Any) -> None:
+    """An account that is built anew sends nothing into a window that the one before saw spent."""
+    limited = SimulatorSettings(world=QUIET, rate_limit=1, rate_window=600)
+    running.simulator.limiter = Limiter(limited)
+    await running.until_total(UP, 0)
+    served = running.simulator.served
+    running.next = settings({"default": running.url}, interval=0.051)
+    assert await running.service.reload() == ()
+    await running.until_total(POLLS, await running.total(POLLS) + 1)
+    assert running.simulator.served == served

@@ -89,6 +89,7 @@ def view() -> Callable[..., AccountView]:
             durations={},
             detection_delay=Histogram((0,) * (len(DELAY_BUCKETS) + 1), 0.0),
             drift={},
+            listings={"newest": 1, "none": 0},
             tracked=0,
             last_audit=0.0,
             in_flight=(),

@@ -138,6 +138,15 @@ def test_overdue_poll_is_pointed_out(view: Views, snapshot: Snapshots) -> None:
     assert "No poll has ended for 11 min 40 s. One is due every 1 min" in text
 
 
+def test_a_list_without_order_is_pointed_out(
+    view: Views, snapshot: Snapshots, up: Telemetry
+) -> None:
+    """It costs more, so the operator is told; one in order is not worth a word."""
+    unsorted = _read(snapshot((view(listings={"newest": 1, "none": 1}), up))).text
+    assert "The API lists the actions in no order." in unsorted
+    assert "no order" not in _read(snapshot((view(), up))).text
+
+
 def test_refused_configuration_is_pointed_out(
     view: Views, snapshot: Snapshots, up: Telemetry
 ) -> None:

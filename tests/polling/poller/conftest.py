@@ -5,17 +5,25 @@ import io
 import json
 import logging
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from exporter.config import LogFormat, LogLevel
+from exporter.config import Account, LogFormat, LogLevel
 from exporter.ledger.model import Event
 from exporter.ledger.view import Status
+from exporter.polling.coverage import Coverage
 from exporter.polling.cycle import Cycle
-from exporter.polling.poller import Pace, Poller
+from exporter.polling.pace import Pace
+from exporter.polling.poller import Poller
 from exporter.publish.health import Telemetry
 from exporter.publish.journal import QUIET_LIBRARIES, Journal, open_journal
+from exporter.runtime import Key
+from exporter.simulator.clock import WorldClock
+from exporter.simulator.inprocess import InProcessTransport
+from exporter.telnyx.client import Client, Manners
+from exporter.telnyx.http import open_http
 
 OpenAccount = Callable[..., Any]
 SECRET = "KEY-of-the-test"
@@ -40,6 +48,21 @@ class Scripted(Cycle):
         if error is not None:
             raise error
         return await self._real.run()
+
+
+class Inline:
+    """A key that never changes."""
+
+    def begin(self) -> None:
+        """Take no note."""
+
+    def renewed(self) -> bool:
+        """Tell that it has not changed."""
+        return False
+
+    def strike_out(self, text: str) -> str:
+        """Return the text without it."""
+        return text.replace(SECRET, "[secret]")
 
 
 class Interrupting(Journal):
@@ -73,6 +96,7 @@ class Rig:
         self.telemetry = Telemetry("test")
         self.cycle = Scripted(account.cycle)
         self.pace = Pace(60.0, 86_400.0)
+        self.key: Any = Inline()
 
     def poller(self, then: Callable[[], None] | None = None) -> Poller:
         """Make a poller; with ``then`` that happens after each action that it tells."""
@@ -84,7 +108,33 @@ class Rig:
             pace=self.pace,
             tally=self.telemetry,
             journal=self.journal if then is None else Interrupting(self.journal, then),
-            strike_out=lambda text: text.replace(SECRET, "[secret]"),
+            key=self.key,
+        )
+
+    def read_key_from(self, file: Path) -> None:
+        """Let the key come from a file, as it does outside of tests."""
+        self.key = Key(Account(api_key_file=str(file)))
+        time = WorldClock(self.account.clock)
+        client = Client(
+            base_url="http://telnyx.test/v2",
+            key=self.key,
+            http=open_http(
+                timeout=10, concurrency=4, transport=InProcessTransport(self.account.simulator)
+            ),
+            manners=Manners(timeout=10, rate=1e6, concurrency=4),
+            observer=self.telemetry,
+            clock=time,
+        )
+        self.cycle = Scripted(
+            Cycle(
+                client=client,
+                ledger=self.account.ledger,
+                clock=time,
+                coverage=Coverage((), ()),
+                audit_interval=1e9,
+                page_size=250,
+                concurrency=4,
+            )
         )
 
     def restart(self) -> Poller:

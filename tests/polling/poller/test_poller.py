@@ -13,7 +13,9 @@ from exporter.errors import (
     StateError,
     UnavailableError,
 )
-from exporter.polling.poller import Pace
+from exporter.ledger.view import Status
+from exporter.polling.pace import Pace
+from exporter.simulator.settings import Order
 
 OpenAccount = Callable[..., Any]
 SECRET = "KEY-of-the-test"
@@ -44,7 +46,7 @@ async def test_a_good_poll_is_counted(rig: Any) -> None:
 @pytest.mark.parametrize(
     ("error", "cause", "pause"),
     [
-        pytest.param(AuthError("HTTP 401"), Cause.AUTH, 300.0, id="auth"),
+        pytest.param(AuthError("HTTP 401"), Cause.AUTH, 0.0, id="auth"),
         pytest.param(
             RateLimitedError("told to wait", retry_after=1234.5),
             Cause.RATE_LIMITED,
@@ -77,18 +79,6 @@ async def test_an_error_becomes_its_cause(
     assert (event["cause"], event["error"]) == (cause.value, str(error))
 
 
-@pytest.mark.parametrize(
-    ("interval", "pause"), [(1.0, 5.0), (15.0, 75.0), (60.0, 300.0), (3600.0, 300.0)]
-)
-async def test_a_refused_key_is_tried_slowly(rig: Any, interval: float, pause: float) -> None:
-    """While the key is refused five intervals lie between polls, but five minutes at most."""
-    rig.pace = Pace(interval, 86_400.0)
-    rig.account.simulator.key = "KEY-other"
-    poller = rig.poller()
-    rig.cycle.errors = [AuthError("HTTP 401")]
-    assert await poller.poll() == pause
-
-
 async def test_a_rate_limit_without_a_time_asks_for_no_pause(rig: Any) -> None:
     """Where the API does not say for how long, the interval is pause enough."""
     faults = rig.account.simulator.faults
@@ -105,6 +95,7 @@ async def test_a_cause_is_told_once_until_it_changes(rig: Any) -> None:
     rig.cycle.errors = [down, down, refused, refused, down, None, None, down, None]
     for _ in range(9):
         await poller.poll()
+        poller.try_again()
     told = [
         event.get("cause", event["event"]) for event in rig.told("poll_failed", "poll_recovered")
     ]
@@ -137,6 +128,25 @@ async def test_a_poll_past_its_deadline_is_ended(rig: Any) -> None:
 async def test_the_deadline_is_no_shorter_than_the_interval() -> None:
     """A poll has five minutes, or its interval if that is longer."""
     assert [Pace(each, 1.0).deadline for each in (60.0, 300.0, 900.0)] == [300.0, 300.0, 900.0]
+
+
+async def test_the_deadline_leaves_time_for_what_a_slow_catch_up_commits_at_once() -> None:
+    """Else a catch-up from an API that is slow would be broken off at the same place for ever."""
+    assert Pace(60.0, 1.0, chunk_time=800.0).deadline == 800.0
+
+
+async def test_the_order_of_the_list_is_told_once_until_it_changes(rig: Any) -> None:
+    """A list without order is a warning, as it costs requests."""
+    poller = rig.poller()
+    for order in (Order.NEWEST, Order.NEWEST, Order.NONE, Order.NONE, Order.OLDEST):
+        rig.account.world.order = order
+        for action_id in rig.account.world.create(20):
+            rig.account.clock.advance(5)
+            rig.account.simulator.tick()
+            rig.account.world.finish(action_id, Status.COMPLETED)
+        await poller.poll()
+    told = [(event["order"], event["level"]) for event in rig.told("list_order_found")]
+    assert told == [("newest", "info"), ("none", "warning"), ("oldest", "info")]
 
 
 async def test_the_deadline_grows_with_what_there_is_to_list() -> None:

@@ -1,0 +1,46 @@
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from exporter.polling.schedule import LATE, SLACK, Schedule
+
+LONG = 3600.0
+SOON = LATE * 0.9
+"""Seconds in which a poll begins that the scheduler itself starts."""
+
+NewPolls = Callable[..., Any]
+Pace = Callable[[int], Awaitable[None]]
+
+
+async def test_a_poll_that_is_hastened_does_not_wait_for_the_interval(
+    schedule: Schedule, clock: Any, pace: Pace, new_polls: NewPolls
+) -> None:
+    """It begins at once, once, and the next one is due an interval later."""
+    polls = new_polls()
+    schedule.add("a", polls, interval=LONG, deadline=lambda: LONG)
+    await polls.reach(1)
+    await pace(5)
+    hastened = asyncio.get_running_loop().time()
+    schedule.hasten("a")
+    await polls.reach(2)
+    assert polls.starts[1] - hastened < SOON
+    await pace(20)
+    assert len(polls.starts) == 2
+    clock.ahead = LONG
+    assert schedule.alive()
+    clock.ahead = LONG + SLACK + 1
+    assert not schedule.alive()
+
+
+async def test_to_hasten_a_poll_that_runs_changes_nothing(
+    schedule: Schedule, pace: Pace, new_polls: NewPolls
+) -> None:
+    """It is neither ended nor overlapped nor followed by another at once."""
+    polls = new_polls(open_=False)
+    schedule.add("a", polls, interval=LONG, deadline=lambda: LONG)
+    await polls.reach(1)
+    schedule.hasten("a")
+    await pace(10)
+    polls.gate.set()
+    await pace(20)
+    assert (len(polls.starts), polls.most, polls.cancelled) == (1, 1, 0)
