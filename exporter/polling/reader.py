@@ -119,6 +119,8 @@ class Reader:
                 raise  # not past the end, so something else is wrong
             return Page((), None, None, 0)  # nobody knows what is said past the end
         served = len(page.actions) + page.malformed
+        if page.malformed == served > 1 and scope.status is None:
+            raise InvalidResponseError(f"none of {served} actions on a page can be read")
         if page.page_size is not None and 0 < page.page_size < self._asked:
             self.size = max(served, page.page_size)
         elif page.page_size is None and number == 1 and 0 < served < (page.total or 0):

@@ -76,6 +76,9 @@ class Server:
             bound = await _bind(address)
         except OSError as exc:
             raise UsageError(_advice(address, exc)) from exc
+        # Connections inherit it. Else each answer on one that is kept waits some 40 ms for an
+        # acknowledgement; asyncio does it only where a socket names its protocol.
+        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._task = asyncio.create_task(self._uvicorn.serve(sockets=[bound]), name="web server")
         await self._uvicorn.settled.wait()
         if not self._uvicorn.started:

@@ -202,9 +202,12 @@ def simulate(command: Callable[..., Running]) -> Callable[..., Running]:
 
 @pytest.fixture
 def export(command: Callable[..., Running], tmp_path: Path) -> Callable[..., Running]:
-    """Give a starter of exporters of the account at a URL; they log JSON and poll often."""
+    """Give a starter of exporters of the account at a URL; they log JSON and poll often.
 
-    def run(api: str, *options: str, key: str = KEY, timeout: str = "5s") -> Running:
+    Further words are environment variables.
+    """
+
+    def run(api: str, *options: str, key: str = KEY, timeout: str = "5s", **env: str) -> Running:
         file = tmp_path / "config.yaml"
         settings = {
             "accounts": [{"api_key": "${THE_KEY}", "base_url": f"{api}/v2"}],
@@ -219,8 +222,8 @@ def export(command: Callable[..., Running], tmp_path: Path) -> Callable[..., Run
         }
         file.write_text(json.dumps(settings), encoding="utf-8")  # JSON is YAML
         words = ("run", "--config.file", str(file), *options)
-        running = command(*words, env={"THE_KEY": key})
-        running.url = running.wait_for(r'"address": "(http://[^"]+)"')[1]
+        running = command(*words, env={"THE_KEY": key, **env})
+        running.url = running.wait_for(r'"address": "(https?://[^"]+)"')[1]
         return running
 
     return run

@@ -84,3 +84,36 @@ async def test_the_clock_of_telnyx_may_jump(
     assert account.counts == {"created": created, "failed": created - 30, "completed": 30}
     assert min(measured(account.ledger.view)) >= 0
     assert account.ledger.view.durations
+
+
+@pytest.mark.parametrize("jump", JUMPS)
+async def test_audits_go_on_after_our_clock_has_jumped(open_odd: OpenOdd, jump: float) -> None:
+    """The last audit may lie in the future by our clock: the next one still comes in time."""
+    account = open_odd(audit_interval=600.0)
+    account.server.history(300)
+    account.time.ahead = jump
+    await account.poll()
+    account.time.ahead = 0.0
+    for _ in range(3):
+        await account.poll(after=601)
+    assert account.ledger.view.last_audit == pytest.approx(account.clock(), abs=601)
+
+
+async def test_what_is_forgotten_by_a_clock_that_is_ahead_counts_no_second_time(
+    open_odd: OpenOdd,
+) -> None:
+    """Our clock a year ahead, everything that ended is old; put right, the next ones count."""
+    account = open_odd(audit_interval=600.0)
+    account.server.history(300)
+    await account.poll()
+    account.server.follow_on(40, "failed")
+    await account.poll()
+    account.time.ahead = 365 * DAY
+    await account.poll()
+    assert await account.ledger.forget(account.time.now() - 30 * DAY) > 0
+    account.time.ahead = 0.0
+    account.server.follow_on(20, "failed")
+    for _ in range(4):
+        await account.poll(after=400)
+    assert account.counts == {"created": 60, "failed": 60}
+    assert account.shortfall == 0

@@ -1,0 +1,107 @@
+"""What one account or one crowd of clients does must not be felt by the others."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import httpx
+import pytest
+
+OpenApi = Callable[[], Awaitable[Any]]
+Export = Callable[..., Awaitable[Any]]
+
+OPEN_CONNECTIONS = 1000
+REFUSAL = b"HTTP/1.1 429 X\r\nretry-after: 900\r\ncontent-length: 0\r\n\r\n"
+LAST = (
+    b"HTTP/1.1 200 X\r\nx-ratelimit-remaining: 0\r\nx-ratelimit-reset: 900\r\n"
+    b'content-length: 42\r\n\r\n{"data": [], "meta": {"total_results": 0}}'
+)
+
+
+async def hang(_writer: object) -> None:
+    """Never answer."""
+    await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize(
+    ("fault", "causes"),
+    [
+        pytest.param(hang, set(), id="silent"),
+        pytest.param(REFUSAL, {"rate_limited"}, id="refused for long"),
+        pytest.param(LAST, {"rate_limited"}, id="nothing left for long"),
+    ],
+)
+async def test_an_account_that_has_to_wait_asks_nothing_and_slows_no_other(
+    open_api: OpenApi, export: Export, fault: object, causes: set[str]
+) -> None:
+    """No request goes into a window that is spent, and the other account is polled as ever."""
+    slow, good = await open_api(), await open_api()
+    slow.fault = fault
+    exporter = await export({"slow": slow.url, "good": good.url}, request_timeout=60.0)
+    await exporter.until(lambda seen: seen.up == 1 and seen.causes == causes)
+    slow.fault = None
+    await exporter.until_polled(times=5, account="good")
+    good.happen(2, failed=1)
+    seen = await exporter.until(lambda seen: seen.failed == 1)
+    assert (seen.total("telnyx_up", "good"), seen.causes) == (1, causes)
+    assert seen.total("telnyx_exporter_polls_total", "slow") == len(causes)
+    assert len(slow.seen) == 1
+    assert await exporter.status("/-/healthy") == 200
+
+
+@contextlib.asynccontextmanager
+async def crowd(exporter: Any, sent: bytes) -> AsyncIterator[None]:
+    """Hold a thousand connections open, on each of which only this was sent."""
+    host, port = exporter.http.base_url.host, exporter.http.base_url.port
+    async with AsyncExitStack() as stack:
+        for _ in range(OPEN_CONNECTIONS):
+            _, writer = await asyncio.open_connection(host, port)
+            stack.callback(writer.close)
+            writer.write(sent)
+        yield
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /met"], ids=["silent", "slow"])
+async def test_a_thousand_open_connections_stop_no_poll_and_no_scrape(
+    export: Export, api: Any, sent: bytes
+) -> None:
+    """Polls go on, and who comes after the thousand still sees what they found."""
+    exporter = await export({"default": api.url})
+    await exporter.until(lambda seen: seen.up == 1)
+    async with crowd(exporter, sent):
+        api.happen(2, failed=1)
+        seen = await exporter.until(lambda seen: seen.failed == 1)
+        assert (seen.up, seen.causes) == (1, set())
+        await exporter.until_polled(times=3)
+        assert await exporter.status("/-/healthy") == 200
+
+
+async def test_a_flood_of_scrapes_stops_no_poll_and_no_scrape(export: Export, api: Any) -> None:
+    """While fifty clients scrape without a pause, failures are found and shown to another one."""
+    exporter = await export({"default": api.url})
+    await exporter.until(lambda seen: seen.up == 1)
+    limits = httpx.Limits(max_connections=50)
+    async with (
+        httpx.AsyncClient(
+            base_url=exporter.http.base_url, trust_env=False, limits=limits, timeout=15
+        ) as client,
+        asyncio.TaskGroup() as group,
+    ):
+        flooding = True
+        answered: list[int] = []
+
+        async def flood() -> None:
+            while flooding:
+                answered.append((await client.get("/metrics")).status_code)
+
+        for _ in range(50):
+            group.create_task(flood())
+        api.happen(2, failed=1)
+        seen = await exporter.until(lambda seen: seen.failed == 1)
+        await exporter.until_polled(times=3)
+        flooding = False
+    assert (seen.up, seen.causes) == (1, set())
+    assert len(answered) >= 50
+    assert set(answered) == {200}
