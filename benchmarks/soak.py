@@ -30,16 +30,12 @@ from exporter.simulator.settings import Order
 
 DURATION = 4.0
 SIGMA = 0.4
-RESUME_AFTER = 60.0
-"""Seconds an action stays interrupted: long enough for some poll to see it between outages."""
-
 QUIET = 2.5 * AUDIT_INTERVAL
 """Seconds without a change after which all has settled: longer than actions take, and audits."""
 
-SETTLED_AFTER = RESUME_AFTER + QUIET
-"""Seconds to wait at least, as what was interrupted last may go on that late."""
+SETTLED_WITHIN = 6 * QUIET
+"""Seconds that this may take, once all that was interrupted has gone on."""
 
-SETTLED_WITHIN = SETTLED_AFTER + 6 * QUIET
 REPORT_EVERY = 15.0
 
 
@@ -96,13 +92,13 @@ def rage(rig: Rig, run: Run, arguments: argparse.Namespace, console: Console) ->
     rig.control("faults", body(OFF))
 
 
-def settle(rig: Rig, run: Run) -> str:
-    """Wait until nothing changes any more; returns the last exposition."""
+def settle(rig: Rig, run: Run, least: float) -> str:
+    """Wait until nothing changes any more, ``least`` seconds; returns the last exposition."""
     began = since = now = time.monotonic()
     state = None
-    while now - began < SETTLED_AFTER or now - since < QUIET:
-        if now - began > SETTLED_WITHIN:
-            run.problems.append(f"did not settle within {SETTLED_WITHIN:g} s")
+    while now - began < least or now - since < QUIET:
+        if now - began > least + SETTLED_WITHIN:
+            run.problems.append(f"did not settle within {least + SETTLED_WITHIN:g} s")
             break
         run.look(rig)
         if (seen := (rig.record(), run.last)) != state:
@@ -158,7 +154,7 @@ def soak(arguments: argparse.Namespace, folder: Path, console: Console) -> bool:
         "order": arguments.order,
         "duration": DURATION,
         "duration-sigma": SIGMA,
-        "resume-after": RESUME_AFTER,
+        "resume-after": arguments.resume_after,
         "stuck-at-start": 0,
     }
     with Rig(folder, options) as rig:
@@ -168,8 +164,9 @@ def soak(arguments: argparse.Namespace, folder: Path, console: Console) -> bool:
         storm = Storm(Random(arguments.seed))  # noqa: S311 # as above
         run = Run(before=recorded(rig.record()), storm=storm)
         rage(rig, run, arguments, console)
-        console.print(f"faults off; waiting up to {SETTLED_WITHIN:g} s until all has settled")
-        judge(rig, run, settle(rig, run), console, arguments.minutes)
+        least = arguments.resume_after + QUIET  # what was interrupted last goes on that late
+        console.print(f"faults off; waiting up to {least + SETTLED_WITHIN:g} s until all settled")
+        judge(rig, run, settle(rig, run, least), console, arguments.minutes)
     return not run.problems
 
 
@@ -197,6 +194,13 @@ def _arguments() -> argparse.Namespace:
         default=(2.0, 8.0),
         metavar=("LEAST", "MOST"),
         help="seconds between two kills; 2 8",
+    )
+    add(
+        "--resume-after",
+        type=float,
+        default=60.0,
+        help="seconds that an action stays interrupted; no poll may see one that is shorter than "
+        "an outage, so longer runs need more; 60",
     )
     add("--order", choices=list(Order), default="newest", help="order of the list; newest")
     add("--seed", type=int, default=1, help="what arrives, faults and kills follow from it; 1")

@@ -4,10 +4,11 @@ It builds and takes apart; what runs when is the schedule's matter, and what is 
 service's.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Self
+from types import MappingProxyType
+from typing import Any, Self
 
 from exporter.clock import Clock
 from exporter.config import Account, Settings, read_api_key
@@ -21,12 +22,15 @@ from exporter.polling.coverage import Coverage
 from exporter.polling.cycle import Cycle
 from exporter.polling.head import CHUNK
 from exporter.polling.pace import Pace
-from exporter.polling.poller import Poller
+from exporter.polling.poller import Poller, Told
 from exporter.publish.health import Telemetry
 from exporter.publish.journal import STRUCK_OUT, Journal
 from exporter.telnyx.client import Client, Manners
 from exporter.telnyx.http import open_http
 from exporter.telnyx.window import Window
+
+NOBODY: Mapping[str, Any] = MappingProxyType({})
+"""No account: there was nothing before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,13 @@ class Key:
         self._first = False
         self._last = key
         return key
+
+    def is_sent_by(self, other: "Key") -> bool:
+        """Tell whether another has sent the same key last."""
+        try:
+            return read_api_key(self._account) == other.last
+        except ConfigError:
+            return False
 
     def begin(self) -> None:
         """Take note, from now on, whether the key stays the same from request to request."""
@@ -98,6 +109,7 @@ class Runtime:
     ledger: Ledger
     poller: Poller
     telemetry: Telemetry
+    told: Told
     key: Key
     window: Window
     close: Callable[[], Awaitable[None]]
@@ -105,18 +117,25 @@ class Runtime:
 
     @classmethod
     def build(
-        cls, settings: Settings, account: Account, shared: Shared, before: Self | None = None
+        cls,
+        settings: Settings,
+        account: Account,
+        shared: Shared,
+        earlier: Mapping[str, Self] = NOBODY,
     ) -> Self:
         """Put the parts of ``account`` together.
 
-        ``before`` is what it was made of before a reload: its tallies go on, and where it asks
-        the same server, a rate limit that is spent stays so.
+        ``earlier`` are the accounts as they were before a reload, by name: the tallies of this
+        one go on, and a rate limit that is spent stays so for the same key at the same server.
         """
         poll = settings.poll
+        before = earlier.get(account.name)
         telemetry = Telemetry(account.name) if before is None else before.telemetry
-        window = Window(shared.clock)
-        if before is not None and before.account.base_url == account.base_url:
-            window = before.window
+        told = Told(account.name, shared.journal) if before is None else before.told
+        key = Key(account)
+        alike = (each for each in earlier.values() if each.account.base_url == account.base_url)
+        windows = (each.window for each in alike if key.is_sent_by(each.key))
+        window = next(windows, None) or Window(shared.clock)
         statuses = tuple(Status(each) for each in account.statuses)
         reasons = Reasons.with_configured(
             [Rule(each.reason_class, each.match) for each in settings.reasons]
@@ -134,7 +153,6 @@ class Runtime:
                 reason_classes=reasons.classes,
             ),
         )
-        key = Key(account)
         http = open_http(timeout=poll.request_timeout, concurrency=poll.concurrency)
         client = Client(
             base_url=account.base_url,
@@ -164,13 +182,12 @@ class Runtime:
             chunk_time=2 * CHUNK * poll.request_timeout / poll.concurrency,
         )
         poller = Poller(
-            name=account.name,
             cycle=cycle,
             ledger=ledger,
             clock=shared.clock,
             pace=pace,
             tally=telemetry,
-            journal=shared.journal,
             key=key,
+            told=told,
         )
-        return cls(account, pace, ledger, poller, telemetry, key, window, http.aclose)
+        return cls(account, pace, ledger, poller, telemetry, told, key, window, http.aclose)

@@ -164,7 +164,7 @@ class Service:
         accounts = {
             account.name: before[account.name]
             if same and account.name in before and before[account.name].account == account
-            else Runtime.build(settings, account, self._shared, before.get(account.name))
+            else Runtime.build(settings, account, self._shared, before)
             for account in settings.accounts
         }
         ended = {name: old for name, old in before.items() if accounts.get(name) is not old}

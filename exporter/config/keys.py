@@ -3,7 +3,8 @@
 It must not keep a key: the file is read again each time, so that a key can be replaced.
 """
 
-from pathlib import Path
+import os
+import stat
 
 from exporter.config.fields import key_fault
 from exporter.config.settings import Account
@@ -34,7 +35,11 @@ def read_key_file(path: str) -> str:
     Raises ValueError with a sentence that quotes neither the key nor the path.
     """
     try:
-        with Path(path).open("rb") as file:
+        # What is no file, a pipe above all, could keep the whole program waiting.
+        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(number, "rb") as file:
+            if not stat.S_ISREG(os.fstat(number).st_mode):
+                raise ValueError("is no regular file; put the API key into one")
             content = file.read(_LONGEST + 1)
     except OSError as exc:
         raise ValueError(f"cannot be read ({exc.strerror}); mend the path or its rights") from None

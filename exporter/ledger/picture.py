@@ -10,7 +10,7 @@ from heapq import nsmallest
 
 from exporter.ledger.book import LATEST, Book
 from exporter.ledger.draft import bucket_name
-from exporter.ledger.model import ENTERED, Event, Metric, Order, Row, SumKey
+from exporter.ledger.model import ENTERED, Event, Metric, Order, Row, Scope, SumKey
 from exporter.ledger.view import (
     DELAY_BUCKETS,
     DURATION_BUCKETS,
@@ -42,6 +42,15 @@ class Frame:
     def shows(self, status: str) -> bool:
         """Tell whether a status is exported."""
         return not self.statuses or status in self.statuses
+
+    def reads(self, scope: Scope) -> bool:
+        """Tell whether new actions are looked for in a list of this scope."""
+        if scope.action_type not in (self.action_types or (None,)):
+            return False
+        if not self.statuses or Status.INTERRUPTED in self.statuses:
+            return scope.status is None
+        # What is in progress is listed whole: its order is of no use, so it is not found out.
+        return scope.status in self.statuses and scope.status is not Status.IN_PROGRESS
 
     def tells(self, event: Event) -> bool:
         """Tell whether an event is of an action that is exported."""
@@ -76,6 +85,7 @@ def draw(book: Book, frame: Frame, now: float) -> AccountView:
         oldest[kind] = min(oldest.get(kind, begun(row)), begun(row))
         stuck[kind] += frame.is_stuck(row, now)
     in_progress = frame.shows(Status.IN_PROGRESS)
+    orders = _orders(book, frame)
     shown = [status for status in ENDED if frame.shows(status)]
     return AccountView(
         name=book.name,
@@ -108,7 +118,8 @@ def draw(book: Book, frame: Frame, now: float) -> AccountView:
             DELAY_BUCKETS,
         ),
         drift=_drift(book, frame),
-        listings=_listings(book),
+        listings=dict.fromkeys(Order, 0) | Counter(orders.values()),
+        orders=orders,
         tracked=book.tracked,
         last_audit=book.audit_at or 0.0,
         in_flight=tuple(
@@ -182,12 +193,13 @@ def _drift(book: Book, frame: Frame) -> dict[str, int]:
     return drift
 
 
-def _listings(book: Book) -> dict[str, int]:
-    orders = dict.fromkeys(map(str, Order), 0)
-    for scope, listing in book.listings.items():
-        # What is in progress is listed whole: its order is of no use, so it is not found out.
-        orders[listing.order] += scope.status is not Status.IN_PROGRESS
-    return orders
+def _orders(book: Book, frame: Frame) -> dict[tuple[str, str], str]:
+    """Return the orders of the lists that are read now; an earlier configuration had others."""
+    return {
+        (scope.action_type or "", scope.status or ""): listing.order.value
+        for scope, listing in book.listings.items()
+        if frame.reads(scope)
+    }
 
 
 def _ended_row(event: Event) -> EndedRow:

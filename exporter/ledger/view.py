@@ -108,7 +108,8 @@ class AccountView:
     never has to know which exist. Keys are label values: ``action_type``,
     ``(action_type, status)``, ``(action_type, reason_class)``.
     ``in_flight`` is oldest first and ``failures`` latest first, each capped at 50 rows.
-    ``listings`` is how many lists the API gives in each order; ``none`` is the one that costs more.
+    ``listings`` is how many lists the API gives in each order, of which ``none`` costs more, and
+    ``orders`` how each one is sorted, by the action type and status it is limited to, or "".
     ``baselined`` is False until the first poll of the account was committed; ``readable`` is
     False as long as the state could not be read: then the figures are no figures, and counters
     at 0 would look like a restart from nothing.
@@ -129,6 +130,7 @@ class AccountView:
     detection_delay: Histogram
     drift: Mapping[str, int]
     listings: Mapping[str, int]
+    orders: Mapping[tuple[str, str], str]
     tracked: int
     last_audit: float
     in_flight: tuple[InFlightRow, ...]

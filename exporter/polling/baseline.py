@@ -12,8 +12,8 @@ from math import inf
 from exporter.ledger.model import Listing, Metric, Order, Scope, SumKey
 from exporter.ledger.view import Status
 from exporter.polling.coverage import Coverage
-from exporter.polling.order import learn, stamps
-from exporter.polling.plan import pages_of
+from exporter.polling.ends import both_ends
+from exporter.polling.order import oldest_unread, stamps
 from exporter.polling.reader import Reader
 from exporter.polling.running import list_running
 from exporter.polling.totals import take_totals
@@ -54,6 +54,9 @@ async def _list_running(reader: Reader, head: Scope) -> None:
     if listing.order is not Order.NONE and listing.frontier is not None:
         # What came after the head was read is new; all before that was there already.
         listing = replace(listing, horizon=listing.frontier)
+    elif listing.horizon is not None:
+        # A clock there that is behind, or said to be, makes nothing new of what was there.
+        listing = replace(listing, horizon=max(listing.horizon, reader.draft.now))
     for _ in range(LISTINGS):
         total = await list_running(reader, head, listing)
         if total is None or len(reader.open_rows(head.action_type)) >= total:
@@ -62,25 +65,22 @@ async def _list_running(reader: Reader, head: Scope) -> None:
 
 async def first_look(reader: Reader, scope: Scope) -> None:
     """Read the ends of a listing: its order, and from when on its actions are known."""
-    pages = {1: await reader.fetch(scope, 1)}
-    first = last = pages[1]
-    total = len(first.actions) if first.total is None else first.total
-    if total > reader.size:
-        number = pages_of(total, reader.size)
-        last = pages[number] = await reader.fetch(scope, number)
-    order = learn(first.actions, last.actions)
-    if order is not Order.NONE and total > reader.size:
-        pages = await _new_end(reader, scope, pages, order)
-    times = stamps(order, (action for page in pages.values() for action in page.actions))
-    newest = max(times, default=None)
+    ends = await both_ends(reader, scope)
+    pages = {1: ends.first_page, ends.last: ends.last_page}
+    total = len(ends.first_page.actions) if ends.first_page.total is None else ends.first_page.total
+    if ends.order is not Order.NONE and total > reader.size:
+        pages = await _new_end(reader, scope, pages, ends.order)
+    kept = [action for number in sorted(pages) for action in pages[number].actions]
+    times, now = stamps(ends.order, kept), reader.time_there()
     if total <= reader.size:
         horizon = None  # all of it is remembered: whatever else turns up is new
-    elif order is Order.NONE:
-        horizon = max(reader.time_there(), newest or 0.0)  # only time tells old from new
+    elif ends.order is Order.NONE:
+        horizon = max([now, *times])  # only time tells old from new
     else:
-        # One that stands further on, by creation or by its last change, was created before this.
-        horizon = min(times, default=reader.draft.now)
-    listing = Listing(order, total, horizon, newest)
+        horizon = min(now, oldest_unread(ends.order, kept))
+    # One that is dated ahead of its time tells nothing of those that come until then.
+    frontier = min(now, max(times)) if times else None
+    listing = Listing(ends.order, total, horizon, frontier)
     reader.draft.listings[scope] = listing
     for number, page in pages.items():
         await reader.take(page, number, listing, placed=scope.status is None, history=True)

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from math import inf
 
 from exporter.ledger.model import Listing, Order, Scope
-from exporter.polling.order import TOLERANCE, contradicts, learn, stamps
+from exporter.polling.ends import both_ends, new_end
+from exporter.polling.order import TOLERANCE, contradicts, stamps
 from exporter.polling.plan import pages_of
 from exporter.polling.reader import Look, Reader
 from exporter.polling.settling import fallen, lowest, settled
@@ -60,7 +61,7 @@ class HeadSearch:
 
     async def run(self) -> Head:
         """Find what is new, and leave the listing in the draft as accounted for."""
-        page, number = await self._new_end()
+        page, number = await new_end(self._reader, self._scope, self._listing)
         if contradicts(self._listing.order, page.actions) and (
             self._listing.order is not Order.NONE or (page.total or 0) > self._listing.accounted
         ):
@@ -79,29 +80,11 @@ class HeadSearch:
                 self._reader.concurrency = width
         return self._settle(before)
 
-    async def _new_end(self) -> tuple[Page, int]:
-        """Ask for the page where new actions appear; one request, or two if the listing shrank."""
-        reader, number = self._reader, 1
-        if self._listing.order is Order.OLDEST:
-            number = max(1, pages_of(self._listing.accounted, reader.size))
-        page = await reader.fetch(self._scope, number)
-        if number > 1 and not page.actions:
-            # Past the end, whatever that is answered with: the first page tells where that is.
-            page, number = await reader.fetch(self._scope, 1), 1
-            if pages_of(page.total or 0, reader.size) > 1:
-                number = pages_of(page.total or 0, reader.size)
-                page = await reader.fetch(self._scope, number)
-        return page, number
-
     async def _learn_anew(self) -> tuple[Page, int]:
         """Find out the order again, from both ends of the listing."""
-        first = last = await self._reader.fetch(self._scope, 1)
-        number = pages_of(first.total or 0, self._reader.size)
-        if number > 1:
-            last = await self._reader.fetch(self._scope, number)
-        order = learn(first.actions, last.actions)
-        self._listing = replace(self._listing, order=order)
-        return (last, number) if order is Order.OLDEST and number > 1 else (first, 1)
+        ends = await both_ends(self._reader, self._scope)
+        self._listing = replace(self._listing, order=ends.order)
+        return ends.new_end
 
     async def _find(self, page: Page, number: int) -> None:
         self._total = page.total
@@ -127,7 +110,7 @@ class HeadSearch:
             if not self._at_bottom(look, goal, edge=True):
                 await self._read_down(2, goal, edge=True)
         if times := stamps(self._listing.order, page.actions):
-            self._listing = replace(self._listing, frontier=max(times))
+            self._found_up_to(max(times))
 
     async def _catch_up(self, page: Page) -> Page:
         """Read and commit what is missing, chunk by chunk from its old end, but for the last."""
@@ -180,7 +163,12 @@ class HeadSearch:
                 await self._commit()
                 uncommitted = 0
         if times := stamps(Order.OLDEST, top.page.actions):
-            self._listing = replace(self._listing, frontier=max(times))
+            self._found_up_to(max(times))
+
+    def _found_up_to(self, time: float) -> None:
+        # One that is dated ahead of its time tells nothing of those that come until then.
+        frontier = min(time, self._reader.time_there())
+        self._listing = replace(self._listing, frontier=frontier)
 
     async def _commit(self) -> None:
         self._reader.draft.listings[self._scope] = self._listing
@@ -230,7 +218,7 @@ class HeadSearch:
             # A page of nothing but news may be of such a list, though nothing shows it yet.
             if not edge or (look.seen.ends_known and news < len(look.page.actions)):
                 return True
-        return not self._news(look) and max(times, default=inf) < floor
+        return not look.seen.new + look.seen.changed and max(times, default=inf) < floor
 
     def _is_last(self, look: Look) -> bool:
         """Tell whether a page is the last of its listing."""

@@ -6,6 +6,8 @@ contradicts the order that was found so far is seen.
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from math import inf
+from statistics import median
 
 from exporter.ledger.model import PLACED, Order
 from exporter.telnyx.wire import Action
@@ -69,6 +71,18 @@ def learn(first_page: Sequence[Action], last_page: Sequence[Action]) -> Order:
     if order is Order.NONE and _shown(updated(first_page), updated(last_page)) is Order.NEWEST:
         return Order.UPDATED
     return order
+
+
+def oldest_unread(order: Order, kept: Sequence[Action]) -> float:
+    """Return a time that all were created before that stand beyond ``kept``, at its older end.
+
+    inf where nothing tells. It is as low as can be, and no single one astray makes it lower.
+    """
+    older = kept[:CLEARLY] if order is Order.OLDEST else kept[-CLEARLY:]
+    times = stamps(order, older)
+    # What stands beyond was created before these were, so before their last changes, too.
+    changes = updated(older)
+    return max(median(times), min(changes, default=-inf)) if times else min(changes, default=inf)
 
 
 def contradicts(order: Order, page: Sequence[Action]) -> bool:

@@ -5,7 +5,8 @@ long that has to wait.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from exporter.clock import Clock
@@ -44,8 +45,8 @@ class Journal(Protocol):
     def not_found(self, account: str, count: int) -> None:
         """Write down that actions are missing in a listing."""
 
-    def list_order(self, account: str, orders: Sequence[str]) -> None:
-        """Write down how the lists of an account are sorted, at first and when that changes."""
+    def list_order(self, account: str, action_type: str, status: str, order: str) -> None:
+        """Write down how a list is sorted, at first and when that changes; "" for all of them."""
 
     def baseline_taken(self, account: str, in_progress: int) -> None:
         """Write down that an account was polled for the first time."""
@@ -74,36 +75,48 @@ class Key(Protocol):
         """Return ``text`` without the key."""
 
 
+@dataclass(slots=True)
+class Told:
+    """What is written down of the account ``name``: some of it only when it changes.
+
+    ``orders`` is how each list was sorted last, by its action type and status.
+    """
+
+    name: str
+    journal: Journal
+    failing: Cause | None = None
+    orders: Mapping[tuple[str, str], str] = field(default_factory=dict)
+
+
 class Poller:
     """Polls one account; nothing that goes wrong leaves `poll` but its cancellation."""
 
     def __init__(
         self,
         *,
-        name: str,
         cycle: Cycle,
         ledger: Ledger,
         clock: Clock,
         pace: Pace,
         tally: Tally,
-        journal: Journal,
         key: Key,
+        told: Told,
     ) -> None:
-        """Keep the parts.
+        """Keep the parts; ``told`` may be of a poller before this one.
 
         ``deadline`` is how many seconds the poll that runs may take, or the next one at least.
         """
-        self._name = name
+        self._name = told.name
         self._cycle = cycle
         self._ledger = ledger
         self._clock = clock
         self._pace = pace
         self._tally = tally
-        self._journal = journal
+        self._journal = told.journal
         self._key = key
-        self._failing: Cause | None = None
+        self._told = told
         self._looks = 0
-        self._orders: tuple[str, ...] = ()
+        self._again = False
         self.deadline = pace.deadline
 
     async def poll(self) -> float:
@@ -128,15 +141,16 @@ class Poller:
             await self._tell_rest()
             return 0.0
         self._tally.poll_succeeded(self._clock.now(), self._clock.monotonic() - started)
-        if self._failing is not None:
-            self._failing = None
+        if self._told.failing is not None:
+            self._told.failing = None
             self._journal.poll_recovered(self._name)
         return 0.0
 
     def try_again(self) -> bool:
         """Let the next poll try the key even if it is a refused one; tells whether it is."""
         self._looks = 0
-        return self._failing is Cause.AUTH
+        self._again = True  # a poll that runs may be refused yet, with the key of before
+        return self._told.failing is Cause.AUTH
 
     def _only_looks(self) -> bool:
         """Tell whether nothing is to be asked, as the key is still the one that was refused."""
@@ -144,6 +158,7 @@ class Poller:
             self._looks -= 1
             return True
         self._looks = 0
+        self._again = False
         self._key.begin()
         return False
 
@@ -170,10 +185,11 @@ class Poller:
             raise DeadlineError(f"the poll took longer than {self.deadline:g} s") from exc
 
     def _note_order(self) -> None:
-        orders = tuple(order for order, count in self._ledger.view.listings.items() if count)
-        if orders != self._orders:
-            self._orders = orders
-            self._journal.list_order(self._name, orders)
+        orders = self._ledger.view.orders
+        for (action_type, status), order in orders.items():
+            if order != self._told.orders.get((action_type, status)):
+                self._journal.list_order(self._name, action_type, status, order)
+        self._told.orders = orders
 
     async def _forget(self) -> None:
         """Forget what is old: piece by piece, as other accounts use the same worker."""
@@ -201,8 +217,8 @@ class Poller:
     def _failed(self, text: str, cause: Cause, started: float) -> None:
         text = self._key.strike_out(text)  # servers, and libraries, quote what they were sent
         self._tally.poll_failed(self._clock.now(), self._clock.monotonic() - started, cause, text)
-        if cause is not self._failing:
-            self._failing = cause
+        if cause is not self._told.failing:
+            self._told.failing = cause
             self._journal.poll_failed(self._name, cause, text)
 
     def _pause(self, exc: ExporterError) -> float:
@@ -211,5 +227,5 @@ class Poller:
             return exc.retry_after
         if isinstance(exc, AuthError):
             # No pause: a key that was replaced in its file has to be noticed meanwhile.
-            self._looks = self._pace.looks
+            self._looks = 0 if self._again else self._pace.looks
         return 0.0

@@ -19,6 +19,7 @@ from exporter.polling.plan import (
     worth_searching,
 )
 from exporter.polling.reader import Look, Reader
+from exporter.polling.settling import fallen_or_not
 
 FOLLOWED = (Status.IN_PROGRESS, "")
 """Statuses of open actions that are followed in each poll; "" where none was told."""
@@ -47,13 +48,18 @@ async def follow(reader: Reader, head: Scope, total: int | None) -> None:
             everything, departed=max(0, running - left), running=left, size=reader.size
         ):
             await _rest_running(reader, head, first, listing)
-    lost = await _locate(reader, head, listing, _unseen(reader, wanted), total)
-    if not listed and lists_cheaper(
-        Plan((), tuple(row.id for row in lost)), running=running, size=reader.size
+    wanted = _unseen(reader, wanted)
+    placed = plan(wanted, listing, size=reader.size, total=total)
+    lost = await _locate(reader, head, listing, wanted, total)
+    strays = {row.id for row in lost}.difference(placed.ids)
+    if listing.order is Order.NEWEST and worth_searching(
+        len(strays), size=reader.size, total=total
     ):
-        # They do not stand where they stood, so it is not creation that sorts the listing.
-        if listing.order is Order.NEWEST:
-            reader.reorder(head, Order.UPDATED)
+        # They do not stand where they stood: it may be changes that sort the listing.
+        reader.reorder(head, Order.UPDATED)
+        lost = await _look_at_top(reader, head, listing, lost)
+    one_by_one = Plan((), tuple(row.id for row in lost))
+    if not listed and lists_cheaper(one_by_one, running=running, size=reader.size):
         await list_running(reader, head, listing)
         lost = _unseen(reader, lost)
     await reader.ask(lost, listing)
@@ -103,10 +109,14 @@ async def _locate(
     reader: Reader, head: Scope, listing: Listing, wanted: Sequence[Row], total: int | None
 ) -> Sequence[Row]:
     """Read the pages where ``wanted`` stand; returns those that were not found there."""
-    steps = plan(wanted, listing, size=reader.size, total=total)
-    for part in _parts(steps.pages, reader.concurrency):
-        await _read(reader, head, part, listing)
-    left = _unseen(reader, wanted)
+    left = wanted
+    for guess in fallen_or_not(listing, total):
+        steps = plan(left, guess, size=reader.size, total=total)
+        for part in _parts(steps.pages, reader.concurrency):
+            await _read(reader, head, part, listing)
+        left = _unseen(reader, left)
+        if not worth_searching(len(left), size=reader.size, total=total):
+            break
     if listing.order in PLACED and total is not None:
         left = await _search(reader, head, listing, left, total)
     return left
@@ -129,6 +139,19 @@ async def _search(
                 break
         if before - len(wanted) < read:
             break  # asking for each of the others is cheaper
+    return wanted
+
+
+async def _look_at_top(
+    reader: Reader, head: Scope, listing: Listing, wanted: Sequence[Row]
+) -> Sequence[Row]:
+    """Read down from the first page while that finds some of ``wanted``; returns the others."""
+    number, held = 1, inf
+    while 0 < len(wanted) < held:
+        held = len(wanted)
+        await _read(reader, head, [number], listing)
+        wanted = _unseen(reader, wanted)
+        number += 1
     return wanted
 
 

@@ -34,6 +34,7 @@ class _Entry:
     task: asyncio.Task[None] | None = None
     job: str | None = None
     watch: asyncio.TimerHandle | None = None
+    hastened: bool = False
 
 
 class Schedule:
@@ -68,8 +69,10 @@ class Schedule:
         self._arm(name, 0.0)
 
     def hasten(self, name: str) -> None:
-        """Poll ``name`` at once, unless a poll of it runs."""
-        if self._entries[name].started is None:
+        """Poll ``name`` at once, or once more when the poll of it that runs has ended."""
+        entry = self._entries[name]
+        entry.hastened = entry.started is not None
+        if not entry.hastened:
             self._arm(name, 0.0)
 
     async def remove(self, name: str) -> None:
@@ -146,4 +149,5 @@ class Schedule:
             entry.started = entry.task = None
             if self._entries.get(name) is entry:
                 rest = started + entry.interval - self._clock.monotonic()
-                self._arm(name, max(0.0, rest, pause))
+                self._arm(name, pause if entry.hastened else max(0.0, rest, pause))
+                entry.hastened = False

@@ -33,6 +33,13 @@ def fallen(listing: Listing, *, last: int | None, total: int | None) -> Listing:
     return _shrunk(listing, to=last)
 
 
+def fallen_or_not(listing: Listing, total: int | None) -> tuple[Listing, ...]:
+    """Return the ways in which places may be counted: a fall may be true, or a total behind."""
+    if total is None or total >= listing.accounted:
+        return (listing,)
+    return listing, _shrunk(listing, to=total)
+
+
 def settled(listing: Listing, *, before: int, last: int | None, total: int | None) -> Listing:
     """Return the listing in agreement with its total: what it has more is written off.
 

@@ -7,7 +7,7 @@ behind not logging them in the first place.
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -69,10 +69,16 @@ class Journal:
         """Tell that the API's total promises actions that its listing does not show."""
         self._log.warning("actions_not_found", account=account, count=count)
 
-    def list_order(self, account: str, orders: Sequence[str]) -> None:
-        """Tell how the lists of an account are sorted; one without order costs requests."""
-        level = logging.WARNING if "none" in orders else logging.INFO
-        self._log.log(level, "list_order_found", account=account, order=",".join(orders))
+    def list_order(self, account: str, action_type: str, status: str, order: str) -> None:
+        """Tell how a list is sorted; one without order costs requests."""
+        self._log.log(
+            logging.WARNING if order == "none" else logging.INFO,
+            "list_order_found",
+            account=account,
+            action_type=action_type or "all",
+            status=status or "all",
+            order=order,
+        )
 
     def baseline_taken(self, account: str, in_progress: int) -> None:
         """Tell that an account was polled for the first time."""

@@ -18,6 +18,10 @@ ROUNDING = 2.0
 """Seconds by which two clocks that agree may seem to differ."""
 
 
+ABSURD = 86_400.0
+"""Seconds from which on a difference is no clock's, but a header's that means nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class RateLimit:
     """What the API last said of its limit.
@@ -50,10 +54,11 @@ def read_rate_limit(headers: Mapping[str, str], now: float) -> RateLimit:
 def read_lead(headers: Mapping[str, str], now: float) -> float:
     """Return by how many seconds the API's clock is ahead of ours; 0 where it does not say.
 
-    Less than ROUNDING is no difference, as `Date` has whole seconds.
+    Less than ROUNDING is no difference, as `Date` has whole seconds; more than ABSURD is none.
     """
     there = _date(headers.get("date", ""))
-    return there - now if there is not None and abs(there - now) > ROUNDING else 0.0
+    lead = there - now if there is not None else 0.0
+    return lead if ROUNDING < abs(lead) < ABSURD else 0.0
 
 
 def _number(text: str | None) -> float | None:

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -76,3 +77,12 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, name: str, why: str)
     assert caught.value.problems == (
         f"account a: api_key_file: cannot be read ({why}); mend the path or its rights",
     )
+
+
+def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
+    """A pipe that nobody writes to would keep the whole program waiting."""
+    pipe = tmp_path / "key"
+    os.mkfifo(pipe)
+    for path in (pipe, Path("/dev/zero")):
+        with pytest.raises(ConfigError, match="is no regular file; put the API key into one"):
+            read_api_key(Account(name="a", api_key_file=str(path)))

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 WITHIN = 420.0
 """Seconds: it rages for some twenty, then waits until the interrupted actions have gone on."""
 
-RUN = ("--minutes", "0.3", "--kills-every", "1.5", "3", "--seed", "3")
+RUN = ("--minutes", "0.3", "--resume-after", "25", "--kills-every", "1.5", "3", "--seed", "3")
 
 
 @pytest.mark.timeout(WITHIN + 30)

@@ -114,16 +114,33 @@ def test_statuses_that_nobody_knows_show_as_other(make_book: Maker, make_frame: 
     assert {status for _, status in filtered} == set(Status)
 
 
-def test_listings_are_counted_by_their_order(make_book: Maker, make_frame: Maker) -> None:
-    """The list of those in progress is always read whole, so its order does not matter."""
+@pytest.mark.parametrize(
+    ("action_types", "statuses", "shown"),
+    [
+        (("enable",), (Status.IN_PROGRESS, Status.FAILED, Status.COMPLETED), (0, 1, 1)),
+        (("enable", "disable"), (Status.FAILED, Status.COMPLETED), (0, 2, 1)),
+        ((), (), (1, 0, 0)),
+        ((), (Status.INTERRUPTED, Status.FAILED), (1, 0, 0)),
+    ],
+)
+def test_the_lists_that_are_read_are_counted_by_their_order(
+    make_book: Maker,
+    make_frame: Maker,
+    action_types: tuple[str, ...],
+    statuses: tuple[Status, ...],
+    shown: tuple[int, ...],
+) -> None:
+    """Neither those of an earlier configuration, nor that of those in progress, read whole."""
     listings = {
+        Scope(None, None): Listing(Order.NEWEST, 5, None),
         Scope("enable", Status.IN_PROGRESS): Listing(Order.NONE, 0, None),
         Scope("enable", Status.FAILED): Listing(Order.NONE, 5, None),
         Scope("enable", Status.COMPLETED): Listing(Order.UPDATED, 5, None),
         Scope("disable", Status.FAILED): Listing(Order.UPDATED, 5, None),
     }
-    view = draw(make_book(listings=listings), make_frame(), 0.0)
-    assert view.listings == {"newest": 0, "oldest": 0, "updated": 2, "none": 1}
+    frame = make_frame(action_types=action_types, statuses=statuses)
+    found = draw(make_book(listings=listings), frame, 0.0).listings
+    assert (found["newest"], found["updated"], found["none"], found["oldest"]) == (*shown, 0)
 
 
 def test_oldest_and_stuck_are_by_type(make_book: Maker, make_frame: Maker, make_row: Maker) -> None:

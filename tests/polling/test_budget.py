@@ -84,6 +84,24 @@ async def test_the_first_poll_is_bounded(
 
 
 @pytest.mark.parametrize("order", ORDERS)
+async def test_a_bulk_that_ends_at_once_costs_its_pages(
+    open_account: OpenAccount, order: Order
+) -> None:
+    """5,000 end between two polls, after other actions have come and ended."""
+    account = open_account(replace(QUIET, history=10_000, order=order))
+    await account.poll()
+    bulk = account.world.create(5_000, bulk=True)
+    await account.poll()
+    for action_id in account.world.create(5_000, bulk=True):
+        account.world.finish(action_id, Status.COMPLETED)
+    await account.poll()
+    for action_id in bulk:
+        account.world.finish(action_id, Status.COMPLETED)
+    assert await account.poll() <= 1 + ceil(5_000 / 250) + 2
+    assert not account.differences()
+
+
+@pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("sequence", ["as created", "mixed"])
 @pytest.mark.parametrize("known", ["before", "since"])
 async def test_a_bulk_that_ends_over_ten_polls_costs_a_twentieth_of_a_request_an_action(

@@ -44,6 +44,7 @@ def view() -> Views:
             detection_delay=Histogram((0,) * (len(DELAY_BUCKETS) + 1), 0.0),
             drift={status.value: 0 for status in Status},
             listings={"newest": 1, "none": 0},
+            orders={("", ""): "newest"},
             tracked=0,
             last_audit=0.0,
             in_flight=(),

@@ -2,8 +2,9 @@ import asyncio
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
-from exporter.config import Log, LogLevel, Reason, State, Web
+from exporter.config import Account, Log, LogLevel, Reason, State, Web
 from exporter.errors import ConfigError
 from exporter.simulator.limiter import Limiter
 from exporter.simulator.settings import QUIET, SimulatorSettings
@@ -11,6 +12,7 @@ from exporter.simulator.settings import QUIET, SimulatorSettings
 FAILED = "telnyx_sim_card_actions_failed_total"
 POLLS = "telnyx_exporter_polls_total"
 UP = "telnyx_up"
+KEY = "KEY-simulated"
 SUCCESSFUL = "telnyx_exporter_config_last_reload_successful"
 
 
@@ -220,13 +222,42 @@ async def test_there_is_no_reload_after_the_stop_has_begun(running: Any) -> None
     assert not running.events("configuration_reloaded")
 
 
-async def test_a_rate_limit_that_is_spent_stays_so(running: Any, settings: Any) -> None:
+@pytest.mark.parametrize("name", ["default", "renamed"])
+async def test_a_rate_limit_that_is_spent_stays_so(running: Any, settings: Any, name: str) -> None:
     """An account that is built anew sends nothing into a window that the one before saw spent."""
     limited = SimulatorSettings(world=QUIET, rate_limit=1, rate_window=600)
     running.simulator.limiter = Limiter(limited)
     await running.until_total(UP, 0)
     served = running.simulator.served
+    running.next = settings({name: running.url}, interval=0.051)
+    assert await running.service.reload() == ()
+    await running.until_total(POLLS, 1 + (await running.total(POLLS) if name == "default" else 0))
+    assert running.simulator.served == served
+
+
+async def test_a_rate_limit_that_is_spent_is_that_of_its_key(running: Any) -> None:
+    """Another key has a limit of its own, and need not wait for the end of the window."""
+    limited = SimulatorSettings(world=QUIET, rate_limit=1, rate_window=600)
+    running.simulator.limiter = Limiter(limited)
+    await running.until_total(UP, 0)
+    running.simulator.limiter = Limiter(SimulatorSettings(world=QUIET))
+    running.simulator.key = "KEY-other"
+    account = Account(name="default", api_key=SecretStr("KEY-other"), base_url=running.url)
+    running.next = running.next.model_copy(update={"accounts": (account,)})
+    assert await running.service.reload() == ()
+    await running.until_total(UP, 1)
+
+
+async def test_what_was_told_before_a_reload_is_not_told_again(running: Any, settings: Any) -> None:
+    """A failure that lasts is one line, and its end is one, though the account is built anew."""
+    running.simulator.key = "KEY-other"
+    await running.until_total(UP, 0)
     running.next = settings({"default": running.url}, interval=0.051)
     assert await running.service.reload() == ()
-    await running.until_total(POLLS, await running.total(POLLS) + 1)
-    assert running.simulator.served == served
+    await running.until_total(POLLS, 2 + await running.total(POLLS))
+    running.simulator.key = KEY
+    running.next = settings({"default": running.url}, interval=0.052)
+    assert await running.service.reload() == ()
+    await running.until_total(UP, 1)
+    for event in ("poll_failed", "poll_recovered", "list_order_found"):
+        assert len(running.events(event)) == 1, event

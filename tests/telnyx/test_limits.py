@@ -111,9 +111,16 @@ def test_the_date_tells_by_how_much_the_clock_there_is_ahead(ahead: int) -> None
     assert read_lead({"date": formatdate(NOW + ahead, usegmt=True)}, NOW) == ahead
 
 
-@pytest.mark.parametrize("date", [None, "", "yesterday", formatdate(NOW - 1), formatdate(NOW + 2)])
+@pytest.mark.parametrize(
+    "date",
+    [
+        *(None, "", "yesterday"),
+        *(formatdate(NOW - 1), formatdate(NOW + 2)),
+        *(formatdate(0), formatdate(NOW - 86_400), formatdate(4e9)),
+    ],
+)
 def test_clocks_that_agree_but_for_rounding_are_one(date: str | None) -> None:
-    """Whole seconds, and an answer that took a moment, are no difference; nor is nonsense."""
+    """Whole seconds, and an answer that took a moment, are no difference; nor is what is absurd."""
     assert read_lead({} if date is None else {"date": date}, NOW) == 0
 
 

@@ -90,6 +90,7 @@ def view() -> Callable[..., AccountView]:
             detection_delay=Histogram((0,) * (len(DELAY_BUCKETS) + 1), 0.0),
             drift={},
             listings={"newest": 1, "none": 0},
+            orders={("", ""): "newest"},
             tracked=0,
             last_audit=0.0,
             in_flight=(),

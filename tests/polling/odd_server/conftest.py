@@ -48,16 +48,18 @@ def as_ever(_path: str, _params: Params) -> None:
 class Server(httpx.AsyncBaseTransport):
     """The API, as a transport: ``items`` in the order in which they were created.
 
-    ``order`` is how they are listed, ``largest_page`` what a page holds at most, told in the meta
-    if ``tells_size``. ``total`` makes the total that is told from the true one, None for no total.
-    ``past_end`` is the HTTP status of pages past the end, None for an empty page. ``answer`` is
-    given the path and the parameters of each request, and may answer in the server's place.
+    ``order`` is how they are listed, unless ``sorting`` says by what; ``largest_page`` is what a
+    page holds at most, told in the meta if ``tells_size``. ``total`` makes the total that is told
+    from the true one, None for no total. ``past_end`` is the HTTP status of pages past the end,
+    None for an empty page. ``answer`` is given the path and the parameters of each request, and
+    may answer in the server's place.
     """
 
     def __init__(self, clock: ManualClock) -> None:
         """Hold no action yet, and be well-behaved."""
         self.items: list[Item] = []
         self.order = Order.NEWEST
+        self.sorting: Callable[[Item], float] | None = None
         self.largest_page = 250
         self.tells_size = True
         self.total: Callable[[int], int | None] = lambda count: count
@@ -138,7 +140,8 @@ class Server(httpx.AsyncBaseTransport):
     def _listed(self) -> list[Item]:
         if self.order is Order.NONE:
             return sorted(self.items, key=lambda item: zlib.crc32(item["id"].encode()))
-        return self.items[::-1] if self.order is Order.NEWEST else self.items
+        listed = self.items[::-1] if self.order is Order.NEWEST else self.items
+        return listed if self.sorting is None else sorted(listed, key=self.sorting)
 
 
 def _passes(item: Item, params: Params) -> bool:

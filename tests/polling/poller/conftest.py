@@ -16,7 +16,7 @@ from exporter.ledger.view import Status
 from exporter.polling.coverage import Coverage
 from exporter.polling.cycle import Cycle
 from exporter.polling.pace import Pace
-from exporter.polling.poller import Poller
+from exporter.polling.poller import Poller, Told
 from exporter.publish.health import Telemetry
 from exporter.publish.journal import QUIET_LIBRARIES, Journal, open_journal
 from exporter.runtime import Key
@@ -101,14 +101,13 @@ class Rig:
     def poller(self, then: Callable[[], None] | None = None) -> Poller:
         """Make a poller; with ``then`` that happens after each action that it tells."""
         return Poller(
-            name="test",
             cycle=self.cycle,
             ledger=self.account.ledger,
             clock=Still(self.account.clock),
             pace=self.pace,
             tally=self.telemetry,
-            journal=self.journal if then is None else Interrupting(self.journal, then),
             key=self.key,
+            told=Told("test", self.journal if then is None else Interrupting(self.journal, then)),
         )
 
     def read_key_from(self, file: Path) -> None:

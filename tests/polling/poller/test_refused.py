@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from exporter.errors import Cause, UnavailableError
+from exporter.errors import AuthError, Cause, UnavailableError
 from exporter.polling.pace import Pace
+from tests.polling.poller.conftest import Inline
 
 Write = Callable[[Path, str], None]
 KEY = "KEY-simulated"
@@ -196,3 +197,25 @@ async def test_another_failure_ends_the_slow_pace(rig: Any, file: Path, after: E
         await _tick(rig, poller)
     assert rig.telemetry.health().up
     assert rig.telemetry.health().polls == 5
+
+
+class Meanwhile(Inline):
+    """A key that never changes; a poll that takes it is one during which something happens."""
+
+    happens: Callable[[], object] = bool
+
+    def begin(self) -> None:
+        """Let it happen."""
+        self.happens()
+
+
+async def test_who_asks_to_try_again_while_a_refused_poll_runs_is_heard(rig: Any) -> None:
+    """The poll that runs may have begun with the key of before: the next one tries."""
+    rig.key = Meanwhile()
+    rig.cycle.errors = [AuthError("HTTP 401")]
+    poller = rig.poller()
+    rig.key.happens = poller.try_again
+    await poller.poll()
+    rig.key.happens = bool
+    await poller.poll()
+    assert rig.telemetry.health().up
