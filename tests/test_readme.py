@@ -114,13 +114,16 @@ def logged() -> list[tuple[str, str, set[str]]]:
     )
     values: dict[str, Any] = {
         "account": "a",
+        "action_type": "all",
         "accounts": ["a"],
         "address": "http://127.0.0.1",
         "cause": Cause.AUTH,
         "count": 1,
         "error": "e",
         "in_progress": 1,
+        "order": "newest",
         "problems": ["p"],
+        "status": "all",
     }
     for kind in EventKind:
         journal.action(an_event(kind))
