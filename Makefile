@@ -13,7 +13,7 @@ LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/uv pip compile --quiet 
 
 .PHONY: help
 help: ## Show the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 .PHONY: demo
 demo: $(VENV)/.run-time ## Run the exporter against a simulated account; no key needed, Ctrl-C ends it
@@ -34,8 +34,14 @@ coverage: $(VENV)/.dev programs ## Run all tests and show the lines and branches
 	$(PYTHON) -m pytest -n auto --cov --cov-report=term-missing:skip-covered
 
 .PHONY: bench
-bench: $(VENV)/.dev ## Run the benchmarks
-	$(PYTHON) -m benchmarks
+bench: $(VENV)/.dev ## Run the benchmarks, or some of them: NAMES="requests scrapes"
+	@$(PYTHON) -m benchmarks $(NAMES)
+
+BASE := HEAD~1
+ROUNDS := 3
+.PHONY: bench-compare
+bench-compare: $(VENV)/.dev ## Compare the benchmarks of BASE=HEAD~1 and of the files as they are, ROUNDS=3
+	@$(PYTHON) -m benchmarks.compare $(BASE) $(NAMES) --rounds $(ROUNDS)
 
 MINUTES := 5
 .PHONY: soak

@@ -1,8 +1,11 @@
-"""One simulated account with the exporter's core on it, in one process and without a network."""
+"""One account with the exporter's core on it, in one process and without a network."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import httpx
+
+from exporter.clock import Clock
 from exporter.ledger.engine import Database
 from exporter.ledger.ledger import Ledger
 from exporter.ledger.picture import Frame
@@ -20,6 +23,16 @@ from exporter.telnyx.http import open_http
 
 UNLIMITED = 1e9
 """Requests a second: no benchmark waits for the rate limiter."""
+
+NAME = "benchmark"
+"""The account's name, unless another is given."""
+
+KEY = SimulatorSettings().key
+"""The key that the simulator takes unless told otherwise."""
+
+PAGE = 250
+CONCURRENCY = 4
+"""As the exporter's settings are by default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,34 +52,56 @@ class Account:
         return self.simulator.served - served
 
 
-def open_account(world: WorldSettings, worker: ThreadPoolExecutor) -> Account:
-    """Open an account whose state is kept in memory."""
-    clock = ManualClock()
+def open_account(
+    world: WorldSettings,
+    worker: ThreadPoolExecutor,
+    *,
+    store: Store | None = None,
+    clock: ManualClock | None = None,
+) -> Account:
+    """Open an account; unless a ``store`` is given, its state is kept in memory."""
+    clock = clock or ManualClock()
     simulator = Simulator(SimulatorSettings(world=world), clock)
     time = WorldClock(clock)
-    client = Client(
-        base_url="http://telnyx.test/v2",
-        key=lambda: simulator.key,
-        http=open_http(timeout=10, concurrency=4, transport=InProcessTransport(simulator)),
-        manners=Manners(timeout=10, rate=UNLIMITED, concurrency=4),
-        observer=Telemetry("benchmark"),
-        clock=time,
+    cycle, ledger = open_core(
+        InProcessTransport(simulator), time, store or Store(Database("sqlite://")), worker
     )
+    return Account(simulator, clock, cycle, ledger)
+
+
+def open_core(
+    transport: httpx.AsyncBaseTransport,
+    clock: Clock,
+    store: Store,
+    worker: ThreadPoolExecutor,
+    *,
+    name: str = NAME,
+    audit_interval: float = 1e9,
+) -> tuple[Cycle, Ledger]:
+    """Put the exporter's core on a ``transport``; audited at the first poll only, unless said."""
     reasons = Reasons.with_configured(())
     ledger = Ledger(
-        name="benchmark",
-        store=Store(Database("sqlite://")),
+        name=name,
+        store=store,
         worker=worker,
         reasons=reasons,
         frame=Frame((), (), {}, 900.0, reasons.classes),
     )
+    client = Client(
+        base_url="http://telnyx.test/v2",
+        key=lambda: KEY,
+        http=open_http(timeout=10, concurrency=CONCURRENCY, transport=transport),
+        manners=Manners(timeout=10, rate=UNLIMITED, concurrency=CONCURRENCY),
+        observer=Telemetry(name),
+        clock=clock,
+    )
     cycle = Cycle(
         client=client,
         ledger=ledger,
-        clock=time,
+        clock=clock,
         coverage=Coverage((), ()),
-        audit_interval=1e9,
-        page_size=250,
-        concurrency=4,
+        audit_interval=audit_interval,
+        page_size=PAGE,
+        concurrency=CONCURRENCY,
     )
-    return Account(simulator, clock, cycle, ledger)
+    return cycle, ledger

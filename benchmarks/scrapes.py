@@ -1,0 +1,170 @@
+"""What a scrape takes, at rest and while catching up, beside prometheus-client's own exposition.
+
+At rest, in this process: drawing and writing the metrics against `generate_latest` on an equal
+registry of native metrics. Over HTTP: the exporter in its own process, polled by nobody else.
+"""
+
+import asyncio
+import random
+import re
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median, quantiles
+
+from prometheus_client import (
+    CollectorRegistry,
+    disable_created_metrics,
+    enable_created_metrics,
+    generate_latest,
+)
+
+from benchmarks.drawing import equal, packed, populated, ratios
+from benchmarks.figures import Figure, Report
+from benchmarks.stage import PLAIN, PROMETHEUS, Stage
+
+ACCOUNTS = (1, 10, 100)
+TYPICAL = 10
+"""The number of accounts for which there are bounds."""
+
+ROUNDS = {1: 40, 10: 15, 100: 3}
+UNSEEN = 40_000
+"""Actions that each account has to catch up with."""
+
+INTERVAL = 5.0
+SECONDS = 12.0
+"""For how long it is scraped, at rest and again while catching up."""
+
+PAUSE = (0.02, 0.06)
+"""Bounds of the pause between two scrapes: so short that there are enough for a percentile."""
+
+LIFE: dict[str, object] = {
+    "rate": 0,
+    "bulk-every": 0,
+    "history": 100_000,
+    "duration": 0.5,
+    "failed": 0.02,
+    "interrupted": 0.01,
+}
+
+_REQUESTS = re.compile(r"^telnyx_exporter_api_requests_total\{[^}]*\} (\S+)", re.MULTILINE)
+_CREATED = re.compile(r"^telnyx_sim_card_actions_created_total\{[^}]*\} (\S+)", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Scrapes:
+    """Seconds that scrapes took: of text, and of OpenMetrics as Prometheus asks for it."""
+
+    text: list[float]
+    packed: list[float]
+
+    def all(self) -> Sequence[float]:
+        """Return both kinds together."""
+        return (*self.text, *self.packed)
+
+
+def measure() -> Report:
+    """Measure; about two and a half minutes."""
+    disable_created_metrics()  # type: ignore[no-untyped-call] # untyped; of them we have none
+    try:
+        figures = [figure for count in ACCOUNTS for figure in _figures(count)]
+    finally:
+        enable_created_metrics()  # type: ignore[no-untyped-call] # untyped
+    return Report(
+        "Scrapes",
+        "A scrape reads what is known and asks Telnyx nothing. Over HTTP, it was the exporter in a "
+        f"process of its own, scraped every {sum(PAUSE) / 2 * 1000:.0f} ms or so in turn for text "
+        "and for OpenMetrics with gzip, as Prometheus asks; this client and the simulated API "
+        "took their share of the same processor. Where there are fewer than a hundred scrapes, "
+        "the 99th percentile is nearly the longest.",
+        tuple(figures),
+    )
+
+
+def _figures(accounts: int) -> list[Figure]:
+    who = f"{accounts} account" if accounts == 1 else f"{accounts} accounts"
+    ratio = 1.5 if accounts == TYPICAL else None
+    most = 50.0 if accounts == TYPICAL else None
+    snapshot = asyncio.run(populated(accounts))
+    theirs = equal(snapshot)
+    figures = [
+        Figure(f"samples, {who}", sum(len(each.samples) for each in theirs.collect()), ""),
+        *(
+            Figure(f"drawing and writing over generate_latest, {what}, {who}", value, "x", ratio)
+            for what, value in asyncio.run(ratios(snapshot, theirs, ROUNDS[accounts])).items()
+        ),
+    ]
+    rest, busy, beside = _served(accounts, theirs)
+    figures += [
+        Figure(f"/metrics over generate_latest, {what}, {who}, at rest", value, "x", ratio)
+        for what, value in {
+            "text": median(rest.text) / beside.text[0],
+            "OpenMetrics with gzip": median(rest.packed) / beside.packed[0],
+        }.items()
+    ]
+    for when, scrapes in (("at rest", rest), ("catching up", busy)):
+        middle, worst = median(scrapes.all()) * 1000, _percentile(scrapes.all()) * 1000
+        bound = most if scrapes is busy else None
+        figures += [
+            Figure(f"/metrics, median, {who}, {when}", middle, "ms", steady=False),
+            Figure(f"/metrics, 99th percentile, {who}, {when}", worst, "ms", bound, steady=False),
+        ]
+    return figures
+
+
+def _served(accounts: int, theirs: CollectorRegistry) -> tuple[Scrapes, Scrapes, Scrapes]:
+    """Scrape an exporter at rest and while it catches up; the third is `generate_latest` beside."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Stage(Path(folder), LIFE, accounts=accounts, interval=INTERVAL) as stage,
+    ):
+        rest = Scrapes([], [])
+        generating: tuple[list[float], list[float]] = ([], [])
+        end = time.monotonic() + SECONDS
+        while time.monotonic() < end:
+            _scrape(stage, rest)
+            for place, call in enumerate((generate_latest, packed)):
+                began = time.perf_counter()
+                call(theirs)
+                generating[place].append(time.perf_counter() - began)
+        beside = Scrapes([median(generating[0])], [median(generating[1])])
+        return rest, _catching_up(stage), beside
+
+
+def _catching_up(stage: Stage) -> Scrapes:
+    """Scrape while there are unseen actions that are being read and none is published yet."""
+    found = Scrapes([], [])
+    end = time.monotonic() + SECONDS + INTERVAL
+    while time.monotonic() < end:
+        stage.control("actions", {"count": UNSEEN, "lives": True})
+        asked, created = _sums(stage.scrape(PLAIN)[1])
+        while (now := _sums(stage.scrape(PLAIN)[1]))[0] <= asked:
+            time.sleep(0.01)
+        while now[1] == created and time.monotonic() < end:
+            now = _sums(_scrape(stage, found))
+    return found
+
+
+def _scrape(stage: Stage, into: Scrapes) -> str:
+    """Scrape in both formats, with pauses; returns the text."""
+    text = ""
+    for headers, kind in ((PROMETHEUS, into.packed), (PLAIN, into.text)):
+        time.sleep(random.uniform(*PAUSE))  # noqa: S311 # keeps it out of step, guards nothing
+        took, text = stage.scrape(headers)
+        kind.append(took)
+    return text
+
+
+def _sums(text: str) -> tuple[float, float]:
+    """Return how many requests were sent, and how many new actions were counted."""
+    return (
+        sum(map(float, _REQUESTS.findall(text))),
+        sum(map(float, _CREATED.findall(text))),
+    )
+
+
+def _percentile(values: Sequence[float]) -> float:
+    """Return the 99th percentile."""
+    return quantiles(values, n=100, method="inclusive")[98]

@@ -1,0 +1,81 @@
+"""Made-up actions, and state files full of them: with ids as random as the API's own.
+
+The rows are written by the ledger's own statements, on a connection that does not sync.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+from sqlalchemy import create_engine, select
+
+from exporter.ledger.draft import Draft
+from exporter.ledger.engine import Database
+from exporter.ledger.reasons import Reasons
+from exporter.ledger.schema import accounts
+from exporter.ledger.store import Store
+from exporter.ledger.transitions import observe
+from exporter.ledger.view import KNOWN_ACTION_TYPES, Status
+from exporter.ledger.writes import write_draft
+from exporter.simulator.reasons import reason_of
+from exporter.telnyx.wire import Action
+
+FILLED = 20_000
+"""Rows that are filled in at once."""
+
+
+def fill(file: Path, name: str, *, rows: int, since: float, rate: float) -> None:
+    """Make a state file with ended actions of an account, in the order in which they came.
+
+    The first came at ``since``, and then ``rate`` of them a second.
+    """
+    url = f"sqlite:///{file}"
+    Store(database := Database(url)).load(name)
+    database.close()
+    engine = create_engine(url)
+    reasons = Reasons.with_configured(())
+    stream = arrivals(Random(3))  # noqa: S311 - nothing to guess
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA synchronous=OFF")
+        connection.exec_driver_sql("PRAGMA cache_size=-2000000")
+        mine = connection.execute(select(accounts.c.id)).scalar_one()
+        for start in range(0, rows, FILLED):
+            draft = Draft(name, reasons, str, since)
+            for number in range(start, start + FILLED):
+                now = since + number / rate
+                action = ended(dated(next(stream), now), now)
+                row = observe(None, action, history=False, now=now).row
+                if row is not None:
+                    draft.rows[row.id] = row
+            draft.added.update(draft.rows)
+            draft.baseline_at = since
+            write_draft(connection, mine, draft, {})
+        connection.commit()
+    engine.dispose()
+
+
+def arrivals(random: Random) -> Iterator[Action]:
+    """Yield new actions, with ids that are as random as the API's."""
+    while True:
+        kind = random.choice(KNOWN_ACTION_TYPES)
+        yield Action(_uuid(random), _uuid(random), kind, Status.IN_PROGRESS.value, None, 0.0, 0.0)
+
+
+def _uuid(random: Random) -> str:
+    text = f"{random.getrandbits(128):032x}"
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-8{text[17:20]}-{text[20:]}"
+
+
+def dated(action: Action, now: float) -> Action:
+    """Return a new action as one that came now."""
+    return Action(action.id, action.sim_card_id, action.action_type, action.status, None, now, now)
+
+
+def ended(action: Action, now: float) -> Action:
+    """End an action as its id says: one in twelve fails, and half as many are interrupted."""
+    roll = int(action.id[-8:], 16) / 2**32
+    status = Status.FAILED if roll < 1 / 12 else Status.COMPLETED
+    status = Status.INTERRUPTED if roll > 23 / 24 else status
+    reason = reason_of(status, int(action.sim_card_id[-8:], 16) / 2**32)
+    same = (action.id, action.sim_card_id, action.action_type)
+    return Action(*same, status.value, reason, action.created_at, now)
