@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import click
 from rich.console import Console
 
+from exporter import interpreter
 from exporter.clock import SystemClock
 from exporter.config import LogFormat, LogLevel, Settings, from_environment, load
 from exporter.demo import demo, welcome
@@ -99,7 +100,7 @@ def run(config_file: Path | None, **flags: Any) -> None:
         finally:
             await service.stop()
 
-    asyncio.run(serve_until_stopped())
+    interpreter.run(serve_until_stopped())
 
 
 @main.command(short_help="Poll every account once and print the result.")

@@ -4,6 +4,7 @@ It builds and takes apart; what runs when is the schedule's matter, and what is 
 service's.
 """
 
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ class Shared:
     worker: ThreadPoolExecutor
     clock: Clock
     journal: Journal
+    trust: ssl.SSLContext
 
 
 class Key:
@@ -153,7 +155,9 @@ class Runtime:
                 reason_classes=reasons.classes,
             ),
         )
-        http = open_http(timeout=poll.request_timeout, concurrency=poll.concurrency)
+        http = open_http(
+            timeout=poll.request_timeout, concurrency=poll.concurrency, trust=shared.trust
+        )
         client = Client(
             base_url=account.base_url,
             key=key,

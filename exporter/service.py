@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from exporter.address import ListenAddress, parse_listen_address
@@ -19,8 +20,10 @@ from exporter.ledger.store import Store
 from exporter.polling.schedule import Schedule
 from exporter.publish.health import Snapshot
 from exporter.publish.journal import Journal
-from exporter.publish.metrics import build_registry
+from exporter.publish.metrics import build_registry, process_metrics
+from exporter.publish.writer import Writer
 from exporter.runtime import Runtime, Shared
+from exporter.telnyx.http import trusted
 from exporter.web.app import create_app
 from exporter.web.server import Server
 from exporter.web.watch import Security
@@ -51,16 +54,17 @@ class Service:
         self._journal = journal
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._store = Store(Database(settings.state.url))
-        self._shared = Shared(self._store, self._worker, clock, journal)
+        self._shared = Shared(self._store, self._worker, clock, journal, trusted())
         self._schedule = Schedule(clock)
         self._reloading = asyncio.Lock()
         self._started = self._stopping = False
         self._reload_successful = True
         self._reload_success_at = clock.now()
-        self.registry = build_registry(self.snapshot, revision=os.environ.get(REVISION, "unknown"))
+        revision = os.environ.get(REVISION, "unknown")
+        self.registry = build_registry(self.snapshot, revision=revision)
         app = create_app(
             snapshot=self.snapshot,
-            registry=self.registry,
+            write=Writer(process_metrics(revision=revision)).write,
             healthy=self._schedule.alive,
             ready=self.ready,
             reload=self.reload,
@@ -117,7 +121,7 @@ class Service:
             return ("the exporter is stopping",)
         async with self._reloading:
             try:
-                settings = self._load()
+                settings = await asyncio.to_thread(self._load)
                 problems = _unchangeable(self._settings, settings)
                 if self._security is not None:
                     problems += self._security.check()
@@ -160,13 +164,7 @@ class Service:
 
         Raises StateError, and nothing has changed, if what is known cannot be read.
         """
-        before, same = self._accounts, _polled_alike(self._settings, settings)
-        accounts = {
-            account.name: before[account.name]
-            if same and account.name in before and before[account.name].account == account
-            else Runtime.build(settings, account, self._shared, before)
-            for account in settings.accounts
-        }
+        before, accounts = self._accounts, await self._built(settings)
         ended = {name: old for name, old in before.items() if accounts.get(name) is not old}
         begun = {name: new for name, new in accounts.items() if before.get(name) is not new}
         for name in ended:
@@ -191,6 +189,20 @@ class Service:
                 self._schedule.hasten(name)
         for old in ended.values():
             await old.close()
+
+    async def _built(self, settings: Settings) -> dict[str, Runtime]:
+        """Return the accounts of new settings: those that these do not touch are as they were."""
+        same = _polled_alike(self._settings, settings)
+        shared = replace(self._shared, trust=await asyncio.to_thread(trusted))
+        accounts: dict[str, Runtime] = {}
+        for account in settings.accounts:
+            before = self._accounts.get(account.name)
+            if before is not None and same and before.account == account:
+                accounts[account.name] = before
+            else:
+                accounts[account.name] = Runtime.build(settings, account, shared, self._accounts)
+                await asyncio.sleep(0)  # one takes a millisecond, and there may be a hundred
+        return accounts
 
     def _poll_from_now(self, name: str, runtime: Runtime) -> None:
         self._schedule.add(

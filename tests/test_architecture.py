@@ -13,7 +13,7 @@ MAX_LINES = 250
 
 LAYERS = (
     {"cli", "__main__"},
-    {"demo"},
+    {"demo", "interpreter"},
     {"service", "runtime", "table"},
     {"web"},
     {"publish"},

@@ -8,6 +8,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import msgspec
 
@@ -28,6 +29,8 @@ from exporter.ledger.view import DELAY_BUCKETS, DURATION_BUCKETS, OTHER, Exempla
 
 INFINITY = "+Inf"
 """The name of the bucket above the last bound."""
+
+_STATUSES = frozenset(Status)
 
 KINDS = {Status.FAILED: EventKind.FAILED, Status.INTERRUPTED: EventKind.INTERRUPTED}
 """The event that an entry into a status is told as; completed is not told."""
@@ -60,6 +63,7 @@ class Draft:
     events: list[Event] = field(default_factory=list)
     listings: dict[Scope, Listing] = field(default_factory=dict)
     positions: dict[str, int] = field(default_factory=dict)
+    classes: dict[str, str] = field(default_factory=dict)
     baseline_at: float | None = None
     audit_at: float | None = None
 
@@ -96,7 +100,7 @@ class Draft:
         # A sum of 0 is written too: it makes the action type known after a restart.
         self.sums[_known(kind, row.status)] += int(counted)
         if transition.created:
-            self.sums[SumKey(Metric.CREATED, kind)] += 1
+            self.sums[_key(Metric.CREATED, kind, "")] += 1
         if transition.entered is not None:
             self._enter(transition.entered, row, kind)
 
@@ -121,22 +125,30 @@ class Draft:
         """Count an entry into a status of ended actions."""
         duration = _span(row.created_at, row.updated_at)
         if status is Status.COMPLETED:
-            self.sums[SumKey(Metric.COMPLETED, kind)] += 1
+            self.sums[_key(Metric.COMPLETED, kind, "")] += 1
         else:
-            name = self.reasons.classify(row.reason)
+            name = self._class(row.reason)
             key = SumKey(ENTERED[status], kind, name)
             self.sums[key] += 1
             self.exemplars[key] = Exemplar(row.id, row.sim_card_id, row.updated_at or self.now)
             self.events.append(self._event(KINDS[status], row, name, duration))
         if duration is not None:
-            bucket = bucket_name(DURATION_BUCKETS, bisect_left(DURATION_BUCKETS, duration))
-            self.sums[SumKey(Metric.DURATION_BUCKET, kind, f"{status}/{bucket}")] += 1
-            self._amount(SumKey(Metric.DURATION_SUM, kind, status), duration)
+            buckets = _buckets(Metric.DURATION_BUCKET, kind, f"{status}/", DURATION_BUCKETS)
+            self.sums[buckets[bisect_left(DURATION_BUCKETS, duration)]] += 1
+            self._amount(_key(Metric.DURATION_SUM, kind, status), duration)
         delay = _span(row.updated_at, self.now)
         if delay is not None:
-            bucket = bucket_name(DELAY_BUCKETS, bisect_left(DELAY_BUCKETS, delay))
-            self.sums[SumKey(Metric.DELAY_BUCKET, "", bucket)] += 1
-            self._amount(SumKey(Metric.DELAY_SUM, ""), delay)
+            buckets = _buckets(Metric.DELAY_BUCKET, "", "", DELAY_BUCKETS)
+            self.sums[buckets[bisect_left(DELAY_BUCKETS, delay)]] += 1
+            self._amount(_key(Metric.DELAY_SUM, "", ""), delay)
+
+    def _class(self, reason: str | None) -> str:
+        """Return the class of a reason, found once for all that give the same."""
+        text = reason or ""
+        name = self.classes.get(text)
+        if name is None:
+            name = self.classes[text] = self.reasons.classify(text)
+        return name
 
     def _amount(self, key: SumKey, value: float) -> None:
         self.amounts[key] = self.amounts.get(key, 0.0) + value
@@ -165,9 +177,26 @@ def resulting_sums(draft: Draft, before: Mapping[SumKey, float]) -> dict[SumKey,
     return after
 
 
+@lru_cache(maxsize=4096)
+def _key(metric: Metric, action_type: str, label: str) -> SumKey:
+    """Return the name of a sum; labels are bounded, so names are."""
+    return SumKey(metric, action_type, label)
+
+
+@lru_cache(maxsize=4096)
+def _buckets(
+    metric: Metric, action_type: str, prefix: str, bounds: tuple[float, ...]
+) -> tuple[SumKey, ...]:
+    """Return the names of a histogram's buckets."""
+    return tuple(
+        SumKey(metric, action_type, prefix + bucket_name(bounds, index))
+        for index in range(len(bounds) + 1)
+    )
+
+
 def _known(kind: str, status: str) -> SumKey:
     """Return the sum that knows of a status; foreign texts share one, as they are no labels."""
-    return SumKey(Metric.KNOWN, kind, status if status in tuple(Status) else OTHER)
+    return _key(Metric.KNOWN, kind, status if status in _STATUSES else OTHER)
 
 
 def _span(start: float | None, end: float | None) -> float | None:

@@ -23,11 +23,11 @@ from exporter.ledger.view import AccountView
 from exporter.ledger.wording import keepable
 from exporter.telnyx.wire import Action
 
-PRUNED_AT_ONCE = 5000
-"""How many actions are forgotten after one poll at most: some 20 ms."""
+PRUNED_AT_ONCE = 500
+"""How many actions are forgotten at once: some 20 ms, as each stands on a page of its own."""
 
-EVENTS_AT_ONCE = 500
-"""How many events are taken from the outbox at once."""
+EVENTS_AT_ONCE = 100
+"""How many events are taken from the outbox, and logged, at once: some 5 ms of the event loop."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -117,7 +117,9 @@ class Ledger:
 
     async def publish(self, now: float) -> None:
         """Draw the view of what is committed, as it is at ``now``."""
-        self._view = await self._in_worker(draw, self.book, self._frame, now)
+        view = await self._in_worker(draw, self.book, self._frame, now)
+        # What is the same stays the same object: what was written of it need not be written anew.
+        self._view = self._view if view == self._view else view
 
     async def note_stuck(self, draft: Draft) -> None:
         """Take those that have become stuck into a unit of work, each once."""
@@ -220,9 +222,13 @@ class Ledger:
         self.book.apply(draft, after)
 
     def _note_stuck(self, draft: Draft) -> None:
-        for row in {**self.book.open, **draft.rows}.values():
-            if row.ended_at is None and not row.stuck and self._frame.is_stuck(row, draft.now):
-                draft.stuck(row)
+        found = [
+            row
+            for row in self.book.open_after(draft).values()
+            if not row.stuck and self._frame.is_stuck(row, draft.now)
+        ]
+        for row in found:
+            draft.stuck(row)
 
     def _forget(self, before: float) -> int:
         count, horizon = self._store.prune(self.book.account_id, before, PRUNED_AT_ONCE)

@@ -54,8 +54,9 @@ listings = Table(
 actions = Table(
     "actions",
     metadata,
-    Column("account_id", Integer, primary_key=True, autoincrement=False),
+    # The first in the key: if the account were, SQLite would find the open ones by reading all.
     Column("id", Text, primary_key=True),
+    Column("account_id", Integer, primary_key=True, autoincrement=False),
     Column("sim_card_id", Text, nullable=False),
     Column("action_type", Text, nullable=False),
     Column("status", Text, nullable=False),

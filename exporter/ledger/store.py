@@ -4,10 +4,11 @@ It must not decide what anything means. Not for the event loop: calls block on t
 Every method raises StateError.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from math import inf, nextafter
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
@@ -193,7 +194,7 @@ def _load(connection: Connection, name: str) -> Book:
             )
             for each in connection.execute(select(listings).where(listings.c.account_id == mine))
         },
-        open={each.id: Row(*each) for each in connection.execute(open_rows)},
+        open=_rows(connection.execute(open_rows)),
         sums={_sum_key(each): each.value for each in kept_sums},
         exemplars={
             _sum_key(each): Exemplar(
@@ -206,6 +207,18 @@ def _load(connection: Connection, name: str) -> Book:
             msgspec.json.decode(body, type=Event) for body in connection.execute(latest).scalars()
         ),
     )
+
+
+def _rows(records: Iterable[Any]) -> dict[str, Row]:
+    """Make rows of records; texts that many of them share are held once."""
+    alike: dict[str, str] = {}
+    rows: dict[str, Row] = {}
+    for record in records:
+        row = Row(*record)
+        row.action_type = alike.setdefault(row.action_type, row.action_type)
+        row.status = alike.setdefault(row.status, row.status)
+        rows[row.id] = row
+    return rows
 
 
 def _sum_key(record: Record[tuple[object, ...]]) -> SumKey:

@@ -15,15 +15,14 @@
 it is seen in it after having been seen in another, so it may enter `interrupted` twice.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 from exporter.ledger.model import Row
 from exporter.ledger.view import ENDED, Status
 from exporter.telnyx.wire import Action
 
 
-@dataclass(frozen=True, slots=True)
-class Transition:
+class Transition(msgspec.Struct, frozen=True, gc=False):
     """What a sighting means: ``row`` is to be remembered (None: as before).
 
     ``entered`` is the status of ended actions that it entered, ``left`` the status that it
@@ -39,6 +38,8 @@ class Transition:
 
 NOTHING = Transition()
 
+_ENDED = {status.value: status for status in ENDED}
+
 
 def is_history(action: Action, horizon: float | None, *, missing: bool = False) -> bool:
     """Tell whether an action nobody knows dates from before the horizon (None: no history).
@@ -53,7 +54,7 @@ def is_history(action: Action, horizon: float | None, *, missing: bool = False) 
 
 def ended(status: str) -> Status | None:
     """Return the status as one of ended actions, or None where the action is open."""
-    return Status(status) if status in ENDED else None
+    return _ENDED.get(status)
 
 
 def observe(

@@ -15,8 +15,8 @@ _UNKEPT = re.compile("[\0\ud800-\udfff]")
 
 def keepable(action: Action) -> Action:
     """Return an action whose texts can be stored and shown, itself where they can."""
-    texts = (action.id, action.sim_card_id, action.action_type, action.status, action.reason or "")
-    if all(text.isprintable() for text in texts):  # the usual case, and the cheap check
+    texts = f"{action.id}{action.sim_card_id}{action.action_type}{action.status}{action.reason}"
+    if texts.isprintable():  # the usual case, and the cheap check
         return action
     return replace(
         action,

@@ -3,16 +3,21 @@
 Rows are written whole: what stood under the same key is replaced. It must not commit.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import islice
+from operator import attrgetter
 
 import msgspec
-from sqlalchemy import Connection, Table, bindparam, delete, insert, update
+from sqlalchemy import Connection, Executable, Table, bindparam, delete, insert, update
 
 from exporter.ledger.draft import Draft
-from exporter.ledger.model import SumKey
+from exporter.ledger.model import Row, SumKey
 from exporter.ledger.schema import accounts, actions, listings, outbox, sums
 
 Values = dict[str, object]
+
+AT_ONCE = 1000
+"""How many rows one statement takes: as dictionaries they need ten times their room."""
 
 
 def write_draft(
@@ -22,7 +27,7 @@ def write_draft(
     mine: Values = {"account_id": account_id}
     replaced = {id_ for id_ in draft.rows if id_ not in draft.added}
     delete_rows(connection, account_id, replaced)
-    _insert(connection, actions, [mine | msgspec.structs.asdict(r) for r in draft.rows.values()])
+    _insert_rows(connection, account_id, draft.rows.values())
     _replace(connection, sums, [mine | _sum_values(draft, key, after[key]) for key in after])
     _replace(
         connection,
@@ -65,7 +70,7 @@ def delete_rows(connection: Connection, account_id: int, ids: Collection[str]) -
         statement = delete(actions).where(
             actions.c.account_id == account_id, actions.c.id == bindparam("gone")
         )
-        connection.execute(statement, [{"gone": id_} for id_ in ids])
+        _in_parts(connection, statement, ({"gone": id_} for id_ in ids))
 
 
 def _sum_values(draft: Draft, key: SumKey, value: float) -> Values:
@@ -79,9 +84,28 @@ def _sum_values(draft: Draft, key: SumKey, value: float) -> Values:
     }
 
 
-def _insert(connection: Connection, table: Table, rows: Sequence[Values]) -> None:
-    if rows:
-        connection.execute(insert(table), rows)
+def _insert_rows(connection: Connection, account_id: int, rows: Iterable[Row]) -> None:
+    """Insert actions, past what prepares values by name: it takes as long as writing them.
+
+    Values are as SQLite's driver takes them, by position: the table's columns are the fields of a
+    row, with the account's behind the first. They are sorted as the table is: at random, each
+    would touch a page of its own.
+    """
+    statement = str(insert(actions).compile(dialect=connection.dialect))
+    left = iter(sorted(rows, key=attrgetter("id")))
+    while part := [msgspec.structs.astuple(row) for row in islice(left, AT_ONCE)]:
+        connection.exec_driver_sql(statement, [(row[0], account_id, *row[1:]) for row in part])
+
+
+def _insert(connection: Connection, table: Table, rows: Iterable[Values]) -> None:
+    _in_parts(connection, insert(table), rows)
+
+
+def _in_parts(connection: Connection, statement: Executable, parameters: Iterable[Values]) -> None:
+    """Execute a statement for each of the parameters, never holding all of them at a time."""
+    left = iter(parameters)
+    while part := list(islice(left, AT_ONCE)):
+        connection.execute(statement, part)
 
 
 def _replace(connection: Connection, table: Table, rows: Sequence[Values]) -> None:

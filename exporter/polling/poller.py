@@ -23,7 +23,7 @@ from exporter.ledger.model import Event
 from exporter.polling.cycle import Cycle
 from exporter.polling.pace import Pace
 
-PRUNES = 20
+PRUNES = 200
 """How often some actions are forgotten after one poll at most: 100,000 in all."""
 
 

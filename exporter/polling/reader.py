@@ -5,7 +5,8 @@ server serves them. It must not decide what to read next.
 """
 
 import asyncio
-from collections.abc import Collection, Coroutine, Sequence
+from collections import ChainMap
+from collections.abc import Collection, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeGuard, TypeVar
 
@@ -99,12 +100,7 @@ class Reader:
 
     def open_rows(self, action_type: str | None) -> dict[str, Row]:
         """Return the open actions (of one type), this unit of work included."""
-        rows = {**self.ledger.book.open, **self.draft.rows}
-        return {
-            id_: row
-            for id_, row in rows.items()
-            if row.ended_at is None and (action_type is None or row.action_type == action_type)
-        }
+        return self.ledger.book.open_after(self.draft, action_type)
 
     async def fetch(self, scope: Scope, number: int) -> Page:
         """Ask for one page, and take nothing of it in yet."""
@@ -168,7 +164,7 @@ class Reader:
             first, step = first_position(listing, page=number, size=self.size, total=page.total)
             sight = replace(sight, first=first, step=step)
         seen = await self.ledger.absorb(self.draft, page.actions, sight)
-        self.seen.update(action.id for action in page.actions)
+        self._saw(page.actions)
         return Look(number, page, seen)
 
     async def read(
@@ -189,12 +185,12 @@ class Reader:
         ids = {action.id for action in strange}
         known = [action for action in actions if action.id not in ids]
         await self.ledger.absorb(self.draft, known, Sight(listing))
-        self.seen.update(action.id for action in known)
+        self._saw(known)
         return strange
 
     async def take_new(self, actions: Sequence[Action]) -> Seen:
         """Take in actions that are new, whenever they were created."""
-        self.seen.update(action.id for action in actions)
+        self._saw(actions)
         return await self.ledger.absorb(self.draft, actions, Sight(ALL_NEW))
 
     async def ask(self, rows: Sequence[Row], listing: Listing) -> None:
@@ -221,6 +217,11 @@ class Reader:
                     if row.id in self._absent:
                         self.draft.vanish(row)
             await self.checkpoint(len(part))
+
+    def _saw(self, actions: Iterable[Action]) -> None:
+        """Note that actions were seen: by the ids that are held anyway, not by copies of them."""
+        held = ChainMap(self.ledger.book.open, self.draft.rows)
+        self.seen.update((held.get(action.id) or action).id for action in actions)
 
     async def _one(self, action_id: str) -> Action | InvalidResponseError | UnavailableError:
         """Ask for one action; an answer that cannot be used concerns this one only."""

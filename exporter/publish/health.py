@@ -109,27 +109,33 @@ class Telemetry:
         self._remaining: float | None = None
         self._sweeps: Counter[str] = Counter()
         self._malformed = 0
+        self._copy: AccountHealth | None = None
 
     def request_done(self, endpoint: str, code: str, seconds: float) -> None:
         """Note one request that was answered with the HTTP status ``code``, or ``error``."""
+        self._copy = None
         self._requests[endpoint, code] += 1
         self._request_duration[endpoint].observe(seconds)
 
     def retrying(self, cause: str) -> None:
         """Note that a request is sent again because of ``cause``."""
+        self._copy = None
         self._retries[cause] += 1
 
     def rate_limit_seen(self, limit: float | None, remaining: float | None) -> None:
         """Note what the API last said of its rate limit; None leaves what was said before."""
+        self._copy = None
         self._limit = self._limit if limit is None else limit
         self._remaining = self._remaining if remaining is None else remaining
 
     def malformed_seen(self, count: int) -> None:
         """Note ``count`` items of a page that could not be read."""
+        self._copy = None
         self._malformed += count
 
     def sweep_started(self, cause: str) -> None:
         """Note a sweep, by its cause."""
+        self._copy = None
         self._sweeps[cause] += 1
 
     def poll_succeeded(self, at: float, seconds: float) -> None:
@@ -144,12 +150,18 @@ class Telemetry:
         self._failures[cause] += 1
 
     def _poll_ended(self, at: float, seconds: float) -> None:
+        self._copy = None
         self._polls += 1
         self._last_poll = at
         self._poll_duration.observe(seconds)
 
     def health(self) -> AccountHealth:
-        """Copy the tallies as they are now."""
+        """Copy the tallies as they are now; the same copy until something else is noted."""
+        if self._copy is None:
+            self._copy = self._copied()
+        return self._copy
+
+    def _copied(self) -> AccountHealth:
         cause, error = self._last if self._last is not None else (None, None)
         return AccountHealth(
             name=self._name,

@@ -11,7 +11,7 @@ It must not keep counts, declare metrics, choose a format or speak HTTP. One acc
 
 import platform
 from collections.abc import Callable, Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import TypeVar
 
 from prometheus_client import (
@@ -46,8 +46,21 @@ def build_registry(snapshot: Callable[[], Snapshot], *, revision: str) -> Collec
     is the revision of the source, or ``unknown``. Nothing is registered globally.
     """
     registry = CollectorRegistry()
-    build = Build(__version__, platform.python_version(), revision)
-    registry.register(SnapshotCollector(snapshot, build))
+    registry.register(SnapshotCollector(snapshot, _build(revision)))
+    return _with_process(registry)
+
+
+def process_metrics(*, revision: str) -> Callable[[Snapshot], Iterator[Metric]]:
+    """Return what draws the metrics that have no account; it may be called on any thread."""
+    registry, build = _with_process(CollectorRegistry()), _build(revision)
+    return lambda snapshot: chain(_of_process(snapshot, build), registry.collect())
+
+
+def _build(revision: str) -> Build:
+    return Build(__version__, platform.python_version(), revision)
+
+
+def _with_process(registry: CollectorRegistry) -> CollectorRegistry:
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
@@ -71,10 +84,14 @@ class SnapshotCollector(Collector):
         snapshot = self._snapshot()
         views = [(view.name, view) for view, _ in snapshot.accounts if view.readable]
         healths = [(health.name, health) for _, health in snapshot.accounts]
-        yield from (_draw(declared, views) for declared in FROM_VIEW)
-        yield from (_draw(declared, healths) for declared in FROM_HEALTH)
-        process = Process(snapshot, self._build)
-        yield from (_draw(declared, [(None, process)]) for declared in FROM_PROCESS)
+        yield from (draw(declared, views) for declared in FROM_VIEW)
+        yield from (draw(declared, healths) for declared in FROM_HEALTH)
+        yield from _of_process(snapshot, self._build)
+
+
+def _of_process(snapshot: Snapshot, build: Build) -> Iterator[Metric]:
+    process = Process(snapshot, build)
+    return (draw(declared, [(None, process)]) for declared in FROM_PROCESS)
 
 
 def _family(name: str, text: str, kind: Kind) -> Metric:
@@ -82,7 +99,8 @@ def _family(name: str, text: str, kind: Kind) -> Metric:
     return Metric(name.removesuffix("_total"), text, kind)
 
 
-def _draw(declared: Declared[_Source], sources: Sequence[tuple[str | None, _Source]]) -> Metric:
+def draw(declared: Declared[_Source], sources: Sequence[tuple[str | None, _Source]]) -> Metric:
+    """Draw one metric from its sources, each with the name of its account, None for none."""
     family = _family(declared.name, declared.help, declared.kind)
     append = family.samples.append
     bounds = [*map(floatToGoString, declared.bounds), "+Inf"]

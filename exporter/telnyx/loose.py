@@ -44,6 +44,8 @@ def mapping(value: object) -> dict[str, Any]:
 def text(value: object) -> str:
     """Return a text, or a number as one; empty for anything else."""
     if isinstance(value, str):
+        if value.isascii():  # the usual case, and the cheap check
+            return value
         # Half a surrogate pair is no text that can be stored or sent on.
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return str(value) if isinstance(value, int | float) else ""

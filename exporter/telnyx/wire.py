@@ -21,6 +21,9 @@ from exporter.telnyx.loose import (
     time,
 )
 
+_USUAL = frozenset({"in-progress", "completed", "failed", "interrupted"})
+"""Statuses that need no rewriting: how nearly all are sent."""
+
 MAX_ID_LENGTH = 200
 """Identifiers longer than this are not identifiers (they are UUIDs of 36 characters)."""
 
@@ -101,7 +104,8 @@ def decode_page(body: bytes) -> Page:
         page = _PAGE.decode(body)
     except UNREADABLE:
         return _decode_loosely(body)
-    actions = tuple(_action(item) for item in page.data if _is_id(item.id))
+    alike: dict[str, str] = {}
+    actions = tuple(_action(item, alike) for item in page.data if _is_id(item.id))
     meta = page.meta or _Meta()
     return Page(
         actions,
@@ -155,20 +159,24 @@ def _decode_loosely(body: bytes) -> Page:
     )
 
 
-def _action(item: _Item) -> Action:
+def _action(item: _Item, alike: dict[str, str]) -> Action:
+    """Make an item an action; ``alike`` holds the texts that many share, so that each is once."""
     status = item.status
     if isinstance(status, _Status):
         value, reason = status.value, status.reason
     else:
         value, reason = status, None
+    kind = item.action_type or ""
+    status = _status(value or "")
+    created = seconds(item.created_at)
     return Action(
         item.id,
         item.sim_card_id or "",
-        item.action_type or "",
-        _status(value or ""),
+        alike.setdefault(kind, kind),
+        alike.setdefault(status, status),
         reason,
-        seconds(item.created_at),
-        seconds(item.updated_at),
+        created,
+        created if item.updated_at == item.created_at else seconds(item.updated_at),
     )
 
 
@@ -200,4 +208,6 @@ def _is_id(value: str) -> bool:
 
 
 def _status(value: str) -> str:
+    if value in _USUAL:
+        return value
     return text(value).strip().lower().replace("_", "-")

@@ -5,7 +5,6 @@ It must not poll, count or read the configuration: all that it shows or starts i
 
 from collections.abc import Awaitable, Callable
 
-from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -13,7 +12,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from exporter.publish.exposition import accepts_gzip, choose_format
+from exporter.publish.exposition import Format, accepts_gzip, choose_format
 from exporter.publish.health import Snapshot
 from exporter.web.page import Page
 from exporter.web.scrapes import Scrapes
@@ -23,18 +22,19 @@ from exporter.web.security import SecurityHeaders, style_source
 def create_app(
     *,
     snapshot: Callable[[], Snapshot],
-    registry: CollectorRegistry,
+    write: Callable[[Snapshot, Format], bytes],
     healthy: Callable[[], bool],
     ready: Callable[[], bool],
     reload: Callable[[], Awaitable[tuple[str, ...]]],
 ) -> ASGIApp:
     """Return the ASGI app with its five routes; any other path is 404.
 
-    ``snapshot``, ``registry``, ``healthy`` and ``ready`` are read on the event loop's thread.
+    ``snapshot``, ``healthy`` and ``ready`` are read on the event loop's thread; ``write`` returns
+    the exposition of a snapshot, on another.
     ``reload`` reads the configuration again and returns its mistakes: none if it now holds.
     """
     page = Page()
-    scrapes = Scrapes(registry)
+    scrapes = Scrapes(snapshot, write)
 
     async def metrics(request: Request) -> Response:
         chosen = choose_format(",".join(request.headers.getlist("accept")))

@@ -5,19 +5,25 @@ figures from before it asked. It must not know what the metrics mean.
 """
 
 import asyncio
+from collections.abc import Callable
+from typing import Generic, TypeVar
 
-from prometheus_client import CollectorRegistry
 from starlette.concurrency import run_in_threadpool
 
-from exporter.publish.exposition import Format, compress, render
+from exporter.publish.exposition import Format, compress
+
+_Taken = TypeVar("_Taken")
 
 
-class Scrapes:
-    """The expositions of one registry."""
+class Scrapes(Generic[_Taken]):
+    """The expositions of one source."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        """Expose ``registry``, which is collected on the event loop's thread."""
-        self._registry = registry
+    def __init__(
+        self, take: Callable[[], _Taken], write: Callable[[_Taken, Format], bytes]
+    ) -> None:
+        """Expose what ``take`` returns, on the event loop's thread; ``write`` runs on another."""
+        self._take = take
+        self._write_out = write
         self._turn = asyncio.Lock()
         self._next: dict[tuple[Format, bool], asyncio.Task[bytes]] = {}
 
@@ -34,8 +40,10 @@ class Scrapes:
         async with self._turn:
             # Who asks from here on is to see what happens from here on.
             del self._next[chosen, zipped]
-            # Gathered here, as tallies belong to this thread; then they are values, and writing
-            # them out, which takes six times as long, may not keep polls and probes waiting.
-            families = list(self._registry.collect())
-            body = await run_in_threadpool(render, families, chosen)
-            return await run_in_threadpool(compress, body) if zipped else body
+            # Taken here, as tallies belong to this thread; then they are values, and drawing and
+            # writing them out may not keep polls and probes waiting.
+            return await run_in_threadpool(self._body, self._take(), chosen, zipped=zipped)
+
+    def _body(self, taken: _Taken, chosen: Format, *, zipped: bool) -> bytes:
+        body = self._write_out(taken, chosen)
+        return compress(body) if zipped else body

@@ -70,6 +70,19 @@ async def test_a_restart_shows_what_was_committed_at_once(
     assert account.ledger.view == before
 
 
+async def test_a_picture_that_did_not_change_stays_the_same_object(
+    open_account: Opener, make_action: Maker
+) -> None:
+    """What was written of it need not be written anew; one that changed is another."""
+    account = open_account()
+    await account.saw(make_action("a"))
+    before = account.ledger.view
+    await account.ledger.publish(121.0)
+    assert account.ledger.view is before
+    await account.saw(make_action("a", "failed"))
+    assert account.ledger.view is not before
+
+
 async def test_what_ended_before_the_baseline_is_history(
     open_account: Opener, make_action: Maker
 ) -> None:

@@ -21,7 +21,8 @@ from exporter.ledger.view import (
     Status,
 )
 from exporter.publish.health import AccountHealth, Snapshot, Telemetry
-from exporter.publish.metrics import build_registry
+from exporter.publish.metrics import process_metrics
+from exporter.publish.writer import Writer
 from exporter.web.app import create_app
 from exporter.web.server import Server
 from exporter.web.watch import Security
@@ -60,7 +61,7 @@ class Operator:
         """Make the app; with ``waits`` its reload does not end by itself."""
         return create_app(
             snapshot=lambda: self.snapshot,
-            registry=build_registry(lambda: self.snapshot, revision="x"),
+            write=Writer(process_metrics(revision="x")).write,
             healthy=lambda: self.healthy,
             ready=lambda: self.ready,
             reload=self.wait if waits else self.reload,

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.core import GaugeMetricFamily
 
-from exporter.publish.exposition import Format
+from exporter.publish.exposition import Format, render
 from exporter.web.scrapes import Scrapes
 
 
@@ -34,15 +34,15 @@ def source() -> Source:
 
 
 @pytest.fixture
-def scrapes(source: Source) -> Scrapes:
+def scrapes(source: Source) -> Scrapes[list[Metric]]:
     """Give the scrapes of a registry of that source."""
     registry = CollectorRegistry()
     registry.register(source)
     source.collected = 0
-    return Scrapes(registry)
+    return Scrapes(lambda: list(registry.collect()), render)
 
 
-async def test_flood_is_written_once(scrapes: Scrapes, source: Source) -> None:
+async def test_flood_is_written_once(scrapes: Scrapes[list[Metric]], source: Source) -> None:
     """Those who ask at the same time get the same exposition."""
     bodies = await asyncio.gather(
         *(scrapes.exposition(Format.TEXT, zipped=False) for _ in range(200))
@@ -51,7 +51,9 @@ async def test_flood_is_written_once(scrapes: Scrapes, source: Source) -> None:
     assert source.collected == 1
 
 
-async def test_who_asks_later_sees_what_is_newer(scrapes: Scrapes, source: Source) -> None:
+async def test_who_asks_later_sees_what_is_newer(
+    scrapes: Scrapes[list[Metric]], source: Source
+) -> None:
     """A request that comes while one is written is not served with what that one saw."""
     first = asyncio.create_task(scrapes.exposition(Format.TEXT, zipped=False))
     while not source.collected:
@@ -62,7 +64,7 @@ async def test_who_asks_later_sees_what_is_newer(scrapes: Scrapes, source: Sourc
     assert b"g 1.0" in await second
 
 
-async def test_formats_are_kept_apart(scrapes: Scrapes) -> None:
+async def test_formats_are_kept_apart(scrapes: Scrapes[list[Metric]]) -> None:
     """Each gets the format and the coding that it asked for."""
     text, zipped, openmetrics = await asyncio.gather(
         scrapes.exposition(Format.TEXT, zipped=False),
@@ -74,7 +76,7 @@ async def test_formats_are_kept_apart(scrapes: Scrapes) -> None:
     assert not text.endswith(b"# EOF\n")
 
 
-async def test_one_failure_is_not_the_next(scrapes: Scrapes, source: Source) -> None:
+async def test_one_failure_is_not_the_next(scrapes: Scrapes[list[Metric]], source: Source) -> None:
     """An error reaches all who waited for it, and nobody after them."""
     source.broken = True
     results = await asyncio.gather(
@@ -85,7 +87,9 @@ async def test_one_failure_is_not_the_next(scrapes: Scrapes, source: Source) -> 
     assert await scrapes.exposition(Format.TEXT, zipped=False)
 
 
-async def test_who_goes_away_does_not_end_it_for_others(scrapes: Scrapes, source: Source) -> None:
+async def test_who_goes_away_does_not_end_it_for_others(
+    scrapes: Scrapes[list[Metric]], source: Source
+) -> None:
     """A cancelled request leaves the exposition to the others who wait for it."""
     first, second = (
         asyncio.create_task(scrapes.exposition(Format.TEXT, zipped=False)) for _ in range(2)

@@ -1,0 +1,26 @@
+"""Set up the Python interpreter for a program that serves for long, and run it.
+
+What is set holds for the whole process, so only a program may do it. It must not know what runs.
+"""
+
+import asyncio
+import gc
+import sys
+from collections.abc import Coroutine
+from typing import Any
+
+SWITCH_SECONDS = 0.001
+"""How long a thread that computes keeps the others waiting, at most; Python's own are 5 ms.
+
+While the ledger's thread computes, each step of a scrape waits for so long.
+"""
+
+
+def run(program: Coroutine[Any, Any, None]) -> None:
+    """Run ``program`` on an event loop of its own until it ends."""
+    sys.setswitchinterval(SWITCH_SECONDS)
+    # What the libraries are made of stays: to look through it again and again would take tens of
+    # milliseconds each time, on whatever thread the collector of garbage strikes.
+    gc.collect()
+    gc.freeze()
+    asyncio.run(program)
