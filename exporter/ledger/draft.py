@@ -133,14 +133,13 @@ class Draft:
             self.exemplars[key] = Exemplar(row.id, row.sim_card_id, row.updated_at or self.now)
             self.events.append(self._event(KINDS[status], row, name, duration))
         if duration is not None:
-            buckets = _buckets(Metric.DURATION_BUCKET, kind, f"{status}/", DURATION_BUCKETS)
+            buckets = _durations(kind, status)
             self.sums[buckets[bisect_left(DURATION_BUCKETS, duration)]] += 1
             self._amount(_key(Metric.DURATION_SUM, kind, status), duration)
         delay = _span(row.updated_at, self.now)
         if delay is not None:
-            buckets = _buckets(Metric.DELAY_BUCKET, "", "", DELAY_BUCKETS)
-            self.sums[buckets[bisect_left(DELAY_BUCKETS, delay)]] += 1
-            self._amount(_key(Metric.DELAY_SUM, "", ""), delay)
+            self.sums[_DELAYS[bisect_left(DELAY_BUCKETS, delay)]] += 1
+            self._amount(_DELAY_SUM, delay)
 
     def _class(self, reason: str | None) -> str:
         """Return the class of a reason, found once for all that give the same."""
@@ -184,14 +183,18 @@ def _key(metric: Metric, action_type: str, label: str) -> SumKey:
 
 
 @lru_cache(maxsize=4096)
-def _buckets(
-    metric: Metric, action_type: str, prefix: str, bounds: tuple[float, ...]
-) -> tuple[SumKey, ...]:
+def _durations(kind: str, status: Status) -> tuple[SumKey, ...]:
     """Return the names of a histogram's buckets."""
-    return tuple(
-        SumKey(metric, action_type, prefix + bucket_name(bounds, index))
-        for index in range(len(bounds) + 1)
-    )
+    count = len(DURATION_BUCKETS) + 1
+    names = (bucket_name(DURATION_BUCKETS, index) for index in range(count))
+    return tuple(SumKey(Metric.DURATION_BUCKET, kind, f"{status}/{name}") for name in names)
+
+
+_DELAYS = tuple(
+    SumKey(Metric.DELAY_BUCKET, "", bucket_name(DELAY_BUCKETS, index))
+    for index in range(len(DELAY_BUCKETS) + 1)
+)
+_DELAY_SUM = SumKey(Metric.DELAY_SUM, "")
 
 
 def _known(kind: str, status: str) -> SumKey:

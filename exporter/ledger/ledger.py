@@ -19,7 +19,7 @@ from exporter.ledger.picture import Frame, draw, empty_view
 from exporter.ledger.reasons import Reasons
 from exporter.ledger.store import Store
 from exporter.ledger.transitions import ended, is_history, observe
-from exporter.ledger.view import AccountView
+from exporter.ledger.view import AccountView, Status
 from exporter.ledger.wording import keepable
 from exporter.telnyx.wire import Action
 
@@ -28,6 +28,9 @@ PRUNED_AT_ONCE = 500
 
 EVENTS_AT_ONCE = 100
 """How many events are taken from the outbox, and logged, at once: some 5 ms of the event loop."""
+
+SETTLED = (Status.COMPLETED, Status.FAILED)
+"""Statuses of actions that are not looked for any more, so that their place does not matter."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -189,7 +192,7 @@ class Ledger:
                 new += found.created
                 spare -= found.created
                 changed += found.left is not None
-            if sight.first is not None:
+            if sight.first is not None and action.status not in SETTLED:
                 _place(draft, action.id, sight.first + sight.step * index)
             ends_known = (known is not None and action.id not in draft.added) or history
         return Seen(new, changed, ends_known)

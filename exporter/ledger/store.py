@@ -11,7 +11,17 @@ from math import inf, nextafter
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    Connection,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy import Row as Record
 
 from exporter.errors import StateError
@@ -27,6 +37,11 @@ IDS_AT_ONCE = 500
 """How many ids one SELECT asks for: SQLite takes at most 999 parameters in old versions."""
 
 ROW_COLUMNS = [actions.c[name] for name in Row.__struct_fields__]
+
+FIND = str(select(*ROW_COLUMNS).where(actions.c.account_id == literal_column("?"))) + (
+    f" AND {actions.c.id} IN"
+)
+"""Finds actions by their ids, as SQLite's driver takes it: the ids follow."""
 
 
 class Store:
@@ -55,11 +70,11 @@ class Store:
         found: dict[str, Row] = {}
         with self._database.transaction() as connection:
             asked = iter(ids)
-            while part := list(islice(asked, IDS_AT_ONCE)):
-                query = select(*ROW_COLUMNS).where(
-                    actions.c.account_id == account_id, actions.c.id.in_(part)
-                )
-                found.update((record.id, Row(*record)) for record in connection.execute(query))
+            while part := tuple(islice(asked, IDS_AT_ONCE)):
+                # Past what expands a list anew each time, which takes longer than finding it.
+                query = FIND + f" ({', '.join('?' * len(part))})"
+                for record in connection.exec_driver_sql(query, (account_id, *part)).all():
+                    found[record[0]] = Row(*record)
         return found
 
     def interrupted(self, account_id: int, action_type: str | None, limit: int) -> list[Row]:

@@ -5,7 +5,6 @@ server serves them. It must not decide what to read next.
 """
 
 import asyncio
-from collections import ChainMap
 from collections.abc import Collection, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeGuard, TypeVar
@@ -220,8 +219,10 @@ class Reader:
 
     def _saw(self, actions: Iterable[Action]) -> None:
         """Note that actions were seen: by the ids that are held anyway, not by copies of them."""
-        held = ChainMap(self.ledger.book.open, self.draft.rows)
-        self.seen.update((held.get(action.id) or action).id for action in actions)
+        known, new = self.ledger.book.open, self.draft.rows
+        self.seen.update(
+            (known.get(action.id) or new.get(action.id) or action).id for action in actions
+        )
 
     async def _one(self, action_id: str) -> Action | InvalidResponseError | UnavailableError:
         """Ask for one action; an answer that cannot be used concerns this one only."""

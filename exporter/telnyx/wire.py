@@ -204,7 +204,9 @@ def _action_from_anything(item: object) -> Action | None:
 
 def _is_id(value: str) -> bool:
     """Tell whether ``value`` can name an action; a damaged text names another one."""
-    return 0 < len(value) <= MAX_ID_LENGTH and value.isprintable() and text(value) == value
+    if not 0 < len(value) <= MAX_ID_LENGTH or not value.isprintable():
+        return False
+    return value.isascii() or text(value) == value
 
 
 def _status(value: str) -> str:
