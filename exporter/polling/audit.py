@@ -6,11 +6,12 @@ may have said in between. What lies outside is exported as drift and corrects th
 counters are never corrected, as they count what was seen.
 """
 
+from asyncio import to_thread
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from exporter.ledger.model import ENTERED, Listing, Metric, Scope, SumKey
+from exporter.ledger.model import ENTERED, Listing, Metric, Row, Scope, SumKey
 from exporter.ledger.view import OTHER, Status
 from exporter.polling.baseline import unlisted
 from exporter.polling.coverage import Coverage
@@ -81,11 +82,7 @@ async def conclude(
             await relist(reader, head, listing, totals.get(head))
         if Status.INTERRUPTED in mine:
             await _read_interrupted(reader, head, listing, totals.get(head))
-        strange = [
-            row
-            for row in reader.open_rows(kind).values()
-            if row.status not in FOLLOWED and row.id not in reader.seen
-        ]
+        strange = await to_thread(_strange, reader, kind)
         await resolve(reader, head, listing, strange[:DEAREST], totals.get(head))
     sweeps = 0
     for (kind, status), count in differences(audit, _books(reader)).items():
@@ -123,6 +120,15 @@ def differences(audit: Audit, after: Books) -> dict[tuple[str, Status], int]:
             low -= sum(n for (_, each), n in came.items() if each is status)
         found[key] = total - min(max(total, low), high)
     return found
+
+
+def _strange(reader: Reader, kind: str | None) -> list[Row]:
+    """Return the open actions in a status that nobody knows, which no poll follows."""
+    return [
+        row
+        for row in reader.open_rows(kind).values()
+        if row.status not in FOLLOWED and row.id not in reader.seen
+    ]
 
 
 async def _read_interrupted(

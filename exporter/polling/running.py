@@ -4,6 +4,7 @@ Those that were not seen at the head are resolved by whatever costs the fewest r
 list of all in progress, the pages of the listing where they stand, or one request each.
 """
 
+from asyncio import to_thread
 from collections.abc import Iterable, Iterator, Sequence
 from math import inf
 
@@ -31,15 +32,14 @@ async def follow(reader: Reader, head: Scope, total: int | None) -> None:
     ``total`` is how many actions it holds, None where the API does not say.
     """
     listing = reader.listing(head)
-    # Statuses that nobody knows are looked at by the audit only.
-    followed = [
-        row for row in reader.open_rows(head.action_type).values() if row.status in FOLLOWED
-    ]
-    wanted = _unseen(reader, followed)
-    if listing is None or not wanted:
+    if listing is None:
         return
-    everything = plan(wanted, listing, size=reader.size, total=total)
+    # A hundred thousand may be in progress: what goes through all of them runs beside the loop.
+    followed = await to_thread(_followed, reader, head)
+    wanted, everything = await to_thread(_planned, reader, followed, listing, total)
     running = len(followed)
+    if not wanted:
+        return
     listed = lists_cheaper(everything, running=running, size=reader.size)
     if listed:
         first = await _first_running(reader, head, listing)
@@ -48,8 +48,7 @@ async def follow(reader: Reader, head: Scope, total: int | None) -> None:
             everything, departed=max(0, running - left), running=left, size=reader.size
         ):
             await _rest_running(reader, head, first, listing)
-    wanted = _unseen(reader, wanted)
-    placed = plan(wanted, listing, size=reader.size, total=total)
+    wanted, placed = await to_thread(_planned, reader, wanted, listing, total)
     lost = await _locate(reader, head, listing, wanted, total)
     strays = {row.id for row in lost}.difference(placed.ids)
     if listing.order is Order.NEWEST and worth_searching(
@@ -111,7 +110,7 @@ async def _locate(
     """Read the pages where ``wanted`` stand; returns those that were not found there."""
     left = wanted
     for guess in fallen_or_not(listing, total):
-        steps = plan(left, guess, size=reader.size, total=total)
+        left, steps = await to_thread(_planned, reader, left, guess, total)
         for part in _parts(steps.pages, reader.concurrency):
             await _read(reader, head, part, listing)
         left = _unseen(reader, left)
@@ -215,6 +214,19 @@ async def _read(
         reader.account(head, look.seen.new)
     await reader.checkpoint(len(looks))
     return looks
+
+
+def _followed(reader: Reader, head: Scope) -> list[Row]:
+    """Return the actions to follow; statuses that nobody knows are looked at by the audit only."""
+    return [row for row in reader.open_rows(head.action_type).values() if row.status in FOLLOWED]
+
+
+def _planned(
+    reader: Reader, rows: Sequence[Row], listing: Listing, total: int | None
+) -> tuple[Sequence[Row], Plan]:
+    """Return those that were not seen yet, and the plan to see them."""
+    wanted = _unseen(reader, rows)
+    return wanted, plan(wanted, listing, size=reader.size, total=total)
 
 
 def _unseen(reader: Reader, rows: Iterable[Row]) -> Sequence[Row]:
