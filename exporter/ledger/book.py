@@ -3,8 +3,9 @@
 It mirrors what is committed and changes by commits only. It must not do I/O.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from exporter.ledger.draft import Draft
 from exporter.ledger.model import Event, EventKind, Listing, Metric, Row, Scope, SumKey
@@ -80,18 +81,16 @@ class Book:
         if draft.audit_at is not None:
             self.audit_at = draft.audit_at
 
-    def open_after(self, draft: Draft, action_type: str | None = None) -> dict[str, Row]:
-        """Return the actions (of one type) that are open once a draft is committed, by their ids.
+    def open_after(self, draft: Draft, action_type: str | None = None) -> Iterator[Row]:
+        """Yield the actions (of one type) that are open once a draft is committed.
 
-        There may be a hundred thousand, and the event loop waits: a plain copy is the fastest.
+        There may be a hundred thousand, so they are not gathered.
         """
-        rows = {**self.open, **draft.rows}
-        for row in draft.rows.values():
-            if row.ended_at is not None:
-                del rows[row.id]
-        if action_type is None:
-            return rows
-        return {id_: row for id_, row in rows.items() if row.action_type == action_type}
+        known = (draft.rows.get(id_, row) for id_, row in self.open.items())
+        new = (row for id_, row in draft.rows.items() if id_ not in self.open)
+        for row in chain(known, new):
+            if row.ended_at is None and action_type in {None, row.action_type}:
+                yield row
 
     def pruned(self, count: int, horizon: float | None) -> None:
         """Take in that ``count`` ended actions were forgotten, the last created at ``horizon``."""

@@ -99,7 +99,7 @@ class Ledger:
         """Read what is kept of the account, unless that is done; publish it if it is a view."""
         if self._session != self._store.session:
             self._book = None
-        await self._in_worker(self._open, now)
+        await self.in_worker(self._open, now)
 
     def begin(self, now: float) -> Draft:
         """Begin a unit of work at ``now``."""
@@ -108,45 +108,47 @@ class Ledger:
 
     async def absorb(self, draft: Draft, actions: Sequence[Action], sight: Sight) -> Seen:
         """Take actions that came into sight into a unit of work."""
-        return await self._in_worker(self._absorb, draft, actions, sight)
+        return await self.in_worker(self._absorb, draft, actions, sight)
 
     async def strangers(self, draft: Draft, actions: Sequence[Action]) -> tuple[Action, ...]:
         """Return those of the actions that nobody knows; nothing is taken in."""
-        return await self._in_worker(self._strangers, draft, actions)
+        return await self.in_worker(self._strangers, draft, actions)
 
     async def commit(self, draft: Draft) -> None:
         """Commit a unit of work; it must not be used any more."""
-        await self._in_worker(self._commit, draft)
+        await self.in_worker(self._commit, draft)
 
     async def publish(self, now: float) -> None:
         """Draw the view of what is committed, as it is at ``now``."""
-        view = await self._in_worker(draw, self.book, self._frame, now)
+        view = await self.in_worker(draw, self.book, self._frame, now)
         # What is the same stays the same object: what was written of it need not be written anew.
         self._view = self._view if view == self._view else view
 
     async def note_stuck(self, draft: Draft) -> None:
         """Take those that have become stuck into a unit of work, each once."""
-        await self._in_worker(self._note_stuck, draft)
+        await self.in_worker(self._note_stuck, draft)
 
     async def interrupted(self, action_type: str | None, limit: int) -> Sequence[Row]:
         """Return interrupted actions (of one type), the latest first."""
-        return await self._in_worker(
+        return await self.in_worker(
             self._store.interrupted, self.book.account_id, action_type, limit
         )
 
     async def forget(self, before: float) -> int:
         """Forget some actions that ended before ``before``; returns how many."""
-        return await self._in_worker(self._forget, before)
+        return await self.in_worker(self._forget, before)
 
     async def unlogged(self) -> tuple[tuple[int, Event], ...]:
         """Return the oldest events that were not logged yet, each with its number."""
-        return await self._in_worker(self._store.pending, self.book.account_id, EVENTS_AT_ONCE)
+        return await self.in_worker(self._store.pending, self.book.account_id, EVENTS_AT_ONCE)
 
     async def logged(self, seqs: Sequence[int]) -> None:
         """Clear events that were logged."""
-        await self._in_worker(self._store.logged, self.book.account_id, seqs)
+        await self.in_worker(self._store.logged, self.book.account_id, seqs)
 
-    async def _in_worker(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def in_worker(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call something that takes long on the ledger's thread, beside the event loop."""
+
         def guarded() -> T:
             try:
                 self._check_session()
@@ -227,7 +229,7 @@ class Ledger:
     def _note_stuck(self, draft: Draft) -> None:
         found = [
             row
-            for row in self.book.open_after(draft).values()
+            for row in self.book.open_after(draft)
             if not row.stuck and self._frame.is_stuck(row, draft.now)
         ]
         for row in found:

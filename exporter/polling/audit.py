@@ -6,7 +6,6 @@ may have said in between. What lies outside is exported as drift and corrects th
 counters are never corrected, as they count what was seen.
 """
 
-from asyncio import to_thread
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -82,7 +81,7 @@ async def conclude(
             await relist(reader, head, listing, totals.get(head))
         if Status.INTERRUPTED in mine:
             await _read_interrupted(reader, head, listing, totals.get(head))
-        strange = await to_thread(_strange, reader, kind)
+        strange = await reader.ledger.in_worker(_strange, reader, kind)
         await resolve(reader, head, listing, strange[:DEAREST], totals.get(head))
     sweeps = 0
     for (kind, status), count in differences(audit, _books(reader)).items():
@@ -126,7 +125,7 @@ def _strange(reader: Reader, kind: str | None) -> list[Row]:
     """Return the open actions in a status that nobody knows, which no poll follows."""
     return [
         row
-        for row in reader.open_rows(kind).values()
+        for row in reader.open_rows(kind)
         if row.status not in FOLLOWED and row.id not in reader.seen
     ]
 

@@ -56,7 +56,7 @@ class HeadSearch:
         self._scope = scope
         self._listing = listing
         self._total: int | None = None
-        open_rows = reader.open_rows(scope.action_type).values() if scope.status else ()
+        open_rows = reader.open_rows(scope.action_type) if scope.status else ()
         self._floor = lowest(listing, scope, (floor, *(row.created_at for row in open_rows)))
 
     async def run(self) -> Head:

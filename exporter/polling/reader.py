@@ -5,7 +5,7 @@ server serves them. It must not decide what to read next.
 """
 
 import asyncio
-from collections.abc import Collection, Coroutine, Iterable, Sequence
+from collections.abc import Collection, Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeGuard, TypeVar
 
@@ -97,8 +97,8 @@ class Reader:
         """Return what is known of a listing, this unit of work included."""
         return self.draft.listings.get(scope) or self.ledger.book.listings.get(scope)
 
-    def open_rows(self, action_type: str | None) -> dict[str, Row]:
-        """Return the open actions (of one type), this unit of work included."""
+    def open_rows(self, action_type: str | None) -> Iterator[Row]:
+        """Yield the open actions (of one type), this unit of work included."""
         return self.ledger.book.open_after(self.draft, action_type)
 
     async def fetch(self, scope: Scope, number: int) -> Page:

@@ -4,7 +4,6 @@ Those that were not seen at the head are resolved by whatever costs the fewest r
 list of all in progress, the pages of the listing where they stand, or one request each.
 """
 
-from asyncio import to_thread
 from collections.abc import Iterable, Iterator, Sequence
 from math import inf
 
@@ -35,8 +34,8 @@ async def follow(reader: Reader, head: Scope, total: int | None) -> None:
     if listing is None:
         return
     # A hundred thousand may be in progress: what goes through all of them runs beside the loop.
-    followed = await to_thread(_followed, reader, head)
-    wanted, everything = await to_thread(_planned, reader, followed, listing, total)
+    followed = await reader.ledger.in_worker(_followed, reader, head)
+    wanted, everything = await reader.ledger.in_worker(_planned, reader, followed, listing, total)
     running = len(followed)
     if not wanted:
         return
@@ -48,7 +47,7 @@ async def follow(reader: Reader, head: Scope, total: int | None) -> None:
             everything, departed=max(0, running - left), running=left, size=reader.size
         ):
             await _rest_running(reader, head, first, listing)
-    wanted, placed = await to_thread(_planned, reader, wanted, listing, total)
+    wanted, placed = await reader.ledger.in_worker(_planned, reader, wanted, listing, total)
     lost = await _locate(reader, head, listing, wanted, total)
     strays = {row.id for row in lost}.difference(placed.ids)
     if listing.order is Order.NEWEST and worth_searching(
@@ -87,7 +86,8 @@ async def _not_listed(reader: Reader, head: Scope, listing: Listing) -> Sequence
     """List all that is in progress; returns the open actions that are not on the list."""
     reader.seen.clear()
     await list_running(reader, head, listing)
-    return _unseen(reader, reader.open_rows(head.action_type).values())
+    rows = reader.open_rows(head.action_type)
+    return await reader.ledger.in_worker(_unseen, reader, rows)
 
 
 async def list_running(reader: Reader, head: Scope, listing: Listing) -> int | None:
@@ -110,7 +110,7 @@ async def _locate(
     """Read the pages where ``wanted`` stand; returns those that were not found there."""
     left = wanted
     for guess in fallen_or_not(listing, total):
-        left, steps = await to_thread(_planned, reader, left, guess, total)
+        left, steps = await reader.ledger.in_worker(_planned, reader, left, guess, total)
         for part in _parts(steps.pages, reader.concurrency):
             await _read(reader, head, part, listing)
         left = _unseen(reader, left)
@@ -218,7 +218,7 @@ async def _read(
 
 def _followed(reader: Reader, head: Scope) -> list[Row]:
     """Return the actions to follow; statuses that nobody knows are looked at by the audit only."""
-    return [row for row in reader.open_rows(head.action_type).values() if row.status in FOLLOWED]
+    return [row for row in reader.open_rows(head.action_type) if row.status in FOLLOWED]
 
 
 def _planned(

@@ -4,7 +4,6 @@ They give the gauges a baseline without reading the history, and tell what the l
 `interrupted` is no filter value: it is what the other statuses leave of the total.
 """
 
-from asyncio import to_thread
 from collections import Counter
 from collections.abc import Sequence
 
@@ -40,7 +39,7 @@ class _NoTotalsError(Exception):
 async def _take(reader: Reader, coverage: Coverage, *, listed: bool) -> Totals:
     wanted = coverage.statuses or tuple(Status)
     types = coverage.action_types or tuple(reader.ledger.book.types)
-    running, strange = await to_thread(_open, reader)
+    running, strange = await reader.ledger.in_worker(_open, reader)
 
     async def ask(kind: str | None) -> dict[Status, int]:
         known = running[kind or ""] if listed else None
@@ -71,7 +70,7 @@ def _open(reader: Reader) -> tuple[Counter[str], Counter[str]]:
     """Count those in progress, and those in a status that nobody knows, by type; "" for all."""
     running: Counter[str] = Counter()
     strange: Counter[str] = Counter()
-    for row in reader.open_rows(None).values():
+    for row in reader.open_rows(None):
         counts = running if row.status == Status.IN_PROGRESS else strange
         counts.update((reader.ledger.book.label(row.action_type), ""))
     return running, strange
