@@ -149,6 +149,9 @@ class Service:
             reload_success_at=self._reload_success_at,
             now=self._clock.now(),
             poll_interval=self._settings.poll.interval,
+            external_links=tuple(
+                (link.name, link.url) for link in self._settings.web.external_links
+            ),
         )
 
     def secrets(self) -> set[str]:

@@ -10,6 +10,7 @@ from exporter.config.load import from_environment, load
 from exporter.config.schema import json_schema
 from exporter.config.settings import (
     Account,
+    ExternalLink,
     Log,
     Poll,
     Reason,
@@ -21,6 +22,7 @@ from exporter.config.settings import (
 
 __all__ = [
     "Account",
+    "ExternalLink",
     "Log",
     "LogFormat",
     "LogLevel",

@@ -130,7 +130,7 @@ def _api_key(value: object) -> SecretStr:
     return SecretStr(value or "")
 
 
-def _account_name(value: object) -> str:
+def _name(value: object) -> str:
     name = text(value)
     if len(name) > _LONGEST_NAME:
         raise mistake(f"is longer than {_LONGEST_NAME} characters; shorten it")
@@ -179,7 +179,8 @@ Rate = Annotated[
     WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, _VARIABLE]}),
 ]
 ApiKey = Annotated[SecretStr, BeforeValidator(_api_key)]
-AccountName = Annotated[str, BeforeValidator(_account_name)]
+AccountName = Annotated[str, BeforeValidator(_name)]
+LinkName = Annotated[str, BeforeValidator(_name)]
 LabelWord = Annotated[str, BeforeValidator(_label_word)]
 StatusName = Annotated[
     str,

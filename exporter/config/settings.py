@@ -15,6 +15,7 @@ from exporter.config.fields import (
     Format,
     LabelWord,
     Level,
+    LinkName,
     LogFormat,
     LogLevel,
     PageSize,
@@ -23,7 +24,7 @@ from exporter.config.fields import (
     StatusName,
 )
 from exporter.config.problems import explain, mistake
-from exporter.config.urls import BaseUrl, FilePath, ListenAddress, StateUrl
+from exporter.config.urls import BaseUrl, FilePath, LinkUrl, ListenAddress, StateUrl
 from exporter.errors import ConfigError
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -111,6 +112,15 @@ class State(BaseModel):
     retention: Duration = Field(default="30d", validate_default=True)
 
 
+class ExternalLink(BaseModel):
+    """A link that the page shows to somewhere else."""
+
+    model_config = _FROZEN
+
+    name: LinkName
+    url: LinkUrl
+
+
 class Web(BaseModel):
     """The HTTP side; ``config_file`` holds TLS and basic auth as in exporter-toolkit."""
 
@@ -118,6 +128,7 @@ class Web(BaseModel):
 
     listen_address: ListenAddress = ":10874"
     config_file: FilePath | None = None
+    external_links: tuple[ExternalLink, ...] = ()
 
 
 class Log(BaseModel):

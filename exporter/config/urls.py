@@ -27,21 +27,35 @@ def text(value: object) -> str:
     return value
 
 
-def _base_url(value: object) -> str:
-    url = text(value)
+def _web_address(url: str, example: str) -> SplitResult:
+    """Return the parts of ``url`` if it is http or https to a host."""
     try:
         parts = urlsplit(url)
-        host = parts.hostname or ""
-        sound = parts.port != 0 and not re.search(r"\s", url)
+        sound = parts.port != 0 and not re.search(r"\s", url) and _is_host(parts.hostname or "")
     except ValueError:
-        parts, host, sound = SplitResult("", "", "", "", ""), "", False
-    if parts.scheme not in {"http", "https"} or not sound or not _is_host(host):
-        raise mistake("is not a web address; write it like https://api.telnyx.com/v2")
+        parts, sound = SplitResult("", "", "", "", ""), False
+    if parts.scheme not in {"http", "https"} or not sound:
+        raise mistake(f"is not a web address; write it like {example}")
+    return parts
+
+
+def _base_url(value: object) -> str:
+    url = text(value)
+    example = "https://api.telnyx.com/v2"
+    parts = _web_address(url, example)
     if parts.username is not None or parts.query or parts.fragment:
-        raise mistake("must not hold a user, a ? or a #; write it like https://api.telnyx.com/v2")
-    if parts.scheme == "http" and not _is_loopback(host):
+        raise mistake(f"must not hold a user, a ? or a #; write it like {example}")
+    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
         raise mistake("would send the API key unencrypted to another host; use https")
     return url.rstrip("/")
+
+
+def _link_url(value: object) -> str:
+    url = text(value)
+    parts = _web_address(url, "https://grafana.example.org/d/uid")
+    if parts.username is not None:
+        raise mistake("holds a user, whom everybody who opens the page would see; remove it")
+    return url
 
 
 def _is_address(host: str) -> bool:
@@ -88,5 +102,6 @@ def _listen_address(value: object) -> str:
 
 FilePath = Annotated[str, BeforeValidator(text)]
 BaseUrl = Annotated[str, BeforeValidator(_base_url)]
+LinkUrl = Annotated[str, BeforeValidator(_link_url)]
 StateUrl = Annotated[str, BeforeValidator(_state_url)]
 ListenAddress = Annotated[str, BeforeValidator(_listen_address)]

@@ -60,7 +60,7 @@ class Snapshot:
     """All that is published, at one instant: what a scrape or a page is drawn from.
 
     ``accounts`` pairs what is committed of each account with how its polls go, in the order
-    of the configuration.
+    of the configuration. ``external_links`` are names and addresses, for the page.
     """
 
     accounts: tuple[tuple[AccountView, AccountHealth], ...]
@@ -68,6 +68,7 @@ class Snapshot:
     reload_success_at: float
     now: float
     poll_interval: float
+    external_links: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(slots=True)

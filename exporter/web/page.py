@@ -15,6 +15,9 @@ from exporter.web.cards import State, arrange
 REFRESH_SECONDS = (5, 60)
 """The page loads itself again after one poll interval, within these bounds."""
 
+RUNBOOKS = "https://github.com/telnyx-sim-exporter/telnyx-sim-exporter/tree/main/docs/runbooks"
+"""Where it says what to do about each alert."""
+
 
 class Page:
     """The page; its template and style are read once."""
@@ -44,6 +47,7 @@ class Page:
             cards=cards,
             # The style is ours and has to arrive as its hash in the headers was taken.
             css=Markup(self.css),  # noqa: S704 # from the package, not from outside
+            links=(("Runbooks", RUNBOOKS), *snapshot.external_links),
             now=snapshot.now,
             poll_interval=snapshot.poll_interval,
             refresh=refresh,

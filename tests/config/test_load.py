@@ -22,7 +22,10 @@ stuck_after: {default: 5m, enable: 1h30m}
 reasons:
   - {class: blocked, match: "(?i)blocked$"}
 state: {url: "sqlite://", retention: 1y}
-web: {listen_address: "127.0.0.1:0", config_file: web.yaml}
+web:
+  listen_address: "127.0.0.1:0"
+  config_file: web.yaml
+  external_links: [{name: Dashboards, url: "http://grafana:3000/d/uid?kiosk"}]
 log: {level: debug, format: json}
 """
 
@@ -56,6 +59,7 @@ def test_a_whole_file_is_read(load_text: Load) -> None:
     assert settings.web.model_dump() == {
         "listen_address": "127.0.0.1:0",
         "config_file": "web.yaml",
+        "external_links": ({"name": "Dashboards", "url": "http://grafana:3000/d/uid?kiosk"},),
     }
     assert (settings.log.level, settings.log.format) == (LogLevel.DEBUG, LogFormat.JSON)
 

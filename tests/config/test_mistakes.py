@@ -191,6 +191,28 @@ DURATION = "write it like 500ms, 15s, 5m, 1h30m or 30d"
             "config.yaml:2: web.config_file: is empty; give it a value",
         ),
         (
+            ACCOUNT + "web:\n  external_links:\n  - {name: a, url: https://h}\n  - {name: b}\n",
+            "config.yaml:5: web.external_links[1].url: is missing; add it",
+        ),
+        (
+            ACCOUNT + "web:\n  external_links:\n  - name: a\n    url: grafana.example.org\n",
+            (
+                "config.yaml:5: web.external_links[0].url: is not a web address; "
+                "write it like https://grafana.example.org/d/uid"
+            ),
+        ),
+        (
+            ACCOUNT + "web:\n  external_links:\n  - {nam: a, name: b, url: https://h}\n",
+            "config.yaml:4: web.external_links[0].nam: unknown key; did you mean name?",
+        ),
+        (
+            ACCOUNT + "web: {external_links: https://h}\n",
+            (
+                "config.yaml:2: web.external_links: must be a list; "
+                "write each item as '- item', or [] for none"
+            ),
+        ),
+        (
             ACCOUNT + "log: {level: verbose}\n",
             "config.yaml:2: log.level: unknown value; use one of debug, info, warning, error",
         ),

@@ -11,6 +11,7 @@ from exporter.config import (
     Poll,
     Settings,
     StuckAfter,
+    Web,
     from_environment,
 )
 from exporter.config.fields import STATUSES
@@ -74,6 +75,7 @@ def test_flags_win_over_the_file(settings: Settings) -> None:
     assert changed.web.model_dump() == {
         "listen_address": "127.0.0.1:9",
         "config_file": "web.yaml",
+        "external_links": (),
     }
     assert (changed.log.level, changed.log.format) == (LogLevel.ERROR, LogFormat.JSON)
     assert changed.model_dump(exclude={"web", "log"}) == settings.model_dump(exclude={"web", "log"})
@@ -176,6 +178,42 @@ def test_other_addresses_are_refused(url: str, why: str) -> None:
     """What is no address, holds more than one, or would leak the key is a mistake."""
     with pytest.raises(ValidationError, match=why):
         Account.model_validate({"api_key": "x", "base_url": url})
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://grafana.example.org/d/uid?var-account=a&var-type=b#panel",
+        "http://grafana:3000",
+        "http://[2001:db8::1]:3000/d/uid",
+    ],
+)
+def test_links_may_lead_anywhere_on_the_web(url: str) -> None:
+    """A link is kept as it is written: no key goes there, and dashboards have parameters."""
+    web = Web.model_validate({"external_links": [{"name": "Dashboards", "url": url}]})
+
+    assert [(link.name, link.url) for link in web.external_links] == [("Dashboards", url)]
+
+
+@pytest.mark.parametrize(
+    ("link", "why"),
+    [
+        ({"name": "a", "url": "javascript:alert(1)"}, "is not a web address"),
+        ({"name": "a", "url": "data:text/html,x"}, "is not a web address"),
+        ({"name": "a", "url": "//grafana.example.org"}, "is not a web address"),
+        ({"name": "a", "url": "/dashboards"}, "is not a web address"),
+        ({"name": "a", "url": "https://"}, "is not a web address"),
+        ({"name": "a", "url": "https://h/a b"}, "is not a web address"),
+        ({"name": "a", "url": "https://h/\x00"}, "holds a control character"),
+        ({"name": "a", "url": "https://u:p@h"}, "holds a user"),
+        ({"name": "", "url": "https://h"}, "is empty"),
+        ({"name": "x" * 65, "url": "https://h"}, "is longer than 64 characters"),
+    ],
+)
+def test_other_links_are_refused(link: dict[str, str], why: str) -> None:
+    """A link can neither run anything in the page nor give a password away."""
+    with pytest.raises(ValidationError, match=why):
+        Web.model_validate({"external_links": [link]})
 
 
 @pytest.mark.parametrize(

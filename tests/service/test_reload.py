@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from exporter.config import Account, Log, LogLevel, Reason, State, Web
+from exporter.config import Account, ExternalLink, Log, LogLevel, Reason, State, Web
 from exporter.errors import ConfigError
 from exporter.simulator.limiter import Limiter
 from exporter.simulator.settings import QUIET, SimulatorSettings
@@ -134,6 +134,17 @@ async def test_new_reasons_hold_from_now_on(running: Any, settings: Any, fail: A
     assert {key: n - before[key] for key, n in after.items() if n != before[key]} == {
         ("default", "enable", "mine"): 2
     }
+
+
+async def test_links_of_the_page_are_taken_over(running: Any, settings: Any) -> None:
+    """A link that is added shows on the page; no account is disturbed for it."""
+    link = ExternalLink(name="Dashboards", url="https://grafana.example.org/d/uid")
+    web = Web(listen_address="127.0.0.1:0", external_links=(link,))
+    assert link.url not in (await running.http.get("/")).text
+    running.next = settings({"default": running.url}, web=web)
+    assert await running.service.reload() == ()
+    assert link.url in (await running.http.get("/")).text
+    assert len(running.events("baseline_taken")) == 1
 
 
 @pytest.mark.parametrize(

@@ -168,6 +168,24 @@ def test_several_accounts_can_be_jumped_to(view: Views, snapshot: Snapshots, up:
     assert {"/metrics", "/-/healthy", "/-/ready"} <= set(links)
 
 
+def test_links_lead_to_runbooks_and_elsewhere(
+    view: Views, snapshot: Snapshots, up: Telemetry
+) -> None:
+    """The runbooks and what is configured stand beside the page's own links, in order."""
+    links = (("My <b>dashboards</b>", 'https://h/d/u?a=1&b="2"'), ("Wiki", "http://wiki/"))
+    read = _read(snapshot((view(), up), external_links=links))
+    outside = [each for each in read.all("a") if (each["href"] or "").startswith("http")]
+    assert [each["href"] for each in outside] == [
+        "https://github.com/telnyx-sim-exporter/telnyx-sim-exporter/tree/main/docs/runbooks",
+        'https://h/d/u?a=1&b="2"',
+        "http://wiki/",
+    ]
+    assert {each["rel"] for each in outside} == {"noopener noreferrer"}
+    words = ("Runbooks", "My <b>dashboards</b>", "Wiki")
+    assert [word for word in words if word in read.text] == [*words]
+    assert read.all("b") == []
+
+
 def test_tables_and_times_are_readable_by_machines(
     snapshot: Snapshots, busy: AccountView, up: Telemetry
 ) -> None:
