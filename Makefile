@@ -19,6 +19,16 @@ help: ## Show the targets
 demo: $(VENV)/.run-time ## Run the exporter against a simulated account; no key needed, Ctrl-C ends it
 	@$(VENV)/bin/telnyx-sim-exporter demo
 
+FASTER := 1
+.PHONY: demo-stack
+demo-stack: $(VENV)/.run-time ## Run the demo with Prometheus and Alertmanager; FASTER=20 hurries the rules
+	@scripts/programs.sh prometheus prometheus-alertmanager
+	@$(PYTHON) -m demo_stack --faster $(FASTER)
+
+.PHONY: dashboards
+dashboards: $(VENV)/.dev ## Write the Grafana dashboards anew
+	@$(PYTHON) -m dashboards
+
 .PHONY: test
 test: lint programs ## Run the linters and all tests
 	$(PYTHON) -m pytest -n auto

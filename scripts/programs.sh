@@ -1,14 +1,20 @@
 #!/bin/sh
-# Install the system programs that the tests drive, where they are missing and apt-get may.
-# It never fails: a test whose program is missing says so (it is skipped; where CI is set, it fails).
+# Install the system programs that the tests drive, where they are missing and apt-get may:
+# programs.sh [PACKAGE...], all of them or those of these Debian packages.
+# It never fails: who needs a missing program says so (a test is skipped; where CI is set, it fails).
 set -eu
 
+wanted=" $* "
 packages=
 
 # need PACKAGE NAME...: its Debian package, and the names that the program goes by
 need() {
     package=$1
     shift
+    case "$wanted" in
+    "  " | *" $package "*) ;;
+    *) return 0 ;;
+    esac
     for name in "$@"; do
         if command -v "$name" >/dev/null 2>&1; then
             return 0
@@ -32,4 +38,4 @@ need prometheus-alertmanager amtool
 # Package names hold no spaces: the list is split on purpose.
 # shellcheck disable=SC2086
 "$(dirname "$0")/apt-install.sh" $packages ||
-    echo "Some tests need system programs that are missing; to install them: apt-get install $packages" >&2
+    echo "Some system programs are missing; to install them: apt-get install $packages" >&2

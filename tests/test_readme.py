@@ -11,6 +11,7 @@ from typing import Any
 import bcrypt
 import pytest
 import structlog
+import yaml
 from structlog.testing import LogCapture
 
 from exporter.cli import main
@@ -236,3 +237,15 @@ def test_pictures_are_modest() -> None:
         content = picture.read_bytes()
         assert content.startswith(b"\x89PNG")
         assert len(content) < LARGEST_PICTURE
+
+
+def test_alerts_are_those_of_the_rules() -> None:
+    """Every alert is listed with its severity, its summary and its runbook."""
+    rules = ROOT / "helm/telnyx-sim-exporter/files/rules"
+    groups = [g for f in rules.glob("*.yaml") for g in yaml.safe_load(f.read_text())["groups"]]
+    alerts = [rule for group in groups for rule in group["rules"] if "alert" in rule]
+    assert alerts
+    for rule in alerts:
+        name, summary = rule["alert"], rule["annotations"]["summary"]
+        row = f"| [`{name}`](docs/runbooks/{name}.md) | {rule['labels']['severity']} | {summary} |"
+        assert row in README, row

@@ -1,0 +1,179 @@
+"""What both dashboards share: variables, annotations, links, and where a panel stands.
+
+It must not know what the panels show.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from grafana_foundation_sdk.builders import dashboard as build
+from grafana_foundation_sdk.cog.builder import Builder
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models import dashboard as model
+
+from dashboards.panels import DATASOURCE, Panel
+from dashboards.queries import of_account, of_exporter
+
+WIDTH = 24
+"""Columns of Grafana's grid."""
+
+TAG = "telnyx-sim-exporter"
+RUNBOOKS = "https://github.com/telnyx-sim-exporter/telnyx-sim-exporter/tree/main/docs/runbooks"
+
+# As Grafana writes it itself: 1 is the kind of query that lists the values of a label.
+_VALUES_OF_A_LABEL = {"qryType": 1, "refId": "PrometheusVariableQueryEditor-VariableQuery"}
+_ALL = model.VariableOption(selected=True, text="All", value="$__all")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Panels side by side, of equal height, each with its width."""
+
+    height: int
+    panels: Sequence[tuple[int, Panel]]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Lines of panels under a heading; the first one of a dashboard needs none."""
+
+    title: str
+    lines: Sequence[Line]
+
+
+def dashboard(uid: str, title: str, description: str, *, types: bool) -> build.Dashboard:
+    """Begin a dashboard that has everything but panels; ``types``: it can be limited to some."""
+    board = (
+        build.Dashboard(title)
+        .uid(uid)
+        .description(description)
+        .tags([TAG])
+        .readonly()
+        .time("now-6h", "now")
+        .refresh("1m")
+        .tooltip(model.DashboardCursorSync.CROSSHAIR)
+        .with_variable(_datasource())
+        .with_variable(_variable("job", "Job", "telnyx_exporter_build_info"))
+        .with_variable(_variable("instance", "Instance", 'telnyx_exporter_build_info{job=~"$job"}'))
+        .with_variable(_variable("account", "Account", of_exporter("telnyx_up")))
+        .annotation(_RESTARTS)
+        .annotation(_DEPLOYS)
+        .link(_others())
+        .link(_runbooks())
+    )
+    if types:
+        board.with_variable(
+            _variable("action_type", "Action type", of_account("telnyx_sim_card_actions"))
+        )
+    return board
+
+
+def place(board: build.Dashboard, sections: Sequence[Section]) -> build.Dashboard:
+    """Put panels on a dashboard, line by line.
+
+    A panel's id is the number of its section and its own within that, so that links to a panel
+    outlive changes in other sections.
+    """
+    y = 0
+    for number, section in enumerate(sections, 1):
+        if section.title:
+            grid = model.GridPos(h=1, w=WIDTH, x=0, y=y)
+            board.with_row(build.Row(section.title).id(number * 100).grid_pos(grid))
+            y += 1
+        ident = number * 100
+        for line in section.lines:
+            x = 0
+            for width, panel in line.panels:
+                ident += 1
+                panel.id(ident).grid_pos(model.GridPos(h=line.height, w=width, x=x, y=y))
+                # Each kind of panel is its own class there, with nothing in common.
+                board.with_panel(cast("Any", panel))
+                x += width
+            y += line.height
+    return board
+
+
+def as_json(board: build.Dashboard) -> str:
+    """Give the text of the file that Grafana reads."""
+    return json.dumps(board.build(), cls=JSONEncoder, indent=2, sort_keys=True) + "\n"
+
+
+def _others() -> build.DashboardLink:
+    link = build.DashboardLink("Telnyx SIM exporter").type(model.DashboardLinkType.DASHBOARDS)
+    return link.tags([TAG]).include_vars(include_vars=True).keep_time(keep_time=True)
+
+
+def _runbooks() -> build.DashboardLink:
+    link = build.DashboardLink("Runbooks").type(model.DashboardLinkType.LINK)
+    return link.url(RUNBOOKS).target_blank(target_blank=True)
+
+
+def _datasource() -> build.DatasourceVariable:
+    return build.DatasourceVariable("datasource").label("Data source").type("prometheus")
+
+
+def _variable(label: str, title: str, series: str) -> build.QueryVariable:
+    """Make a variable of the values that a label has; all of them unless some are chosen."""
+    return (
+        build.QueryVariable(label)
+        .label(title)
+        .datasource(DATASOURCE)
+        .query({"query": f"label_values({series}, {label})", **_VALUES_OF_A_LABEL})
+        .refresh(model.VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .sort(model.VariableSort.ALPHABETICAL_ASC)
+        .multi(multi=True)
+        .include_all(include_all=True)
+        .all_value(".+")
+        .current(_ALL)
+    )
+
+
+class _Annotation(model.AnnotationQuery):
+    """An annotation whose text is told too, which the library leaves out."""
+
+    text = ""
+
+    def to_json(self) -> dict[str, object]:
+        """Give the form of the file; 60 s is the least step that Grafana knows here."""
+        words = {"titleFormat": self.name, "textFormat": self.text, "step": "60s"}
+        return {**super().to_json(), **words}
+
+
+@dataclass(frozen=True, slots=True)
+class _Marks(Builder[model.AnnotationQuery]):
+    """Marks at the times at which a query yields something."""
+
+    name: str
+    expr: str
+    text: str
+    colour: str
+
+    def build(self) -> model.AnnotationQuery:
+        """Build it."""
+        made = _Annotation(
+            name=self.name, datasource=DATASOURCE, expr=self.expr, icon_color=self.colour
+        )
+        made.text = self.text
+        return made
+
+
+# Not changes(), which does not see a restart that comes with another instance label.
+_RESTARTS = _Marks(
+    name="Restarts",
+    expr=f"time() - {of_exporter('process_start_time_seconds')} < 120",
+    text="{{instance}} started",
+    colour="blue",
+)
+
+_BUILD = of_exporter("telnyx_exporter_build_info")
+_DEPLOYS = _Marks(
+    name="Deploys",
+    expr=(
+        f"count by (job, version, revision) ({_BUILD}) unless on (job, version, revision) "
+        f"count by (job, version, revision) (last_over_time({_BUILD}[10m] offset 2m))"
+    ),
+    text="version {{version}}, revision {{revision}}",
+    colour="purple",
+)

@@ -1,0 +1,22 @@
+"""The series of the exporter's own health, and how they are named."""
+
+from dashboards.queries import (
+    of_account,
+    of_exporter,
+)
+
+SCRAPED = of_exporter("up")
+RELOADED = of_exporter("telnyx_exporter_config_last_reload_successful")
+UP = of_account("telnyx_up")
+LAST_SUCCESS = of_account("telnyx_exporter_last_success_timestamp_seconds")
+LAST_AUDIT = of_account("telnyx_exporter_last_audit_timestamp_seconds")
+DRIFT = of_account("telnyx_exporter_ledger_drift")
+FAILURES = of_account("telnyx_exporter_poll_failures_total")
+POLLS = of_account("telnyx_exporter_polls_total")
+POLL_BUCKETS = of_account("telnyx_exporter_poll_duration_seconds_bucket")
+REQUESTS = of_account("telnyx_exporter_api_requests_total")
+REQUEST_BUCKETS = of_account("telnyx_exporter_api_request_duration_seconds_bucket")
+DELAY_BUCKETS = of_account("telnyx_sim_card_action_detection_delay_seconds_bucket")
+
+EACH = ("instance", "account")
+NAMED = "{{account}} on {{instance}}"

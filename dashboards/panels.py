@@ -1,0 +1,232 @@
+"""The kinds of panels that the dashboards are made of, each told by title, question and queries.
+
+It must not know metrics, or where on a dashboard a panel stands (that is `board`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from string import ascii_uppercase
+from typing import TypeVar
+
+from grafana_foundation_sdk.builders import common as build_common
+from grafana_foundation_sdk.builders import heatmap, stat, statetimeline, table, timeseries
+from grafana_foundation_sdk.builders.dashboard import ThresholdsConfig
+from grafana_foundation_sdk.builders.prometheus import Dataquery
+from grafana_foundation_sdk.models import common
+from grafana_foundation_sdk.models import dashboard as model
+from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
+from grafana_foundation_sdk.models.prometheus import PromQueryFormat
+
+DATASOURCE = model.DataSourceRef(type_val="prometheus", uid="${datasource}")
+
+GOOD, WARN, BAD, PLAIN = "green", "orange", "red", "text"
+
+Panel = stat.Panel | timeseries.Panel | heatmap.Panel | statetimeline.Panel | table.Panel
+
+_Panel = TypeVar(
+    "_Panel", stat.Panel, timeseries.Panel, heatmap.Panel, statetimeline.Panel, table.Panel
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What every panel says of itself: a title, what it answers, and the unit of its values."""
+
+    title: str
+    description: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A query and what its series are called; ``exemplars`` asks for those of the samples."""
+
+    expr: str
+    legend: str = ""
+    exemplars: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table: its query, its unit, and the value from which on it is coloured."""
+
+    name: str
+    expr: str
+    unit: str = "short"
+    alarm: float | None = None
+    colour: str = WARN
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """The colours of a figure: ``first``, and others from a value on."""
+
+    first: str = PLAIN
+    steps: Sequence[tuple[float, str]] = field(default=())
+
+    def thresholds(self) -> ThresholdsConfig:
+        """Give it in the form of Grafana, in which the lowest has no value."""
+        steps = [model.Threshold(None, self.first)]
+        steps += [model.Threshold(value, colour) for value, colour in self.steps]
+        return ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps(steps)
+
+
+def figure(head: Head, expr: str, scale: Scale, *, nothing: str, decimals: int = 0) -> stat.Panel:
+    """Make one figure, of now or of all the time shown; ``nothing`` stands where there is none."""
+    panel = _start(stat.Panel(), head, [_now(Query(expr))])
+    return (
+        panel.decimals(decimals)
+        .no_value(nothing)
+        .thresholds(scale.thresholds())
+        .color_mode(common.BigValueColorMode.BACKGROUND)
+        .graph_mode(common.BigValueGraphMode.NONE)
+        .reduce_options(build_common.ReduceDataOptions().calcs(["lastNotNull"]))
+    )
+
+
+def word(head: Head, query: Query, words: dict[str, tuple[str, str]] | None = None) -> stat.Panel:
+    """Make a word: the name of the series, or the word and the colour for its value."""
+    named = common.BigValueTextMode.VALUE if words else common.BigValueTextMode.NAME
+    panel = _start(stat.Panel(), head, [_now(query)])
+    return (
+        panel.text_mode(named)
+        .no_value("no data")
+        .mappings(_mappings(words or {}))
+        .thresholds(Scale().thresholds())
+        .color_mode(common.BigValueColorMode.BACKGROUND)
+        .graph_mode(common.BigValueGraphMode.NONE)
+        .reduce_options(build_common.ReduceDataOptions().calcs(["lastNotNull"]))
+    )
+
+
+def lines(
+    head: Head, *queries: Query, decimals: int | None = None, signed: bool = False
+) -> timeseries.Panel:
+    """Make lines over time, with the latest and the highest value of each in the legend.
+
+    They begin at 0 unless they are ``signed``.
+    """
+    panel = _start(timeseries.Panel(), head, [_over_time(query) for query in queries])
+    if decimals is not None:
+        panel.decimals(decimals)
+    if not signed:
+        panel.min(0)
+    legend = build_common.VizLegendOptions().show_legend(show_legend=True).calcs(["last", "max"])
+    tooltip = build_common.VizTooltipOptions().mode(common.TooltipDisplayMode.MULTI)
+    return (
+        panel.line_width(1)
+        .fill_opacity(8)
+        .show_points(common.VisibilityMode.AUTO)
+        .legend(
+            legend.display_mode(common.LegendDisplayMode.TABLE)
+            .placement(common.LegendPlacement.BOTTOM)
+            .sort_by("Max")
+            .sort_desc(sort_desc=True)
+        )
+        .tooltip(tooltip.sort(common.SortOrder.DESCENDING))
+    )
+
+
+def bars(head: Head, *queries: Query) -> timeseries.Panel:
+    """Make bars over time, one on the other: parts of a whole."""
+    panel = lines(head, *queries)
+    stack = build_common.StackingConfig().mode(common.StackingMode.NORMAL).group("A")
+    return panel.draw_style(common.GraphDrawStyle.BARS).fill_opacity(80).stacking(stack)
+
+
+def spread(head: Head, buckets: str) -> heatmap.Panel:
+    """Make a heatmap of a histogram, from the sums of its buckets by le."""
+    panel = _start(heatmap.Panel(), head, [])
+    query = _over_time(Query(buckets, "{{le}}")).format(PromQueryFormat.HEATMAP)
+    colour = heatmap.HeatmapColorOptions().mode(HeatmapColorMode.SCHEME).scheme("Oranges")
+    return (
+        panel.with_target(query.ref_id("A"))
+        .calculate(calculate=False)
+        .color(colour.steps(64).exponent(0.5))
+        .filter_values(heatmap.FilterValueRange().le(1e-9))
+        .y_axis(heatmap.YAxisConfig().unit(head.unit))
+        .cell_values(heatmap.CellValues().unit("short"))
+        .show_y_histogram()
+        .hide_legend()
+    )
+
+
+def states(head: Head, *queries: Query, bad: str) -> statetimeline.Panel:
+    """Make a line a series that is green where its value is 0, and says ``bad`` where it is 1."""
+    panel = _start(statetimeline.Panel(), head, [_over_time(query) for query in queries])
+    words = {"0": ("", GOOD), "1": (bad, BAD)}
+    legend = build_common.VizLegendOptions().show_legend(show_legend=False)
+    return (
+        panel.mappings(_mappings(words))
+        .thresholds(Scale(GOOD, [(1, BAD)]).thresholds())
+        .show_value(common.VisibilityMode.NEVER)
+        .merge_values(merge_values=True)
+        .row_height(0.8)
+        .line_width(0)
+        .fill_opacity(80)
+        .legend(legend.display_mode(common.LegendDisplayMode.LIST).calcs([]))
+    )
+
+
+def rows(head: Head, keys: dict[str, str], columns: Sequence[Column], sort: str) -> table.Panel:
+    """Make a table: a row for each value of the labels ``keys``, which have names there."""
+    queries = [_now(Query(each.expr)).format(PromQueryFormat.TABLE) for each in columns]
+    panel = _start(table.Panel(), head, queries)
+    values = {
+        f"Value #{ref}": each.name for ref, each in zip(ascii_uppercase, columns, strict=False)
+    }
+    # Where there is one query alone, its values have no letter.
+    names = {**keys, "Value": columns[0].name, **values}
+    panel.with_transformation(model.DataTransformerConfig("merge", options={}))
+    order = {name: index for index, name in enumerate(names)}
+    panel.with_transformation(
+        model.DataTransformerConfig(
+            "organize",
+            options={
+                "excludeByName": {"Time": True},
+                "indexByName": order,
+                "renameByName": names,
+            },
+        )
+    )
+    for each in columns:
+        panel.override_by_name(each.name, _look(each))
+    by = build_common.TableSortByFieldState().display_name(sort).desc(desc=True)
+    return panel.no_value("-").sort_by([by]).cell_height(common.TableCellHeight.SM)
+
+
+def _look(column: Column) -> list[model.DynamicConfigValue]:
+    look = [model.DynamicConfigValue("unit", column.unit)]
+    if column.unit == "short":
+        look.append(model.DynamicConfigValue("decimals", 0))
+    if column.alarm is not None:
+        scale = Scale(PLAIN, [(column.alarm, column.colour)]).thresholds().build()
+        look.append(model.DynamicConfigValue("thresholds", scale))
+        look.append(model.DynamicConfigValue("custom.cellOptions", {"type": "color-text"}))
+    return look
+
+
+def _mappings(words: dict[str, tuple[str, str]]) -> list[model.ValueMapping]:
+    options = {
+        value: model.ValueMappingResult(text=text, color=colour, index=index)
+        for index, (value, (text, colour)) in enumerate(words.items())
+    }
+    return [model.ValueMap(options)] if options else []
+
+
+def _start(panel: _Panel, head: Head, queries: Sequence[Dataquery]) -> _Panel:
+    """Give a panel what every one has; its queries are named A, B, C and so on."""
+    panel.title(head.title).description(head.description).unit(head.unit).datasource(DATASOURCE)
+    for ref, query in zip(ascii_uppercase, queries, strict=False):
+        panel.with_target(query.ref_id(ref))
+    return panel
+
+
+def _over_time(query: Query) -> Dataquery:
+    made = Dataquery().expr(query.expr).datasource(DATASOURCE).legend_format(query.legend)
+    return (made.exemplar(exemplar=True) if query.exemplars else made).range()
+
+
+def _now(query: Query) -> Dataquery:
+    made = Dataquery().expr(query.expr).datasource(DATASOURCE).legend_format(query.legend)
+    return made.instant()

@@ -1,0 +1,37 @@
+"""The dashboard *SIM card actions*: what is wrong, where, since when, and why.
+
+It must not know how panels look or are placed.
+"""
+
+from grafana_foundation_sdk.builders.dashboard import Dashboard
+
+from dashboards.board import Line, Section, dashboard, place
+from dashboards.sim_card_actions import details, overview
+
+UID = "telnyx-sim-card-actions"
+
+
+def build() -> Dashboard:
+    """Build the dashboard."""
+    board = dashboard(
+        UID,
+        "Telnyx: SIM card actions",
+        "Asynchronous SIM card actions: what is in flight, what failed or is stuck, and why.",
+        types=True,
+    )
+    return place(
+        board,
+        [
+            Section(
+                "",
+                [
+                    Line(4, [(3, panel) for panel in overview.figures()]),
+                    overview.where_and_since_when(),
+                ],
+            ),
+            Section("How actions end", details.ends()),
+            Section("In flight", details.in_flight()),
+            Section("How long actions take", details.durations()),
+            Section("Accounts", details.accounts()),
+        ],
+    )

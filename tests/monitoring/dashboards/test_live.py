@@ -1,0 +1,189 @@
+import math
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.end_to_end.conftest import eventually
+from tests.monitoring.dashboards.conftest import (
+    FILES,
+    Json,
+    filled,
+    panels,
+    read,
+    selector,
+    variables,
+)
+
+PATIENCE = 40.0
+PROMETHEUS = """\
+global: {{scrape_interval: 1s, evaluation_interval: 1s}}
+scrape_configs:
+  - job_name: telnyx-sim-exporter
+    static_configs: [{{targets: ["{target}"]}}]
+"""
+
+RANGES = {"__rate_interval": "4s", "__range": "1m", "__interval": "1s"}
+"""What Grafana makes of them for a Prometheus that scrapes every second."""
+
+SHOWN = 30
+"""Seconds that are asked for."""
+
+LIFE = {
+    "rate": 8,
+    "mix": "enable=2,disable=1,set_public_ip=1",
+    "duration": 1,
+    "duration-sigma": 0.5,
+    "failed": 0.2,
+    "interrupted": 0.15,
+    "stuck": 0.02,
+    "stuck-at-start": 3,
+    "resumed": 0.5,
+    "resume-after": 1,
+    "bulk-every": 3,
+    "bulk-size": 20,
+    "history": 1000,
+    "rate-limit": 1000,
+    "server-error": 0.03,
+    "malformed": 0.01,
+}
+"""The account of the demo, in a hurry, and with an API that is not always well."""
+
+ACTIONS, HEALTH = "Telnyx: SIM card actions", "Telnyx: SIM exporter health"
+GOOD_AT_ZERO = {
+    f"{ACTIONS}, Accounts not polled",
+    f"{HEALTH}, Accounts not polled",
+    f"{HEALTH}, Drift",
+    f"{HEALTH}, Drift by status",
+    f"{HEALTH}, Exporters down",
+    f"{HEALTH}, Failed polls by cause",
+    f"{HEALTH}, Lists without order",
+    f"{HEALTH}, Sweeps",
+    f"{HEALTH}, Wrong, and since when",
+}
+"""Panels that are to show 0 and nothing else while the polls go well."""
+
+
+class Server:
+    """A Prometheus server that is asked for series; a sample that is not a number is none."""
+
+    def __init__(self, url: str, http: httpx.Client) -> None:
+        """Ask at ``url``."""
+        self._url = url
+        self._http = http
+
+    def get(self, path: str, **parameters: str) -> Any:
+        """Return what the API says; it must be no error."""
+        answer = self._http.get(f"{self._url}/api/v1/{path}", params=parameters)
+        assert answer.status_code == 200, f"{parameters}: {answer.text}"
+        return answer.json()["data"]
+
+    def now(self) -> float:
+        """Return the time by the server's clock."""
+        return float(self.get("query", query="time()")["result"][1])
+
+    def series(self, query: str, *, instant: bool) -> list[tuple[dict[str, str], list[float]]]:
+        """Return the labels and the values of each series that a panel would get."""
+        query = filled(query, RANGES)
+        if instant:
+            found = self.get("query", query=query)["result"]
+            pairs = [(each["metric"], [each["value"]]) for each in found]
+        else:
+            end = self.now()
+            window = {"start": f"{end - SHOWN}", "end": f"{end}", "step": "1"}
+            found = self.get("query_range", query=query, **window)["result"]
+            pairs = [(each["metric"], each["values"]) for each in found]
+        series = [(labels, [float(value) for _, value in values]) for labels, values in pairs]
+        return [
+            (labels, sound)
+            for labels, values in series
+            if (sound := [value for value in values if not math.isnan(value)])
+        ]
+
+
+@pytest.fixture
+def server(
+    start: Callable[..., Any],
+    simulate: Callable[..., Any],
+    export: Callable[..., Any],
+    program_path: Callable[[str], str],
+    free_port: int,
+    tmp_path: Path,
+) -> Server:
+    """Give a Prometheus that scrapes an exporter of a lively account."""
+    options = (f"--{name}={value}" for name, value in LIFE.items())
+    exporter = export(simulate(*options).url)
+    file = tmp_path / "prometheus.yml"
+    file.write_text(PROMETHEUS.format(target=exporter.url.removeprefix("http://")), "utf-8")
+    listen = f"127.0.0.1:{free_port}"
+    prometheus = start(
+        program_path("prometheus"),
+        f"--config.file={file}",
+        f"--storage.tsdb.path={tmp_path / 'data'}",
+        f"--web.listen-address={listen}",
+    )
+    return Server(f"http://{listen}", prometheus.http)
+
+
+def names(target: Json, panel: Json) -> set[str]:
+    """Give the labels that the names of a query's series are made of, or a table's columns."""
+    if panel["type"] != "table":
+        return set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]))
+    (columns,) = (
+        each["options"]["renameByName"]
+        for each in panel["transformations"]
+        if each["id"] == "organize"
+    )
+    return {label for label in columns if not label.startswith("Value")}
+
+
+def silent(server: Server) -> Iterator[str]:
+    """List what would be empty on the dashboards, or without a name."""
+    for board in map(read, FILES):
+        for panel in panels(board):
+            for target in panel["targets"]:
+                place = f"{board['title']}, {panel['title']}, {target['refId']}"
+                series = server.series(target["expr"], instant=target["instant"])
+                if not series:
+                    yield f"{place}: no data"
+                for labels, _ in series:
+                    yield from (
+                        f"{place}: no {name} in {labels}"
+                        for name in names(target, panel) - labels.keys()
+                    )
+        for each in board["annotations"]["list"]:
+            if not server.series(each["expr"], instant=False):
+                yield f"{board['title']}, {each['name']}: no mark"
+        for each in variables(board):
+            match = {"match[]": filled(selector(each), RANGES)}
+            if not server.get(f"label/{each['name']}/values", **match):
+                yield f"{board['title']}, {each['name']}: nothing to choose"
+
+
+def at_zero(server: Server) -> set[str]:
+    """Name the panels that show 0 and nothing else."""
+    return {
+        f"{board['title']}, {panel['title']}"
+        for board in map(read, FILES)
+        for panel in panels(board)
+        if not any(
+            any(values)
+            for target in panel["targets"]
+            for _, values in server.series(target["expr"], instant=target["instant"])
+        )
+    }
+
+
+@pytest.mark.program("prometheus")
+def test_every_query_returns_data(server: Server) -> None:
+    """With an account at work, no panel, mark or choice is empty, and no series is nameless."""
+
+    def shown() -> bool:
+        assert list(silent(server)) == []
+        assert at_zero(server) == GOOD_AT_ZERO
+        return True
+
+    eventually(shown, within=PATIENCE)

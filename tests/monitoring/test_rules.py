@@ -1,0 +1,314 @@
+"""Hold the shipped rules and their runbooks to what the code exports, and run the rules' tests."""
+
+import json
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import promql_parser
+import pytest
+import yaml
+from prometheus_client import CollectorRegistry, ProcessCollector
+
+from exporter.publish.declaration import Kind
+from exporter.publish.declared import ALL
+
+ROOT = Path(__file__).parents[2]
+CASES = Path(__file__).with_name("rules")
+RULES = ROOT / "helm" / "telnyx-sim-exporter" / "files" / "rules"
+OBJECTIVE = RULES / "telnyx-sim-exporter-objective.rules.yaml"
+FILES = sorted(RULES.iterdir())
+RUNBOOKS = ROOT / "docs" / "runbooks"
+RUNBOOK_URL = "https://github.com/telnyx-sim-exporter/telnyx-sim-exporter/blob/main/docs/runbooks"
+
+JOB = "telnyx-sim-exporter"
+SEVERITIES = {"critical", "warning", "info"}
+SECTIONS = ["What it means", "What to look at", "Queries", "How to fix"]
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+NAME = re.compile(r"`([a-z][a-z_.]*)`")
+
+REPLICA = {"instance", "pod", "container", "endpoint", "node"}
+"""The labels of a target that tell replicas apart."""
+
+TARGET = REPLICA | {"job", "namespace"}
+"""The labels of a target that are named anywhere."""
+
+LABELS: dict[str, set[str]] = {"up": set()}
+"""The labels of each metric by its name, without those of the target; Prometheus adds up."""
+
+for _family in ProcessCollector(registry=CollectorRegistry()).collect():
+    LABELS |= {sample.name: set(sample.labels) for sample in _family.samples}
+
+for _metric in ALL:
+    if _metric.kind is Kind.HISTOGRAM:
+        for _suffix in ("_bucket", "_count", "_sum"):
+            LABELS[_metric.name + _suffix] = {*_metric.labels, "le"}
+    else:
+        LABELS[_metric.name] = set(_metric.labels)
+OWN_LABELS = set(chain.from_iterable(LABELS.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule, as it stands in its file."""
+
+    file: str
+    group: str
+    raw: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Give what it is called, alert or record."""
+        return str(self.raw.get("alert") or self.raw["record"])
+
+    @property
+    def expression(self) -> str:
+        """Give its PromQL."""
+        return str(self.raw["expr"])
+
+
+def read_rules() -> Iterator[Rule]:
+    """Give every rule of every file."""
+    for file in FILES:
+        for group in yaml.safe_load(file.read_text(encoding="utf-8"))["groups"]:
+            yield from (Rule(file.name, group["name"], raw) for raw in group["rules"])
+
+
+ALL_RULES = list(read_rules())
+ALERTS = [rule for rule in ALL_RULES if "alert" in rule.raw]
+RECORDS = [rule for rule in ALL_RULES if "record" in rule.raw]
+RECORDED = {rule.name for rule in RECORDS}
+RUNBOOK_FILES = sorted(RUNBOOKS.iterdir())
+
+
+def each(rules: list[Rule]) -> pytest.MarkDecorator:
+    """Run a test for each of the rules, under its name."""
+    return pytest.mark.parametrize("rule", rules, ids=[rule.name for rule in rules])
+
+
+each_runbook = pytest.mark.parametrize("runbook", RUNBOOK_FILES, ids=lambda path: path.stem)
+
+
+def nodes(expression: str) -> Iterator[Any]:
+    """Give every part of a PromQL expression."""
+    todo: list[Any] = [promql_parser.parse(expression)]
+    while todo:
+        node = todo.pop()
+        yield node
+        parts = (getattr(node, name, None) for name in ("lhs", "rhs", "expr", "vector_selector"))
+        todo += [part for part in (*parts, *getattr(node, "args", ())) if part is not None]
+
+
+def selectors(expression: str) -> Iterator[tuple[set[str], dict[str, str]]]:
+    """Give the metrics that each selector takes, and its matchers by label."""
+    for node in nodes(expression):
+        if isinstance(node, promql_parser.VectorSelector):
+            matchers = {each.name: each.value for each in node.matchers.matchers}
+            pattern = re.compile(matchers.pop("__name__", re.escape(node.name or "")))
+            yield {name for name in LABELS.keys() | RECORDED if pattern.fullmatch(name)}, matchers
+
+
+def grouping(expression: str) -> set[str]:
+    """Give the labels that an expression groups or matches by."""
+    modifiers = (getattr(node, "modifier", None) for node in nodes(expression))
+    pairs = ((each, getattr(each, "matching", None)) for each in modifiers if each is not None)
+    return {label for each in chain.from_iterable(pairs) for label in getattr(each, "labels", ())}
+
+
+def promtool(program_path: Callable[[str], str], *arguments: str) -> str:
+    """Run promtool, and give what it says; it has to be content."""
+    command = (program_path("promtool"), *arguments)
+    run = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - fixed by the callers
+    assert run.returncode == 0, run.stdout + run.stderr
+    return run.stdout + run.stderr
+
+
+def check_names(expression: str) -> None:
+    """Check that all metrics and labels of an expression are exported, or recorded."""
+    for metrics, matchers in selectors(expression):
+        assert metrics, f"no such metric: {expression}"
+        for metric in metrics - RECORDED:
+            assert matchers.keys() <= LABELS[metric] | {"job"}, metric
+    assert grouping(expression) <= OWN_LABELS | TARGET
+
+
+def level_of(record: str) -> set[str]:
+    """Give the labels that the level of a recorded name is made of; it has to be of known ones."""
+    known = "|".join(sorted(OWN_LABELS | TARGET, key=len, reverse=True))
+    level = record.partition(":")[0]
+    assert re.fullmatch(rf"({known})(_({known}))*", level), record
+    return set(re.findall(rf"(?:^|_)({known})(?=_|$)", level))
+
+
+@pytest.mark.program("promtool")
+@pytest.mark.parametrize("case", sorted(CASES.iterdir()), ids=lambda path: path.stem)
+def test_rules_do_what_their_tests_say(program_path: Callable[[str], str], case: Path) -> None:
+    """Promtool runs each file of unit tests."""
+    assert "SUCCESS" in promtool(program_path, "test", "rules", str(case))
+
+
+@pytest.mark.program("promtool")
+@pytest.mark.parametrize("file", FILES, ids=lambda path: path.name)
+def test_promtool_has_nothing_to_say(program_path: Callable[[str], str], file: Path) -> None:
+    """`promtool check rules`, with its lint, is content with each file."""
+    said = promtool(program_path, "check", "rules", "--lint=all", "--lint-fatal", str(file))
+    assert "SUCCESS" in said
+
+
+@each(ALERTS)
+def test_an_alert_is_tested_to_fire_and_not_to_fire(rule: Rule) -> None:
+    """Each alert has a file of tests with some of both, all of it about this alert."""
+    cases = yaml.safe_load((CASES / f"{rule.name}.yaml").read_text(encoding="utf-8"))["tests"]
+    checks = [check for case in cases for check in case["alert_rule_test"]]
+    assert {check["alertname"] for check in checks} == {rule.name}
+    assert {bool(check["exp_alerts"]) for check in checks} == {True, False}
+    names = [case["name"] for case in cases]
+    assert len(set(names)) == len(names)
+
+
+def test_every_file_of_tests_is_of_an_alert() -> None:
+    """No file of tests is left of an alert that is gone."""
+    assert {path.stem for path in CASES.iterdir()} == {rule.name for rule in ALERTS}
+
+
+def test_names_are_told_apart() -> None:
+    """No alert, record or group is there twice, and every group begins with the exporter's name."""
+    names = [rule.name for rule in ALL_RULES]
+    assert len(set(names)) == len(names)
+    groups = {(rule.file, rule.group) for rule in ALL_RULES}
+    assert len({group for _, group in groups}) == len(groups)
+    assert all(group.startswith(f"{JOB}.") for _, group in groups)
+
+
+@each(ALL_RULES)
+def test_an_expression_uses_what_is_exported(rule: Rule) -> None:
+    """All metrics, and all labels that are matched, grouped or told of, exist in the code."""
+    check_names(rule.expression)
+    told = re.findall(r"\$labels\.(\w+)", json.dumps(rule.raw))
+    assert set(told) <= OWN_LABELS | {"instance"}
+
+
+@each(ALL_RULES)
+def test_an_expression_takes_the_exporter_and_keeps_other_labels(rule: Rule) -> None:
+    """Each selector of a raw metric names the job; nothing is summed by, so namespaces stay."""
+    for metrics, matchers in selectors(rule.expression):
+        assert metrics <= RECORDED or matchers.get("job") == JOB
+    assert not re.search(r"\b(by|on)\s*\(", rule.expression)
+
+
+@each(ALL_RULES)
+def test_records_are_made_before_they_are_used(rule: Rule) -> None:
+    """What a rule uses stands above it in its group, so that it is of the same evaluation."""
+    above: set[str] = set()
+    for other in ALL_RULES:
+        if other is rule:
+            break
+        if (other.file, other.group) == (rule.file, rule.group):
+            above.add(other.name)
+    assert {name for found, _ in selectors(rule.expression) for name in found & RECORDED} <= above
+
+
+@each(RECORDS)
+def test_a_record_is_named_by_level_metric_and_operation(rule: Rule) -> None:
+    """Recorded names are level:metric:operation, the level made of labels that are kept."""
+    assert re.fullmatch(r"[a-z_]+:telnyx_[a-z_]+:[a-z]+[0-9a-z]*", rule.name)
+    dropped = re.findall(r"without \(([^)]*)\)", rule.expression)
+    level = level_of(rule.name)
+    assert level
+    for labels in dropped[:1]:
+        assert level.isdisjoint(re.split(r",\s*", labels))
+    assert rule.raw.keys() == {"record", "expr"}
+
+
+@each(ALERTS)
+def test_an_alert_follows_the_conventions(rule: Rule) -> None:
+    """One prefix, a known severity, a summary that never changes and a link to the runbook."""
+    assert re.fullmatch(r"TelnyxSim([A-Z][a-z]+)+", rule.name)
+    assert rule.raw.keys() <= {"alert", "expr", "for", "labels", "annotations"}
+    assert rule.raw["labels"].keys() == {"severity"}
+    assert rule.raw["labels"]["severity"] in SEVERITIES
+    notes = rule.raw["annotations"]
+    assert notes.keys() == {"summary", "description", "runbook_url"}
+    assert "{" not in notes["summary"]
+    assert len(notes["summary"]) <= 80
+    assert not notes["summary"].endswith(".")
+    assert notes["description"].endswith(".")
+    assert notes["runbook_url"] == f"{RUNBOOK_URL}/{rule.name}.md"
+
+
+@pytest.mark.parametrize("objective", ["0.99", "0.5"])
+@pytest.mark.parametrize("alert", ["TelnyxSimErrorBudgetBurnFast", "TelnyxSimErrorBudgetBurnSlow"])
+@pytest.mark.program("promtool")
+def test_the_objective_stands_in_one_place(
+    program_path: Callable[[str], str], tmp_path: Path, alert: str, objective: str
+) -> None:
+    """To change one number is enough: with half as objective, what fired before does not."""
+    text = OBJECTIVE.read_text(encoding="utf-8")
+    assert text.count("0.99") == 1
+    (tmp_path / "rules.yaml").write_text(text.replace("0.99", objective), encoding="utf-8")
+    cases = yaml.safe_load((CASES / f"{alert}.yaml").read_text(encoding="utf-8"))
+    cases["rule_files"] = ["rules.yaml"]
+    del cases["tests"][1:]
+    if objective != "0.99":
+        for check in cases["tests"][0]["alert_rule_test"]:
+            check["exp_alerts"] = []
+    (tmp_path / "cases.json").write_text(json.dumps(cases), encoding="utf-8")
+    promtool(program_path, "test", "rules", str(tmp_path / "cases.json"))
+
+
+def test_every_alert_has_a_runbook_and_every_runbook_an_alert() -> None:
+    """The pages are those of the alerts."""
+    assert [path.name for path in RUNBOOK_FILES] == sorted(f"{rule.name}.md" for rule in ALERTS)
+
+
+@each_runbook
+def test_a_runbook_has_its_sections(runbook: Path) -> None:
+    """Each page is headed by its alert and has the same sections, none of them empty."""
+    text = FENCE.sub("(code)", runbook.read_text(encoding="utf-8"))
+    head, *sections = re.split(r"^## ", text, flags=re.MULTILINE)
+    assert head.startswith(f"# {runbook.stem}\n")
+    titles = [section.partition("\n")[0] for section in sections]
+    assert titles == SECTIONS
+    assert all(section.partition("\n")[2].strip() for section in sections)
+
+
+@pytest.mark.program("promtool")
+@each_runbook
+def test_prometheus_understands_the_queries_of_a_runbook(
+    program_path: Callable[[str], str], tmp_path: Path, runbook: Path
+) -> None:
+    """Every query is PromQL, of metrics and labels that exist."""
+    blocks = FENCE.findall(runbook.read_text(encoding="utf-8"))
+    queries = [body for kind, body in blocks if kind == "promql"]
+    assert queries
+    rules = [{"record": f"a:b{i}:c", "expr": query} for i, query in enumerate(queries)]
+    file = tmp_path / "rules.json"
+    file.write_text(json.dumps({"groups": [{"name": "a", "rules": rules}]}), encoding="utf-8")
+    promtool(program_path, "check", "rules", str(file))
+    for query in queries:
+        check_names(query)
+
+
+@each_runbook
+def test_a_runbook_names_what_there_is(runbook: Path) -> None:
+    """Every key, event, label and metric in backquotes is in the README or the example too."""
+    documents = [ROOT / "README.md", ROOT / "config.example.yaml"]
+    known = "\n".join(path.read_text(encoding="utf-8") for path in documents)
+    words = {*re.findall(r"[\w.]+", known), *RECORDED, *LABELS, *TARGET}
+    text = FENCE.sub("", runbook.read_text(encoding="utf-8"))
+    assert {name for name in NAME.findall(text) if name not in words} == set()
+
+
+@each_runbook
+def test_links_of_a_runbook_lead_somewhere(runbook: Path) -> None:
+    """Every file that a page links to is there, and every heading."""
+    for target in re.findall(r"\]\(([^)]+)\)", runbook.read_text(encoding="utf-8")):
+        path, _, anchor = target.partition("#")
+        text = (runbook.parent / path).read_text(encoding="utf-8")
+        headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+        anchors = {re.sub(r"[^\w -]", "", each).lower().replace(" ", "-") for each in headings}
+        assert not anchor or anchor in anchors, target
