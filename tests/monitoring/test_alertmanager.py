@@ -96,7 +96,7 @@ def route(amtool: Callable[..., str], receiver: str, *labels: str) -> None:
 def test_messages_come_together_by_alert_account_and_type(config: dict[str, Any]) -> None:
     """No route below changes what the messages are grouped by."""
     (ours,) = config["route"]["routes"]
-    assert ours["group_by"] == ["alertname", "account", "action_type"]
+    assert ours["group_by"] == ["alertname", "cluster", "namespace", "account", "action_type"]
     assert not [each for each in ours["routes"] if "group_by" in each]
 
 
