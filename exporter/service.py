@@ -196,13 +196,15 @@ class Service:
     async def _built(self, settings: Settings) -> dict[str, Runtime]:
         """Return the accounts of new settings: those that these do not touch are as they were."""
         same = _polled_alike(self._settings, settings)
-        shared = replace(self._shared, trust=await asyncio.to_thread(trusted))
+        shared: Shared | None = None
         accounts: dict[str, Runtime] = {}
         for account in settings.accounts:
             before = self._accounts.get(account.name)
             if before is not None and same and before.account == account:
                 accounts[account.name] = before
             else:
+                if shared is None:
+                    shared = replace(self._shared, trust=await asyncio.to_thread(trusted))
                 accounts[account.name] = Runtime.build(settings, account, shared, self._accounts)
                 await asyncio.sleep(0)  # one takes a millisecond, and there may be a hundred
         return accounts

@@ -74,7 +74,8 @@ class Store:
                 # Past what expands a list anew each time, which takes longer than finding it.
                 query = FIND + f" ({', '.join('?' * len(part))})"
                 for record in connection.exec_driver_sql(query, (account_id, *part)).all():
-                    found[record[0]] = Row(*record)
+                    row = found[record[0]] = Row(*record)
+                    row.stuck = bool(row.stuck)  # SQLite has no such type
         return found
 
     def interrupted(self, account_id: int, action_type: str | None, limit: int) -> list[Row]:
@@ -123,7 +124,12 @@ class Store:
                 update(outbox).where(outbox.c.seq == bindparam("number")).values(logged=True),
                 [{"number": seq} for seq in seqs],
             )
-            mine = (outbox.c.account_id == account_id, outbox.c.logged.is_(True))
+            mine = (
+                outbox.c.account_id == account_id,
+                outbox.c.logged.is_(True),
+                # Nothing above is logged yet: what waits need not be looked through.
+                outbox.c.seq <= max(seqs),
+            )
             connection.execute(delete(outbox).where(*mine, outbox.c.kind == EventKind.STUCK))
             newest = select(outbox.c.seq).where(*mine).order_by(outbox.c.seq.desc()).limit(LATEST)
             connection.execute(delete(outbox).where(*mine, outbox.c.seq.not_in(newest)))

@@ -59,7 +59,8 @@ async def _list_running(reader: Reader, head: Scope) -> None:
         listing = replace(listing, horizon=max(listing.horizon, reader.draft.now))
     for _ in range(LISTINGS):
         total = await list_running(reader, head, listing)
-        if total is None or sum(1 for _ in reader.open_rows(head.action_type)) >= total:
+        rows = reader.open_rows(head.action_type)
+        if total is None or len(await reader.ledger.in_worker(list, rows)) >= total:
             break
 
 

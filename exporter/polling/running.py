@@ -77,8 +77,7 @@ async def follow_listed(reader: Reader, head: Scope, listing: Listing) -> float:
     have left was created: another listing may tell of it from now on.
     """
     left = await _not_listed(reader, head, listing)
-    for row in left:
-        reader.draft.vanish(row)
+    await reader.ledger.in_worker(_vanish, reader, left)
     return min((row.created_at for row in left if row.created_at is not None), default=inf)
 
 
@@ -214,6 +213,11 @@ async def _read(
         reader.account(head, look.seen.new)
     await reader.checkpoint(len(looks))
     return looks
+
+
+def _vanish(reader: Reader, rows: Iterable[Row]) -> None:
+    for row in rows:
+        reader.draft.vanish(row)
 
 
 def _followed(reader: Reader, head: Scope) -> list[Row]:

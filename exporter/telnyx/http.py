@@ -7,12 +7,20 @@ import ssl
 
 import httpx
 
+from exporter.errors import ConfigError
 from exporter.version import __version__
 
 
 def trusted() -> ssl.SSLContext:
-    """Read the certificates to trust, from the usual environment variables: takes some 20 ms."""
-    return httpx.create_ssl_context()
+    """Read the certificates to trust, from the usual environment variables: takes some 20 ms.
+
+    Raises ConfigError where they cannot be read.
+    """
+    try:
+        return httpx.create_ssl_context()
+    except OSError as exc:
+        why = f"the certificates to trust cannot be read ({exc.strerror or exc})"
+        raise ConfigError([f"{why}; mend SSL_CERT_FILE or SSL_CERT_DIR"]) from exc
 
 
 def open_http(

@@ -4,9 +4,10 @@ import asyncio
 import io
 import json
 import logging
+import os
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AbstractContextManager, AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -189,3 +190,21 @@ def fail() -> Callable[..., list[str]]:
         return ids
 
     return some
+
+
+@pytest.fixture
+def without_certificates(tmp_path: Path) -> Callable[[], AbstractContextManager[None]]:
+    """Give what takes the certificates to trust away for a while, by the environment."""
+
+    @contextmanager
+    def away() -> Iterator[None]:
+        before = os.environ.get("SSL_CERT_FILE")
+        os.environ["SSL_CERT_FILE"] = str(tmp_path / "none.pem")
+        try:
+            yield
+        finally:
+            del os.environ["SSL_CERT_FILE"]
+            if before is not None:
+                os.environ["SSL_CERT_FILE"] = before
+
+    return away

@@ -272,3 +272,17 @@ async def test_what_was_told_before_a_reload_is_not_told_again(running: Any, set
     await running.until_total(UP, 1)
     for event in ("poll_failed", "poll_recovered", "list_order_found"):
         assert len(running.events(event)) == 1, event
+
+
+async def test_certificates_that_cannot_be_read_refuse_the_reload(
+    running: Any, settings: Any, without_certificates: Any
+) -> None:
+    """Those in use go on; where no account is built anew, none are read."""
+    with without_certificates():
+        assert await running.service.reload() == ()
+        running.next = settings({"default": running.url}, interval=0.051)
+        (problem,) = await running.service.reload()
+    assert problem.startswith("the certificates to trust cannot be read")
+    assert await running.total(SUCCESSFUL) == 0
+    assert await running.total(UP) == 1
+    assert await running.service.reload() == ()
