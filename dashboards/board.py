@@ -14,7 +14,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as model
 
 from dashboards.panels import DATASOURCE, Panel
-from dashboards.queries import of_account, of_exporter
+from dashboards.queries import of_account, of_exporter, own
 
 WIDTH = 24
 """Columns of Grafana's grid."""
@@ -162,7 +162,7 @@ class _Marks(Builder[model.AnnotationQuery]):
 # Not changes(), which does not see a restart that comes with another instance label.
 _RESTARTS = _Marks(
     name="Restarts",
-    expr=f"time() - {of_exporter('process_start_time_seconds')} < 120",
+    expr=f"time() - {own(of_exporter('process_start_time_seconds'))} < 120",
     text="{{instance}} started",
     colour="blue",
 )

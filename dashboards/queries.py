@@ -19,6 +19,15 @@ def of_exporter(metric: str, *matchers: str) -> str:
     return _select(metric, (*EXPORTER, *matchers))
 
 
+def own(vector: str) -> str:
+    """Keep the exporters' own series: `up` and `process_*` are of every target there is.
+
+    An exporter is known by what it said within the last hour, as one that is down says nothing.
+    """
+    known = f"last_over_time({of_exporter('telnyx_exporter_build_info')}[1h])"
+    return f"({vector} and on (job, instance) {known})"
+
+
 def of_account(metric: str, *matchers: str) -> str:
     """Select likewise, and by account."""
     return _select(metric, (*ACCOUNT, *matchers))

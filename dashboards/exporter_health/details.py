@@ -31,6 +31,7 @@ from dashboards.queries import (
     lowest,
     of_account,
     of_exporter,
+    own,
     per_minute,
     quantile,
     rate,
@@ -172,21 +173,25 @@ def process() -> list[Line]:
     """Show what each process takes."""
     memory = lines(
         Head("Memory", "Resident memory of each exporter.", "bytes"),
-        Query(highest(of_exporter("process_resident_memory_bytes"), "instance"), "{{instance}}"),
+        Query(
+            highest(own(of_exporter("process_resident_memory_bytes")), "instance"), "{{instance}}"
+        ),
     )
     cpu = lines(
         Head("CPU", "Processor time used, as a share of one processor.", "percentunit"),
-        Query(added(rate(of_exporter("process_cpu_seconds_total")), "instance"), "{{instance}}"),
+        Query(
+            added(own(rate(of_exporter("process_cpu_seconds_total"))), "instance"), "{{instance}}"
+        ),
     )
     files = lines(
         Head("Open files", "Open file descriptors, connections among them.", "short"),
-        Query(highest(of_exporter("process_open_fds"), "instance"), "{{instance}}"),
+        Query(highest(own(of_exporter("process_open_fds")), "instance"), "{{instance}}"),
         decimals=0,
     )
     uptime = lines(
         Head("Running for", "Time since each exporter was started.", "s"),
         Query(
-            highest(f"time() - {of_exporter('process_start_time_seconds')}", "instance"),
+            highest(f"time() - {own(of_exporter('process_start_time_seconds'))}", "instance"),
             "{{instance}}",
         ),
     )

@@ -45,7 +45,11 @@ def figures() -> list[Panel]:
     any_is_bad = Scale(GOOD, [(1, BAD)])
     return [
         figure(
-            Head("Exporters down", "Exporters that Prometheus cannot scrape.", "short"),
+            Head(
+                "Exporters down",
+                "Exporters that Prometheus cannot scrape, but could within the last hour.",
+                "short",
+            ),
             added(f"{SCRAPED} == bool 0"),
             any_is_bad,
             nothing="no target",

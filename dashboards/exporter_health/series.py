@@ -3,9 +3,10 @@
 from dashboards.queries import (
     of_account,
     of_exporter,
+    own,
 )
 
-SCRAPED = of_exporter("up")
+SCRAPED = own(of_exporter("up"))
 RELOADED = of_exporter("telnyx_exporter_config_last_reload_successful")
 UP = of_account("telnyx_up")
 LAST_SUCCESS = of_account("telnyx_exporter_last_success_timestamp_seconds")

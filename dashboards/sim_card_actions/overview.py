@@ -22,6 +22,7 @@ from dashboards.queries import (
     highest,
     merged,
     of_exporter,
+    own,
     recent,
     shown,
     total,
@@ -83,7 +84,12 @@ def figures() -> list[Panel]:
             nothing="no data",
         ),
         figure(
-            Head("Failed", "Actions that failed in the time shown.", "short"),
+            Head(
+                "Failed",
+                "Actions that failed in the time shown. Of replicas the larger counter counts; "
+                "where it goes away, the smaller one counts as a reset: all of it is added.",
+                "short",
+            ),
             shown(FAILED),
             Scale(GOOD, [(0.5, BAD)]),
             nothing="no data",
@@ -113,7 +119,7 @@ def where_and_since_when() -> Line:
             "actions are stuck, and where actions failed or were interrupted. A gap: no data.",
             "short",
         ),
-        Query(highest(f"{of_exporter('up')} == bool 0", "instance"), "{{instance}} is down"),
+        Query(highest(f"{own(of_exporter('up'))} == bool 0", "instance"), "{{instance}} is down"),
         Query(highest(f"{merged(UP)} == bool 0", "account"), "{{account}}: polls fail"),
         Query(f"{total(STUCK, 'account')} > bool 0", "{{account}}: stuck"),
         Query(f"{recent(FAILED, 'account')} > bool 0", "{{account}}: failed"),

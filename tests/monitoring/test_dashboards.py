@@ -59,6 +59,18 @@ SERIES |= {name: (kind, set()) for name, kind in OF_OTHERS.items()}
 
 ADVANCING = {"rate", "increase"}
 
+REMEMBERED = timedelta(hours=1)
+"""For how long an exporter that is down is known to be one, whatever time is shown."""
+
+
+def tells_exporters(node: Any, within: tuple[Any, ...]) -> bool:
+    """Tell whether a range is the one by which exporters are told from other targets."""
+    call = within[-1] if within else None
+    return isinstance(call, promql.Call) and (
+        (call.func.name, node.vector_selector.name, node.range)
+        == ("last_over_time", "telnyx_exporter_build_info", REMEMBERED)
+    )
+
 
 def queries(board: Json) -> Iterator[tuple[str, str]]:
     """Give every query of a dashboard, with its place."""
@@ -248,15 +260,31 @@ def range_breaks(board: Json) -> Iterator[str]:
     for panel in panels(board):
         for target in panel["targets"]:
             place = f"{panel['title']}, {target['refId']}"
-            for node, _ in nodes(promql.parse(filled(target["expr"], RANGES))):
+            for node, within in nodes(promql.parse(filled(target["expr"], RANGES))):
                 if isinstance(node, promql.MatrixSelector):
-                    good = not target["instant"] and node.range == SIZE
+                    over_time = not target["instant"] and node.range == SIZE
+                    good = over_time or tells_exporters(node, within)
                 elif isinstance(node, promql.SubqueryExpr):
                     good = target["instant"] and (node.range, node.step) == WHOLE_TIME
                 else:
                     continue
                 if not good:
                     yield f"{place}: {node.range} is the wrong range there"
+
+
+def owner_breaks(board: Json) -> Iterator[str]:
+    """List series that every target has, where they are not told from those of others."""
+    for place, node, within in selectors(board):
+        if node.name in OF_OTHERS and not any(
+            isinstance(each, promql.BinaryExpr)
+            and str(each.op) == "and"
+            and any(
+                isinstance(part, promql.MatrixSelector) and tells_exporters(part, around)
+                for part, around in nodes(each.rhs)
+            )
+            for each in within
+        ):
+            yield f"{place}: {node.name} is of any target"
 
 
 Check = Callable[[Json], Iterator[str]]
@@ -272,6 +300,7 @@ CHECKS: tuple[Check, ...] = (
     name_breaks,
     growth_breaks,
     range_breaks,
+    owner_breaks,
 )
 
 
@@ -370,6 +399,10 @@ ALL_FOUR = f'{BOTH}, account=~"$account", action_type=~"$action_type"'
         (range_breaks, _asks("rate(telnyx_exporter_polls_total[$__range])"), "17:00:00 is the"),
         (range_breaks, _asks("increase(up[$__rate_interval])", "stat"), "0:13:00 is the wrong"),
         (range_breaks, _asks("increase(up[$__range:1m])", "stat"), "17:00:00 is the wrong"),
+        (range_breaks, _asks("last_over_time(telnyx_exporter_build_info[2h])"), "2:00:00 is the"),
+        (range_breaks, _asks("last_over_time(telnyx_up[1h])"), "1:00:00 is the wrong"),
+        (owner_breaks, _asks(f"up{{{BOTH}}}"), "up is of any target"),
+        (owner_breaks, _asks(f"up{{{BOTH}}} and on (job, instance) telnyx_up"), "of any target"),
     ],
 )
 def test_check_finds(check: Check, change: Callable[[Json], object], found: str) -> None:

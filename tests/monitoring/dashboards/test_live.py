@@ -24,7 +24,10 @@ global: {{scrape_interval: 1s, evaluation_interval: 1s}}
 scrape_configs:
   - job_name: telnyx-sim-exporter
     static_configs: [{{targets: ["{target}"]}}]
+  - job_name: another
+    static_configs: [{{targets: ["127.0.0.1:1"]}}]
 """
+"""The other job is no exporter, and is down: nothing on the dashboards may be about it."""
 
 RANGES = {"__rate_interval": "4s", "__range": "1m", "__interval": "1s"}
 """What Grafana makes of them for a Prometheus that scrapes every second."""
