@@ -47,12 +47,8 @@ async def follow(reader: Reader, head: Scope, total: int | None) -> None:
             everything, departed=max(0, running - left), running=left, size=reader.size
         ):
             await _rest_running(reader, head, first, listing)
-    wanted, placed = await reader.ledger.in_worker(_planned, reader, wanted, listing, total)
-    lost = await _locate(reader, head, listing, wanted, total)
-    strays = {row.id for row in lost}.difference(placed.ids)
-    if listing.order is Order.NEWEST and worth_searching(
-        len(strays), size=reader.size, total=total
-    ):
+    lost, strays = await _locate(reader, head, listing, wanted, total)
+    if listing.order is Order.NEWEST and worth_searching(strays, size=reader.size, total=total):
         # They do not stand where they stood: it may be changes that sort the listing.
         reader.reorder(head, Order.UPDATED)
         lost = await _look_at_top(reader, head, listing, lost)
@@ -100,16 +96,21 @@ async def resolve(
     reader: Reader, head: Scope, listing: Listing, wanted: Sequence[Row], total: int | None
 ) -> None:
     """Learn the status of each of ``wanted``; one that is still in progress simply stays."""
-    await reader.ask(await _locate(reader, head, listing, wanted, total), listing)
+    lost, _ = await _locate(reader, head, listing, wanted, total)
+    await reader.ask(lost, listing)
 
 
 async def _locate(
     reader: Reader, head: Scope, listing: Listing, wanted: Sequence[Row], total: int | None
-) -> Sequence[Row]:
-    """Read the pages where ``wanted`` stand; returns those that were not found there."""
-    left = wanted
+) -> tuple[Sequence[Row], int]:
+    """Read the pages where ``wanted`` stand; returns those that were not found there.
+
+    And how many of them were to stand on a page, by what was known of their places.
+    """
+    left, plans = wanted, list[Plan]()
     for guess in fallen_or_not(listing, total):
         left, steps = await reader.ledger.in_worker(_planned, reader, left, guess, total)
+        plans.append(steps)
         for part in _parts(steps.pages, reader.concurrency):
             await _read(reader, head, part, listing)
         left = _unseen(reader, left)
@@ -117,7 +118,7 @@ async def _locate(
             break
     if listing.order in PLACED and total is not None:
         left = await _search(reader, head, listing, left, total)
-    return left
+    return left, len({row.id for row in left}.difference(plans[0].ids))
 
 
 async def _search(
