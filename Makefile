@@ -30,7 +30,8 @@ dashboards: $(VENV)/.dev ## Write the Grafana dashboards anew
 	@$(PYTHON) -m dashboards
 
 .PHONY: test
-test: lint programs ## Run the linters and all tests
+test: ## Run the linters and all tests
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint programs
 	$(PYTHON) -m pytest -n auto
 
 .PHONY: lint
