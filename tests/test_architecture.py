@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 MAX_LINES = 250
 
 LAYERS = (
-    {"cli", "__main__"},
+    {"cli", "__main__", "probe"},
     {"demo", "interpreter"},
     {"service", "runtime", "table"},
     {"web"},
