@@ -62,6 +62,22 @@ MINUTES := 5
 soak: $(VENV)/.dev ## Kill the exporter and break its API for MINUTES=5, and compare what it counted
 	@$(PYTHON) -m benchmarks.soak --minutes $(MINUTES)
 
+.PHONY: dist
+dist: $(VENV)/.run-time ## Build the wheel and the source distribution into dist
+	@rm -rf dist
+	@$(PYTHON) -m hatchling build
+
+.PHONY: sbom
+sbom: $(VENV)/.run-time ## Write build/sbom.cdx.json: what the exporter is made of, with hashes and licenses
+	@mkdir -p build
+	@$(PYTHON) scripts/sbom.py requirements.lock >build/sbom.cdx.json
+
+# --strict: a package that the service does not know would pass otherwise.
+.PHONY: audit
+audit: $(VENV)/.dev ## Look for known vulnerabilities of what the lock files pin; asks the network
+	@$(PYTHON) -m pip_audit --strict --require-hashes --disable-pip --progress-spinner off \
+		$(foreach lock,$(wildcard requirements*.lock),--requirement $(lock))
+
 .PHONY: lock
 lock: $(PYTHON) ## Pin in requirements*.lock what pyproject.toml asks for, keeping pins that still fit
 	$(PIP) install "$(LOCKER)"

@@ -29,10 +29,15 @@ need() {
 need chromium chromium chromium-browser google-chrome
 need curl curl
 need git git
+need golang-go go
+need nodejs node
+need npm npm
 need prometheus prometheus
 need prometheus promtool
 need prometheus-alertmanager prometheus-alertmanager alertmanager
 need prometheus-alertmanager amtool
+need shellcheck shellcheck
+need systemd systemd-analyze
 
 [ -n "$packages" ] || exit 0
 # Package names hold no spaces: the list is split on purpose.

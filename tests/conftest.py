@@ -26,8 +26,11 @@ PROGRAMS = {
     "alertmanager": Program(("alertmanager", "prometheus-alertmanager"), _ALERTMANAGER),
     "amtool": Program(("amtool",), _ALERTMANAGER),
     "chromium": Program(_BROWSERS, "chromium"),
+    "go": Program(("go",), "golang-go"),
+    "node": Program(("node",), "nodejs"),
     "prometheus": Program(("prometheus",), "prometheus"),
     "promtool": Program(("promtool",), "prometheus"),
+    "systemd-analyze": Program(("systemd-analyze",), "systemd"),
 }
 """Programs whose package, or whose name, is not simply their name."""
 

@@ -1,0 +1,161 @@
+"""Checks what a release is made of: the packages, and the SBOM that tells of them."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+from packaging.requirements import Requirement
+
+from exporter import __version__
+
+ROOT = Path(__file__).parents[2]
+LOCK = ROOT / "requirements.lock"
+NAME = "telnyx-sim-exporter"
+
+
+def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a program at the root of the project, to its end."""
+    return subprocess.run(  # noqa: S603 - our own programs
+        words,
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, **environment},
+    )
+
+
+def sbom(lock: Path = LOCK, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the program that writes the SBOM."""
+    return run(sys.executable, "scripts/sbom.py", str(lock), **environment)
+
+
+@pytest.fixture(scope="module")
+def written() -> str:
+    """Give the SBOM as it is written."""
+    done = sbom(SOURCE_DATE_EPOCH="1700000000")
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def bill(written: str) -> dict[str, Any]:
+    """Give what the SBOM says."""
+    parsed: dict[str, Any] = json.loads(written)
+    return parsed
+
+
+def test_sbom_is_valid(written: str) -> None:
+    """It is CycloneDX, by the official schema."""
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(written) is None
+
+
+def test_sbom_is_of_this_version(bill: dict[str, Any]) -> None:
+    """Its subject is the exporter as it is here."""
+    subject = bill["metadata"]["component"]
+    assert (subject["name"], subject["version"]) == (NAME, __version__)
+    assert bill["metadata"]["timestamp"] == "2023-11-14T22:13:20+00:00"
+
+
+def test_sbom_names_every_pin_with_its_hashes(bill: dict[str, Any]) -> None:
+    """Every package that is installed to run is in it, with the hashes that the lock demands."""
+    entries = re.split(r"^(?=[\w.-]+==)", LOCK.read_text("utf-8"), flags=re.MULTILINE)[1:]
+    pinned = {}
+    for entry in entries:
+        wanted = Requirement(entry.splitlines()[0].removesuffix("\\"))
+        if wanted.marker is None or wanted.marker.evaluate():
+            pinned[f"{wanted.name}{wanted.specifier}"] = set(re.findall(r"sha256:(\w+)", entry))
+    assert all(pinned.values())
+    assert pinned == {
+        f"{each['name']}=={each['version']}": {
+            digest["content"]
+            for reference in each["externalReferences"]
+            for digest in reference["hashes"]
+        }
+        for each in bill["components"]
+    }
+
+
+def test_sbom_says_what_needs_what(bill: dict[str, Any]) -> None:
+    """Every package is needed by the exporter, or by one that it needs."""
+    needs = {each["ref"]: each["dependsOn"] for each in bill["dependencies"]}
+    waiting = [bill["metadata"]["component"]["bom-ref"]]
+    reached: set[str] = set()
+    while waiting:
+        reference = waiting.pop()
+        if reference not in reached:
+            reached.add(reference)
+            waiting += needs[reference]
+    components = [bill["metadata"]["component"], *bill["components"]]
+    assert reached == {each["bom-ref"] for each in components} == needs.keys()
+
+
+def test_sbom_says_under_which_license(bill: dict[str, Any]) -> None:
+    """Every package has a license; ours is that of LICENSE."""
+    assert [each["name"] for each in bill["components"] if not each["licenses"]] == []
+    assert bill["metadata"]["component"]["licenses"][0]["expression"] == "Apache-2.0"
+
+
+def test_sbom_can_be_made_again(written: str) -> None:
+    """The same sources give the same file, where the time is told."""
+    assert sbom(SOURCE_DATE_EPOCH="1700000000").stdout == written
+
+
+def test_sbom_is_refused_where_another_version_is_installed(tmp_path: Path) -> None:
+    """It does not tell of what is not there."""
+    other = tmp_path / "other.lock"
+    text = re.sub(r"^(click==)\S+", r"\g<1>0.0.1", LOCK.read_text("utf-8"), flags=re.MULTILINE)
+    other.write_text(text, encoding="utf-8")
+    done = sbom(other)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "is installed, not 0.0.1" in done.stderr
+
+
+def test_sbom_is_refused_where_the_lock_misses_something(tmp_path: Path) -> None:
+    """A package that is needed and not pinned, or the reverse, does not go unsaid."""
+    other = tmp_path / "other.lock"
+    text = re.sub(r"^click==(?:.*\\\n)*.*\n", "", LOCK.read_text("utf-8"), flags=re.MULTILINE)
+    other.write_text(text, encoding="utf-8")
+    done = sbom(other)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "needed and pinned differ in click" in done.stderr
+
+
+def test_packages_can_be_built_again(tmp_path: Path) -> None:
+    """The same sources give the same wheel and source distribution, byte for byte."""
+    built = []
+    for name in ("once", "again"):
+        folder = tmp_path / name
+        words = ("-m", "hatchling", "build", "-d", str(folder))
+        done = run(sys.executable, *words, SOURCE_DATE_EPOCH="1700000000")
+        assert done.returncode == 0, done.stderr
+        built.append(
+            {each.name: hashlib.sha256(each.read_bytes()).digest() for each in folder.iterdir()}
+        )
+    assert built[0] == built[1]
+    stem = f"telnyx_sim_exporter-{__version__}"
+    wheel = f"{stem}-py3-none-any.whl"
+    assert built[0].keys() == {wheel, f"{stem}.tar.gz"}
+    with zipfile.ZipFile(tmp_path / "once" / wheel) as archive:
+        roots = {name.partition("/")[0] for name in archive.namelist()}
+    assert roots == {"exporter", f"{stem}.dist-info"}
+
+
+def test_audit_looks_at_every_lock() -> None:
+    """`make audit` asks for each lock file, and fails for a package that nobody knows."""
+    make = shutil.which("make")
+    assert make is not None
+    shown = run(make, "--no-print-directory", "--dry-run", "audit").stdout
+    asked = set(re.findall(r"--requirement (\S+)", shown))
+    assert asked == {each.name for each in ROOT.glob("requirements*.lock")}
+    assert "--strict" in shown
