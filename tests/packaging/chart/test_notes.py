@@ -1,0 +1,88 @@
+import re
+from collections.abc import Callable
+
+import pytest
+
+from tests.packaging.chart.documents import Json
+from tests.packaging.chart.helm import JOB, NAMESPACE, RELEASE, Rendering, least
+
+OWN: Json = {"keys": {"default": {"value": "KEY-of-the-test"}}}
+
+
+def test_they_say_what_to_do_next(
+    render: Callable[..., Rendering], notes: Callable[..., str]
+) -> None:
+    """Commands that can be copied: open the page, run the test."""
+    said = notes()
+    service = render().one("Service")["metadata"]["name"]
+    assert re.search(rf"kubectl .*port-forward .*(svc|service)/{service} \d+:10874", said)
+    assert re.search(rf"helm test .*{RELEASE}", said)
+    commands = [line for line in said.splitlines() if re.match(r"\s*(kubectl|helm) ", line)]
+    assert len(commands) >= 2
+    pattern = rf"(-n|--namespace)[ =]{NAMESPACE}\b"
+    assert [line for line in commands if not re.search(pattern, line)] == []
+    assert "http://127.0.0.1:10874" in said or "http://localhost:10874" in said
+
+
+def test_commands_follow_port_and_scheme(notes: Callable[..., str]) -> None:
+    """The Service's port, and HTTPS where it is."""
+    web = {"existingSecret": "web", "scheme": "HTTPS"}
+    said = notes(least(web=web, service={"port": 8080}))
+    assert re.search(r"port-forward .* \d+:8080", said)
+    assert "https://" in said
+    assert not re.search(r"http://(127|localhost)", said)
+
+
+def test_they_say_how_to_scrape_without_the_operator(notes: Callable[..., str]) -> None:
+    """A job by the name that the rules select; with the operator there is no need of it."""
+    said = notes(operator=False)
+    assert f"job_name: {JOB}" in said
+    assert "scrape_config" in said
+    assert "scrape_config" not in notes(operator=True)
+
+
+def test_they_tell_the_label_that_prometheus_may_want(notes: Callable[..., str]) -> None:
+    """kube-prometheus-stack selects by one, which cannot be known."""
+    assert "monitor.labels" in notes()
+    assert "monitor.labels" not in notes(least(monitor={"labels": {"release": "x"}}))
+
+
+PROTECTED: Json = {"existingSecret": "web", "protected": True}
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        pytest.param(OWN, "API key is among the values", id="key-in-values"),
+        pytest.param(least(persistence={"enabled": False}), "persistence is off", id="no-volume"),
+        pytest.param(least(replicas=0), "replicas is 0", id="no-pod"),
+        pytest.param(
+            least(replicas=2, persistence={"enabled": False}), "2 times in all", id="two-pods"
+        ),
+        pytest.param(least(web=PROTECTED), "monitor has neither basicAuth", id="password"),
+        pytest.param(
+            least(web={"existingSecret": "web", "scheme": "HTTPS"}), "monitor.tlsConfig", id="tls"
+        ),
+        pytest.param(least(web={"scheme": "HTTPS"}), "sets up TLS", id="no-certificate"),
+    ],
+)
+def test_they_warn(notes: Callable[..., str], values: Json, words: str) -> None:
+    """Of what is well for a trial only, or is half of what it needs; of nothing otherwise."""
+    warnings = notes(values).split("WARNING: ")[1:]
+    assert any(words in text for text in warnings)
+    assert "WARNING" not in notes()
+
+
+@pytest.mark.parametrize("values", [OWN, least()], ids=["own", "existing"])
+def test_they_print_no_key(notes: Callable[..., str], values: Json) -> None:
+    """They go to terminals and logs of CI."""
+    assert "KEY-of-the-test" not in notes(values)
+
+
+def test_they_are_text_throughout(notes: Callable[..., str], ci_file: object) -> None:
+    """No file of values leaves a hole in them."""
+    said = notes(ci_file)
+    assert "<nil>" not in said
+    assert "no value" not in said
+    assert "{{" not in said
+    assert not re.search(r"\n{4,}", said)

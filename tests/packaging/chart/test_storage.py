@@ -1,0 +1,124 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.packaging.chart.documents import Json
+from tests.packaging.chart.helm import LEAST, Rendering, least
+
+STATE = "/var/lib/telnyx-sim-exporter"
+CLAIM = "PersistentVolumeClaim"
+
+
+@pytest.fixture
+def persisted(render: Callable[..., Rendering]) -> Callable[..., Rendering]:
+    """Give what renders the chart with settings of `persistence`."""
+
+    def make(**section: Any) -> Rendering:
+        return render(least(persistence=section))
+
+    return make
+
+
+def claim(rendering: Rendering) -> Json:
+    """Give the spec of the chart's own claim."""
+    spec: Json = rendering.one(CLAIM)["spec"]
+    return spec
+
+
+def test_the_state_is_on_the_charts_own_claim(persisted: Callable[..., Rendering]) -> None:
+    """By default, and mounted where the configuration puts the state."""
+    made = persisted()
+    name = made.one(CLAIM)["metadata"]["name"]
+    assert made.mounted_at(STATE)["persistentVolumeClaim"] == {"claimName": name}
+    assert made.config["state"]["url"].startswith(f"sqlite:///{STATE}/")
+    assert claim(made) == {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": "1Gi"}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        pytest.param("", {}, id="the-clusters-default"),
+        pytest.param("-", {"storageClassName": ""}, id="none"),
+        pytest.param("fast", {"storageClassName": "fast"}, id="named"),
+    ],
+)
+def test_the_class_of_the_volume(
+    persisted: Callable[..., Rendering], value: str, shown: Json
+) -> None:
+    """Left out, and said to be none, are two things to Kubernetes."""
+    made = claim(persisted(storageClass=value))
+    assert {key: made[key] for key in made if key == "storageClassName"} == shown
+
+
+def test_the_claim_is_as_asked_for(persisted: Callable[..., Rendering]) -> None:
+    """Size, modes, labels, annotations."""
+    keep = {"helm.sh/resource-policy": "keep"}
+    made = persisted(
+        size="5Gi", accessModes=["ReadWriteOncePod"], labels={"a": "b"}, annotations=keep
+    )
+    assert claim(made)["resources"]["requests"]["storage"] == "5Gi"
+    assert claim(made)["accessModes"] == ["ReadWriteOncePod"]
+    assert made.one(CLAIM)["metadata"]["labels"]["a"] == "b"
+    assert made.one(CLAIM)["metadata"]["annotations"] == keep
+
+
+def test_a_claim_of_the_user_is_used(persisted: Callable[..., Rendering]) -> None:
+    """And none is made beside it."""
+    made = persisted(existingClaim="mine")
+    assert CLAIM not in made.kinds()
+    assert made.mounted_at(STATE)["persistentVolumeClaim"] == {"claimName": "mine"}
+
+
+def test_without_persistence_the_state_goes_with_the_pod(
+    persisted: Callable[..., Rendering],
+) -> None:
+    """It still needs a place, as the root is read-only, and one with a bound."""
+    made = persisted(enabled=False, size="200Mi")
+    assert CLAIM not in made.kinds()
+    assert made.mounted_at(STATE)["emptyDir"] == {"sizeLimit": "200Mi"}
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        pytest.param(LEAST, "Recreate", id="claim"),
+        pytest.param(least(persistence={"existingClaim": "mine"}), "Recreate", id="own-claim"),
+        pytest.param(least(persistence={"enabled": False}), "RollingUpdate", id="none"),
+        pytest.param(
+            least(persistence={"enabled": False}, strategy={"type": "Recreate"}),
+            "Recreate",
+            id="asked-for",
+        ),
+    ],
+)
+def test_how_a_new_pod_takes_over(
+    render: Callable[..., Rendering], values: Json, kind: str
+) -> None:
+    """Two pods cannot share the state, so the old one goes first where there is some."""
+    assert render(values).one("Deployment")["spec"]["strategy"]["type"] == kind
+
+
+def test_a_strategy_is_taken_whole(render: Callable[..., Rendering]) -> None:
+    """With what belongs to it; Recreate knows nothing else."""
+    rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+    made = render(least(persistence={"enabled": False}, strategy=rolling))
+    assert made.one("Deployment")["spec"]["strategy"] == rolling
+    assert render().one("Deployment")["spec"]["strategy"] == {"type": "Recreate"}
+
+
+@pytest.mark.parametrize("replicas", [0, 1])
+def test_replicas_are_as_asked_for(render: Callable[..., Rendering], replicas: int) -> None:
+    """Zero too, which stops the exporter and keeps its state."""
+    made = render(least(replicas=replicas))
+    assert made.one("Deployment")["spec"]["replicas"] == replicas
+    assert CLAIM in made.kinds()
+
+
+def test_the_volume_belongs_to_the_exporters_user(render: Callable[..., Rendering]) -> None:
+    """Which can write to it by its group, and is the one of the image."""
+    context = render().pod["spec"]["securityContext"]
+    assert context["fsGroup"] == context["runAsUser"] == context["runAsGroup"] == 65532

@@ -1,0 +1,30 @@
+"""Ask the chart's schema about values, as helm does; it must not know what it answers."""
+
+import copy
+import json
+from typing import Any
+
+import jsonschema
+
+from tests.packaging.chart.documents import Json
+from tests.packaging.chart.helm import CHART, defaults
+
+Path = tuple[str, ...]
+
+SCHEMA: Json = json.loads((CHART / "values.schema.json").read_text("utf-8"))
+VALIDATOR = jsonschema.Draft7Validator(SCHEMA)
+
+
+def with_value(place: Path, value: Any) -> Json:
+    """Give the chart's values with one of them set."""
+    values = copy.deepcopy(defaults())
+    holder = values
+    for key in place[:-1]:
+        holder = holder.setdefault(key, {})
+    holder[place[-1]] = value
+    return values
+
+
+def complaints(values: Json) -> list[str]:
+    """List what the schema has against values."""
+    return [error.message for error in VALIDATOR.iter_errors(values)]
