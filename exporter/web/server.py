@@ -141,7 +141,8 @@ class _Uvicorn(uvicorn.Server):
 
 
 async def _bind(address: ListenAddress) -> socket.socket:
-    if not address.host:
+    # `::` alone would shut out IPv4; programs in Go, as most exporters are, take it for both too.
+    if address.host in {"", "::"}:
         return _bind_everywhere(address.port)
     loop = asyncio.get_running_loop()
     try:

@@ -40,11 +40,18 @@ async def test_server_serves_on_the_port_it_names(operator: Any, serve: Any) -> 
     assert "server" not in answer.headers
 
 
-async def test_empty_host_listens_on_loopback_too(operator: Any) -> None:
-    """An address without a host is reached by 127.0.0.1 as well."""
+@pytest.mark.parametrize(
+    "host",
+    [
+        pytest.param("", id="without a host"),
+        pytest.param("::", id="of IPv6"),
+    ],
+)
+async def test_every_address_is_that_of_ipv4_too(operator: Any, host: str) -> None:
+    """An address that stands for all of the machine is reached by 127.0.0.1."""
     server = Server(operator.app())
     try:
-        address = await server.start(ListenAddress("", 0))
+        address = await server.start(ListenAddress(host, 0))
         answer = await _get(ListenAddress("127.0.0.1", address.port))
         assert answer.status_code == 200
     finally:
