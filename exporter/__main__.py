@@ -1,5 +1,32 @@
-"""Runs the command line as `python -m exporter`."""
+"""The program: takes signals from its first moment on, and runs the command line.
 
-from exporter.cli import main
+To load what the commands need takes most of a second. As the first process of a container it gets
+no signal that it has no handler for, so SIGTERM would be lost then; and SIGHUP, which asks it to
+read its configuration again, would end it anywhere else.
+"""
 
-main()
+import signal
+import sys
+from typing import NoReturn
+
+SERVING = {"run", "demo", "simulate"}
+"""Commands that go on until they are stopped; the others have not done what they were asked for."""
+
+
+def main() -> None:
+    """Run the command line."""
+    signal.signal(signal.SIGTERM, _end)
+    if sys.argv[1:2] == ["run"]:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    from exporter.cli import main as command_line  # noqa: PLC0415 # this is what takes long
+
+    command_line()
+
+
+def _end(number: int, _: object) -> NoReturn:
+    # Only until the command has a handler of its own: nothing is begun that has to be ended.
+    sys.exit(0 if SERVING.intersection(sys.argv[1:2]) else 128 + number)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,8 @@
+import os
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,6 +51,40 @@ def test_it_stops_in_the_middle_of_a_poll(
         assert connection.recv(4096) == b""
     assert len(exporter.events("stopped")) == 1
     assert not [line for line in exporter.err if not line.startswith("{")]
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        pytest.param(("run", "--config.file"), 0, id="run"),
+        pytest.param(("once", "--config.file"), 128 + signal.SIGTERM, id="once"),
+        pytest.param(("check-config",), 128 + signal.SIGTERM, id="check-config"),
+    ],
+)
+def test_it_stops_before_it_is_started(
+    command: Callable[..., Any], tmp_path: Path, words: Sequence[str], code: int
+) -> None:
+    """A signal at the start ends it: with 0 where that is what it waits for, else it has not done.
+
+    Its configuration is a pipe that says nothing, so the start does not come to an end by itself.
+    """
+    pipe = tmp_path / "config.yaml"
+    os.mkfifo(pipe)
+    starting = command(*words, str(pipe))
+    with pipe.open("w"):  # waits for the reader
+        assert starting.end(signal.SIGTERM, WITHIN) == code
+    assert not starting.out
+    assert not starting.err
+
+
+def test_a_reload_at_the_start_does_not_end_it(command: Callable[..., Any], tmp_path: Path) -> None:
+    """SIGHUP comes too early to be of use, and does no harm."""
+    pipe = tmp_path / "config.yaml"
+    os.mkfifo(pipe)
+    starting = command("run", "--config.file", str(pipe))
+    with pipe.open("w"):
+        starting.process.send_signal(signal.SIGHUP)
+        assert starting.end(signal.SIGTERM, WITHIN) == 0
 
 
 def test_a_second_exporter_does_not_count_into_the_same_file(
