@@ -28,14 +28,18 @@ need() {
 
 need chromium chromium chromium-browser google-chrome
 need curl curl
+need docker-compose docker-compose
 need git git
 need golang-go go
+need mmdebstrap mmdebstrap
 need nodejs node
 need npm npm
+need podman podman
 need prometheus prometheus
 need prometheus promtool
 need prometheus-alertmanager prometheus-alertmanager alertmanager
 need prometheus-alertmanager amtool
+need runc runc
 need shellcheck shellcheck
 need systemd systemd-analyze
 

@@ -21,6 +21,7 @@ def laid_out(rendering: Rendering, root: Path) -> Path:
     seen = {
         path for mount in rendering.container["volumeMounts"] for path in files(rendering, mount)
     }
+    assert f"{ETC}/config/config.yaml" in seen, "the ConfigMap of another name is mounted"
     config = rendering.config
     named = {each["api_key_file"]: KEY for each in config["accounts"] if "api_key_file" in each}
     if config.get("web", {}).get("config_file"):

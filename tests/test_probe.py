@@ -1,0 +1,248 @@
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import bcrypt
+import pytest
+
+from exporter.address import ListenAddress
+from exporter.probe import DeadError, ask, main
+from exporter.publish.health import Snapshot
+from exporter.publish.metrics import process_metrics
+from exporter.publish.writer import Writer
+from exporter.web.app import create_app
+from exporter.web.server import Server
+from exporter.web.watch import Security
+
+TLS = "tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n"
+DEMANDING = (
+    TLS + "  client_ca_file: server.pem\n  client_auth_type: RequireAndVerifyClientCert\n"
+    "  {version}\n"
+)
+PASSWORD = "basic_auth_users: {{prometheus: {hashed}}}\n".format(
+    hashed=bcrypt.hashpw(b"geheim", bcrypt.gensalt(4)).decode()
+)
+SPARING = "rate_limit: {interval: 1h, burst: 1}\n"
+
+Face = Callable[..., Awaitable[ListenAddress]]
+Answering = Callable[[bytes], Awaitable[str]]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """Give a folder with a certificate for another host, signed by nobody, if openssl is there."""
+    if any("openssl" in marker.args for marker in request.node.iter_markers("program")):
+        program_path: Callable[[str], str] = request.getfixturevalue("program_path")
+        subprocess.run(  # noqa: S603 # openssl, with arguments of our own
+            [
+                *(program_path("openssl"), "req", "-x509", "-nodes", "-days", "2"),
+                *("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
+                *("-subj", "/CN=elsewhere", "-keyout", "server.key", "-out", "server.pem"),
+            ],
+            cwd=tmp_path,
+            check=True,
+            capture_output=True,
+            timeout=30,
+        )
+    return tmp_path
+
+
+@pytest.fixture
+async def face(folder: Path) -> AsyncIterator[Face]:
+    """Give a starter of the exporter's web face, healthy or not, guarded by a web file or not."""
+    async with AsyncExitStack() as running:
+
+        async def start(security: str = "", *, healthy: bool = True) -> ListenAddress:
+            app = create_app(
+                snapshot=lambda: Snapshot((), True, 0.0, 0.0, 60.0),  # noqa: FBT003 # a record
+                write=Writer(process_metrics(revision="x")).write,
+                healthy=lambda: healthy,
+                ready=lambda: False,
+                reload=lambda: asyncio.sleep(0, ()),
+            )
+            file = folder / "web.yml"
+            file.write_text(security, encoding="utf-8")
+            server = Server(app, security=Security(file, lambda _: None) if security else None)
+            running.push_async_callback(server.stop, grace=0)
+            return await server.start(ListenAddress("127.0.0.1", 0))
+
+        yield start
+
+
+@pytest.fixture
+async def answering() -> AsyncIterator[Answering]:
+    """Give a starter of servers that say some bytes, or nothing for empty ones, and then wait."""
+    async with AsyncExitStack() as running:
+
+        async def start(says: bytes | None) -> str:
+            async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                if says is None:
+                    writer.transport.abort()
+                else:
+                    writer.write(says)
+                    running.callback(writer.transport.abort)
+
+            server = await asyncio.start_server(answer, "127.0.0.1", 0)
+            running.callback(server.close)
+            return f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+
+        yield start
+
+
+async def run(url: str) -> int:
+    """Run the program on a thread, as the server that it asks runs on this one."""
+    return await asyncio.to_thread(main, [url])
+
+
+@pytest.mark.parametrize(
+    ("security", "healthy", "code", "says"),
+    [
+        pytest.param("", True, 0, "status 200", id="healthy"),
+        pytest.param("", False, 1, "status 503", id="not healthy"),
+        pytest.param(PASSWORD, False, 0, "it asks for a password", id="password"),
+    ],
+)
+async def test_exporter_is_judged(
+    face: Face,
+    capfd: pytest.CaptureFixture[str],
+    security: str,
+    code: int,
+    says: str,
+    *,
+    healthy: bool,
+) -> None:
+    """The exit code says whether the exporter lives, one line on the right stream says why."""
+    url = f"{(await face(security, healthy=healthy)).url}/-/healthy"
+    assert await run(url) == code
+    lines = capfd.readouterr()[code].splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith(f"{url}: ")
+    assert says in lines[0]
+
+
+async def test_limit_on_requests_is_a_sign_of_life(
+    face: Face, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Where others used up the rate limit, the exporter still lives."""
+    url = f"{(await face(SPARING)).url}/-/healthy"
+    assert [await run(url), await run(url)] == [0, 0]
+    assert "it limits how often" in capfd.readouterr().out.splitlines()[1]
+
+
+@pytest.mark.program("openssl")
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize(
+    ("security", "healthy", "code"),
+    [
+        pytest.param(TLS, True, 0, id="healthy"),
+        pytest.param(TLS, False, 1, id="not healthy"),
+        pytest.param(TLS + PASSWORD, False, 0, id="password"),
+        pytest.param(DEMANDING.format(version="min_version: TLS13"), True, 0, id="certificate 1.3"),
+        pytest.param(DEMANDING.format(version="max_version: TLS12"), True, 0, id="certificate 1.2"),
+    ],
+)
+async def test_exporter_behind_tls_is_judged(
+    face: Face, security: str, scheme: str, code: int, *, healthy: bool
+) -> None:
+    """TLS is spoken whatever the URL says, with a certificate that nobody would trust."""
+    address = await face(security, healthy=healthy)
+    assert await run(f"{scheme}://{address}/-/healthy") == code
+
+
+async def test_metrics_are_looked_for(face: Face) -> None:
+    """Another page of the exporter can be asked for; one that there is none of does not do."""
+    url = (await face()).url
+    assert await run(f"{url}/metrics?x=1") == 0
+    assert await run(f"{url}/metric") == 1
+
+
+@pytest.mark.parametrize(
+    ("says", "why"),
+    [
+        pytest.param(b"", "no answer within 0.3 s", id="silent"),
+        pytest.param(b"HTTP/1.1 2", "no answer within 0.3 s", id="half"),
+        pytest.param(b"HTTP/1.1 302 Found\r\n", "status 302", id="elsewhere"),
+        pytest.param(b"HTTP/1.1 500 \r\n", "status 500", id="error"),
+        pytest.param(b"x" * 5000, "neither HTTP nor TLS", id="neither"),
+        pytest.param(b"SSH-2.0-x\r\n", "neither HTTP nor TLS", id="another protocol"),
+        pytest.param(None, "neither HTTP nor TLS", id="closing"),
+    ],
+)
+async def test_anything_else_is_dead(answering: Answering, says: bytes, why: str) -> None:
+    """Who does not answer, or not as the exporter does, is dead, and it takes no longer to say."""
+    url = urlsplit(await answering(says))
+    with pytest.raises(DeadError, match=why):
+        await asyncio.to_thread(ask, url, 0.3)
+
+
+async def test_silence_is_waited_for_in_vain(
+    answering: Answering, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The program gives a silent server three seconds."""
+    url = await answering(b"")
+    assert await run(url) == 1
+    assert capfd.readouterr().err == f"{url}: no answer within 3 s\n"
+
+
+def test_nobody_there_is_dead(capfd: pytest.CaptureFixture[str]) -> None:
+    """A refused connection is told on stderr, by the program itself too."""
+    command = [sys.executable, "-m", "exporter.probe", "http://127.0.0.1:1/-/healthy"]
+    assert subprocess.run(command, check=False, timeout=30).returncode == 1  # noqa: S603 # our own
+    out, err = capfd.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert err.startswith("http://127.0.0.1:1/-/healthy: no connection: ")
+
+
+def test_host_that_is_no_name_is_dead() -> None:
+    """A name that cannot even be looked up is no trace."""
+    assert main([f"http://{'a' * 64}/"]) == 1
+
+
+async def test_no_proxy_is_asked(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy in the environment, which the exporter may need for Telnyx, is not the exporter."""
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    assert await run(f"{(await face()).url}/-/healthy") == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(["http://a/", "http://b/"], id="two"),
+        pytest.param(["--help"], id="option"),
+        pytest.param(["127.0.0.1:10874"], id="no scheme"),
+        pytest.param(["ftp://127.0.0.1/"], id="other scheme"),
+        pytest.param(["http:///metrics"], id="no host"),
+        pytest.param(["http://127.0.0.1:99999/"], id="port"),
+        pytest.param(["http://u:geheim@127.0.0.1/"], id="password"),
+        pytest.param(["http://127.0.0.1/a b"], id="space"),
+        pytest.param(["http://127.0.0.1/\u00e4"], id="letter"),
+    ],
+)
+def test_wrong_usage_is_told(arguments: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    """Exit 2 and one line, which repeats no password."""
+    assert main(arguments) == 2
+    out, err = capfd.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert err.startswith("usage: ")
+    assert "geheim" not in err
+
+
+def test_only_the_standard_library_is_loaded() -> None:
+    """The probe starts quickly, as nothing heavy comes with it."""
+
+    def modules(statement: str) -> set[str]:
+        code = f"{statement}import sys; print(*sys.modules)"
+        command = [sys.executable, "-c", code]
+        run = subprocess.run(command, check=True, capture_output=True, text=True, timeout=30)  # noqa: S603 # our own
+        return set(run.stdout.split())
+
+    loaded = modules("import exporter.probe; ") - modules("")
+    ours = {each for each in loaded if each.partition(".")[0] == "exporter"}
+    assert ours == {"exporter", "exporter.probe", "exporter.version"}
+    assert {each.partition(".")[0] for each in loaded - ours} <= sys.stdlib_module_names
+    assert not {"asyncio", "email", "http", "logging"} & loaded
