@@ -56,14 +56,28 @@ def test_the_class_of_the_volume(
 
 def test_the_claim_is_as_asked_for(persisted: Callable[..., Rendering]) -> None:
     """Size, modes, labels, annotations."""
-    keep = {"helm.sh/resource-policy": "keep"}
     made = persisted(
-        size="5Gi", accessModes=["ReadWriteOncePod"], labels={"a": "b"}, annotations=keep
+        size="5Gi", accessModes=["ReadWriteOncePod"], labels={"a": "b"}, annotations={"c": "d"}
     )
     assert claim(made)["resources"]["requests"]["storage"] == "5Gi"
     assert claim(made)["accessModes"] == ["ReadWriteOncePod"]
     assert made.one(CLAIM)["metadata"]["labels"]["a"] == "b"
-    assert made.one(CLAIM)["metadata"]["annotations"] == keep
+    assert made.one(CLAIM)["metadata"]["annotations"]["c"] == "d"
+
+
+@pytest.mark.parametrize(
+    ("policy", "kept"),
+    [
+        pytest.param({}, "keep", id="by-default"),
+        pytest.param({"helm.sh/resource-policy": None}, None, id="unless-told"),
+    ],
+)
+def test_the_claim_outlives_the_release(
+    persisted: Callable[..., Rendering], policy: Json, kept: str | None
+) -> None:
+    """What was counted is not lost by an uninstall, or by an upgrade that needs it no more."""
+    about = persisted(annotations=policy).one(CLAIM)["metadata"].get("annotations", {})
+    assert about.get("helm.sh/resource-policy") == kept
 
 
 def test_a_claim_of_the_user_is_used(persisted: Callable[..., Rendering]) -> None:
