@@ -79,10 +79,11 @@ class Service:
 
     async def start(self) -> ListenAddress:
         """Serve and poll; returns the address that is served. Raises UsageError."""
-        for runtime in self._accounts.values():
-            # Read before anybody can scrape: where counters are missing for a moment, the
-            # next scrape has them at what they were.
-            with suppress(StateError):  # the first poll meets it too, and says so
+        # Read before anybody can scrape: where counters are missing for a moment, the next scrape
+        # has them at what they were. A state that cannot be read is met by the first polls too,
+        # which say so: to wait for it here, once for each account, would keep the port shut.
+        with suppress(StateError):
+            for runtime in self._accounts.values():
                 await runtime.ledger.open(self._clock.now())
         self._schedule.start()
         listening = await self._server.start(

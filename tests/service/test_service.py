@@ -1,5 +1,8 @@
+import asyncio
 import socket
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ from exporter.errors import ConfigError, UsageError
 
 FAILED = "telnyx_sim_card_actions_failed_total"
 UP = "telnyx_up"
+DEADLINE = 15.0
 
 
 async def test_it_polls_and_serves(simulators: Any, settings: Any, build: Any, fail: Any) -> None:
@@ -184,3 +188,18 @@ async def test_counters_of_a_state_that_cannot_be_read_are_left_out(
     assert await second.total(UP) == 0
     await first.stop()
     await second.until_total(FAILED, 3)
+
+
+async def test_a_state_that_another_program_holds_keeps_no_port_shut(
+    settings: Callable[..., Any], build: Callable[..., Any], simulators: Any, tmp_path: Path
+) -> None:
+    """It is waited for once and not by each account, or a probe would find nobody for long."""
+    _, url = await simulators()
+    rig = build(settings(dict.fromkeys("abcde", url)))
+    with closing(sqlite3.connect(tmp_path / "state.db", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        async with asyncio.timeout(DEADLINE):  # five seconds for each account would be more
+            await rig.start()
+        assert (await rig.http.get("/-/healthy")).status_code == 200
+        assert (await rig.http.get("/-/ready")).status_code == 503
+    await rig.until_total(UP, 5)
