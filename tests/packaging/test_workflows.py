@@ -172,7 +172,12 @@ def test_every_python_is_tested() -> None:
 def test_dependabot_has_something_to_look_at() -> None:
     """Where it looks there is what it looks for, and what it leaves alone is held on purpose."""
     parsed = workflow(ROOT / ".github" / "dependabot.yml")
-    files = {"github-actions": ".github/workflows", "docker": "Dockerfile", "pip": "pyproject.toml"}
+    files = {
+        "github-actions": ".github/workflows",
+        "docker": "Dockerfile",
+        "docker-compose": "compose.yaml",
+        "pip": "pyproject.toml",
+    }
     updates = {each["package-ecosystem"]: each for each in parsed["updates"]}
     assert updates.keys() == files.keys()
     assert all((ROOT / each).exists() for each in files.values())
