@@ -18,6 +18,17 @@ the exporter's.
 {{- toYaml $config -}}
 {{- end -}}
 
+{{/* "yes" where the exporter has a file for TLS and passwords, whichever way it gets it. */}}
+{{- define "telnyx-sim-exporter.secured" -}}
+{{- $file := or .Values.web.existingSecret (default dict .Values.config.web).config_file -}}
+{{- range .Values.extraArgs -}}
+{{- $file = or $file (hasPrefix "--web.config.file" .) -}}
+{{- end -}}
+{{- if $file -}}
+yes
+{{- end -}}
+{{- end -}}
+
 {{/* Where the exporter listens: its own default where the configuration does not say. */}}
 {{- define "telnyx-sim-exporter.listenAddress" -}}
 {{- default ":10874" (default dict .Values.config.web).listen_address -}}
@@ -28,13 +39,21 @@ the exporter's.
 {{- regexFind "[0-9]+$" (include "telnyx-sim-exporter.listenAddress" .) -}}
 {{- end -}}
 
-{{/* Where a process in the pod reaches the exporter: it may listen to IPv6 alone, or to one address. */}}
+{{/* The host to listen on; empty for every address. */}}
+{{- define "telnyx-sim-exporter.listenHost" -}}
+{{- regexReplaceAll ":[0-9]+$" (include "telnyx-sim-exporter.listenAddress" .) "" -}}
+{{- end -}}
+
+{{/*
+Where a process in the pod reaches the exporter, which may listen to one address. "[::]" is IPv4 too,
+and IPv4 alone where IPv6 is off; longer spellings of it are IPv6 alone.
+*/}}
 {{- define "telnyx-sim-exporter.localHost" -}}
-{{- $host := regexReplaceAll ":[0-9]+$" (include "telnyx-sim-exporter.listenAddress" .) "" -}}
-{{- if hasPrefix "[" $host -}}
-{{- ternary "[::1]" $host (regexMatch "^\\[[0:]*\\]$" $host) -}}
-{{- else if or (not $host) (eq $host "0.0.0.0") (contains "$" $host) -}}
+{{- $host := include "telnyx-sim-exporter.listenHost" . -}}
+{{- if has $host (list "" "0.0.0.0" "[::]") -}}
 127.0.0.1
+{{- else if regexMatch "^\\[[0:]*\\]$" $host -}}
+[::1]
 {{- else -}}
 {{- $host -}}
 {{- end -}}
@@ -44,7 +63,7 @@ the exporter's.
 {{- define "telnyx-sim-exporter.apiPorts" -}}
 {{- $ports := list -}}
 {{- range .Values.config.accounts -}}
-{{- $url := default "https://api.telnyx.com/v2" .base_url -}}
+{{- $url := lower (default "https://api.telnyx.com/v2" .base_url) -}}
 {{- $port := regexFind "^[0-9]+$" (regexReplaceAll "^[a-z]+://(\\[[^\\]]*\\]|[^/:]*):([0-9]+)(/.*)?$" $url "${2}") -}}
 {{- $ports = append $ports (int (default (ternary 80 443 (hasPrefix "http:" $url)) $port)) -}}
 {{- end -}}

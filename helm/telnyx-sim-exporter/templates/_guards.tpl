@@ -19,7 +19,7 @@
 {{- fail (printf "two accounts in config.accounts have the name %q: give each a name of its own (one without a name is called \"default\")" $name) -}}
 {{- end -}}
 {{- $names = append $names $name -}}
-{{- if and .api_key (not (contains "${" .api_key)) -}}
+{{- if and .api_key (not (regexMatch "^\\$\\{[A-Za-z_][A-Za-z0-9_]*\\}$" .api_key)) -}}
 {{- fail (printf "the api_key of account %q would lie in a ConfigMap for all to read: take it out of config.accounts, put it into a Secret and set keys.%s.existingSecret" $name $name) -}}
 {{- end -}}
 {{- $entry := default dict (get $.Values.keys $name) -}}
@@ -57,10 +57,16 @@
 {{- if or (not (regexMatch "^(\\[[0-9A-Fa-f:.]+(%\\w+)?\\]|[^\\s:/\\[\\]]*):[1-9][0-9]{0,4}$" $address)) (gt (int (include "telnyx-sim-exporter.port" .)) 65535) -}}
 {{- fail (printf "config.web.listen_address %q does not end with a port from 1 to 65535, which the pod's port is taken from: write it like :10874" $address) -}}
 {{- end -}}
-{{- if regexMatch "^(127\\.[0-9.]+|localhost|\\[::1\\]):" $address -}}
+{{- if regexMatch "(?i)^(127\\.[0-9.]+|localhost|\\[[0:]*:0*1\\]|\\[::ffff:127\\.[0-9.]+\\]):" $address -}}
 {{- fail (printf "config.web.listen_address %q is for the inside of the pod alone, so neither probes nor Prometheus would reach it: write it like :10874" $address) -}}
 {{- end -}}
+{{- if and (include "telnyx-sim-exporter.secured" .) (contains "$" (include "telnyx-sim-exporter.listenHost" .)) -}}
+{{- fail (printf "config.web.listen_address %q names its host by a variable, which probes in the pod cannot follow: write it like :10874" $address) -}}
+{{- end -}}
 {{- range .Values.extraArgs -}}
+{{- if and $.Values.web.existingSecret (hasPrefix "--web.config.file" .) -}}
+{{- fail "extraArgs has --web.config.file, and web.existingSecret is set: keep web.existingSecret, which brings the file into the pod and names it in the configuration" -}}
+{{- end -}}
 {{- if hasPrefix "--web.listen-address" . -}}
 {{- fail "extraArgs has --web.listen-address: set config.web.listen_address instead, which the ports of the pod follow" -}}
 {{- end -}}
@@ -71,6 +77,9 @@
 {{- end -}}
 
 {{- define "telnyx-sim-exporter.guards.state" -}}
+{{- $url := default "" (default dict .Values.config.state).url -}}
+{{- $file := regexMatch "^sqlite:////var/lib/telnyx-sim-exporter/[^/?]*[^/?.][^/?]*$" $url -}}
+{{- $rolling := ne (default "RollingUpdate" (default dict .Values.strategy).type) "Recreate" -}}
 {{- if and .Values.persistence.existingClaim (not .Values.persistence.enabled) -}}
 {{- fail "persistence.existingClaim is set while persistence.enabled is false: enable persistence, or remove the claim" -}}
 {{- end -}}
@@ -78,13 +87,14 @@
 {{- if gt (int .Values.replicas) 1 -}}
 {{- fail "replicas is above 1 while persistence.enabled is true: two pods cannot share the state. Run one, or set persistence.enabled=false" -}}
 {{- end -}}
-{{- if and .Values.strategy (ne (default "RollingUpdate" (default dict .Values.strategy).type) "Recreate") -}}
+{{- if and .Values.strategy $rolling -}}
 {{- fail "strategy is RollingUpdate while persistence.enabled is true: the new pod would wait for the state, which the old one holds. Leave strategy out, or set strategy.type=Recreate" -}}
 {{- end -}}
-{{- $url := default "" (default dict .Values.config.state).url -}}
-{{- if not (regexMatch "^sqlite:////var/lib/telnyx-sim-exporter/[^/?]*[^/?.][^/?]*$" $url) -}}
+{{- if not $file -}}
 {{- fail (printf "config.state.url %q is no file that can lie on the volume: name one in /var/lib/telnyx-sim-exporter, such as sqlite:////var/lib/telnyx-sim-exporter/state.db, or set persistence.enabled=false" $url) -}}
 {{- end -}}
+{{- else if and (or $rolling (gt (int .Values.replicas) 1)) (not $file) (not (has $url (list "sqlite://" "sqlite:///:memory:"))) -}}
+{{- fail (printf "config.state.url %q may be one file for two pods, as replicas is above 1 or the strategy RollingUpdate: name one in /var/lib/telnyx-sim-exporter, which each pod has for itself, such as sqlite:////var/lib/telnyx-sim-exporter/state.db, or use persistence.existingClaim" $url) -}}
 {{- end -}}
 {{- end -}}
 

@@ -27,6 +27,7 @@ selector:
 {{/*
 The endpoint of a monitor. The label `job` is set by a relabeling: the shipped rules select by it,
 and left alone it would be the Service's name. (`jobLabel` takes the key of a label, not a value.)
+A PodMonitor sets no `service`, by which the rules tell releases of one namespace apart.
 */}}
 {{- define "telnyx-sim-exporter.endpoint" -}}
 port: http
@@ -50,6 +51,11 @@ relabelings:
   - action: replace
     targetLabel: job
     replacement: telnyx-sim-exporter
+  {{- if eq .Values.monitor.kind "PodMonitor" }}
+  - action: replace
+    targetLabel: service
+    replacement: {{ include "telnyx-sim-exporter.fullname" . | quote }}
+  {{- end }}
   {{- with .Values.monitor.relabelings }}
   {{- toYaml . | nindent 2 }}
   {{- end }}

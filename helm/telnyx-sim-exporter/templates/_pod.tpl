@@ -24,16 +24,21 @@ imagePullSecrets:
 {{- end -}}
 
 {{/*
-A probe: [context, probe]. The kubelet can ask neither with a password nor with a certificate, so
-what asks for them is probed from within the container.
+A probe: [context, probe]. The kubelet can ask neither with a password nor with a certificate, and not
+for TLS either where it is not told. So an exporter with a file for these is probed from within the
+container, by a program that takes what comes. A probe of another kind takes the place of httpGet,
+which Kubernetes would refuse beside it.
 */}}
 {{- define "telnyx-sim-exporter.probe" -}}
 {{- $context := index . 0 -}}
 {{- $probe := deepCopy (index . 1) -}}
+{{- if or $probe.exec $probe.tcpSocket $probe.grpc -}}
+{{- $probe = omit $probe "httpGet" -}}
+{{- end -}}
 {{- $get := $probe.httpGet -}}
 {{- if $get -}}
 {{- $scheme := default $context.Values.web.scheme $get.scheme -}}
-{{- if $context.Values.web.protected -}}
+{{- if include "telnyx-sim-exporter.secured" $context -}}
 {{- $port := ternary (include "telnyx-sim-exporter.port" $context) (toString $get.port) (kindIs "string" $get.port) -}}
 {{- $url := printf "%s://%s:%s%s" (lower $scheme) (include "telnyx-sim-exporter.localHost" $context) $port (default "/" $get.path) -}}
 {{- $probe = merge (dict "exec" (dict "command" (list "python" "-m" "exporter.probe" $url))) (omit $probe "httpGet") -}}

@@ -85,7 +85,7 @@ def test_the_web_file_is_named(render: Callable[..., Rendering]) -> None:
     made = render(least(web={"existingSecret": "telnyx-web", "file": "other.yml"}))
     assert made.config["web"]["config_file"] == f"{ETC}/web/other.yml"
     volume = made.mounted_at(f"{ETC}/web")
-    assert volume["secret"]["secretName"] == "telnyx-web"
+    assert volume["secret"] == {"secretName": "telnyx-web", "defaultMode": 0o440}
     assert "subPath" not in volume["mount"]
     assert volume["mount"]["readOnly"] is True
     assert f"{ETC}/web" not in {mount["mountPath"] for mount in render().container["volumeMounts"]}

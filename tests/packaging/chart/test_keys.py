@@ -63,6 +63,12 @@ def test_a_key_that_is_replaced_is_seen(render: Callable[..., Rendering]) -> Non
         assert not [item for item in modes if "mode" in item]
 
 
+def test_modes_of_files_are_decimal(tried: Rendering) -> None:
+    """What begins with 0 is octal to YAML 1.1 and decimal to YAML 1.2."""
+    modes = re.findall(r"\b(?:defaultMode|mode): (\S+)", tried.text)
+    assert {each for each in modes if each != "0"} == {str(0o440)}
+
+
 def test_no_secret_is_made_beside_an_existing_one(render: Callable[..., Rendering]) -> None:
     """The chart does not touch the user's Secret, or make an empty one."""
     assert "Secret" not in render().kinds()

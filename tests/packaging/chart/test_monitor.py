@@ -52,6 +52,22 @@ def test_the_job_is_what_the_rules_select(
     assert "jobLabel" not in made["spec"]
 
 
+def test_releases_of_a_namespace_are_told_apart(render: Callable[..., Rendering]) -> None:
+    """By a label that TelnyxSimExporterGone keeps: else one that goes would hide behind another.
+
+    The operator sets `service` for the targets of a ServiceMonitor, and not for a PodMonitor's.
+    """
+    first, second = (
+        relabelled(endpoint(made)["relabelings"], {"job": f"{NAMESPACE}/any"})
+        for made in (
+            render(least(monitor={"kind": "PodMonitor"}), release=each).one("PodMonitor")
+            for each in ("sims", "other")
+        )
+    )
+    dropped = {"instance", "pod", "container", "endpoint", "node"}
+    assert {key for key in first if first[key] != second[key]} - dropped
+
+
 def test_only_one_kind_is_made(render: Callable[..., Rendering], kind: str) -> None:
     """Two would scrape everything twice."""
     assert render(least(monitor={"kind": kind})).kinds() & KINDS.keys() == {kind}
@@ -87,12 +103,12 @@ def test_prometheus_keeps_its_own_settings(monitor: Callable[..., Json]) -> None
     made = endpoint(monitor())
     assert not made.keys() & {"interval", "scrapeTimeout", "tlsConfig", "basicAuth", "honorLabels"}
     assert not made.get("metricRelabelings")
-    assert len(made["relabelings"]) == 1
+    assert {each["targetLabel"] for each in made["relabelings"]} <= {"job", "service"}
     assert made.get("scheme", "http") == "http"
 
 
 def test_settings_are_taken_over(monitor: Callable[..., Json]) -> None:
-    """Each of them, and relabelings come after the one that sets the job."""
+    """Each of them, and relabelings come after the chart's own."""
     own = {"action": "replace", "targetLabel": "cluster", "replacement": "x"}
     drop = {"action": "labeldrop", "regex": "x"}
     secret = {"name": "s", "key": "k"}
@@ -111,8 +127,8 @@ def test_settings_are_taken_over(monitor: Callable[..., Json]) -> None:
     assert (made["interval"], made["scrapeTimeout"]) == ("30s", "10s")
     assert made["tlsConfig"] == {"insecureSkipVerify": True}
     assert made["basicAuth"] == {"username": secret, "password": secret}
-    assert relabelled(made["relabelings"][:1], {}) == {"job": JOB}
-    assert made["relabelings"][1:] == [own]
+    assert relabelled(made["relabelings"][:-1], {})["job"] == JOB
+    assert made["relabelings"][-1] == own
     assert made["metricRelabelings"] == [drop]
 
 

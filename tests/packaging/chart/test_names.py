@@ -56,6 +56,19 @@ def test_two_releases_share_nothing(
     assert (first & second) - named == set()
 
 
+def test_releases_of_one_name_meet_elsewhere(render: Callable[..., Rendering]) -> None:
+    """Those of two namespaces whose monitors, rules and dashboards lie in a third."""
+    away: Json = {"namespace": "monitoring"}
+    values = least(monitor=away, prometheusRule=away, dashboards=away)
+    first, second = (names(render(values, namespace=each)) for each in ("eu", "us"))
+    assert {kind for kind, namespace, _ in first if namespace == "monitoring"} == {
+        "ConfigMap",
+        "PrometheusRule",
+        "ServiceMonitor",
+    }
+    assert first & second == set()
+
+
 def test_every_kind_is_looked_at(render: Callable[..., Rendering]) -> None:
     """The files above leave out no kind that another file makes."""
     looked_at = set.union(*(render(FILES[name]).kinds() for name in EVERY_KIND))

@@ -102,6 +102,9 @@ def test_dns_and_the_api_are_reached(policy: Callable[..., Json]) -> None:
         ),
         pytest.param(["https://[2001:db8::1]:8443/v2"], {8443}, id="ipv6"),
         pytest.param(["https://[2001:db8::1]/v2"], {443}, id="ipv6-default-port"),
+        pytest.param(["http://localhost/v2"], {80}, id="plain"),
+        pytest.param(["HTTP://localhost/v2"], {80}, id="plain-in-capitals"),
+        pytest.param(["HTTPS://gateway.example.org:8443"], {8443}, id="own-port-in-capitals"),
     ],
 )
 def test_ports_follow_the_accounts(

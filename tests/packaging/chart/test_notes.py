@@ -47,7 +47,27 @@ def test_they_tell_the_label_that_prometheus_may_want(notes: Callable[..., str])
     assert "monitor.labels" not in notes(least(monitor={"labels": {"release": "x"}}))
 
 
-PROTECTED: Json = {"existingSecret": "web", "protected": True}
+def test_they_tell_the_label_that_rules_may_want(notes: Callable[..., str]) -> None:
+    """Whether the monitor has one or not: without it no alert would ever fire."""
+    label = "prometheusRule.labels.release"
+    labelled: Json = {"labels": {"release": "x"}}
+    assert label in notes()
+    assert label in notes(least(monitor=labelled))
+    assert label in notes(least(monitor={"enabled": False}))
+    assert label not in notes(least(prometheusRule=labelled))
+    assert label not in notes(least(prometheusRule={"enabled": False}))
+
+
+def test_they_name_no_test_that_there_is_not(notes: Callable[..., str]) -> None:
+    """`helm test` without a pod for it succeeds, and has tested nothing."""
+    assert "helm test" not in notes(least(tests={"enabled": False}))
+
+
+def test_waiting_for_the_pod_ends(notes: Callable[..., str]) -> None:
+    """A pod whose key is refused never gets ready: its log comes first, and the wait has an end."""
+    said = notes()
+    assert re.search(r"rollout status .*--timeout=", said)
+    assert said.index(" logs ") < said.index("rollout status")
 
 
 @pytest.mark.parametrize(
@@ -59,7 +79,9 @@ PROTECTED: Json = {"existingSecret": "web", "protected": True}
         pytest.param(
             least(replicas=2, persistence={"enabled": False}), "2 times in all", id="two-pods"
         ),
-        pytest.param(least(web=PROTECTED), "monitor has neither basicAuth", id="password"),
+        pytest.param(
+            least(web={"existingSecret": "web"}), "monitor has neither basicAuth", id="password"
+        ),
         pytest.param(
             least(web={"existingSecret": "web", "scheme": "HTTPS"}), "monitor.tlsConfig", id="tls"
         ),

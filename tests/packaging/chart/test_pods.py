@@ -80,6 +80,14 @@ def test_settings_of_the_pod_are_taken_over(
         assert field not in render().pod["spec"]
 
 
+@pytest.mark.parametrize("field", ["nodeSelector", "tolerations"])
+def test_the_test_runs_where_the_exporter_may(render: Callable[..., Rendering], field: str) -> None:
+    """Nodes that are closed to one are closed to the other."""
+    given = {each[0]: each[2] for each in SPEC}[field]
+    made = render(least(**{field: given}))
+    assert made.test_pod["spec"][field] == made.pod["spec"][field] == given
+
+
 BOX: list[tuple[str, str, Any]] = [
     ("extraEnv", "env", {"name": "HTTPS_PROXY", "value": "http://proxy.example.org:3128"}),
     ("extraEnvFrom", "envFrom", {"secretRef": {"name": "more"}}),

@@ -7,8 +7,8 @@ from tests.packaging.chart.documents import Json
 from tests.packaging.chart.helm import NAMESPACE, Rendering, defaults, least
 
 KINDS = {"startupProbe": "/-/healthy", "livenessProbe": "/-/healthy", "readinessProbe": "/-/ready"}
-HTTPS: Json = {"existingSecret": "web", "scheme": "HTTPS"}
-CERTIFICATES = {**HTTPS, "protected": True}
+HTTPS: Json = {"scheme": "HTTPS"}
+FILE: Json = {"existingSecret": "web"}
 
 
 @pytest.fixture(params=KINDS)
@@ -36,6 +36,12 @@ def test_probes_are_those_of_the_values(probe: Callable[..., Json], kind: str) -
     assert made["httpGet"]["path"] == KINDS[kind]
 
 
+def test_a_large_state_has_time_to_open() -> None:
+    """The exporter listens only then; the liveness probe takes over as soon as it answers."""
+    startup = defaults()["startupProbe"]
+    assert startup["periodSeconds"] * startup["failureThreshold"] == 300
+
+
 def test_probes_speak_https_where_the_exporter_does(probe: Callable[..., Json], kind: str) -> None:
     """The kubelet does not verify the certificate, so the scheme is all that it needs."""
     expected = defaults()[kind]
@@ -43,35 +49,79 @@ def test_probes_speak_https_where_the_exporter_does(probe: Callable[..., Json], 
     assert probe(web=HTTPS) == expected
 
 
-def test_a_scheme_of_the_user_is_kept(probe: Callable[..., Json], kind: str) -> None:
+def test_a_scheme_of_the_user_is_kept(render: Callable[..., Rendering]) -> None:
     """Somebody may have something in front."""
     own = {"httpGet": {"path": "/", "port": 80, "scheme": "HTTP"}}
-    assert probe(web=HTTPS, **{kind: own})["httpGet"]["scheme"] == "HTTP"
+    values = dict.fromkeys(KINDS, own)
+    plain = render(least(web=HTTPS, **values)).container
+    secured = render(least(web=HTTPS | FILE, **values)).container
+    for kind in KINDS:
+        assert plain[kind]["httpGet"]["scheme"] == "HTTP"
+        assert secured[kind]["exec"]["command"][-1] == "http://127.0.0.1:80/"
 
 
 @pytest.mark.parametrize(
-    ("web", "scheme"), [(CERTIFICATES, "https"), (CERTIFICATES | {"scheme": "HTTP"}, "http")]
+    ("values", "url"),
+    [
+        pytest.param({"web": FILE}, "http://127.0.0.1:10874", id="secret"),
+        pytest.param({"web": FILE | HTTPS}, "https://127.0.0.1:10874", id="secret-and-scheme"),
+        pytest.param(
+            {"config": {"web": {"config_file": "/x/web.yml", "listen_address": ":9999"}}},
+            "http://127.0.0.1:9999",
+            id="file-of-the-user",
+        ),
+        pytest.param(
+            {"extraArgs": ["--web.config.file=/x/web.yml"]}, "http://127.0.0.1:10874", id="argument"
+        ),
+    ],
 )
-def test_who_asks_for_passwords_is_probed_from_within(
-    probe: Callable[..., Json], kind: str, web: Json, scheme: str
+def test_what_may_ask_for_passwords_is_probed_from_within(
+    render: Callable[..., Rendering], values: Json, url: str
 ) -> None:
     """The kubelet has none, so a program in the image looks whether the exporter answers."""
-    made = probe(web=web, config={"web": {"listen_address": ":9999"}})
-    url = f"{scheme}://127.0.0.1:9999{KINDS[kind]}"
-    assert made.pop("exec") == {"command": ["python", "-m", "exporter.probe", url]}
-    expected = defaults()[kind]
-    del expected["httpGet"]
-    assert made == expected
+    made = render(least(**values)).container
+    for kind, path in KINDS.items():
+        expected = defaults()[kind]
+        del expected["httpGet"]
+        expected["exec"] = {"command": ["python", "-m", "exporter.probe", f"{url}{path}"]}
+        assert made[kind] == expected
 
 
-@pytest.mark.parametrize("web", [{}, HTTPS, CERTIFICATES], ids=["http", "https", "protected"])
-def test_another_kind_of_probe_is_left_alone(
-    probe: Callable[..., Json], kind: str, web: Json
+@pytest.mark.parametrize(
+    ("address", "host"),
+    [
+        ("0.0.0.0:10874", "127.0.0.1"),
+        ("[::]:10874", "127.0.0.1"),  # IPv4 too, and IPv6 may be off
+        ("[0::0]:10874", "[::1]"),
+        ("10.0.0.1:10874", "10.0.0.1"),
+        ("[2001:db8::1]:10874", "[2001:db8::1]"),
+    ],
+)
+def test_probes_from_within_follow_the_address(
+    render: Callable[..., Rendering], address: str, host: str
 ) -> None:
-    """Only what asks over HTTP has a scheme or needs a password."""
-    own = {"tcpSocket": {"port": "http"}, "periodSeconds": 7, "httpGet": None}
-    expected = {key: value for key, value in (defaults()[kind] | own).items() if value is not None}
-    assert probe(web=web, **{kind: own}) == expected
+    """An exporter that listens to one address answers at no other."""
+    made = render(least(web=FILE, config={"web": {"listen_address": address}})).container
+    urls = {kind: made[kind]["exec"]["command"][-1] for kind in KINDS}
+    assert urls == {kind: f"http://{host}:10874{path}" for kind, path in KINDS.items()}
+
+
+@pytest.mark.parametrize("web", [{}, HTTPS, FILE], ids=["http", "https", "file"])
+@pytest.mark.parametrize(
+    "handler",
+    [{"tcpSocket": {"port": "http"}}, {"exec": {"command": ["true"]}}, {"grpc": {"port": 9}}],
+    ids=["tcpSocket", "exec", "grpc"],
+)
+def test_another_kind_of_probe_takes_the_place(
+    render: Callable[..., Rendering], web: Json, handler: Json
+) -> None:
+    """Kubernetes refuses two handlers, and only what asks over HTTP has a scheme or a password."""
+    own = handler | {"periodSeconds": 7}
+    made = render(least(web=web, **dict.fromkeys(KINDS, own))).container
+    for kind in KINDS:
+        expected = defaults()[kind] | own
+        del expected["httpGet"]
+        assert made[kind] == expected
 
 
 def test_a_probe_may_be_left_out(render: Callable[..., Rendering], kind: str) -> None:
@@ -81,9 +131,7 @@ def test_a_probe_may_be_left_out(render: Callable[..., Rendering], kind: str) ->
     assert KINDS.keys() - made.container.keys() == {kind}
 
 
-@pytest.mark.parametrize(
-    ("web", "scheme"), [({}, "http"), (HTTPS, "https"), (CERTIFICATES, "https")]
-)
+@pytest.mark.parametrize(("web", "scheme"), [({}, "http"), (FILE, "http"), (FILE | HTTPS, "https")])
 def test_helm_test_asks_the_service(
     render: Callable[..., Rendering], web: Json, scheme: str
 ) -> None:

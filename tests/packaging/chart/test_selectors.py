@@ -144,7 +144,9 @@ def test_a_budget_is_for_more_than_one_pod(render: Callable[..., Rendering]) -> 
     kind = "PodDisruptionBudget"
     assert kind not in render().kinds()
     assert kind not in render(least(replicas=0)).kinds()
-    assert render(least(**two)).one(kind)["spec"]["maxUnavailable"] == 1
+    made = render(least(**two)).one(kind)["spec"]
+    assert made["maxUnavailable"] == 1
+    assert made["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
     assert kind not in render(least(**two, podDisruptionBudget={"enabled": False})).kinds()
     half = least(**two, podDisruptionBudget={"maxUnavailable": "50%"})
     assert render(half).one(kind)["spec"]["maxUnavailable"] == "50%"

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.packaging.chart.documents import Json, parse_all
-from tests.packaging.chart.helm import CHART, Rendering, read_yaml
+from tests.packaging.chart.documents import Json
+from tests.packaging.chart.helm import CHART, LEAST, Rendering, least, read_yaml
 
 RELEASED = Path(__file__).with_name("released")
 CASES = sorted(RELEASED.glob("*/*-values.yaml"))
@@ -34,14 +34,33 @@ def lasting(thing: Json) -> Any:
             return None
 
 
+def where_the_state_is(rendering: Rendering) -> Json:
+    """Give what the counters are found by: another of it, and they begin anew."""
+    url = rendering.config["state"]["url"]
+    mounts = rendering.container["volumeMounts"]
+    return {
+        "url": url,
+        "accounts": [each.get("name") for each in rendering.config["accounts"]],
+        "mounts": [each for each in mounts if each["name"] == "state"],
+        "volume": rendering.volume("state"),
+        "claims": [claimed(each) for each in rendering.all("PersistentVolumeClaim")],
+    }
+
+
+def claimed(claim: Json) -> Json:
+    """Give a claim without what may change of it: size and labels."""
+    about = {name: value for name, value in claim["metadata"].items() if name != "labels"}
+    return {"metadata": about, "spec": lasting(claim)}
+
+
 @pytest.fixture(params=CASES, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def versions(
     request: pytest.FixtureRequest, render: Callable[..., Rendering]
-) -> tuple[list[Json], Rendering]:
+) -> tuple[Rendering, Rendering]:
     """Give what a released chart made of values, and what today's makes of them in an upgrade."""
     values: Path = request.param
     rendered = values.with_name(values.name.replace("-values.yaml", "-rendered.yaml"))
-    return parse_all(rendered.read_text("utf-8")), render(values, "--is-upgrade")
+    return Rendering(rendered.read_text("utf-8")), render(values, "--is-upgrade")
 
 
 def test_each_release_is_kept_here() -> None:
@@ -61,26 +80,53 @@ def test_each_release_is_kept_here() -> None:
     assert (RELEASED / current).is_dir(), "add what this version renders before it is released"
 
 
-def test_values_of_a_release_still_render(versions: tuple[list[Json], Rendering]) -> None:
+def test_values_of_a_release_still_render(versions: tuple[Rendering, Rendering]) -> None:
     """The schema and the guards take what they took."""
     _, today = versions
     assert "Deployment" in today.kinds()
 
 
-def test_nothing_changes_that_kubernetes_forbids(versions: tuple[list[Json], Rendering]) -> None:
+def test_nothing_changes_that_kubernetes_forbids(versions: tuple[Rendering, Rendering]) -> None:
     """Else `helm upgrade` fails, or asks to delete what holds the state."""
     before, today = versions
     now = {key(each): each for each in today.objects}
-    kept = [each for each in before if key(each) in now and lasting(each) is not None]
+    kept = [each for each in before.objects if key(each) in now and lasting(each) is not None]
     assert {"Deployment", "PersistentVolumeClaim"} <= {each["kind"] for each in kept}
     for each in kept:
         assert lasting(now[key(each)]) == lasting(each), key(each)
 
 
-def test_names_stay(versions: tuple[list[Json], Rendering]) -> None:
+def test_the_state_stays(versions: tuple[Rendering, Rendering]) -> None:
+    """It lies where it lay, and is kept under the same names."""
+    before, today = versions
+    assert where_the_state_is(today) == where_the_state_is(before)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(
+            {"config": {"state": {"url": "sqlite:////var/lib/telnyx-sim-exporter/x.db"}}}, id="url"
+        ),
+        pytest.param({"config": {"accounts": [{"name": "default"}, {"name": "x"}]}}, id="account"),
+        pytest.param({"persistence": {"existingClaim": "x"}}, id="claim"),
+        pytest.param({"persistence": {"enabled": False}}, id="no-claim"),
+        pytest.param({"persistence": {"annotations": {"a": "b"}}}, id="annotations"),
+    ],
+)
+def test_a_move_of_the_state_is_seen(render: Callable[..., Rendering], change: Json) -> None:
+    """What the test above compares, is what moves it; size and labels do not."""
+    keys = {"keys": {"default": {"existingSecret": "x"}, "x": {"existingSecret": "x"}}}
+    values = change | (keys if "accounts" in change.get("config", {}) else LEAST)
+    assert where_the_state_is(render(values)) != where_the_state_is(render())
+    same = least(persistence={"size": "5Gi", "labels": {"a": "b"}})
+    assert where_the_state_is(render(same)) == where_the_state_is(render())
+
+
+def test_names_stay(versions: tuple[Rendering, Rendering]) -> None:
     """What is renamed is deleted and made anew: the state, an address, a key would be gone."""
     before, today = versions
-    names = {key(each) for each in before if each["kind"] in REPLACED_IF_RENAMED}
+    names = {key(each) for each in before.objects if each["kind"] in REPLACED_IF_RENAMED}
     assert names
     assert names - {key(each) for each in today.objects} == set()
 

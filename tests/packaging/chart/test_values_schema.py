@@ -141,6 +141,8 @@ def test_another_type_is_refused(place: str, value: Any) -> None:
         ("service.port", 0),
         ("service.port", 65536),
         ("service.type", "Cluster"),
+        ("web.file", ".."),
+        ("web.file", "../web.yml"),
         ("web.scheme", "FTP"),
     ],
 )
@@ -168,6 +170,7 @@ def test_a_value_out_of_its_bounds_is_refused(place: str, value: Any) -> None:
         ("startupProbe", None),
         ("strategy", {"type": "Recreate"}),
         ("topologySpreadConstraints", [{"maxSkew": 1, "topologyKey": "zone"}]),
+        ("web.file", "web-config.v2.yml"),
     ],
 )
 def test_a_good_value_is_not_refused(place: str, value: Any) -> None:
