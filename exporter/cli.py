@@ -29,10 +29,11 @@ from exporter.table import print_snapshot
 from exporter.version import __version__
 from exporter.web.toolkit import load as load_web_config
 
+FILE = click.Path(path_type=Path, readable=False)  # the settings say why one cannot be read
 CONFIG_OPTION = click.option(
     "--config.file",
     "config_file",
-    type=click.Path(path_type=Path),
+    type=FILE,
     help="The configuration file (YAML). Without one, the API key comes from TELNYX_API_KEY.",
 )
 LEVEL_OPTION = click.option(
@@ -131,12 +132,11 @@ def once(config_file: Path | None, output: str, **flags: Any) -> None:
             await service.stop()
         return all(health.up for _, health in snapshot.accounts)
 
-    if not asyncio.run(poll()):
-        sys.exit(1)
+    sys.exit(not asyncio.run(poll()))
 
 
 @main.command("check-config", short_help="Report every mistake in a configuration file.")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=FILE)
 def check_config(file: Path) -> None:
     """Report every mistake in the configuration FILE, with its place; exit 1 if there is one."""
     settings = load(file, os.environ)
