@@ -70,7 +70,8 @@ dist: $(VENV)/.run-time ## Build the wheel and the source distribution into dist
 .PHONY: sbom
 sbom: $(VENV)/.run-time ## Write build/sbom.cdx.json: what the exporter is made of, with hashes and licenses
 	@mkdir -p build
-	@$(PYTHON) scripts/sbom.py requirements.lock >build/sbom.cdx.json
+	@$(PYTHON) scripts/sbom.py requirements.lock >build/sbom.cdx.json.part
+	@mv build/sbom.cdx.json.part build/sbom.cdx.json
 
 # --strict: a package that the service does not know would pass otherwise.
 .PHONY: audit

@@ -13,6 +13,7 @@ TAG = re.compile(r"v([0-9]+\.[0-9]+\.[0-9]+)")
 VERSION = re.compile(r'^__version__ = "(.+)"$', re.MULTILINE)
 CHART_VERSION = re.compile(r'^version: "?([^"\n]+?)"?$', re.MULTILINE)
 APP_VERSION = re.compile(r'^appVersion: "?([^"\n]+?)"?$', re.MULTILINE)
+HEADING = re.compile(r"^## (\S+)", re.MULTILINE)
 SECTION = re.compile(r"^## (\S+) \(([^)\n]*)\)\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
@@ -49,6 +50,9 @@ def mistakes(version: str, root: Path) -> list[str]:
         date, text = section(name, path)
         if not DATE.fullmatch(date) or not text:
             found.append(f"{path.relative_to(root)} has no text under '## {name} (YYYY-MM-DD)'")
+        # Of an older line, it would take the tag `latest` of the image away from a newer one.
+        if (newest := only(HEADING, path)) != name:
+            found.append(f"{path.relative_to(root)} starts with {newest or 'nothing'}, not {name}")
     return found
 
 

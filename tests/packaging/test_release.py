@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.packaging.running import run
+
 ROOT = Path(__file__).parents[2]
 NOTES = "First version.\n\n- It counts.\n"
 CHART = "helm/telnyx-sim-exporter"
@@ -31,8 +33,7 @@ def project(tmp_path: Path) -> Path:
 
 def release(project: Path, *tag: str) -> subprocess.CompletedProcess[str]:
     """Run the check for a tag."""
-    command = (sys.executable, str(project / "scripts" / "release.py"), *tag)
-    return subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 - ours
+    return run(sys.executable, str(project / "scripts" / "release.py"), *tag)
 
 
 def test_notes_are_those_of_the_version(project: Path) -> None:
@@ -47,6 +48,27 @@ def test_notes_are_those_of_the_version(project: Path) -> None:
         pytest.param("exporter/version.py", "1.2.3", "1.2.4", "version.py says 1.2.4", id="code"),
         pytest.param(f"{CHART}/Chart.yaml", '"1.2.3"', '"1.2.4"', "says 1.2.4", id="app-version"),
         pytest.param(f"{CHART}/Chart.yaml", "4.5.6", "4.5.7", "'## 4.5.7 (", id="chart"),
+        pytest.param(
+            "CHANGELOG.md",
+            "## 1.2.3",
+            "## 1.3.0 (2030-02-01)\n\nNewer.\n\n## 1.2.3",
+            "release.py: CHANGELOG.md starts with 1.3.0, not 1.2.3",
+            id="older-line",
+        ),
+        pytest.param(
+            "CHANGELOG.md",
+            "## 1.2.3",
+            "## Unreleased\n\n## 1.2.3",
+            "starts with Unreleased",
+            id="more-to-come",
+        ),
+        pytest.param(
+            f"{CHART}/CHANGELOG.md",
+            "## 4.5.6",
+            "## 4.6.0 (soon)\n\n## 4.5.6",
+            "CHANGELOG.md starts with 4.6.0, not 4.5.6",
+            id="older-chart",
+        ),
         pytest.param("CHANGELOG.md", "2030-01-31", "unreleased", "'## 1.2.3 (", id="no-date"),
         pytest.param("CHANGELOG.md", NOTES, "", "'## 1.2.3 (", id="no-text"),
         pytest.param(f"{CHART}/CHANGELOG.md", "2030-01-31", "soon", "'## 4.5.6 (", id="chart-date"),

@@ -1,8 +1,7 @@
-"""Checks what a release is made of: the packages, and the SBOM that tells of them."""
+"""Checks what a release is made of: packages, what goes into the image, and the SBOM of it."""
 
 import hashlib
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -17,33 +16,25 @@ from cyclonedx.validation.json import JsonStrictValidator
 from packaging.requirements import Requirement
 
 from exporter import __version__
+from tests.packaging.running import run
 
 ROOT = Path(__file__).parents[2]
 LOCK = ROOT / "requirements.lock"
 NAME = "telnyx-sim-exporter"
+EPOCH = "1700000000"
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", "")
+"""No instruction of it spans lines."""
 
 
-def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a program at the root of the project, to its end."""
-    return subprocess.run(  # noqa: S603 - our own programs
-        words,
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env={**os.environ, **environment},
-    )
-
-
-def sbom(lock: Path = LOCK, **environment: str) -> subprocess.CompletedProcess[str]:
+def sbom(lock: Path = LOCK) -> subprocess.CompletedProcess[str]:
     """Run the program that writes the SBOM."""
-    return run(sys.executable, "scripts/sbom.py", str(lock), **environment)
+    return run(sys.executable, "scripts/sbom.py", str(lock), SOURCE_DATE_EPOCH=EPOCH)
 
 
 @pytest.fixture(scope="module")
 def written() -> str:
     """Give the SBOM as it is written."""
-    done = sbom(SOURCE_DATE_EPOCH="1700000000")
+    done = sbom()
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 
@@ -108,7 +99,7 @@ def test_sbom_says_under_which_license(bill: dict[str, Any]) -> None:
 
 def test_sbom_can_be_made_again(written: str) -> None:
     """The same sources give the same file, where the time is told."""
-    assert sbom(SOURCE_DATE_EPOCH="1700000000").stdout == written
+    assert sbom().stdout == written
 
 
 def test_sbom_is_refused_where_another_version_is_installed(tmp_path: Path) -> None:
@@ -137,7 +128,7 @@ def test_packages_can_be_built_again(tmp_path: Path) -> None:
     for name in ("once", "again"):
         folder = tmp_path / name
         words = ("-m", "hatchling", "build", "-d", str(folder))
-        done = run(sys.executable, *words, SOURCE_DATE_EPOCH="1700000000")
+        done = run(sys.executable, *words, SOURCE_DATE_EPOCH=EPOCH)
         assert done.returncode == 0, done.stderr
         built.append(
             {each.name: hashlib.sha256(each.read_bytes()).digest() for each in folder.iterdir()}
@@ -147,8 +138,10 @@ def test_packages_can_be_built_again(tmp_path: Path) -> None:
     wheel = f"{stem}-py3-none-any.whl"
     assert built[0].keys() == {wheel, f"{stem}.tar.gz"}
     with zipfile.ZipFile(tmp_path / "once" / wheel) as archive:
-        roots = {name.partition("/")[0] for name in archive.namelist()}
-    assert roots == {"exporter", f"{stem}.dist-info"}
+        names = archive.namelist()
+    assert {name.partition("/")[0] for name in names} == {"exporter", f"{stem}.dist-info"}
+    kinds = {Path(name).suffix for name in names if name.startswith("exporter/")}
+    assert kinds == {".css", ".html", ".py", ".typed"}
 
 
 def test_audit_looks_at_every_lock() -> None:
@@ -159,3 +152,40 @@ def test_audit_looks_at_every_lock() -> None:
     asked = set(re.findall(r"--requirement (\S+)", shown))
     assert asked == {each.name for each in ROOT.glob("requirements*.lock")}
     assert "--strict" in shown
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_sbom_is_written_whole_or_not_at_all(tmp_path: Path, code: int) -> None:
+    """`make sbom` leaves the file as it was where the program fails."""
+    make = shutil.which("make")
+    assert make is not None
+    (tmp_path / "scripts").mkdir()
+    program = f"import sys; print('new'); sys.exit({code})"
+    (tmp_path / "scripts" / "sbom.py").write_text(program, encoding="utf-8")
+    (tmp_path / "build").mkdir()
+    file = tmp_path / "build" / "sbom.cdx.json"
+    file.write_text("old\n", encoding="utf-8")
+    done = run(
+        *(make, f"--directory={tmp_path}", f"--makefile={ROOT / 'Makefile'}", "sbom"),
+        *("--assume-old=.venv/.run-time", f"PYTHON={sys.executable}"),
+    )
+    assert (done.returncode == 0) is (code == 0), done.stderr
+    assert file.read_text(encoding="utf-8") == ("old\n" if code else "new\n")
+
+
+def test_image_takes_packages_by_their_hashes() -> None:
+    """What pip installs into the image is what the locks pin, or brings nothing along."""
+    commands = [each for line in DOCKERFILE.splitlines() for each in line.split("&&")]
+    installs = [each for each in commands if re.search(r"\bpip\b.*\binstall\b", each)]
+    assert installs
+    fixed = re.compile(r" --require-hashes .* -r \S+$| --no-deps dist/\*\.whl$")
+    assert [each for each in installs if not fixed.search(each.rstrip())] == []
+
+
+def test_image_takes_files_from_what_is_pinned() -> None:
+    """No file comes from another image than the base, or from an address."""
+    stages = set(re.findall(r"^FROM \S+ AS (\S+)$", DOCKERFILE, re.MULTILINE))
+    sources = re.findall(r"^(?:COPY|RUN)\b.*?\bfrom=([^\s,]+)", DOCKERFILE, re.MULTILINE)
+    assert sources
+    assert {*sources} <= stages
+    assert re.findall(r"^ADD\b.*|\b(?:curl|wget)\b.*", DOCKERFILE, re.MULTILINE) == []

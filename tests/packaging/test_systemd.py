@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.packaging.running import run
+
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy" / "systemd"
 UNIT = FOLDER / "telnyx-sim-exporter.service"
@@ -34,7 +36,7 @@ def unit() -> dict[str, list[str]]:
 
 def analyze(path: str, *words: str) -> str:
     """Return all that systemd-analyze prints."""
-    done = subprocess.run((path, "--no-pager", *words), check=False, capture_output=True, text=True)  # noqa: S603 - fixed words
+    done = run(path, "--no-pager", *words)
     return done.stdout + done.stderr
 
 
@@ -99,12 +101,22 @@ def test_paths_agree(unit: dict[str, list[str]]) -> None:
 def test_wrong_usage_is_not_tried_again(unit: dict[str, list[str]]) -> None:
     """The exit code that ends the restarts is that of wrong usage, and of nothing else."""
     codes = {
-        words: subprocess.run(  # noqa: S603 - fixed words
-            (sys.executable, "-m", "exporter", *words), check=False, capture_output=True
-        ).returncode
+        words: run(sys.executable, "-m", "exporter", *words).returncode
         for words in [("run", "--nonsense"), ("run", "--config.file", "/nowhere.yaml")]
     }
     assert [str(code) for code in codes.values()] == [*unit["RestartPreventExitStatus"], "1"]
+
+
+def test_it_is_started_again_for_ever(unit: dict[str, list[str]]) -> None:
+    """However it ended and however often, and a reload reaches it."""
+    assert unit["Restart"] == ["always"]
+    assert unit["StartLimitIntervalSec"] == ["0"]
+    assert unit["ExecReload"] == ["/bin/kill -HUP $MAINPID"]
+
+
+def test_no_core_is_dumped(unit: dict[str, list[str]]) -> None:
+    """A key does not get from memory into a file when the exporter crashes."""
+    assert unit["LimitCORE"] == ["0"]
 
 
 def test_process_metrics_can_be_read(unit: dict[str, list[str]]) -> None:
