@@ -17,6 +17,9 @@ DEFAULT = "http://127.0.0.1:10874/-/healthy"
 SECONDS = 3.0
 """Time for everything but the look-up of a host's name, which nothing can break off."""
 
+Address = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
+"""What names a place of a family of addresses, as the socket module has it."""
+
 PORTS = {"http": 80, "https": 443}
 LONGEST = 4096
 """Bytes in which the first line of an answer has to end."""
@@ -33,6 +36,10 @@ class DeadError(Exception):
 
 class NoHttpError(DeadError):
     """What came back is no HTTP; so it may be TLS."""
+
+
+class ClosedError(NoHttpError):
+    """Nothing came back but the end of the connection."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -92,9 +99,12 @@ def _ask_in_tls(url: SplitResult, end: float) -> str:
             # after it, by an alert or, where that gets lost, by the end of the connection. All of
             # it comes after the server has chosen a cipher, so it is there and speaks TLS.
             reason = getattr(exc, "reason", None) or str(exc)
-            if secured.cipher() is None and "ALERT" not in reason:
-                raise DeadError(f"neither HTTP nor TLS: {reason}") from exc
-            return f"alive: it refuses TLS without a client's certificate ({reason})"
+            chosen = secured.cipher() is not None
+            ended = isinstance(exc, (ClosedError, ConnectionError, ssl.SSLEOFError))
+            if "ALERT" in reason or (chosen and ended):
+                return f"alive: it refuses TLS without a client's certificate ({reason})"
+            spoken = "no HTTP in TLS" if chosen else "neither HTTP nor TLS"
+            raise DeadError(f"{spoken}: {reason}") from exc
 
 
 def _answer(connection: socket.socket, url: SplitResult, end: float) -> str:
@@ -110,10 +120,12 @@ def _answer(connection: socket.socket, url: SplitResult, end: float) -> str:
                 break
             begin += piece
     except ConnectionError as exc:
-        raise NoHttpError(str(exc)) from exc
+        raise (NoHttpError if begin else ClosedError)(str(exc)) from exc
+    if not begin:
+        raise ClosedError("the connection was closed")
     found = _FIRST_LINE.match(begin)
     if found is None:
-        raise NoHttpError("no HTTP" if begin else "the connection was closed")
+        raise NoHttpError("it begins otherwise")
     status = int(found[1])
     if status in PROTECTED:
         return f"alive: {PROTECTED[status]} (status {status})"
@@ -122,10 +134,31 @@ def _answer(connection: socket.socket, url: SplitResult, end: float) -> str:
     return f"status {status}"
 
 
+def connect(addresses: Sequence[tuple[int, Address]], seconds: float) -> socket.socket:
+    """Connect to the first of some addresses, each with its family, that lets in.
+
+    One that says nothing has no more than its share of the time. Raises the OSError of the last.
+    """
+    end = time.monotonic() + seconds
+    for number, (family, address) in enumerate(addresses, 1):
+        connection = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            connection.settimeout(_left(end) / (len(addresses) - number + 1))
+            connection.connect(address)
+        except BaseException as exc:
+            connection.close()
+            if number == len(addresses) or not isinstance(exc, OSError):
+                raise
+        else:
+            return connection
+    raise OSError("its name has no address")
+
+
 def _connection(url: SplitResult, end: float) -> socket.socket:
     # Never through a proxy: it would answer for the exporter.
-    address = (url.hostname, url.port or PORTS[url.scheme])
-    connection = socket.create_connection(address, _left(end))
+    port = url.port or PORTS[url.scheme]
+    found = socket.getaddrinfo(url.hostname, port, type=socket.SOCK_STREAM)
+    connection = connect([(family, address) for family, *_, address in found], _left(end))
     connection.settimeout(_left(end))
     return connection
 

@@ -28,7 +28,8 @@ need() {
 
 need chromium chromium chromium-browser google-chrome
 need curl curl
-need docker-compose docker-compose
+# Of Docker as it is installed today, Compose is a part.
+docker compose version >/dev/null 2>&1 || need docker-compose docker-compose
 need git git
 need golang-go go
 need mmdebstrap mmdebstrap

@@ -1,4 +1,5 @@
 import asyncio
+import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -29,7 +30,7 @@ PASSWORD = "basic_auth_users: {{prometheus: {hashed}}}\n".format(
 SPARING = "rate_limit: {interval: 1h, burst: 1}\n"
 
 Face = Callable[..., Awaitable[ListenAddress]]
-Answering = Callable[[bytes], Awaitable[str]]
+Answering = Callable[..., Awaitable[str]]
 
 
 @pytest.fixture
@@ -78,7 +79,7 @@ async def answering() -> AsyncIterator[Answering]:
     """Give a starter of servers that say some bytes, or nothing for empty ones, and then wait."""
     async with AsyncExitStack() as running:
 
-        async def start(says: bytes | None) -> str:
+        async def start(says: bytes | None, secured: ssl.SSLContext | None = None) -> str:
             async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
                 if says is None:
                     writer.transport.abort()
@@ -86,9 +87,9 @@ async def answering() -> AsyncIterator[Answering]:
                     writer.write(says)
                     running.callback(writer.transport.abort)
 
-            server = await asyncio.start_server(answer, "127.0.0.1", 0)
+            server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=secured)
             running.callback(server.close)
-            return f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+            return f"http{'s' * (secured is not None)}://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
 
         yield start
 
@@ -177,6 +178,30 @@ async def test_anything_else_is_dead(answering: Answering, says: bytes, why: str
     url = urlsplit(await answering(says))
     with pytest.raises(DeadError, match=why):
         await asyncio.to_thread(ask, url, 0.3)
+
+
+@pytest.mark.program("openssl")
+@pytest.mark.parametrize(
+    ("says", "why"),
+    [
+        pytest.param(b"220 ready\r\n", "no HTTP in TLS", id="another protocol"),
+        pytest.param(b"x" * 5000, "no HTTP in TLS", id="no line"),
+        pytest.param(b"", "no answer within 0.3 s", id="silent"),
+        pytest.param(None, "", id="closing"),
+    ],
+)
+async def test_what_speaks_no_http_in_tls_is_dead(
+    answering: Answering, folder: Path, says: bytes | None, why: str
+) -> None:
+    """After a whole handshake only the end of the connection asks for a certificate."""
+    secured = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    secured.load_cert_chain(folder / "server.pem", folder / "server.key")
+    url = urlsplit(await answering(says, secured))
+    if why:
+        with pytest.raises(DeadError, match=why):
+            await asyncio.to_thread(ask, url, 0.3)
+    else:
+        assert "without a client's certificate" in await asyncio.to_thread(ask, url, 3)
 
 
 async def test_silence_is_waited_for_in_vain(

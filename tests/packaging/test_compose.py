@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 import yaml
 
 from exporter.config import load
+from exporter.simulator.settings import SimulatorSettings
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "compose.yaml"
@@ -16,7 +18,18 @@ SHIPPED = ROOT / "helm" / "telnyx-sim-exporter" / "files"
 PINNED = re.compile(r"[a-z./-]+:v?\d+\.\d+\.\d+@sha256:[0-9a-f]{64}")
 VARIABLE = re.compile(r"\$\{\w+:-([^}]*)\}")
 OWN = ("exporter", "simulator")
+DEMO_KEY = SimulatorSettings().key
 PORTS = {"exporter": 10874, "prometheus": 9090, "alertmanager": 9093, "grafana": 3000}
+
+
+def compose() -> tuple[str, ...]:
+    """Give the command of Docker's plugin where there is one, else that of the older program."""
+    docker = shutil.which("docker")
+    asked = docker and subprocess.run((docker, "compose", "version"), capture_output=True)  # noqa: PLW1510, S603 # our own words
+    return ("docker", "compose") if asked and asked.returncode == 0 else ("docker-compose",)
+
+
+COMPOSE = compose()
 
 
 def parse(path: Path) -> Any:
@@ -24,15 +37,19 @@ def parse(path: Path) -> Any:
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
-SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(
-    VARIABLE.sub(r"\1", FILE.read_text(encoding="utf-8"))
-)["services"]
-"""As they are where nothing is set in the environment."""
+WRITTEN = yaml.safe_load(VARIABLE.sub(r"\1", FILE.read_text(encoding="utf-8")))
+"""As it is where nothing is set in the environment."""
+
+SERVICES: dict[str, dict[str, Any]] = WRITTEN["services"]
 
 
 def mounts(service: str) -> dict[str, Path]:
     """Give the files of the project that a service sees, by where it sees them."""
-    parts = [each.split(":") for each in SERVICES[service]["volumes"]]
+    parts = [each.split(":") for each in SERVICES[service].get("volumes", ())]
+    parts += [
+        (WRITTEN["secrets"][each["source"]]["file"], each["target"])
+        for each in SERVICES[service].get("secrets", ())
+    ]
     return {target: ROOT / source for source, target, *_ in parts if source.startswith("./")}
 
 
@@ -55,7 +72,7 @@ def run(program_path: Callable[[str], str]) -> Callable[..., str]:
     return succeed
 
 
-@pytest.mark.program("docker-compose")
+@pytest.mark.program(COMPOSE[0])
 @pytest.mark.parametrize("config", ["", "./config.example.yaml"])
 def test_compose_understands_it(
     run: Callable[..., str], monkeypatch: pytest.MonkeyPatch, config: str
@@ -63,16 +80,13 @@ def test_compose_understands_it(
     """There is no unknown key, and a configuration of one's own takes the place of the demo's."""
     monkeypatch.setenv("EXPORTER_CONFIG", config)
     monkeypatch.setenv("TELNYX_API_KEY", config and "KEY-own")
-    resolved = yaml.safe_load(run("docker-compose", "--file", str(FILE), "config"))
+    resolved = yaml.safe_load(run(*COMPOSE, "--file", str(FILE), "config"))
     exporter = resolved["services"]["exporter"]
     source = ROOT / (config or "deploy/compose/exporter.yaml")
-    volumes = [  # Compose 2 spells them out
-        f"{each['source']}:{each['target']}:ro" if isinstance(each, dict) else each
-        for each in exporter["volumes"]
-    ]
-    assert f"{source}:/etc/telnyx-sim-exporter/config.yaml:ro" in volumes
-    key = "KEY-own" if config else "KEY-simulated"
-    assert exporter["environment"] == {"TELNYX_API_KEY": key}
+    assert resolved["secrets"]["config"]["file"] == str(source)
+    (mounted,) = exporter["secrets"]
+    assert mounted["target"] == "/etc/telnyx-sim-exporter/config.yaml"
+    assert exporter["environment"] == {"TELNYX_API_KEY": config and "KEY-own"}
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -83,7 +97,13 @@ def test_service_is_hardened(name: str) -> None:
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert "healthcheck" in service or name == "exporter"  # that of its image
-    assert not {"privileged", "pid", "user", "secrets"} & service.keys()
+    assert not {"privileged", "pid", "user"} & service.keys()
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES.keys() - {"exporter"}))
+def test_health_has_time_to_come(name: str) -> None:
+    """A slow machine's first minute makes no service unhealthy."""
+    assert SERVICES[name]["healthcheck"]["start_period"] == "60s"
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -91,10 +111,17 @@ def test_image_is_pinned_or_built(name: str) -> None:
     """What is downloaded is named by version and digest; our own is built from this checkout."""
     service = SERVICES[name]
     if name in OWN:
-        assert service["build"] == "."
         assert service["image"] == "telnyx-sim-exporter:checkout"
     else:
         assert PINNED.fullmatch(service["image"])
+
+
+def test_image_is_built_once() -> None:
+    """Two builds of one name would collide; who does not build it never asks a registry for it."""
+    assert [name for name in SERVICES if "build" in SERVICES[name]] == ["exporter"]
+    assert SERVICES["exporter"]["build"] == "."
+    assert SERVICES["simulator"]["pull_policy"] == "never"
+    assert SERVICES["simulator"]["depends_on"] == ["exporter"]
 
 
 @pytest.mark.parametrize("name", PORTS)
@@ -113,12 +140,23 @@ def test_what_is_mounted_is_there(name: str) -> None:
         assert each.endswith(":ro") == each.startswith("./")
 
 
+def test_a_missing_configuration_is_no_folder() -> None:
+    """Docker makes the source of a volume, but not of a secret, and only that may be missing."""
+    assert [name for name in SERVICES if "secrets" in SERVICES[name]] == ["exporter"]
+    text = FILE.read_text(encoding="utf-8")
+    assert text.count("${EXPORTER_CONFIG") == 1
+    assert yaml.safe_load(text)["secrets"]["config"]["file"].startswith("${EXPORTER_CONFIG:-")
+
+
 def test_simulator_is_this_machine_to_the_exporter() -> None:
     """Plain HTTP is refused for any other, so both share one network; the file holds."""
     assert SERVICES["simulator"]["network_mode"] == "service:exporter"
-    environment = SERVICES["exporter"]["environment"]
-    settings = load(seen("exporter", SERVICES["exporter"]["command"][-1]), environment)
+    file = seen("exporter", SERVICES["exporter"]["command"][-1])
+    settings = load(file, {"TELNYX_API_KEY": "KEY-real"})
     (account,) = settings.accounts
+    assert account.api_key is not None
+    assert account.api_key.get_secret_value() == DEMO_KEY, "a real key is none of the simulator's"
+    assert load(file, SERVICES["exporter"]["environment"]) == settings
     assert account.base_url == "http://127.0.0.1:10875/v2"
     assert account.name != "default", "an account of one's own would go on with its counters"
     assert settings.web.listen_address == ":10874"

@@ -10,6 +10,10 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 IGNORED = (ROOT / ".dockerignore").read_text(encoding="utf-8")
 
 
+KINDS = {".css", ".html", ".js", ".json", ".py", ".svg", ".typed", ".yaml", ".yml"}
+"""What a package may need."""
+
+
 def values(name: str) -> list[str]:
     """Give the defaults of an ARG."""
     return re.findall(rf"^ARG {name}=(\S+)$", DOCKERFILE, re.MULTILINE)
@@ -40,7 +44,7 @@ def test_version_is_that_of_the_code() -> None:
 
 
 def test_only_what_is_copied_is_sent() -> None:
-    """What the build may see is what it copies: no key, state or history lies beside it."""
+    """What the build may see is what it copies: no key, state or history lies beside or in it."""
     copied = {
         name
         for line in re.findall(r"^COPY (?!--from)(.*) \S+$", DOCKERFILE, re.MULTILINE)
@@ -48,5 +52,19 @@ def test_only_what_is_copied_is_sent() -> None:
     }
     lines = [line for line in IGNORED.splitlines() if line and not line.startswith("#")]
     assert lines[0] == "*"
-    assert {line[1:] for line in lines if line.startswith("!")} == copied
-    assert all((ROOT / name).exists() for name in copied)
+    sent = {line[1:] for line in lines if line.startswith("!")}
+    assert len(sent) == len(lines) - 1
+    assert {pattern.partition("/")[0] for pattern in sent} == copied
+    kinds = {path.suffix for pattern in sent for path in ROOT.glob(pattern)} - {"", ".md"}
+    assert kinds == {".css", ".html", ".lock", ".py", ".toml", ".typed"}
+    for pattern in sent:  # builders do not agree on which folders a wider one opens
+        assert "*" not in pattern.rpartition("/")[0]
+
+
+def test_all_of_the_package_is_sent() -> None:
+    """A folder or a kind of file that is new in the package has its line, and no line is old."""
+    patterns = [line[1:] for line in IGNORED.splitlines() if line.startswith("!")]
+    found = {pattern: set(ROOT.glob(pattern)) for pattern in patterns}
+    assert all(found.values())
+    package = {path for path in (ROOT / "exporter").rglob("*") if path.suffix in KINDS}
+    assert package - set().union(*found.values()) == set()

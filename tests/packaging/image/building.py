@@ -10,15 +10,18 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.packaging.image.podman import Podman
 
 ROOT = Path(__file__).parents[3]
 BASE = "localhost/base"
 IMAGE = "localhost/exporter"
 REVISION = "0123456789abcdef0123456789abcdef01234567"
-BUILDER_KEY = "KEY-of-who-builds"
+MARKER = "KEY-of-who-builds"
+SECRETS = (".env", "config.yaml", "telnyx-sim-exporter.db", "exporter/secret.key")
+"""What may lie in a checkout, and holds the marker where the image is built."""
+
+LEFT = (".git", ".venv", ".*_cache", "__pycache__", "build", "dist")
+"""What is large or changes while it is copied, and is no part of the image."""
 
 RELEASE = "trixie"
 """The release of the official image's system: the one that the Dockerfile names."""
@@ -38,8 +41,8 @@ def storage(folder: Path) -> Podman:
     raise AssertionError
 
 
-def build(podman: Podman, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Build the stand-in and, on it, the image."""
+def build(podman: Podman, folder: Path) -> None:
+    """Build the stand-in and, on it, the image, from a copy of the checkout that holds secrets."""
     root = folder / "base"
     script = Path(__file__).with_name("base.sh")
     _run(str(script), str(root), *_archive())
@@ -49,12 +52,16 @@ def build(podman: Podman, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None
     podman.run("import", f"--change=ENV {path}", archive, BASE)
     shutil.rmtree(root)
     Path(archive).unlink()
-    monkeypatch.setenv("TELNYX_API_KEY", BUILDER_KEY)
+    checkout = folder / "checkout"
+    shutil.copytree(ROOT, checkout, ignore=shutil.ignore_patterns(*LEFT))
+    for name in SECRETS:
+        (checkout / name).write_text(MARKER, encoding="utf-8")
     podman.run(
         *("build", "--isolation=chroot", "--pull-never", "--format=docker", "--layers=false"),
         *(f"--build-arg=PYTHON_IMAGE={BASE}", f"--build-arg=REVISION={REVISION}"),
-        *(f"--tag={IMAGE}", str(ROOT)),
+        *(f"--tag={IMAGE}", str(checkout)),
     )
+    shutil.rmtree(checkout)
 
 
 def _archive() -> tuple[str, str]:

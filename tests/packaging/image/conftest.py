@@ -20,7 +20,9 @@ def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
     A test that asks for it is marked ``program("mmdebstrap", "podman", "runc")``, and given time.
     """
     if os.geteuid() != 0:
-        pytest.skip("needs root: the image's files belong to others")
+        left_out = os.environ.get("CI", "").lower() in {"", "0", "false"}
+        tell = pytest.skip if left_out else pytest.fail
+        tell("needs root: the image's files belong to others")
     folder = tmp_path_factory.getbasetemp()
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
     if worker:
@@ -28,10 +30,10 @@ def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
     folder /= "image"
     users = folder / "users"
     users.mkdir(parents=True, exist_ok=True)
-    with _locked(folder), pytest.MonkeyPatch.context() as monkeypatch:
+    with _locked(folder):
         podman = storage(folder)
         if podman.run("image", "exists", IMAGE, check=False).returncode != 0:
-            build(podman, folder, monkeypatch)
+            build(podman, folder)
         (users / f"{worker}.user").touch()
     yield podman
     with _locked(folder):

@@ -1,18 +1,17 @@
-from typing import Any
-
 import pytest
 
-from tests.packaging.image.building import ROOT
 from tests.packaging.image.podman import Container, Containers, eventually
-from tests.packaging.test_compose import SERVICES
+from tests.packaging.test_compose import SERVICES, mounts
 
 pytestmark = [pytest.mark.program("mmdebstrap", "podman", "runc"), pytest.mark.timeout(900)]
 
 
-def options(service: dict[str, Any]) -> list[str]:
+def options(name: str) -> list[str]:
     """Say to podman what a service of compose.yaml says, but for its network and ports."""
+    service = SERVICES[name]
     assert service["read_only"]
-    volumes = [each.replace("./", f"{ROOT}/", 1) for each in service.get("volumes", ())]
+    volumes = [each for each in service.get("volumes", ()) if not each.startswith("./")]
+    volumes += [f"{source}:{target}:ro" for target, source in mounts(name).items()]
     return [
         "--read-only",
         *(f"--cap-drop={each}" for each in service["cap_drop"]),
@@ -26,7 +25,7 @@ def options(service: dict[str, Any]) -> list[str]:
 def exporter(containers: Containers) -> Container:
     """Start the exporter as compose.yaml has it; the folder of the checkout must be readable."""
     service = SERVICES["exporter"]
-    return containers.start(*service["command"], options=(*options(service), "--network=none"))
+    return containers.start(*service["command"], options=(*options("exporter"), "--network=none"))
 
 
 @pytest.fixture
@@ -34,7 +33,7 @@ def simulator(containers: Containers, exporter: Container) -> Container:
     """Start the simulator, as compose.yaml has it, in the network of the exporter."""
     service = SERVICES["simulator"]
     network = f"--network=container:{exporter.id}"
-    return containers.start(*service["command"], options=(*options(service), network))
+    return containers.start(*service["command"], options=(*options("simulator"), network))
 
 
 def test_exporter_and_simulator_find_each_other(exporter: Container, simulator: Container) -> None:

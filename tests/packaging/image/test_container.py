@@ -115,8 +115,8 @@ def test_state_of_others_is_told(export: Start, tmp_path: Path) -> None:
 
 
 def test_demo_needs_nothing(containers: Containers) -> None:
-    """The demo runs read-only and without a network."""
-    demo = containers.start("demo", options=ALONE)
+    """The demo runs without a network, and writes nothing where it could."""
+    demo = containers.start("demo", options=[each for each in ALONE if each != "--read-only"])
     eventually(lambda: demo.total("telnyx_up") == 1)
     assert demo.changed() == set()
     assert demo.end() == 0
