@@ -107,11 +107,11 @@ $(PYTHON):
 # apart, as pip cannot check the hash of a directory, and with the build backend that is pinned.
 $(VENV)/.run-time: pyproject.toml requirements.lock requirements-build.lock | $(PYTHON)
 	@echo "Installing what the exporter needs into $(VENV) ..."
-	@$(PIP) install --require-hashes -r requirements.lock -r requirements-build.lock
+	@$(PIP) install --no-deps --require-hashes -r requirements.lock -r requirements-build.lock
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.run-time
 	@echo "Installing what the tests need into $(VENV) ..."
-	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@$(PIP) install --no-deps --require-hashes -r requirements-dev.lock
 	@touch $@
