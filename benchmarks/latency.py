@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -73,7 +74,7 @@ def _delays(interval: float) -> list[float]:
     """Return how long each of the actions took to show."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        Stage(Path(folder), LIFE, accounts=1, interval=interval) as stage,
+        closing(Stage(Path(folder), LIFE, accounts=1, interval=interval)) as stage,
     ):
         flying = stage.control("actions", {"count": IN_FLIGHT}).json()["ids"]
         _wait_for_polls(stage, 2)

@@ -6,8 +6,7 @@ It starts, asks, kills and ends them; what to do when, and what it means, it mus
 import json
 import signal
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import httpx
 
@@ -42,19 +41,6 @@ class Rig:
         except BaseException:
             self.close()
             raise
-
-    def __enter__(self) -> Self:
-        """Return itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """End both programs."""
-        self.close()
 
     def close(self) -> None:
         """End both programs, whatever they are doing."""

@@ -10,6 +10,7 @@ import re
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
@@ -118,7 +119,7 @@ def _served(accounts: int, theirs: CollectorRegistry) -> tuple[Scrapes, Scrapes,
     """Scrape an exporter at rest and while it catches up; the third is `generate_latest` beside."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        Stage(Path(folder), LIFE, accounts=accounts, interval=INTERVAL) as stage,
+        closing(Stage(Path(folder), LIFE, accounts=accounts, interval=INTERVAL)) as stage,
     ):
         rest = Scrapes([], [])
         generating: tuple[list[float], list[float]] = ([], [])

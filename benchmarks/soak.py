@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -157,7 +157,7 @@ def soak(arguments: argparse.Namespace, folder: Path, console: Console) -> bool:
         "resume-after": arguments.resume_after,
         "stuck-at-start": 0,
     }
-    with Rig(folder, options) as rig:
+    with closing(Rig(folder, options)) as rig:
         rig.control("actions", {"count": 4})
         rig.start_exporter()
         rig.wait_for_baseline()

@@ -10,8 +10,6 @@ import json
 import signal
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 from urllib.parse import urlsplit
 
 import httpx
@@ -61,16 +59,7 @@ class Stage:
             self._end()
             raise
 
-    def __enter__(self) -> Self:
-        """Return itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         """End both programs."""
         self._scraper.close()
         self._control.close()

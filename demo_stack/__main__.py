@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -71,9 +71,9 @@ def run(stop: threading.Event, faster: float, ports: tuple[int, int, int]) -> No
     free = [claim(*each) for each in zip(names, ports, strict=True)]
     with ExitStack() as undo:
         folder = Path(undo.enter_context(TemporaryDirectory(prefix="telnyx-sim-exporter-")))
-        sink = undo.enter_context(Sink(show))
+        sink = undo.enter_context(closing(Sink(show)))
         plan = Plan(sink.url, free[1], free[2], faster, SECONDS)
-        stack = undo.enter_context(Stack(folder, plan, stop))
+        stack = undo.enter_context(closing(Stack(folder, plan, stop)))
         exporter = f"127.0.0.1:{free[0]}"
         words = (sys.executable, "-m", "exporter", "demo", "--web.listen-address", exporter)
         demo = start("exporter", words, folder)

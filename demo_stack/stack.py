@@ -7,8 +7,7 @@ import threading
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import yaml
 
@@ -58,19 +57,6 @@ class Stack:
             for each, url in zip(self.programs, (self.alertmanager, self.prometheus), strict=True):
                 each.wait_for(f"{url}/-/ready", stop)
             undo.pop_all()
-
-    def __enter__(self) -> Self:
-        """Return itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """End both programs."""
-        self.close()
 
     def close(self) -> None:
         """End both programs, whatever they are doing."""

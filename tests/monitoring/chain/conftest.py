@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -56,12 +56,12 @@ class Chain:
         self._undo = undo
         self._stop = threading.Event()
         self.http = undo.enter_context(httpx.Client(trust_env=False, timeout=5))
-        sink = undo.enter_context(Sink(self.notes.append))
+        sink = undo.enter_context(closing(Sink(self.notes.append)))
         self._simulators = {name: self._simulate(name) for name in accounts}
         self.exporter_port = claim("the exporter", 0)
         ports = claim("Prometheus", 0), claim("Alertmanager", 0)
         plan = Plan(sink.url, *ports, faster=FASTER, seconds=SECONDS)
-        self.stack = undo.enter_context(Stack(folder, plan, self._stop))
+        self.stack = undo.enter_context(closing(Stack(folder, plan, self._stop)))
         self.exporter = self.export()
         self.stack.watch(f"127.0.0.1:{self.exporter_port}")
         eventually(lambda: len(self.ask("count_over_time(telnyx_up[1m]) >= 3")) == len(accounts))

@@ -51,6 +51,12 @@ def says(text: str, rule: dict[str, Any], *words: str) -> bool:
     return all(word in text for word in wanted) and "{{" not in text and "no value" not in text
 
 
+def ends_once(chain: Any, until: Callable[..., Any], about: tuple[str, ...]) -> None:
+    """Check that the end of an alert is told, and that it and its beginning are told once."""
+    until(lambda: chain.titles("RESOLVED", *about))
+    assert len(chain.titles(*about)) == 2, chain.titles(*about)
+
+
 def test_a_failure_is_told_in_the_chat(
     trouble: Trouble, shipped: dict[str, Any], until: Callable[..., Any]
 ) -> None:
@@ -63,8 +69,7 @@ def test_a_failure_is_told_in_the_chat(
     text = note.body["attachments"][0]["text"]
     assert says(text, rule, "disable actions of account single", "class: unauthorized_imei"), text
     assert note.body["attachments"][0]["title_link"] == rule["annotations"]["runbook_url"]
-    until(lambda: chain.titles("RESOLVED", *about))
-    assert len(chain.titles(*about)) == 2, chain.titles(*about)
+    ends_once(chain, until, about)
 
 
 def test_an_interruption_opens_a_ticket(
@@ -87,8 +92,7 @@ def test_an_interruption_opens_a_ticket(
     }
     assert alert["annotations"].keys() == rule["annotations"].keys()
     assert says(" ".join(alert["annotations"].values()), rule, "single", "disable", "superseded")
-    until(lambda: chain.titles("RESOLVED", *about))
-    assert len(chain.titles(*about)) == 2, chain.titles(*about)
+    ends_once(chain, until, about)
 
 
 def test_an_action_that_hangs_opens_a_ticket_until_it_ends(
@@ -103,8 +107,7 @@ def test_an_action_that_hangs_opens_a_ticket_until_it_ends(
     (alert,) = note.body["alerts"]
     assert says(" ".join(alert["annotations"].values()), rule, "single", "set_public_ip")
     chain.end("single", trouble.hanging, "completed")
-    until(lambda: chain.titles("RESOLVED", *about))
-    assert len(chain.titles(*about)) == 2, chain.titles(*about)
+    ends_once(chain, until, about)
 
 
 def test_many_failures_page_the_team_of_the_account_and_silence_the_single_ones(
@@ -128,8 +131,7 @@ def test_many_failures_page_the_team_of_the_account_and_silence_the_single_ones(
     until(lambda: chain.silenced_by(single, ratio))
     until(lambda: not chain.alerts(**single))
     chain.control("fleet-us", "actions", count=400, action_type="enable", lives=True)
-    until(lambda: chain.titles("RESOLVED", *about))
-    assert len(chain.titles(*about)) == 2, chain.titles(*about)
+    ends_once(chain, until, about)
     told = [each for each in chain.notes if "insufficient_funds" in str(each.body)]
     assert not [each for each in told if "FIRING" in each.title]
 
