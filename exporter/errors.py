@@ -11,6 +11,7 @@
         +-- InvalidResponseError  an answer that cannot be understood
         |   +-- NotFoundError  404: there is no such action
         |   +-- BadRequestError  400 or 422: the API does not take a parameter
+        |   +-- TooDeepError   a page that is needed lies deeper than the API lets anyone read
         +-- DeadlineError      the poll took longer than it may
 
 Errors of the HTTP library, of the database and of the operating system are turned
@@ -101,6 +102,10 @@ class NotFoundError(InvalidResponseError):
 
 class BadRequestError(InvalidResponseError):
     """The API does not take a parameter (400 or 422)."""
+
+
+class TooDeepError(InvalidResponseError):
+    """The API refuses a page that is needed: it lets nobody read so far into a list."""
 
 
 class DeadlineError(PollError):

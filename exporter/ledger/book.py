@@ -95,9 +95,14 @@ class Book:
     def pruned(self, count: int, horizon: float | None) -> None:
         """Take in that ``count`` ended actions were forgotten, the last created at ``horizon``."""
         self.tracked -= count
+        if horizon is None:
+            return
         for scope, listing in self.listings.items():
-            if horizon is not None and (listing.horizon is None or listing.horizon < horizon):
-                self.listings[scope] = replace(listing, horizon=horizon)
+            self.listings[scope] = replace(
+                listing,
+                horizon=max(horizon, listing.horizon or horizon),
+                cutoff=max(horizon, listing.cutoff or horizon),
+            )
 
     def total(self, metric: Metric, action_type: str, label: str = "") -> int:
         """Return one sum, 0 where nothing was counted."""

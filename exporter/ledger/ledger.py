@@ -180,19 +180,24 @@ class Ledger:
         ends_known = True
         spare = sight.spare
         baseline = sight.listing is None
+        cutoff = None if sight.listing is None else sight.listing.cutoff
         for index, action in enumerate(actions):
             # The draft comes first: an action may stand twice on one page.
             known = draft.rows.get(action.id) or recalled.get(action.id)
             history = False
             if known is None:
-                horizon = sight.listing.horizon if sight.listing is not None else None
-                history = baseline or is_history(action, horizon, missing=spare > 0)
-            found = observe(known, action, history=history, now=draft.now, keep=baseline)
+                history = sight.listing is None or is_history(
+                    action, sight.listing, missing=spare > 0
+                )
+            found = observe(
+                known, action, history=history, now=draft.now, keep=baseline, cutoff=cutoff
+            )
             if found.row is not None:
                 counted = not (baseline and known is None and ended(action.status) is not None)
                 draft.apply(found, new_row=known is None, counted=counted)
-                new += found.created
-                spare -= found.created
+                came = known is None and not history
+                new += came
+                spare -= came
                 changed += found.left is not None
             if sight.first is not None and action.status not in SETTLED:
                 _place(draft, action.id, sight.first + sight.step * index)

@@ -91,6 +91,8 @@ class Listing:
 
     ``accounted`` is how many of its actions are accounted for, one by one or as history.
     An unknown action created at ``horizon`` or before is history; None: there is no history.
+    One that says it ended at ``cutoff`` or before is history wherever it turns up, and one created
+    by then was there before anyone looked; None: nothing tells when the first poll was over there.
     All that was created before ``frontier`` (changed, where that is what sorts it) was found when
     it was read last.
     ``pruned`` is how many actions vanished from its old end.
@@ -101,6 +103,7 @@ class Listing:
     horizon: float | None
     frontier: float | None = None
     pruned: int = 0
+    cutoff: float | None = None
 
 
 PLACED = (Order.NEWEST, Order.OLDEST)

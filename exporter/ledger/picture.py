@@ -138,18 +138,24 @@ def empty_view(name: str, frame: Frame) -> AccountView:
     return replace(view, readable=False)
 
 
+def _told(book: Book, frame: Frame) -> list[Status]:
+    """Return the statuses of which it is known how many there are: of ended ones by totals only."""
+    untold = book.baseline_at is not None and book.audit_at is None
+    return [each for each in Status if frame.shows(each) and not (untold and each in ENDED)]
+
+
 def _gauges(
     book: Book, frame: Frame, types: Iterable[str], running: Mapping[str, int]
 ) -> dict[tuple[str, str], int]:
     gauges = {}
+    told = _told(book, frame)
     for kind in types:
-        for status in Status:
-            if frame.shows(status):
-                known = book.total(Metric.KNOWN, kind, status)
-                total = max(0, known + book.total(Metric.UNEXPLAINED, kind, status))
-                gauges[kind, status.value] = (
-                    running.get(kind, 0) if status is Status.IN_PROGRESS else total
-                )
+        for status in told:
+            known = book.total(Metric.KNOWN, kind, status)
+            total = max(0, known + book.total(Metric.UNEXPLAINED, kind, status))
+            gauges[kind, status.value] = (
+                running.get(kind, 0) if status is Status.IN_PROGRESS else total
+            )
         others = book.total(Metric.KNOWN, kind, OTHER)
         if others and not frame.statuses:
             # Statuses that nobody knows: their text is foreign, so it is no label.
@@ -186,7 +192,7 @@ def _histogram(book: Book, bucket: SumKey, total: SumKey, bounds: tuple[float, .
 
 
 def _drift(book: Book, frame: Frame) -> dict[str, int]:
-    drift = {status.value: 0 for status in Status if frame.shows(status)}
+    drift = {status.value: 0 for status in _told(book, frame)}
     for key, value in book.sums.items():
         if key.metric is Metric.UNEXPLAINED and key.label in drift:
             drift[key.label] += int(value)

@@ -49,6 +49,7 @@ listings = Table(
     Column("horizon", Float),
     Column("frontier", Float),
     Column("pruned", BigInteger, nullable=False),
+    Column("cutoff", Float),
 )
 
 actions = Table(
@@ -106,7 +107,13 @@ outbox = Table(
 
 Step = Callable[[Connection], None]
 
-MIGRATIONS: tuple[Step, ...] = ()
+
+def _add_cutoff(connection: Connection) -> None:
+    """Bring version 1 to 2; None says that nobody knows, as before."""
+    connection.execute(text("ALTER TABLE listings ADD COLUMN cutoff FLOAT"))
+
+
+MIGRATIONS: tuple[Step, ...] = (_add_cutoff,)
 """The first brings a database from version 1 to 2, and so on; one that is released never changes.
 
 A new database needs none: it is made from the tables above.

@@ -159,14 +159,15 @@ class Store:
             delete_rows(connection, account_id, [record.id for record in found])
             # Strictly above: nothing that was forgotten may pass for new.
             horizon = nextafter(max(record.created for record in found), inf)
-            connection.execute(
-                update(listings)
-                .where(
-                    listings.c.account_id == account_id,
-                    or_(listings.c.horizon.is_(None), listings.c.horizon < horizon),
+            for bound in (listings.c.horizon, listings.c.cutoff):
+                connection.execute(
+                    update(listings)
+                    .where(
+                        listings.c.account_id == account_id,
+                        or_(bound.is_(None), bound < horizon),
+                    )
+                    .values({bound: horizon})
                 )
-                .values(horizon=horizon)
-            )
         return len(found), horizon
 
 
@@ -212,6 +213,7 @@ def _load(connection: Connection, name: str) -> Book:
                 each.horizon,
                 each.frontier,
                 each.pruned,
+                each.cutoff,
             )
             for each in connection.execute(select(listings).where(listings.c.account_id == mine))
         },

@@ -6,18 +6,20 @@
     no        new, ended               created, entered its status
     no        history, open            tracked: it counts when it ends
     no        history, ended           nothing: it ended before anyone looked
+    no        older, ended since       entered its status
     yes       the same status          nothing
     yes       no status at all         nothing
     ended     another, but older       nothing: an earlier state that came late
     yes       another status           followed; entered, if it is a status of ended actions
 
-*Open* is in progress, or a status that nobody knows. An action enters a status each time that
+*Open* is in progress, or a status that nobody knows. *Older* was created before the first poll,
+though none of its lists showed it. An action enters a status each time that
 it is seen in it after having been seen in another, so it may enter `interrupted` twice.
 """
 
 import msgspec
 
-from exporter.ledger.model import Row
+from exporter.ledger.model import Listing, Row
 from exporter.ledger.view import ENDED, Status
 from exporter.telnyx.wire import Action
 
@@ -41,15 +43,18 @@ NOTHING = Transition()
 _ENDED = {status.value: status for status in ENDED}
 
 
-def is_history(action: Action, horizon: float | None, *, missing: bool = False) -> bool:
-    """Tell whether an action nobody knows dates from before the horizon (None: no history).
+def is_history(action: Action, listing: Listing, *, missing: bool = False) -> bool:
+    """Tell whether an action nobody knows was over, or out of sight, before the first poll.
 
-    One that does not say when it was created is new only where actions are ``missing``.
+    One that says it ended before that poll is history whatever a total promises. One that does not
+    say when it was created is new only where actions are ``missing``.
     """
-    created = action.created_at if action.created_at is not None else action.updated_at
-    if horizon is None:
+    if ended(action.status) is not None and _by(action.updated_at, listing.cutoff):
+        return True
+    if listing.horizon is None:
         return False
-    return not missing if created is None else created <= horizon
+    created = action.created_at if action.created_at is not None else action.updated_at
+    return not missing if created is None else created <= listing.horizon
 
 
 def ended(status: str) -> Status | None:
@@ -58,15 +63,22 @@ def ended(status: str) -> Status | None:
 
 
 def observe(
-    known: Row | None, action: Action, *, history: bool, now: float, keep: bool = False
+    known: Row | None,
+    action: Action,
+    *,
+    history: bool,
+    now: float,
+    keep: bool = False,
+    cutoff: float | None = None,
 ) -> Transition:
     """Tell what it means to see ``action`` when ``known`` is what is remembered of it.
 
-    ``history`` is asked only for an action that nobody knows; ``keep`` remembers such a one
-    even where it means nothing, so that it is recognised later.
+    ``history`` and ``cutoff`` (see `Listing`) are asked only for an action that nobody knows;
+    ``keep`` remembers such a one even where it means nothing, so that it is recognised later.
     """
     if known is None:
-        return _first_sight(action, history=history, now=now, keep=keep)
+        new = not history and not _by(action.created_at, cutoff)
+        return _first_sight(action, history=history, new=new, now=now, keep=keep)
     if not action.status or action.status == known.status or _is_stale(known, action):
         return NOTHING
     status = ended(action.status)
@@ -79,11 +91,16 @@ def observe(
     return Transition(row, entered=status, left=known.status, left_type=known.action_type)
 
 
-def _first_sight(action: Action, *, history: bool, now: float, keep: bool) -> Transition:
+def _by(time: float | None, cutoff: float | None) -> bool:
+    """Tell whether a time is known to lie at the cutoff or before."""
+    return time is not None and cutoff is not None and time <= cutoff
+
+
+def _first_sight(action: Action, *, history: bool, new: bool, now: float, keep: bool) -> Transition:
     status = ended(action.status)
     row = _row(action, seen_at=now, ended_at=None if status is None else now)
     if not history:
-        return Transition(row, created=True, entered=status)
+        return Transition(row, created=new, entered=status)
     if status is None or keep:
         return Transition(row)
     return NOTHING

@@ -42,6 +42,7 @@ def write_draft(
                 "horizon": listing.horizon,
                 "frontier": listing.frontier,
                 "pruned": listing.pruned,
+                "cutoff": listing.cutoff,
             }
             for scope, listing in draft.listings.items()
         ],

@@ -83,9 +83,20 @@ async def conclude(
             await _read_interrupted(reader, head, listing, totals.get(head))
         strange = await reader.ledger.in_worker(_strange, reader, kind)
         await resolve(reader, head, listing, strange[:DEAREST], totals.get(head))
+    sweeps = _judge(reader, audit)
+    reader.draft.audit_at = reader.draft.now
+    return sweeps
+
+
+def _judge(reader: Reader, audit: Audit) -> int:
+    """Take what differs into the draft; returns how many sweeps were begun."""
     sweeps = 0
+    first = reader.ledger.book.audit_at is None
     for (kind, status), count in differences(audit, _books(reader)).items():
         key = SumKey(Metric.UNEXPLAINED, kind, status)
+        if first and status is not Status.IN_PROGRESS:
+            explain(reader, kind, status, count)  # no total told of the history until now
+            continue
         earlier = int(reader.ledger.book.sums.get(key, 0))
         lasting = 0
         if status is not Status.IN_PROGRESS and count * earlier > 0:
@@ -97,7 +108,6 @@ async def conclude(
             explain(reader, kind, status, lasting)
         if (rest := count - min(lasting, 0)) != earlier:
             reader.draft.fixed[key] = rest
-    reader.draft.audit_at = reader.draft.now
     return sweeps
 
 
@@ -136,7 +146,7 @@ async def _read_interrupted(
     """Look at interrupted actions again: fewer are left than there were, so some went on."""
     rows = await reader.ledger.interrupted(head.action_type, READ_AGAIN)
     wanted = [row for row in rows if row.id not in reader.seen]
-    while plan(wanted, listing, size=reader.size, total=total).cost > DEAREST:
+    while plan(wanted, listing, size=reader.size, total=total, reach=reader.reach).cost > DEAREST:
         wanted = wanted[: len(wanted) // 2]
     await resolve(reader, head, listing, wanted, total)
 

@@ -12,8 +12,9 @@ from math import inf
 from exporter.ledger.model import Listing, Metric, Order, Scope, SumKey
 from exporter.ledger.view import Status
 from exporter.polling.coverage import Coverage
-from exporter.polling.ends import both_ends
+from exporter.polling.ends import Ends, both_ends
 from exporter.polling.order import oldest_unread, stamps
+from exporter.polling.plan import pages_of
 from exporter.polling.reader import Reader
 from exporter.polling.running import list_running
 from exporter.polling.totals import take_totals
@@ -36,7 +37,7 @@ async def baseline(reader: Reader, coverage: Coverage, heads: Sequence[Scope]) -
             await first_look(reader, scope)
     for kind in {scope.action_type: None for scope in heads} or coverage.types:
         await _list_running(reader, Scope(kind, None))
-    totals = await take_totals(reader, coverage, listed=True)
+    totals = await take_totals(reader, coverage, all_types=True)
     reader.draft.fixed.update(
         {
             SumKey(Metric.KNOWN, kind, status): count
@@ -44,7 +45,8 @@ async def baseline(reader: Reader, coverage: Coverage, heads: Sequence[Scope]) -
             if status is not Status.IN_PROGRESS  # those are known one by one
         }
     )
-    reader.draft.audit_at = reader.draft.now
+    if totals:
+        reader.draft.audit_at = reader.draft.now
     reader.whole = False
 
 
@@ -60,7 +62,8 @@ async def _list_running(reader: Reader, head: Scope) -> None:
     for _ in range(LISTINGS):
         total = await list_running(reader, head, listing)
         rows = reader.open_rows(head.action_type)
-        if total is None or len(await reader.ledger.in_worker(list, rows)) >= total:
+        found = len(await reader.ledger.in_worker(list, rows))
+        if total is None or found >= total or reader.refuses(pages_of(total, reader.size)):
             break
 
 
@@ -68,12 +71,12 @@ async def first_look(reader: Reader, scope: Scope) -> None:
     """Read the ends of a listing: its order, and from when on its actions are known."""
     ends = await both_ends(reader, scope)
     pages = {1: ends.first_page, ends.last: ends.last_page}
-    total = len(ends.first_page.actions) if ends.first_page.total is None else ends.first_page.total
-    if ends.order is not Order.NONE and total > reader.size:
+    total = _count(ends, reader.size)
+    if ends.order is not Order.NONE and reader.is_full(ends.first_page):
         pages = await _new_end(reader, scope, pages, ends.order)
     kept = [action for number in sorted(pages) for action in pages[number].actions]
     times, now = stamps(ends.order, kept), reader.time_there()
-    if total <= reader.size:
+    if total <= reader.size and not reader.is_full(ends.first_page):
         horizon = None  # all of it is remembered: whatever else turns up is new
     elif ends.order is Order.NONE:
         horizon = max([now, *times])  # only time tells old from new
@@ -81,10 +84,19 @@ async def first_look(reader: Reader, scope: Scope) -> None:
         horizon = min(now, oldest_unread(ends.order, kept))
     # One that is dated ahead of its time tells nothing of those that come until then.
     frontier = min(now, max(times)) if times else None
-    listing = Listing(ends.order, total, horizon, frontier)
+    listing = Listing(
+        ends.order, total, horizon, frontier, cutoff=reader.cutoff(ends.new_end[0].actions)
+    )
     reader.draft.listings[scope] = listing
     for number, page in pages.items():
         await reader.take(page, number, listing, placed=scope.status is None, history=True)
+
+
+def _count(ends: Ends, size: int) -> int:
+    """Return how many actions a listing holds: by what was seen of its end, where that was."""
+    if ends.order is Order.OLDEST or ends.first_page.total is None:
+        return (ends.last - 1) * size + len(ends.last_page.actions) + ends.last_page.malformed
+    return ends.first_page.total
 
 
 async def _new_end(

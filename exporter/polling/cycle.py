@@ -47,8 +47,15 @@ class Cycle:
         self._on_sweep = on_sweep
         self._served: int | None = None
         self._absent: set[str] = set()
+        self._reach: int | None = None
         self._totals: dict[Scope, int | None] = {}
         self._floors: dict[str | None, float] = {}
+
+    @property
+    def untold(self) -> bool:
+        """Tell whether the API told no total of any listing in the last poll."""
+        told = self._totals.values()
+        return bool(told) and all(total is None for total in told)
 
     async def run(self) -> int:
         """Poll the account, commit and publish; returns how many actions could not be found.
@@ -65,9 +72,14 @@ class Cycle:
             concurrency=self._concurrency,
             served=self._served,
             absent=self._absent,
+            # A refusal is believed until the next audit, unless a poll cannot go on for it.
+            reach=self._reach,
         )
+        self._reach = None
         try:
-            return await self._run(reader)
+            shortfall = await self._run(reader)
+            self._reach = reader.reach
+            return shortfall
         finally:
             self._served = reader.size
             self._absent = (self._absent - reader.found) | reader.missing
@@ -83,9 +95,10 @@ class Cycle:
             await self._publish(reader)
         shortfall = 0
         if not first:
-            _, shortfall = await self._poll(reader)
+            totals, shortfall = await self._poll(reader)
             await self._publish(reader)
-            shortfall += await self._audit(reader, force=bool(new))
+            if not totals or any(total is not None for total in totals.values()):
+                shortfall += await self._audit(reader, force=bool(new))
         return shortfall
 
     async def _publish(self, reader: Reader) -> None:
@@ -137,6 +150,7 @@ class Cycle:
             self._ledger.book.audit_at, interval=self._audit_interval, now=reader.draft.now
         ):
             return 0
+        reader.reach = None
         audit = await begin(reader, self._coverage)
         if not audit.totals:
             return 0  # the API gives none: the time of the last audit says so

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from math import inf
 
 from exporter.ledger.model import Listing, Order, Scope
-from exporter.polling.ends import both_ends, new_end
+from exporter.polling.ends import both_ends, new_end, require, too_deep
 from exporter.polling.order import TOLERANCE, contradicts, stamps
 from exporter.polling.plan import pages_of
 from exporter.polling.reader import Look, Reader
-from exporter.polling.settling import fallen, lowest, settled
+from exporter.polling.settling import fallen, lowest, read_to, settled
 from exporter.polling.unsorted import find_unsorted
 from exporter.telnyx.wire import Page
 
@@ -56,6 +56,7 @@ class HeadSearch:
         self._scope = scope
         self._listing = listing
         self._total: int | None = None
+        self._fell = False
         open_rows = reader.open_rows(scope.action_type) if scope.status else ()
         self._floor = lowest(listing, scope, (floor, *(row.created_at for row in open_rows)))
 
@@ -67,7 +68,9 @@ class HeadSearch:
         ):
             page, number = await self._learn_anew()
         before = self._listing
-        self._listing = fallen(before, last=self._before, total=page.total)
+        if not self._read_to_its_end:
+            self._listing = fallen(before, last=self._before, total=page.total)
+            self._fell = self._listing != before
         await self._find(page, number)
         if self._missing() > 0 and pages_of(self._total or 0, self._reader.size) > 1:
             # Not where it should be: the order is not what it was, or pages that were read side
@@ -80,6 +83,11 @@ class HeadSearch:
                 self._reader.concurrency = width
         return self._settle(before)
 
+    @property
+    def _read_to_its_end(self) -> bool:
+        """Tell whether what is accounted for is counted on the pages, and not told by totals."""
+        return self._listing.order is Order.OLDEST and self._scope.status is None
+
     async def _learn_anew(self) -> tuple[Page, int]:
         """Find out the order again, from both ends of the listing."""
         ends = await both_ends(self._reader, self._scope)
@@ -88,10 +96,10 @@ class HeadSearch:
 
     async def _find(self, page: Page, number: int) -> None:
         self._total = page.total
-        if self._listing.order is Order.NONE and self._missing() > 0:
+        if self._listing.order is Order.NONE and (self._missing() > 0 or self._fell):
             # Anywhere: all of it has to be read, this page included.
             found = await find_unsorted(
-                self._reader, self._scope, self._listing, self._missing(), page.total or 0
+                self._reader, self._scope, self._listing, max(0, self._missing()), page.total or 0
             )
             self._account(found)
         elif self._listing.order is Order.OLDEST:
@@ -136,15 +144,15 @@ class HeadSearch:
         ``edge`` asks for a known action below the last unknown one as well. Returns the total
         that the last page told.
         """
-        total = self._total
-        while total is None or number <= pages_of(total, self._reader.size):
+        above: Look | None = None
+        while True:
             wanted = pages_of(max(0, goal - self._listing.accounted), self._reader.size)
             looks = await self._read(number, max(1, wanted))
-            total = looks[-1].page.total
             number += len(looks)
-            if self._at_bottom(looks[-1], goal, edge=edge):
-                break
-        return total
+            again = above is not None and looks[-1].page.actions[:1] == above.page.actions[:1]
+            if again or self._at_bottom(looks[-1], goal, edge=edge):
+                return looks[-1].page.total
+            above = looks[-1]
 
     async def _read_up(self, look: Look) -> None:
         """Oldest first: read up from the page where the known ones end, to the end."""
@@ -153,15 +161,26 @@ class HeadSearch:
             # The listing shrank at its old end: what is new begins further down.
             (look,) = await self._read(look.number - 1, 1)
         while True:
-            self._total = top.page.total
-            last = pages_of(self._total, self._reader.size) if self._total is not None else None
-            if self._is_last(top):
+            self._total = total = top.page.total
+            if self._is_last(top) or (top.seen.ends_known and total == self._listing.accounted):
                 break
-            looks = await self._read(top.number + 1, 1 if last is None else last - top.number)
-            top, uncommitted = looks[-1], uncommitted + len(looks)
+            last = pages_of(total or 0, self._reader.size)
+            looks = await self._read(top.number + 1, max(1, last - top.number))
+            require(self._reader, looks[-1].number)
+            again = looks[0].page.actions[:1] == top.page.actions[:1]
+            if again and self._reader.is_full(top.page):
+                raise too_deep(looks[0].number)  # it gives its last page again and again
+            uncommitted += len(looks)
+            # Behind the last page there may be empty ones, where the total is too large.
+            top = next((each for each in reversed(looks) if each.page.actions), top)
+            if top is not looks[-1]:
+                break
             if uncommitted >= CHUNK:
                 await self._commit()
                 uncommitted = 0
+        if self._read_to_its_end and top.page.actions:
+            end = (top.number - 1) * self._reader.size + len(top.page.actions) + top.page.malformed
+            self._listing = read_to(self._listing, end)
         if times := stamps(Order.OLDEST, top.page.actions):
             self._found_up_to(max(times))
 
@@ -221,17 +240,18 @@ class HeadSearch:
         return not look.seen.new + look.seen.changed and max(times, default=inf) < floor
 
     def _is_last(self, look: Look) -> bool:
-        """Tell whether a page is the last of its listing."""
-        if not look.page.actions or look.page.total is None:
-            return len(look.page.actions) + look.page.malformed < self._reader.size
-        return look.number >= pages_of(look.page.total, self._reader.size)
+        """Tell whether a page is the last of its listing: a total alone does not say so."""
+        page = look.page
+        promised = page.total is not None and look.number < pages_of(page.total, self._reader.size)
+        return not self._reader.is_full(page) and not (page.actions and promised)
 
     def _settle(self, before: Listing) -> Head:
         """Agree with the total, and leave the listing in the draft if it changed."""
         shortfall = max(0, self._missing())
-        self._listing = settled(
-            self._listing, before=before.accounted, last=self._before, total=self._total
-        )
+        if not self._read_to_its_end:
+            self._listing = settled(
+                self._listing, before=before.accounted, last=self._before, total=self._total
+            )
         if self._listing != before or self._scope in self._reader.draft.listings:
             self._reader.draft.listings[self._scope] = self._listing
         return Head(self._total, shortfall)

@@ -8,7 +8,7 @@ holds two or more of the wanted is cheaper than asking for each of them.
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
-from math import ceil, log2
+from math import ceil, inf, log2
 
 from exporter.ledger.model import PLACED, Listing, Order, Row
 
@@ -49,25 +49,34 @@ def page_at(listing: Listing, *, position: int, size: int, total: int) -> int | 
     return index // size + 1 if 0 <= index < total else None
 
 
-def plan(wanted: Collection[Row], listing: Listing, *, size: int, total: int | None) -> Plan:
+def plan(
+    wanted: Collection[Row],
+    listing: Listing,
+    *,
+    size: int,
+    total: int | None,
+    reach: int | None = None,
+) -> Plan:
     """Plan the cheapest way to learn the status of each of ``wanted``.
 
     ``total`` is how many actions the listing holds now, None where the API does not say.
+    ``reach`` is the last page that the API lets anyone read, None where it refuses none.
     """
+    deepest = inf if reach is None else reach
     groups: dict[int, list[str]] = defaultdict(list)
     ids: list[str] = []
     for row in wanted:
         page = None
         if row.position is not None and total is not None:
             page = page_at(listing, position=row.position, size=size, total=total)
-        if page is None:
+        if page is None or page > deepest:
             ids.append(row.id)
         else:
             groups[page].append(row.id)
     for page in [page for page, members in groups.items() if len(members) == 1]:
         ids.extend(groups.pop(page))
     found = Plan(tuple(sorted(groups)), tuple(ids))
-    if total is not None and pages_of(total, size) < found.cost:
+    if total is not None and pages_of(total, size) < min(found.cost, deepest + 1):
         return Plan(tuple(range(1, pages_of(total, size) + 1)), ())
     return found
 

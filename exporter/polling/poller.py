@@ -23,6 +23,9 @@ from exporter.ledger.model import Event
 from exporter.polling.cycle import Cycle
 from exporter.polling.pace import Pace
 
+SHORTFALL_PAUSE = 3600.0
+"""Seconds in which it is written once that actions are missing: totals may jump at each poll."""
+
 PRUNES = 200
 """How often some actions are forgotten after one poll at most: 100,000 in all."""
 
@@ -44,6 +47,9 @@ class Journal(Protocol):
 
     def not_found(self, account: str, count: int) -> None:
         """Write down that actions are missing in a listing."""
+
+    def totals_missing(self, account: str) -> None:
+        """Write down that the API does not tell how many actions there are."""
 
     def list_order(self, account: str, action_type: str, status: str, order: str) -> None:
         """Write down how a list is sorted, at first and when that changes; "" for all of them."""
@@ -79,13 +85,17 @@ class Key(Protocol):
 class Told:
     """What is written down of the account ``name``: some of it only when it changes.
 
-    ``orders`` is how each list was sorted last, by its action type and status.
+    ``orders`` is how each list was sorted last, by its action type and status; ``shortfall_at``
+    is when it was written last that actions are missing, on the monotonic clock, and ``untold``
+    whether it was that the API tells no totals.
     """
 
     name: str
     journal: Journal
     failing: Cause | None = None
     orders: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    shortfall_at: float | None = None
+    untold: bool = False
 
 
 class Poller:
@@ -177,8 +187,7 @@ class Poller:
                 if new:
                     self._journal.baseline_taken(self._name, len(self._ledger.book.open))
                 self._note_order()
-                if shortfall:
-                    self._journal.not_found(self._name, shortfall)
+                self._note_totals(shortfall)
                 await self._tell()
                 await self._forget()
         except TimeoutError as exc:
@@ -190,6 +199,15 @@ class Poller:
             if order != self._told.orders.get((action_type, status)):
                 self._journal.list_order(self._name, action_type, status, order)
         self._told.orders = orders
+
+    def _note_totals(self, shortfall: int) -> None:
+        at, now = self._told.shortfall_at, self._clock.monotonic()
+        if shortfall and (at is None or now - at >= SHORTFALL_PAUSE):
+            self._told.shortfall_at = now
+            self._journal.not_found(self._name, shortfall)
+        if not self._told.untold and (self._ledger.view.untold or self._cycle.untold):
+            self._told.untold = True
+            self._journal.totals_missing(self._name)
 
     async def _forget(self) -> None:
         """Forget what is old: piece by piece, as other accounts use the same worker."""

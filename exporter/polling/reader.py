@@ -1,7 +1,7 @@
 """Reading pages into one unit of work: the seam between asking and knowing.
 
-It keeps the draft of the poll, which actions were seen in it, and the size of pages as the
-server serves them. It must not decide what to read next.
+It keeps the draft of the poll, which actions were seen in it, the size of pages as the server
+serves them, and how deep it lets anyone read. It must not decide what to read next.
 """
 
 import asyncio
@@ -21,6 +21,7 @@ from exporter.ledger.ledger import Ledger, Seen, Sight
 from exporter.ledger.model import PLACED, Listing, Order, Row, Scope
 from exporter.polling.plan import first_position, pages_of
 from exporter.telnyx.client import Client
+from exporter.telnyx.limits import ROUNDING
 from exporter.telnyx.query import Query
 from exporter.telnyx.wire import Action, Page
 
@@ -29,8 +30,8 @@ T = TypeVar("T")
 CHECKPOINT = 40
 """Requests after which facts are committed in the middle of a poll."""
 
-ALL_NEW = Listing(Order.NONE, 0, None)
-"""A listing without history: all that nobody knows is new."""
+NOTHING = Page((), None, None, 0)
+"""A page that nothing is said of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +56,17 @@ class Reader:
         concurrency: int,
         served: int | None = None,
         absent: Collection[str] = (),
+        reach: int | None = None,
     ) -> None:
         """Begin a unit of work; ``size`` is the page size to ask for.
 
         ``served`` is how large pages were in the poll before, ``absent`` which actions the API
         did not know then; ``missing`` collects those that it does not know now. While ``whole``
         is set, nothing is committed but all of it. ``found`` are those asked for that are there.
+        ``reach`` is the last page that the API lets anyone read, None where no page was refused.
         """
         self.size = size if served is None else min(served, size)
+        self.reach = reach
         self.whole = False
         self.missing: set[str] = set()
         self.found: set[str] = set()
@@ -101,8 +105,22 @@ class Reader:
         """Yield the open actions (of one type), this unit of work included."""
         return self.ledger.book.open_after(self.draft, action_type)
 
+    def refuses(self, number: int) -> bool:
+        """Tell whether the API is known to refuse a page for being too deep in its list."""
+        return self.reach is not None and number > self.reach
+
+    def is_full(self, page: Page) -> bool:
+        """Tell whether a page holds as much as a page can: then there may be another."""
+        return len(page.actions) + page.malformed >= self.size
+
     async def fetch(self, scope: Scope, number: int) -> Page:
-        """Ask for one page, and take nothing of it in yet."""
+        """Ask for one page, and take nothing of it in yet.
+
+        A page past the end, and one that is refused for its depth, hold nothing: `refuses` tells
+        which it is.
+        """
+        if self.refuses(number):
+            return NOTHING
         query = Query(number, self._asked, scope.status, scope.action_type)
         try:
             page = await self._client.list(query)
@@ -111,8 +129,8 @@ class Reader:
                 raise
             first = await self._client.list(replace(query, page=1))
             if first.total is not None and number <= pages_of(first.total, self.size):
-                raise  # not past the end, so something else is wrong
-            return Page((), None, None, 0)  # nobody knows what is said past the end
+                self.reach = number - 1
+            return NOTHING
         served = len(page.actions) + page.malformed
         if page.malformed == served > 1 and scope.status is None:
             raise InvalidResponseError(f"none of {served} actions on a page can be read")
@@ -132,7 +150,18 @@ class Reader:
 
     def time_there(self) -> float:
         """Return when this unit of work began, on the clock of the API."""
-        return self.draft.now + self._client.lead
+        return self.draft.now + (self._client.lead or 0.0)
+
+    def cutoff(self, first_page: Sequence[Action]) -> float | None:
+        """Return a time on the API's clock that surely lies before this unit of work.
+
+        Where the API does not tell its time, what the page that was read first holds does.
+        """
+        if self._client.lead is not None:
+            return self.time_there() - ROUNDING
+        times = (time for each in first_page for time in (each.created_at, each.updated_at))
+        latest = max((time for time in times if time is not None), default=None)
+        return None if latest is None else min(latest, self.draft.now)
 
     def reorder(self, scope: Scope, order: Order) -> None:
         """Take a listing as sorted like this from now on; the next poll verifies it."""
@@ -187,10 +216,10 @@ class Reader:
         self._saw(known)
         return strange
 
-    async def take_new(self, actions: Sequence[Action]) -> Seen:
-        """Take in actions that are new, whenever they were created."""
+    async def take_new(self, actions: Sequence[Action], listing: Listing) -> Seen:
+        """Take in actions that are new whenever they were created, unless they say otherwise."""
         self._saw(actions)
-        return await self.ledger.absorb(self.draft, actions, Sight(ALL_NEW))
+        return await self.ledger.absorb(self.draft, actions, Sight(replace(listing, horizon=None)))
 
     async def ask(self, rows: Sequence[Row], listing: Listing) -> None:
         """Ask for single actions by their ids; one that is twice not there has vanished.

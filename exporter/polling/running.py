@@ -48,7 +48,11 @@ async def follow(reader: Reader, head: Scope, total: int | None) -> None:
         ):
             await _rest_running(reader, head, first, listing)
     lost, strays = await _locate(reader, head, listing, wanted, total)
-    if listing.order is Order.NEWEST and worth_searching(strays, size=reader.size, total=total):
+    if (
+        listing.order is Order.NEWEST
+        and reader.reach is None
+        and worth_searching(strays, size=reader.size, total=total)
+    ):
         # They do not stand where they stood: it may be changes that sort the listing.
         reader.reorder(head, Order.UPDATED)
         lost = await _look_at_top(reader, head, listing, lost)
@@ -116,7 +120,7 @@ async def _locate(
         left = _unseen(reader, left)
         if not worth_searching(len(left), size=reader.size, total=total):
             break
-    if listing.order in PLACED and total is not None:
+    if listing.order in PLACED and total is not None and reader.reach is None:
         left = await _search(reader, head, listing, left, total)
     return left, len({row.id for row in left}.difference(plans[0].ids))
 
@@ -191,19 +195,22 @@ async def _first_running(reader: Reader, head: Scope, listing: Listing) -> Look:
 
 
 async def _rest_running(reader: Reader, head: Scope, first: Look, listing: Listing) -> None:
-    """Read the list of all in progress to its end, after its first page."""
+    """Read the list of all in progress to its end, after its first page.
+
+    Where all of them have to be found, its end is where a page is not full, whatever the total is.
+    """
     scope = Scope(head.action_type, Status.IN_PROGRESS)
-    if first.page.total is not None:
-        numbers = range(2, pages_of(first.page.total, reader.size) + 1)
-        for part in _parts(numbers, reader.concurrency):
-            for look in await reader.read(scope, part, listing):
-                reader.account(head, look.seen.new)
-            await reader.checkpoint(len(part))
-        return
+    total = first.page.total
+    last = pages_of(total or 0, reader.size)
     look = first
-    while len(look.page.actions) + look.page.malformed >= reader.size:
-        (look,) = await reader.read(scope, [look.number + 1], listing)
-        reader.account(head, look.seen.new)
+    while look.number < last or (reader.is_full(look.page) and (reader.whole or total is None)):
+        above = look
+        numbers = range(look.number + 1, max(last, look.number + 1) + 1)
+        for look in await reader.read(scope, numbers[: reader.concurrency], listing):
+            reader.account(head, look.seen.new)
+        await reader.checkpoint(look.number - above.number)
+        if look.page.actions[:1] in {(), above.page.actions[:1]}:
+            break
 
 
 async def _read(
@@ -231,7 +238,7 @@ def _planned(
 ) -> tuple[Sequence[Row], Plan]:
     """Return those that were not seen yet, and the plan to see them."""
     wanted = _unseen(reader, rows)
-    return wanted, plan(wanted, listing, size=reader.size, total=total)
+    return wanted, plan(wanted, listing, size=reader.size, total=total, reach=reader.reach)
 
 
 def _unseen(reader: Reader, rows: Iterable[Row]) -> Sequence[Row]:

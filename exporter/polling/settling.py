@@ -40,6 +40,11 @@ def fallen_or_not(listing: Listing, total: int | None) -> tuple[Listing, ...]:
     return listing, _shrunk(listing, to=total)
 
 
+def read_to(listing: Listing, end: int) -> Listing:
+    """Return a listing that was read up to its end, where ``end`` actions stand, oldest first."""
+    return _shrunk(listing, to=end)
+
+
 def settled(listing: Listing, *, before: int, last: int | None, total: int | None) -> Listing:
     """Return the listing in agreement with its total: what it has more is written off.
 

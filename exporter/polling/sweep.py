@@ -8,6 +8,7 @@ from exporter.ledger.model import Listing, Metric, Order, Scope, SumKey
 from exporter.ledger.view import OTHER, Status
 from exporter.polling.baseline import unlisted
 from exporter.polling.coverage import Coverage
+from exporter.polling.ends import both_ends
 from exporter.polling.order import TOLERANCE, stamps
 from exporter.polling.plan import pages_of
 from exporter.polling.reader import Look, Reader
@@ -59,15 +60,13 @@ async def _read(reader: Reader, coverage: Coverage, key: SumKey, page: int, most
     known = SumKey(Metric.KNOWN, key.action_type, status)
     missing = int(reader.ledger.book.sums.get(gap, 0))
     before = reader.draft.sums[known]
-    total = await reader.total(scope) if listing.order is Order.OLDEST else None
+    from_end = listing.order is Order.OLDEST
+    end = (await both_ends(reader, scope)).last if from_end else 0
     read, last = 0, False
     while read < most and not last and reader.draft.sums[known] - before < missing:
-        number = page
-        if total is not None and listing.order is Order.OLDEST:
-            number = max(1, pages_of(total, reader.size) + 1 - page)
-        (look,) = await reader.read(scope, [number], listing)
-        page, read, total = page + 1, read + 1, look.page.total
-        last = _is_last(look, page, listing, reader.size)
+        (look,) = await reader.read(scope, [max(1, end + 1 - page) if from_end else page], listing)
+        page, read = page + 1, read + 1
+        last = _is_last(look, listing, reader)
     found = reader.draft.sums[known] - before
     missing = max(0, missing - found)
     if last and missing:
@@ -78,11 +77,13 @@ async def _read(reader: Reader, coverage: Coverage, key: SumKey, page: int, most
     return read
 
 
-def _is_last(look: Look, following: int, listing: Listing, size: int) -> bool:
-    """Tell whether nothing that may be an event stands beyond a page."""
+def _is_last(look: Look, listing: Listing, reader: Reader) -> bool:
+    """Tell whether nothing that may be an event stands beyond a page: no total alone says so."""
     times = stamps(listing.order, look.page.actions)
     sorted_from = listing.horizon if listing.order is not Order.NONE else None
     if sorted_from is not None and times and max(times) < sorted_from - TOLERANCE:
         return True
-    total = look.page.total
-    return not look.page.actions or (total is not None and following > pages_of(total, size))
+    if listing.order is Order.OLDEST:
+        return look.number == 1
+    promised = look.number < pages_of(look.page.total or 0, reader.size)
+    return not reader.is_full(look.page) and not (look.page.actions and promised)

@@ -5,11 +5,12 @@ They give the gauges a baseline without reading the history, and tell what the l
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from exporter.errors import BadRequestError, InvalidResponseError, UnavailableError
 from exporter.ledger.model import Scope
-from exporter.ledger.view import OTHER, Status
+from exporter.ledger.view import ENDED, OTHER, Status
 from exporter.polling.coverage import Coverage
 from exporter.polling.reader import Reader, gather
 
@@ -20,14 +21,14 @@ FILTERED = (Status.IN_PROGRESS, Status.COMPLETED, Status.FAILED)
 """The statuses that the API can filter on."""
 
 
-async def take_totals(reader: Reader, coverage: Coverage, *, listed: bool = False) -> Totals:
+async def take_totals(reader: Reader, coverage: Coverage, *, all_types: bool = False) -> Totals:
     """Ask for the totals of each action type, and of all together where all are covered.
 
-    ``listed`` says that what is in progress was just listed whole: it is not asked for again.
+    ``all_types`` counts a type that cannot be told to `other`, instead of judging neither.
     Empty where the API gives no totals: nothing in its document says that it must.
     """
     try:
-        return await _take(reader, coverage, listed=listed)
+        return await _take(reader, coverage, all_types=all_types)
     except _NoTotalsError:
         return {}
 
@@ -36,72 +37,89 @@ class _NoTotalsError(Exception):
     """The API does not say how many there are."""
 
 
-async def _take(reader: Reader, coverage: Coverage, *, listed: bool) -> Totals:
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """How many actions of one type there are, and how many in each status that was asked for.
+
+    ``strange`` are in a status that nobody knows, by what the ledger has.
+    """
+
+    everything: int
+    filtered: Mapping[Status, int]
+    strange: int
+
+    def less(self, named: Iterable["_Counts"]) -> "_Counts":
+        """Return what is left of all together beside the named types."""
+        parts = tuple(named)
+        return _Counts(
+            self.everything - sum(each.everything for each in parts),
+            {
+                status: max(0, count - sum(each.filtered.get(status, 0) for each in parts))
+                for status, count in self.filtered.items()
+            },
+            max(0, self.strange - sum(each.strange for each in parts)),
+        )
+
+    def of(self, status: Status) -> int:
+        """Return how many there are in a status; interrupted are what the others leave."""
+        if status is not Status.INTERRUPTED:
+            return self.filtered.get(status, 0)
+        return max(0, self.everything - sum(self.filtered.values()) - self.strange)
+
+
+async def _take(reader: Reader, coverage: Coverage, *, all_types: bool) -> Totals:
     wanted = coverage.statuses or tuple(Status)
     types = coverage.action_types or tuple(reader.ledger.book.types)
-    running, strange = await reader.ledger.in_worker(_open, reader)
-
-    async def ask(kind: str | None) -> dict[Status, int]:
-        known = running[kind or ""] if listed else None
-        return await _of_type(reader, kind, wanted, running=known, strange=strange[kind or ""])
-
-    # All together first: what ends while the types are asked for is then no other type's.
-    whole = {} if coverage.action_types else await ask(None)
-    totals: Totals = {}
-    skipped: set[str] = set()
+    strange = await reader.ledger.in_worker(_strange, reader)
+    # All together first: what comes while the types are asked for is then no other type's.
+    whole = None if coverage.action_types else await _of(reader, None, wanted, strange[""])
+    found: dict[str, _Counts] = {}
+    skipped = False
     for kind in types:
         try:
-            found = await ask(kind)
+            found[kind] = await _of(reader, kind, wanted, strange[kind])
         except (InvalidResponseError, UnavailableError):
-            if not whole:
+            if whole is None:
                 raise
-            skipped.add(kind)
-            continue  # not judged; all together were told, so the API is there
-        totals.update({(kind, status): count for status, count in found.items()})
-    if skipped and not listed:
-        return totals
-    for status, count in whole.items():
-        named = sum(totals.get((kind, status), 0) for kind in types)
-        totals[OTHER, status] = max(0, count - named)
-    return totals
+            skipped = True  # not judged; all together were told, so the API is there
+    if whole is not None and (all_types or not skipped):
+        found[OTHER] = whole.less(tuple(found.values()))
+    return {
+        (kind, status): counts.of(status) for kind, counts in found.items() for status in wanted
+    }
 
 
-def _open(reader: Reader) -> tuple[Counter[str], Counter[str]]:
-    """Count those in progress, and those in a status that nobody knows, by type; "" for all."""
-    running: Counter[str] = Counter()
-    strange: Counter[str] = Counter()
+def _strange(reader: Reader) -> Counter[str]:
+    """Count those in a status that nobody knows, by type; "" for all."""
+    counts: Counter[str] = Counter()
     for row in reader.open_rows(None):
-        counts = running if row.status == Status.IN_PROGRESS else strange
-        counts.update((reader.ledger.book.label(row.action_type), ""))
-    return running, strange
+        if row.status != Status.IN_PROGRESS:
+            counts.update((reader.ledger.book.label(row.action_type), ""))
+    return counts
 
 
-async def _of_type(
-    reader: Reader, kind: str | None, wanted: Sequence[Status], *, running: int | None, strange: int
-) -> dict[Status, int]:
+async def _of(reader: Reader, kind: str | None, wanted: Sequence[Status], strange: int) -> _Counts:
     """Ask for the totals of one type, None for all together.
 
-    ``running`` is how many are in progress, None to ask; ``strange`` how many are in a status
-    that nobody knows, which the total holds too.
+    Actions go on while they are counted: asked for in the order that these run through, each is
+    in one of the totals at least, so what they leave never shows an interrupted one too many.
     """
-    needed = [each for each in FILTERED if each in wanted or Status.INTERRUPTED in wanted]
-    found = {} if running is None else {Status.IN_PROGRESS: running}
-    asked = [each for each in needed if each not in found]
+    everything = 0
     try:
-        everything = 0
         if Status.INTERRUPTED in wanted:
             everything = await _total(reader, Scope(kind, None))
             if everything == 0:
-                return dict.fromkeys(wanted, 0)
-        counts = await gather([_total(reader, Scope(kind, status)) for status in asked])
+                return _Counts(0, {}, 0)
+        asked = [each for each in FILTERED if each in wanted or Status.INTERRUPTED in wanted]
+        running = [await _total(reader, Scope(kind, each)) for each in asked if each not in ENDED]
+        ended = [_total(reader, Scope(kind, each)) for each in asked if each in ENDED]
+        counts = [*running, *await gather(ended)]
     except BadRequestError:
         if kind is None:
             raise
         # An edition of the API that does not know this type: it has none of it.
-        return dict.fromkeys(wanted, 0)
-    found.update(zip(asked, counts, strict=True))
-    found[Status.INTERRUPTED] = max(0, everything - sum(found.values()) - strange)
-    return {status: found.get(status, 0) for status in wanted}
+        return _Counts(0, {}, 0)
+    return _Counts(everything, dict(zip(asked, counts, strict=True)), strange)
 
 
 async def _total(reader: Reader, scope: Scope) -> int:

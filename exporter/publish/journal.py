@@ -69,6 +69,10 @@ class Journal:
         """Tell that the API's total promises actions that its listing does not show."""
         self._log.warning("actions_not_found", account=account, count=count)
 
+    def totals_missing(self, account: str) -> None:
+        """Tell that the API does not say how many actions there are, which the gauges go by."""
+        self._log.warning("totals_missing", account=account)
+
     def list_order(self, account: str, action_type: str, status: str, order: str) -> None:
         """Tell how a list is sorted; one without order costs requests."""
         self._log.log(

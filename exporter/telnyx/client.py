@@ -63,7 +63,8 @@ class Client:
     """Asks the API for one account.
 
     ``key`` returns the API key at each request; ``http`` is closed by whoever made it.
-    ``lead`` is by how many seconds the API's clock is ahead of ours, as it last said.
+    ``lead`` is by how many seconds the API's clock is ahead of ours, as it last said; None until
+    it does.
     Every method raises AuthError, RateLimitedError, UnavailableError or InvalidResponseError.
     """
 
@@ -93,7 +94,7 @@ class Client:
         self._observer = observer
         self._clock = clock
         self._window = window or Window(clock)
-        self.lead = 0.0
+        self.lead: float | None = None
         self._jitter = random.Random()  # noqa: S311 - spreads retries, guards nothing
 
     async def list(self, query: Query) -> Page:
@@ -185,8 +186,9 @@ class Client:
     def _judge(self, response: httpx.Response, body: bytes, key: str) -> bytes:
         """Return the body of a good answer, raise the error of any other."""
         status = response.status_code
-        self.lead = read_lead(response.headers, self._clock.now())
-        limit = read_rate_limit(response.headers, self._clock.now() + self.lead)
+        lead = read_lead(response.headers, self._clock.now())
+        self.lead = self.lead if lead is None else lead
+        limit = read_rate_limit(response.headers, self._clock.now() + (self.lead or 0.0))
         self._observer.rate_limit_seen(limit.limit, limit.remaining)
         refused = status == httpx.codes.TOO_MANY_REQUESTS
         spent = limit.wait if refused else limit.reset if limit.remaining == 0 else None

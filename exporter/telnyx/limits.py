@@ -51,14 +51,15 @@ def read_rate_limit(headers: Mapping[str, str], now: float) -> RateLimit:
     )
 
 
-def read_lead(headers: Mapping[str, str], now: float) -> float:
-    """Return by how many seconds the API's clock is ahead of ours; 0 where it does not say.
+def read_lead(headers: Mapping[str, str], now: float) -> float | None:
+    """Return by how many seconds the API's clock is ahead of ours; None where it does not say.
 
-    Less than ROUNDING is no difference, as `Date` has whole seconds; more than ABSURD is none.
+    Less than ROUNDING is no difference, as `Date` has whole seconds; from ABSURD on it is none.
     """
     there = _date(headers.get("date", ""))
-    lead = there - now if there is not None else 0.0
-    return lead if ROUNDING < abs(lead) < ABSURD else 0.0
+    if there is None or abs(there - now) >= ABSURD:
+        return None
+    return there - now if abs(there - now) > ROUNDING else 0.0
 
 
 def _number(text: str | None) -> float | None:

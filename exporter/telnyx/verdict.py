@@ -28,6 +28,10 @@ _REFUSALS: dict[int, type[PollError]] = {
     httpx.codes.NOT_FOUND: NotFoundError,
     httpx.codes.BAD_REQUEST: BadRequestError,
     httpx.codes.UNPROCESSABLE_ENTITY: BadRequestError,
+    # What servers say of a page that is too deep, besides the two that Telnyx documents.
+    httpx.codes.GONE: BadRequestError,
+    httpx.codes.REQUEST_ENTITY_TOO_LARGE: BadRequestError,
+    httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE: BadRequestError,
 }
 
 

@@ -27,15 +27,16 @@ class State(StrEnum):
 class TypeRow:
     """The actions of one type, or of all: how many are in each status.
 
-    ``oldest`` is when the oldest one in progress was created, None if none is in progress.
+    None where it is not known. ``oldest`` is when the oldest one in progress was created, None if
+    none is in progress.
     """
 
     name: str
     in_progress: int
     stuck: int
-    completed: int
-    failed: int
-    interrupted: int
+    completed: int | None
+    failed: int | None
+    interrupted: int | None
     oldest: float | None
 
 
@@ -82,13 +83,12 @@ def _state(view: AccountView, health: AccountHealth, snapshot: Snapshot) -> Stat
 def _row(view: AccountView, name: str, types: Iterable[str]) -> TypeRow:
     names = tuple(types)
     oldest = [view.oldest_in_progress[each] for each in names if each in view.oldest_in_progress]
-    in_progress, completed, failed, interrupted = (
-        sum(view.actions.get((each, status), 0) for each in names)
-        for status in (Status.IN_PROGRESS, *ENDED)
+    completed, failed, interrupted = (
+        None if view.untold else _sum(view, names, status) for status in ENDED
     )
     return TypeRow(
         name=name,
-        in_progress=in_progress,
+        in_progress=_sum(view, names, Status.IN_PROGRESS),
         stuck=sum(view.stuck.get(each, 0) for each in names),
         completed=completed,
         failed=failed,
@@ -97,5 +97,10 @@ def _row(view: AccountView, name: str, types: Iterable[str]) -> TypeRow:
     )
 
 
+def _sum(view: AccountView, types: Iterable[str], status: Status) -> int:
+    return sum(view.actions.get((each, status), 0) for each in types)
+
+
 def _count(row: TypeRow) -> int:
-    return row.in_progress + row.completed + row.failed + row.interrupted
+    ended = (row.completed, row.failed, row.interrupted)
+    return row.in_progress + sum(each or 0 for each in ended)

@@ -134,7 +134,8 @@ def test_the_horizon_rises_with_what_is_forgotten(
     make_book: Maker, before: float | None, pruned: float | None, after: float
 ) -> None:
     """What was created up to then is history, as it may still be listed."""
-    book = make_book(tracked=10, listings={HEAD: Listing(Order.NEWEST, 10, before, 3.0, 2)})
+    known = Listing(Order.NEWEST, 10, before, 3.0, 2, before)
+    book = make_book(tracked=10, listings={HEAD: known})
     book.pruned(4, pruned)
     assert book.tracked == 6
-    assert book.listings == {HEAD: Listing(Order.NEWEST, 10, after, 3.0, 2)}
+    assert book.listings == {HEAD: Listing(Order.NEWEST, 10, after, 3.0, 2, after)}

@@ -193,7 +193,7 @@ async def test_forgotten_actions_that_are_still_listed_do_not_count_again(
     now_known = Sight(account.ledger.book.listings[HEAD])
     assert await account.saw(*actions, listing=now_known) == Seen(0, 0, ends_known=True)
     assert account.sums() == sums
-    later = make_action("c", "failed", created_at=111.0)
+    later = make_action("c", "failed", created_at=111.0, updated_at=112.0)
     assert (await account.saw(later, listing=now_known)).new == 1
 
 

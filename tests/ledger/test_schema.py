@@ -4,7 +4,9 @@ import pytest
 from sqlalchemy import Connection, create_engine, inspect, select, text
 
 from exporter.errors import StateError
-from exporter.ledger.schema import metadata, migrate, schema_version
+from exporter.ledger.schema import MIGRATIONS, metadata, migrate, schema_version
+
+NEWEST = 1 + len(MIGRATIONS)
 
 
 @pytest.fixture
@@ -35,7 +37,7 @@ def test_a_new_database_is_made_whole(connection: Connection) -> None:
     """All tables are there, and the version is the newest."""
     migrate(connection)
     assert set(inspect(connection).get_table_names()) == set(metadata.tables)
-    assert version(connection) == 1
+    assert version(connection) == NEWEST
 
 
 def test_a_second_time_changes_nothing(connection: Connection) -> None:
@@ -44,17 +46,17 @@ def test_a_second_time_changes_nothing(connection: Connection) -> None:
     connection.execute(text("INSERT INTO accounts (name) VALUES ('main')"))
     migrate(connection)
     assert connection.execute(text("SELECT name FROM accounts")).scalars().all() == ["main"]
-    assert version(connection) == 1
+    assert version(connection) == NEWEST
 
 
 def test_an_older_database_is_brought_up_step_by_step(connection: Connection) -> None:
     """Each step runs once, in its order, on what the one before left."""
     migrate(connection)
     connection.execute(text("INSERT INTO accounts (name) VALUES ('main')"))
-    migrate(connection, (add_note,))
-    assert version(connection) == 2
-    migrate(connection, (add_note, fill_note))
-    assert version(connection) == 3
+    migrate(connection, (*MIGRATIONS, add_note))
+    assert version(connection) == NEWEST + 1
+    migrate(connection, (*MIGRATIONS, add_note, fill_note))
+    assert version(connection) == NEWEST + 2
     assert connection.execute(text("SELECT note FROM accounts")).scalar_one() == "main!"
 
 
@@ -66,8 +68,10 @@ def test_a_new_database_needs_no_steps(connection: Connection) -> None:
 
 def test_a_newer_database_is_refused(connection: Connection) -> None:
     """The text says which versions they are, and what to do."""
-    migrate(connection, (add_note,))
-    with pytest.raises(StateError, match=r"has version 2.*up to 1: run the newer release"):
+    migrate(connection, (*MIGRATIONS, add_note))
+    with pytest.raises(
+        StateError, match=rf"has version {NEWEST + 1}.*up to {NEWEST}: run the newer release"
+    ):
         migrate(connection)
 
 

@@ -211,7 +211,7 @@ def test_an_end_without_any_time_is_never_forgotten(open_store: Opener, make_row
     "statement",
     [
         "INSERT INTO sums VALUES (1, 'nonsense', '', '', 1, NULL, NULL, NULL)",
-        "INSERT INTO listings VALUES (1, '', 'nonsense', 'newest', 0, NULL, NULL, 0)",
+        "INSERT INTO listings VALUES (1, '', 'nonsense', 'newest', 0, NULL, NULL, 0, NULL)",
         "INSERT INTO outbox VALUES (1, 1, 'sim_card_action_failed', '{', 0)",
         "INSERT INTO outbox VALUES (1, 1, 'sim_card_action_failed', '{}', 0)",
     ],

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.ledger.model import Row
+from exporter.ledger.model import Listing, Order, Row
 from exporter.ledger.transitions import NOTHING, Transition, ended, is_history, observe
 from exporter.ledger.view import ENDED, Status
 from exporter.telnyx.wire import Action
@@ -151,7 +151,42 @@ def test_is_history(
 ) -> None:
     """History is what was created up to the horizon."""
     action = make_action(created_at=created_at, updated_at=updated_at)
-    assert is_history(action, horizon) is history
+    assert is_history(action, Listing(Order.NEWEST, 0, horizon)) is history
+
+
+@pytest.mark.parametrize(
+    ("status", "updated_at", "cutoff", "history"),
+    [
+        pytest.param("failed", 110.0, 110.0, True, id="ended by then"),
+        pytest.param("failed", 110.0, 109.0, False, id="ended later"),
+        pytest.param("failed", 110.0, None, False, id="nobody knows when it was"),
+        pytest.param("failed", None, 1e9, False, id="it does not say when"),
+        pytest.param("in-progress", 110.0, 1e9, False, id="has not ended"),
+        pytest.param("queued", 110.0, 1e9, False, id="nobody knows whether it has ended"),
+    ],
+)
+def test_what_says_that_it_ended_before_the_first_poll_is_history(
+    make_action: Maker,
+    status: str,
+    updated_at: float | None,
+    cutoff: float | None,
+    *,
+    history: bool,
+) -> None:
+    """Whatever the horizon, and however many actions a total promises."""
+    action = make_action(status=status, updated_at=updated_at)
+    listing = Listing(Order.NEWEST, 0, None, cutoff=cutoff)
+    assert is_history(action, listing, missing=True) is history
+
+
+@pytest.mark.parametrize(("cutoff", "created"), [(99.0, True), (100.0, False), (None, True)])
+def test_what_was_created_before_the_first_poll_counts_its_end_alone(
+    make_action: Maker, cutoff: float | None, *, created: bool
+) -> None:
+    """No list showed it then, so it is new to us, but it was created before anyone looked."""
+    action = make_action(status="failed", created_at=100.0, updated_at=200.0)
+    seen = observe(None, action, history=False, now=210.0, cutoff=cutoff)
+    assert (seen.created, seen.entered) == (created, Status.FAILED)
 
 
 def test_ended_names_ends_only() -> None:

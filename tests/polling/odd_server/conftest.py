@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from email.utils import formatdate
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ class Server(httpx.AsyncBaseTransport):
     page holds at most, told in the meta if ``tells_size``. ``total`` makes the total that is told
     from the true one, None for no total. ``past_end`` is the HTTP status of pages past the end,
     None for an empty page. ``answer`` is given the path and the parameters of each request, and
-    may answer in the server's place.
+    may answer in the server's place. ``dated`` answers tell the time of the server.
     """
 
     def __init__(self, clock: ManualClock) -> None:
@@ -64,6 +65,7 @@ class Server(httpx.AsyncBaseTransport):
         self.tells_size = True
         self.total: Callable[[int], int | None] = lambda count: count
         self.past_end: int | None = None
+        self.dated = False
         self.answer: Callable[[str, Params], httpx.Response | None] = as_ever
         self.requests: list[tuple[str, Params]] = []
         self._clock = clock
@@ -118,7 +120,10 @@ class Server(httpx.AsyncBaseTransport):
         """Answer one request."""
         path, params = request.url.path, dict(request.url.params)
         self.requests.append((path, params))
-        return self.answer(path, params) or self.well(path, params)
+        response = self.answer(path, params) or self.well(path, params)
+        if self.dated:
+            response.headers["date"] = formatdate(self._clock(), usegmt=True)
+        return response
 
     def well(self, path: str, params: Params) -> httpx.Response:
         """Answer as the server does where no test has it do otherwise."""
@@ -140,7 +145,10 @@ class Server(httpx.AsyncBaseTransport):
     def _listed(self) -> list[Item]:
         if self.order is Order.NONE:
             return sorted(self.items, key=lambda item: zlib.crc32(item["id"].encode()))
-        listed = self.items[::-1] if self.order is Order.NEWEST else self.items
+        listed = self.items if self.order is Order.OLDEST else self.items[::-1]
+        if self.order is Order.UPDATED:
+            # Of those that changed at once, the one that was created last stands first.
+            return sorted(listed, key=lambda item: item["updated_at"], reverse=True)
         return listed if self.sorting is None else sorted(listed, key=self.sorting)
 
 

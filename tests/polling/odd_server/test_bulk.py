@@ -57,7 +57,7 @@ async def test_an_action_type_that_the_api_cannot_filter_on(open_odd: OpenOdd) -
     account.server.answer = lambda _path, params: (
         httpx.Response(500) if params.get("filter[action_type]") == "disable_voice" else None
     )
-    assert [await account.poll() for _ in range(3)] == [18, 1, 1]
+    assert [await account.poll() for _ in range(3)] == [20, 1, 1]
     account.server.create(1, "failed")
     await account.poll()
     assert account.counts == {"created": 1, "failed": 1}

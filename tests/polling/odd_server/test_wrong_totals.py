@@ -1,0 +1,210 @@
+"""Totals that are behind, too small, too large, capped or not there: they cost, and count nothing.
+
+A total only says how far to look: history stays history, and what ends counts once.
+"""
+
+from collections.abc import Callable
+from itertools import count as counting
+from typing import Any
+
+import httpx
+import pytest
+
+from exporter.simulator.settings import Order
+
+OpenOdd = Callable[..., Any]
+Lie = Callable[[int], int | None]
+
+ORDERS = [Order.NEWEST, Order.OLDEST, Order.UPDATED, Order.NONE]
+LIES: dict[str, Lie] = {
+    "1,000 short": lambda count: count - 1000,
+    "a page short": lambda count: count - 250,
+    "one short": lambda count: count - 1,
+    "none at all": lambda _count: 0,
+    "too many": lambda count: count + 1000,
+    "ten times as many": lambda count: count * 10,
+    "capped": lambda count: min(count, 1000),
+    "capped at a page": lambda count: min(count, 250),
+    "not told": lambda _count: None,
+}
+
+
+def truth(count: int) -> int:
+    """Tell the total as it is."""
+    return count
+
+
+@pytest.fixture(params=[True, False], ids=["dated", "undated"])
+def open_listed(open_odd: OpenOdd, request: pytest.FixtureRequest) -> OpenOdd:
+    """Open accounts whose list is sorted as asked; answers are dated, or not."""
+
+    def open_one(order: Order, **settings: float) -> Any:
+        account = open_odd(**settings)
+        account.server.dated = request.param
+        account.server.order = order
+        return account
+
+    return open_one
+
+
+@pytest.mark.parametrize("lie", LIES)
+@pytest.mark.parametrize("order", ORDERS)
+async def test_history_is_never_news(open_listed: OpenOdd, order: Order, lie: str) -> None:
+    """The totals are wrong in the first two polls, then right: only what ended since counts.
+
+    Without an order and without times of the API's nothing but totals tells old from new.
+    """
+    account = open_listed(order)
+    if order is Order.NONE:
+        account.server.dated = True
+    account.server.history(3_000, "failed")
+    account.server.total = LIES[lie]
+    await account.poll()
+    account.server.follow_on(3, "failed")
+    await account.poll()
+    account.server.total = truth
+    for _ in range(4):
+        account.server.follow_on(2, "failed")
+        await account.poll()
+    assert account.counts == {"created": 11, "failed": 11}
+
+
+@pytest.mark.parametrize("lie", [name for name in LIES if name != "not told"])
+@pytest.mark.parametrize("order", ORDERS)
+async def test_totals_that_are_wrong_for_a_while_lose_nothing(
+    open_listed: OpenOdd, order: Order, lie: str
+) -> None:
+    """They are right at first, then wrong for three polls with news, then right again."""
+    account = open_listed(order)
+    account.server.history(3_000)
+    account.clock.advance(100)
+    running = account.server.follow_on(300, "in-progress")
+    await account.poll()
+    account.server.total = LIES[lie]
+    for part in range(3):
+        account.server.follow_on(300, "failed")
+        account.server.end(running[part * 50 : (part + 1) * 50], "interrupted")
+        await account.poll()
+    account.server.total = truth
+    for _ in range(3):
+        await account.poll()
+    assert account.counts == {
+        "created": 900, "failed": 900, "interrupted": 150, "running": 150
+    }  # fmt: skip
+    assert account.shortfall == 0
+
+
+@pytest.mark.parametrize("lie", ["1,000 short", "capped", "capped at a page", "not told"])
+@pytest.mark.parametrize("order", [Order.NEWEST, Order.OLDEST, Order.UPDATED])
+async def test_totals_that_are_always_too_small_lose_nothing(
+    open_listed: OpenOdd, order: Order, lie: str
+) -> None:
+    """Nothing but the pages tells then what is new, and where the list ends."""
+    account = open_listed(order, audit_interval=300.0)
+    account.server.history(3_000)
+    account.server.total = LIES[lie]
+    account.clock.advance(100)
+    running = account.server.follow_on(600, "in-progress")
+    await account.poll()
+    for part in range(4):
+        account.server.follow_on(400, "failed")
+        account.server.end(running[part * 100 : (part + 1) * 100])
+        await account.poll()
+    counts = account.counts
+    assert counts == {"created": 1600, "failed": 1600, "completed": 400, "running": 200}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+async def test_totals_that_jump_at_each_answer_count_nothing(
+    open_listed: OpenOdd, order: Order
+) -> None:
+    """Each answer tells another number, up to 1,000 off or none at all, for twenty polls."""
+    account = open_listed(order, audit_interval=300.0)
+    account.server.history(2_000, "interrupted")
+    account.clock.advance(100)
+    running = account.server.follow_on(40, "in-progress")
+    turn = counting()
+    account.server.total = lambda count: (
+        0 if (number := next(turn)) % 11 == 7 else max(0, count + number * 617 % 2001 - 1000)
+    )
+    await account.poll()
+    for part in range(20):
+        account.server.follow_on(30, "failed")
+        account.server.end(running[part * 2 : part * 2 + 2])
+        await account.poll()
+    account.server.total = truth
+    for _ in range(3):
+        await account.poll()
+    assert account.counts == {"created": 600, "failed": 600, "completed": 40}
+
+
+@pytest.mark.parametrize("order", [Order.NEWEST, Order.OLDEST])
+async def test_all_in_progress_are_found_whatever_their_total_is(
+    open_odd: OpenOdd, order: Order
+) -> None:
+    """The first poll is told that 100 are in progress where 600 are; each counts when it ends."""
+    account = open_odd()
+    account.server.order = order
+    account.server.history(1_000)
+    running = account.server.follow_on(600, "in-progress")
+    account.server.total = lambda count: 100 if count == 600 else count
+    await account.poll()
+    assert account.counts == {"running": 600}
+    account.server.total = truth
+    account.server.end(running)
+    await account.poll()
+    assert account.counts == {"completed": 600}
+
+
+async def test_a_list_that_is_empty_for_a_moment_costs_little(open_odd: OpenOdd) -> None:
+    """Oldest first, all pages are empty in one poll: the next ones cost a request or three."""
+    account = open_odd()
+    account.server.order = Order.OLDEST
+    account.server.history(20_100, apart=1.0)
+    await account.poll()
+    empty = httpx.Response(200, json={"data": [], "meta": {"total_results": 0}})
+    account.server.answer = lambda _path, _params: empty
+    await account.poll()
+    account.server.answer = lambda _path, _params: None
+    account.server.create(5, "failed")
+    assert [await account.poll() for _ in range(3)] == [1, 1, 1]
+    assert account.counts == {"created": 5, "failed": 5}
+
+
+async def test_without_totals_no_gauge_claims_to_know_the_history(open_odd: OpenOdd) -> None:
+    """What has ended has no series then, nor a drift; once there are totals, both have."""
+    account = open_odd(audit_interval=60.0)
+    account.server.history(100)
+    account.server.total = lambda _count: None
+    await account.poll()
+    account.server.create(20, "failed")
+    assert await account.poll() == 1
+    view = account.ledger.view
+    assert {status for _, status in view.actions} == set(view.drift) == {"in-progress"}
+    assert view.untold
+    account.server.total = truth
+    await account.poll()
+    view = account.ledger.view
+    assert view.actions["enable", "completed"] == 100
+    assert view.actions["enable", "failed"] == 20
+    assert set(view.drift.values()) == {0}
+    assert account.counts == {"created": 20, "failed": 20}
+    assert await account.poll() > 1, "an audit, and no sweep for the history"
+
+
+async def test_the_first_poll_of_a_busy_account_makes_up_no_action_type(open_odd: OpenOdd) -> None:
+    """Actions come and end between any two requests: none is taken for an interrupted one."""
+    account = open_odd()
+    account.server.history(1_000, "failed")
+    account.server.history(50, kind="disable")
+    running = account.server.follow_on(400, "in-progress", apart=0.1)
+
+    def busy(_path: str, _params: dict[str, str]) -> None:
+        account.server.create(3)
+        account.server.end([running.pop() for _ in range(3)])
+
+    account.server.answer = busy
+    await account.poll()
+    gauges = account.ledger.view.actions
+    assert {key for key, n in gauges.items() if n and "interrupted" in key} == set()
+    assert {kind for (kind, _), n in gauges.items() if n} == {"enable", "disable"}
