@@ -67,7 +67,7 @@ class Faults:
     totals_short: int = knob(0, "items by which totals are too small", low=0, high=_MOST)
     totals_short_for: float = knob(
         0.0,
-        "seconds for which they are, from the first list read after faults are set; 0 for always",
+        "seconds of totals_short, from the first list read after faults are set; 0 for no end",
         low=0,
     )
     totals_cap: int = knob(0, "highest total that is told; 0 for no cap", low=0, high=_MOST)
