@@ -1,8 +1,8 @@
 """A soak run: `python -m benchmarks.soak`. Kills an exporter and breaks its API, and compares.
 
-The exporter polls a simulated account while it is killed at random moments and the API fails
-in every way the simulator knows. In the end each counter, and each logged failure, has to be
-what the simulator's record says.
+The exporter polls a simulated account while it is killed at random moments and the API fails,
+tells wrong totals and refuses deep pages. In the end each counter, and each logged failure, has
+to be what the simulator's record says.
 """
 
 import argparse
@@ -30,6 +30,7 @@ from exporter.simulator.settings import Order
 
 DURATION = 4.0
 SIGMA = 0.4
+HISTORY = 20_000
 QUIET = 2.5 * AUDIT_INTERVAL
 """Seconds without a change after which all has settled: longer than actions take, and audits."""
 
@@ -131,7 +132,7 @@ def judge(rig: Rig, run: Run, text: str, console: Console, minutes: float) -> No
         ("minutes", f"{minutes:g}"),
         ("events compared", f"{truth.total():,}: {by_what}"),
         ("left in flight, stuck", f"{record['in_flight']:,}"),
-        ("kills", f"{run.kills:,}"),
+        ("kills", f"{run.kills:,}; {log.started:,} of {len(rig.logs):,} runs came up"),
         ("faults switched on", f"{run.storm.switched.total():,}: {switched}"),
         ("lines of failures", f"{log.lines:,} for {failures.total():,} events"),
         ("lines repeated", f"{log.repeated:,}, after {log.repeats:,} of the kills"),
@@ -156,12 +157,14 @@ def soak(arguments: argparse.Namespace, folder: Path, console: Console) -> bool:
         "duration-sigma": SIGMA,
         "resume-after": arguments.resume_after,
         "stuck-at-start": 0,
+        "history": HISTORY,
     }
     with closing(Rig(folder, options)) as rig:
         rig.control("actions", {"count": 4})
         rig.start_exporter()
         rig.wait_for_baseline()
-        storm = Storm(Random(arguments.seed))  # noqa: S311 # as above
+        random = Random(arguments.seed)  # noqa: S311 # as above
+        storm = Storm(random, Order(arguments.order), HISTORY)
         run = Run(before=recorded(rig.record()), storm=storm)
         rage(rig, run, arguments, console)
         least = arguments.resume_after + QUIET  # what was interrupted last goes on that late

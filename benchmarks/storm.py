@@ -4,13 +4,26 @@ Decides only; it must not talk to the simulator.
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict
 from random import Random
+from typing import Any
 
-from exporter.simulator.faults import Fault, Faults
+from exporter.simulator.faults import DeepPage, Fault, Faults
+from exporter.simulator.settings import Order
 
 ODDITIES = ("odd_status", "malformed")
 """Faults of single actions in a listing; they are drawn apart from those of requests."""
+
+WRONG_TOTALS = ("totals_lag", "totals_short", "totals_cap", "totals_jump", "totals_zero")
+"""Faults of the totals of listings; those that are no shares hold for every answer."""
+
+DEEP_PAGES = "page_depth"
+"""The fault that refuses pages of old actions."""
+
+REFUSED = (DeepPage.UNPROCESSABLE, DeepPage.BAD_REQUEST)
+NEW_FIRST = frozenset({Order.NEWEST, Order.UPDATED})
+"""Orders in which what is new stands on pages that are not refused."""
 
 CALM = 0.35
 """Share of draws that switch everything off: an outage has to pass for anything to be seen."""
@@ -28,10 +41,14 @@ OFF = Faults(slow_seconds=0.4)
 class Storm:
     """Draws the knobs of faults; ``switched`` counts how often each fault was switched on."""
 
-    def __init__(self, random: Random) -> None:
-        """Draw with ``random``."""
+    def __init__(self, random: Random, order: Order, history: int) -> None:
+        """Draw with ``random``, for an account that lists ``history`` old actions and more."""
         self.switched: Counter[str] = Counter()
         self._random = random
+        self._history = history
+        self._faults = [*(fault.value for fault in Fault), *ODDITIES, *WRONG_TOTALS]
+        if order in NEW_FIRST:
+            self._faults.append(DEEP_PAGES)
         self._deck: list[str] = []
 
     def draw(self) -> tuple[Faults, float]:
@@ -46,12 +63,30 @@ class Storm:
             # The shares of faults of requests may not add up to more than 1.
             shares = {name: self._random.uniform(0.05, 0.9) / len(names) for name in sorted(names)}
         self.switched.update(shares.keys())
-        return OFF.changed(**shares, empty_unauthorized=self._random.random() < 1 / 2), held
+        return OFF.changed(**shares | self._amounts(shares)), held
+
+    def _amounts(self, names: Iterable[str]) -> dict[str, Any]:
+        """Return the values of those knobs of ``names`` that are no shares, and of what they need.
+
+        A cap above the history would cap nothing.
+        """
+        draw = self._random
+        amounts = {
+            "totals_lag": draw.uniform(1.0, 30.0),
+            "totals_short": draw.randint(1, 1000),
+            "totals_cap": draw.randint(self._history // 10, self._history),
+            DEEP_PAGES: draw.randint(2000, 10_000),
+        }
+        return {name: amounts[name] for name in names if name in amounts} | {
+            "totals_jump_by": draw.choice((1, 10, 1000)),
+            "deep_page": draw.choice(REFUSED).value,
+            "empty_unauthorized": draw.random() < 1 / 2,
+        }
 
     def _take(self) -> str:
         """Take a fault off the deck: each comes once before any comes again."""
         if not self._deck:
-            self._deck = [*(fault.value for fault in Fault), *ODDITIES]
+            self._deck = list(self._faults)
             self._random.shuffle(self._deck)
         return self._deck.pop()
 

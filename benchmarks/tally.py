@@ -60,12 +60,14 @@ def differences(counts: Counts, truth: Counts, *, words: str) -> list[str]:
 class Log:
     """What several runs of one exporter logged of actions.
 
+    ``started`` of the runs came up before they were killed.
     ``entries`` counts each by what was entered, so that a repeated line counts once.
     ``repeated`` lines came again after one of ``repeats`` kills; ``defects`` are lines that
     must not be there.
     """
 
     entries: Counts = field(default_factory=Counter)
+    started: int = 0
     lines: int = 0
     repeated: int = 0
     repeats: int = 0
@@ -84,6 +86,7 @@ def read_logs(runs: Sequence[Path]) -> Log:
     for run in runs:
         told_now: set[tuple[str, str, str]] = set()
         for event in _events(run, log):
+            log.started += event["event"] == "started"
             if event["event"] == "internal_error":
                 log.defects.append(f"{run.name}: {event}")
             what = LOGGED.get(event["event"])

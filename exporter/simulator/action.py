@@ -34,13 +34,17 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Bulk:
-    """One bulk: ``size`` actions, numbered from ``first`` on, created at one instant."""
+    """One bulk: ``size`` actions, numbered from ``first`` on, created at one instant.
+
+    ``listed`` is when it came onto the list, in seconds since the epoch.
+    """
 
     number: int
     action_type: str
     created_ms: int
     first: int
     size: int
+    listed: float
 
 
 @dataclass(frozen=True, slots=True)

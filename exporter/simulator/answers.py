@@ -41,14 +41,14 @@ def error(status: int, code: str, title: str, detail: str) -> Answer:
     return document({"errors": [_entry(code, title, detail)]}, status)
 
 
-def invalid(problems: Sequence[Problem]) -> Answer:
-    """Return 422 with one entry for each of the ``problems``."""
+def invalid(problems: Sequence[Problem], status: int = 422) -> Answer:
+    """Return ``status`` with one entry for each of the ``problems``."""
+    title = "Bad Request" if status == HTTPStatus.BAD_REQUEST else "Invalid parameter"
     entries = [
-        _entry("10015", "Invalid parameter", each.detail)
-        | {"source": {"parameter": each.parameter}}
+        _entry("10015", title, each.detail) | {"source": {"parameter": each.parameter}}
         for each in problems
     ]
-    return document({"errors": entries}, 422)
+    return document({"errors": entries}, status)
 
 
 def unauthorized(*, empty: bool) -> Answer:

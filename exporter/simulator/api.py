@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from exporter.ledger.view import KNOWN_ACTION_TYPES, Status
 from exporter.simulator import answers
 from exporter.simulator.action import Filter
-from exporter.simulator.answers import Answer
+from exporter.simulator.answers import Answer, Problem
+from exporter.simulator.faults import DeepPage
 from exporter.simulator.ids import Kind
 from exporter.simulator.query import Query
 from exporter.simulator.rendering import Rendering, bulk_type
@@ -18,6 +19,8 @@ _FILTER_STATUSES = tuple(each.value for each in Status if each is not Status.INT
 """The API does not document a filter on interrupted."""
 
 _BULK_TYPES = tuple(bulk_type(each) for each in ("set_public_ip", "enable_voice", "disable_voice"))
+
+_REFUSALS = {DeepPage.UNPROCESSABLE: 422, DeepPage.BAD_REQUEST: 400}
 
 
 class Api:
@@ -62,10 +65,13 @@ class Api:
         if problems := query.problems():
             return answers.invalid(problems)
         filtered = Filter(None if status is None else Status(status), action_type, sim, bulk)
-        actions = self._world.page(filtered, (number - 1) * size, size)
         faults = self._simulator.faults.knobs
-        data = [self._rendering.action(each, faults) for each in actions]
-        return _page(data, number, size, self._world.total(filtered))
+
+        def shown(offset: int) -> list[object]:
+            actions = self._world.page(filtered, offset, size)
+            return [self._rendering.action(each, faults) for each in actions]
+
+        return self._page(number, size, shown, self._world.total(filtered, faults.totals_lag))
 
     def _action(self, action_id: str) -> Answer:
         action = self._world.get(action_id)
@@ -80,8 +86,11 @@ class Api:
         if problems := query.problems():
             return answers.invalid(problems)
         total = self._world.settings.sim_cards
-        shown = range(total)[(number - 1) * size : number * size]
-        return _page([self._rendering.sim_card(each) for each in shown], number, size, total)
+
+        def shown(offset: int) -> list[object]:
+            return [self._rendering.sim_card(each) for each in range(total)[offset : offset + size]]
+
+        return self._page(number, size, shown, total)
 
     def _bulks(self, query: Query) -> Answer:
         number, size = query.page()
@@ -93,9 +102,15 @@ class Api:
             for each in reversed(self._world.bulks)
             if kind in {None, bulk_type(each.action_type)}
         ]
-        shown = bulks[(number - 1) * size : number * size]
-        data = [self._rendering.bulk(each, self._world.actions_of(each)) for each in shown]
-        return _page(data, number, size, len(bulks))
+        then = self._world.now - self._simulator.faults.knobs.totals_lag
+
+        def shown(offset: int) -> list[object]:
+            return [
+                self._rendering.bulk(each, self._world.actions_of(each))
+                for each in bulks[offset : offset + size]
+            ]
+
+        return self._page(number, size, shown, sum(each.listed <= then for each in bulks))
 
     def _bulk(self, bulk_id: str) -> Answer:
         number = self._world.ids.read(Kind.BULK, bulk_id)
@@ -104,12 +119,20 @@ class Api:
         bulk = self._world.bulks[number]
         return answers.document({"data": self._rendering.bulk(bulk, self._world.actions_of(bulk))})
 
-
-def _page(data: Sequence[object], number: int, size: int, total: int) -> Answer:
-    meta = {
-        "total_pages": -(-total // size),
-        "total_results": total,
-        "page_number": number,
-        "page_size": size,
-    }
-    return answers.document({"data": data, "meta": meta})
+    def _page(
+        self, number: int, size: int, shown: Callable[[int], Sequence[object]], total: int
+    ) -> Answer:
+        """Answer with a page of what is ``shown`` from an offset on; ``total`` may lag."""
+        faults = self._simulator.faults.knobs
+        offset: int | None = (number - 1) * size
+        if faults.page_depth and number * size > faults.page_depth:
+            deep = DeepPage(faults.deep_page)
+            if deep in _REFUSALS:
+                detail = f"pages end at item {faults.page_depth}; {number} of {size} goes beyond"
+                problem = Problem("page[number]", detail)
+                return answers.invalid([problem], _REFUSALS[deep])
+            last = faults.page_depth // size
+            offset = (last - 1) * size if deep is DeepPage.REPEAT and last else None
+        body: dict[str, object] = {"data": [] if offset is None else shown(offset)}
+        meta = self._simulator.totals.meta(faults, total, number, size, self._world.now)
+        return answers.document(body if meta is None else body | {"meta": meta})

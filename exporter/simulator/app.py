@@ -30,7 +30,8 @@ GET  /v2/sim_card_actions/{id}
 GET  /v2/bulk_sim_card_actions      and /{id}
 GET  /v2/sim_cards
 GET  /_simulator/record             what has really happened since the start
-GET  /_simulator/faults             the knobs of faults; POST {"server_error": 0.1} turns some
+GET  /_simulator/faults             the knobs of faults, wrong totals and refused pages included;
+                                    POST {"server_error": 0.1, "totals_lag": 30} turns some
 POST /_simulator/pause              nothing new arrives; /_simulator/resume: it does again
 POST /_simulator/actions            {"count": 5, "action_type": "enable", "bulk": false}
 POST /_simulator/actions/{id}       {"status": "failed", "reason": "..."}

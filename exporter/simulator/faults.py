@@ -10,8 +10,11 @@ from enum import StrEnum
 from typing import Any
 
 from exporter.errors import UsageError
+from exporter.simulator.book import KEPT_SECONDS
 from exporter.simulator.chance import Chance
 from exporter.simulator.knobs import check, knob, share
+
+_MOST = 10**12  # items, as many as an account has at most
 
 
 class Fault(StrEnum):
@@ -28,9 +31,22 @@ class Fault(StrEnum):
     THROTTLED = "throttled"
 
 
+class DeepPage(StrEnum):
+    """What a page is answered with that goes beyond the depth of pages."""
+
+    UNPROCESSABLE = "unprocessable"
+    BAD_REQUEST = "bad_request"
+    EMPTY = "empty"
+    REPEAT = "repeat"
+
+
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """The knobs of faults; those that are a ``Fault`` share one draw, so their sum is at most 1."""
+    """The knobs of faults; those that are a ``Fault`` share one draw, so their sum is at most 1.
+
+    Totals are those in the meta of every list. Several kinds of wrong ones at once are told
+    as of a total that lags, is then short, then jumps, and stops at the cap at last.
+    """
 
     server_error: float = share("requests answered with 500, 502 or 503")
     reset: float = share("connections broken in the middle of the answer")
@@ -45,6 +61,32 @@ class Faults:
     empty_unauthorized: bool = knob(default=False, meaning="give 401 without a body")
     odd_status: float = share("actions listed with a bare string as status, or without reason")
     malformed: float = share("actions listed without an id")
+    totals_lag: float = knob(
+        0.0, "seconds by which totals lag behind what is listed", low=0, high=KEPT_SECONDS
+    )
+    totals_short: int = knob(0, "items by which totals are too small", low=0, high=_MOST)
+    totals_short_for: float = knob(
+        0.0,
+        "seconds of totals_short, from the first list read after faults are set; 0 for no end",
+        low=0,
+    )
+    totals_cap: int = knob(0, "highest total that is told; 0 for no cap", low=0, high=_MOST)
+    totals_jump: float = share("answers whose total is wrong by 1 to totals_jump_by, either way")
+    totals_jump_by: int = knob(100, "items by which a total jumps at most", low=1, high=_MOST)
+    totals_zero: float = share("answers that tell a total of 0")
+    totals_missing: float = share("answers whose meta tells no totals")
+    meta_missing: float = share("answers without meta")
+    page_depth: int = knob(
+        0,
+        "items, page number times size, beyond which no page is read; 0 for any depth",
+        low=0,
+        high=_MOST,
+    )
+    deep_page: str = knob(
+        "unprocessable",
+        "what a page beyond page_depth gets: 422, 400, nothing, or the last page before it",
+        choices=tuple(DeepPage),
+    )
 
     def __post_init__(self) -> None:
         """Refuse values out of bounds, with UsageError."""

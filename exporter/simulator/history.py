@@ -7,10 +7,12 @@ It must not know what happened since the start. Times are milliseconds since the
 
 import math
 from bisect import bisect_left
+from collections import deque
 from dataclasses import dataclass
 
 from exporter.ledger.view import Status
 from exporter.simulator.action import Action, Filter
+from exporter.simulator.book import KEPT_SECONDS
 from exporter.simulator.chance import Chance, choose
 from exporter.simulator.ids import Ids, Kind
 from exporter.simulator.reasons import reason_of
@@ -56,6 +58,7 @@ class History:
     def __init__(self, settings: WorldSettings, ids: Ids, start_ms: int) -> None:
         """Lay out ``settings.history`` actions, the last of them ended just before the start."""
         self.size = settings.history
+        self._earlier: deque[tuple[float, int]] = deque()
         self._ids = ids
         self._spacing = max(1, round(settings.history_spacing * 1000))
         self._lasted = max(1, round(settings.duration * 1000))
@@ -65,9 +68,14 @@ class History:
         self._stride = _stride(settings.sim_cards)
         self._matches: dict[Filter, Matches] = {}
 
-    def forget(self, count: int) -> None:
-        """Drop the oldest ``count`` actions, or all there are."""
-        self.size = max(0, self.size - count)
+    def forget(self, count: int, at: float) -> None:
+        """Drop the oldest ``count`` actions, or all there are, ``at`` seconds since the epoch."""
+        if not (count := min(count, self.size)):
+            return
+        self._earlier.append((at, self.size))
+        self.size -= count
+        while self._earlier[0][0] < at - KEPT_SECONDS:
+            self._earlier.popleft()
 
     def action(self, index: int) -> Action:
         """Return the action at ``index``, which is below the size."""
@@ -104,6 +112,11 @@ class History:
     def count(self, wanted: Filter) -> int:
         """Return how many actions match the filter ``wanted``."""
         return self.matches(wanted).below(self.size)
+
+    def count_at(self, wanted: Filter, at: float) -> int:
+        """Return how many that match were there ``at`` seconds since the epoch, not long ago."""
+        size = next((size for until, size in self._earlier if until > at), self.size)
+        return self.matches(wanted).below(size)
 
     def matches(self, wanted: Filter) -> Matches:
         """Return the indexes that match the filter ``wanted``; mind that they go past the size."""

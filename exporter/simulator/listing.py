@@ -57,6 +57,14 @@ class Listing:
         """Return how many actions the filter ``wanted`` shows."""
         return len(self._index(wanted, Order.NEWEST).keys) + self._history.count(wanted)
 
+    def total_at(self, wanted: Filter, at: float) -> int:
+        """Return how many it showed ``at`` seconds since the epoch, not long ago."""
+        live = len(self._index(wanted, Order.NEWEST).keys)
+        for before, after in self._book.changes_after(at):
+            live += before is not None and wanted.shows(before)
+            live -= after is not None and wanted.shows(after)
+        return live + self._history.count_at(wanted, at)
+
     def page(self, wanted: Filter, order: Order, offset: int, limit: int) -> list[Action]:
         """Return at most ``limit`` actions from place ``offset`` (from 0) of the list on."""
         keys = self._index(wanted, order).keys

@@ -1,4 +1,4 @@
-"""One simulated account with all that stands around it: key, clock, rate limit, faults.
+"""One simulated account with all that stands around it: key, clock, rate limit, faults, totals.
 
 Holds the parts together and keeps count of the requests; it speaks no HTTP.
 """
@@ -10,6 +10,7 @@ from typing import NamedTuple
 from exporter.simulator.faults import FaultSource
 from exporter.simulator.limiter import Limiter
 from exporter.simulator.settings import SimulatorSettings
+from exporter.simulator.totals import Totals
 from exporter.simulator.world import World
 
 _REMEMBERED = 100_000
@@ -36,6 +37,7 @@ class Simulator:
         self.key = settings.key
         self.world = World(settings.world, clock())
         self.faults = FaultSource(settings.faults, settings.world.seed)
+        self.totals = Totals(settings.world.seed)
         self.limiter = Limiter(settings)
         self.requests: deque[Request] = deque(maxlen=_REMEMBERED)
         self.served = 0

@@ -5,6 +5,7 @@ It reads no clock, knows no HTTP, and must only be used from one thread.
 """
 
 import heapq
+import math
 from collections.abc import Sequence
 from enum import Enum, auto
 
@@ -50,7 +51,8 @@ class World:
         self._past_counts: tuple[int, dict[tuple[str, Status], int]] | None = None
         for number in range(settings.stuck_at_start):
             kind = self._fate.arrival_type(-1 - number)
-            self._recorder.found(self._add(kind, _ms(now - settings.stuck_age), None))
+            created = now - settings.stuck_age
+            self._recorder.found(self._add(kind, _ms(created), None, at=-math.inf))
         self._open()
 
     def advance(self, now: float) -> None:
@@ -94,11 +96,13 @@ class World:
         if bulk:
             action_type = action_type or _BULK_TYPE
             number = len(self._bulks)
-            self._bulks.append(Bulk(number, action_type, created_ms, self._numbered, count))
+            self._bulks.append(
+                Bulk(number, action_type, created_ms, self._numbered, count, self.now)
+            )
         ids = []
         for _ in range(count):
             kind = action_type or self._fate.arrival_type(-1 - self._numbered)
-            action = self._add(kind, created_ms, number)
+            action = self._add(kind, created_ms, number, at=self.now)
             self._recorder.created(action)
             if lives:
                 self._schedule(action, self._fate.first_turn(action.number))
@@ -125,14 +129,14 @@ class World:
     def delete(self, action_ids: Sequence[str]) -> None:
         """Take live actions off the list. Raises UsageError, and takes none, if one is unknown."""
         for action in [self._live(each) for each in dict.fromkeys(action_ids)]:
-            self._recorder.gone(self._book.drop(action.number))
+            self._recorder.gone(self._book.drop(action.number, self.now))
 
     def prune(self, count: int) -> None:
         """Take the oldest ``count`` actions off the list, whatever their status."""
         actions, of_history = self._listing.oldest(count)
         for action in actions:
-            self._recorder.gone(self._book.drop(action.number))
-        self._history.forget(of_history)
+            self._recorder.gone(self._book.drop(action.number, self.now))
+        self._history.forget(of_history, self.now)
 
     def get(self, action_id: str) -> Action | None:
         """Return the action with this id, live or of the history, or None."""
@@ -144,8 +148,14 @@ class World:
             return None
         return self._history.action(index)
 
-    def total(self, wanted: Filter) -> int:
-        """Return how many actions the filter ``wanted`` shows."""
+    def total(self, wanted: Filter, ago: float = 0.0) -> int:
+        """Return how many actions the filter ``wanted`` shows, or did ``ago`` seconds ago.
+
+        That is right for at most ``book.KEPT_SECONDS``; before the start there was what there
+        is at the start.
+        """
+        if ago:
+            return self._listing.total_at(wanted, self.now - ago)
         return self._listing.total(wanted)
 
     def page(self, wanted: Filter, offset: int, limit: int) -> list[Action]:
@@ -199,7 +209,7 @@ class World:
         elif turn.status is Status.IN_PROGRESS:
             self._schedule(action, self._fate.last_turn(number))
 
-    def _add(self, action_type: str, created_ms: int, bulk: int | None) -> Action:
+    def _add(self, action_type: str, created_ms: int, bulk: int | None, *, at: float) -> Action:
         number, self._numbered = self._numbered, self._numbered + 1
         sim = self._fate.sim(number)
         action = Action(
@@ -214,13 +224,13 @@ class World:
             updated_ms=created_ms,
             bulk=bulk,
         )
-        self._book.put(action)
+        self._book.put(action, at)
         return action
 
     def _move(self, action: Action, status: Status, reason: str | None, at_ms: int) -> Action:
         moved = action.moved(status, reason, at_ms)
         self._recorder.moved(action, moved)
-        self._book.put(moved)
+        self._book.put(moved, self.now)
         return moved
 
     def _live(self, action_id: str) -> Action:

@@ -112,6 +112,20 @@ def test_pages_are_the_filtered_and_sorted_list_cut_up(
 
 
 @settings(deadline=None)
+@given(history=st.integers(0, 40), happenings=deeds, wanted=filters, seconds=st.integers(0, 12))
+def test_an_earlier_total_is_what_it_was(
+    history: int, happenings: list[tuple[str, int]], wanted: Filter, seconds: int
+) -> None:
+    """The total of some seconds ago is that of an account that lived only until then."""
+    until = 2 * (seconds + 1)
+    now, then = small(history, Order.NEWEST), small(history, Order.NEWEST)
+    live_through(then, happenings[:until], wanted)
+    live_through(now, happenings, wanted)
+    now.advance(START + 20)
+    assert now.total(wanted, ago=20.0 - seconds) == then.total(wanted)
+
+
+@settings(deadline=None)
 @given(history=st.integers(0, 40), happenings=deeds, wanted=filters, size=st.integers(1, 9))
 def test_a_list_without_order_holds_everything_once(
     history: int, happenings: list[tuple[str, int]], wanted: Filter, size: int

@@ -71,6 +71,42 @@ def test_it_filters(
     assert len(set(listed)) == account.world.total(shown) > 0
 
 
+@pytest.mark.parametrize(
+    ("faults", "read"),
+    [
+        pytest.param({"totals_short": 100}, 600, id="short"),
+        pytest.param({"totals_cap": 300}, 300, id="cap"),
+        pytest.param({"totals_zero": 1.0}, 50, id="zero"),
+        pytest.param({"totals_lag": 60.0}, 600, id="lag"),
+        pytest.param({"totals_missing": 1.0}, 700, id="missing"),
+        pytest.param({"page_depth": 300, "deep_page": "empty"}, 300, id="deep and empty"),
+        pytest.param({"page_depth": 300, "deep_page": "repeat"}, 700, id="deep and repeated"),
+    ],
+)
+def test_it_believes_the_totals(
+    sdk: Telnyx, account: Simulator, faults: dict[str, object], read: int
+) -> None:
+    """It reads as many pages as the totals say, or as come; without totals, all there are."""
+    account.faults.knobs = account.faults.knobs.changed(**faults)
+    assert sum(1 for _ in sdk.sim_cards.actions.list(page_size=50)) == read
+
+
+@pytest.mark.parametrize(
+    ("deep", "error"),
+    [("unprocessable", telnyx.UnprocessableEntityError), ("bad_request", telnyx.BadRequestError)],
+)
+def test_it_is_refused_a_deep_page(
+    sdk: Telnyx, account: Simulator, deep: str, error: type[telnyx.APIStatusError]
+) -> None:
+    """It reads up to the depth and then raises its own error for the refusal."""
+    account.faults.knobs = account.faults.knobs.changed(page_depth=300, deep_page=deep)
+    listed = []
+    with pytest.raises(error) as caught:
+        listed += [each.id for each in sdk.sim_cards.actions.list(page_size=100, page_number=3)]
+    assert "page[number]" in str(caught.value)
+    assert account.served == 2
+
+
 def test_it_filters_by_sim_card(sdk: Telnyx) -> None:
     """The SIM cards of the account share out its actions."""
     counts = []

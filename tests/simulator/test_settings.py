@@ -53,6 +53,22 @@ def test_a_flat_knob_reaches_its_group() -> None:
             {"reset": 0.7, "html": 0.7},
             "reset, html: the shares add up to 1.4; give at most 1 together",
         ),
+        ({"totals_lag": -1}, "totals_lag: -1 is out of bounds; give 0 to 3600"),
+        ({"totals_lag": 3601}, "totals_lag: 3601 is out of bounds; give 0 to 3600"),
+        ({"totals_short": -1}, "totals_short: -1 is out of bounds; give 0 to 1e+12"),
+        ({"totals_short": 0.5}, "totals_short: 0.5 is not a whole number"),
+        ({"totals_short_for": -1}, "totals_short_for: -1 is out of bounds; give 0 or more"),
+        ({"totals_cap": -1}, "totals_cap: -1 is out of bounds; give 0 to 1e+12"),
+        ({"totals_jump": 2}, "totals_jump: 2 is out of bounds; give 0 to 1"),
+        ({"totals_jump_by": 0}, "totals_jump_by: 0 is out of bounds; give 1 to 1e+12"),
+        ({"totals_zero": True}, "totals_zero: True is not a number"),
+        ({"totals_missing": "x"}, "totals_missing: 'x' is not a number"),
+        ({"meta_missing": 1.1}, "meta_missing: 1.1 is out of bounds; give 0 to 1"),
+        ({"page_depth": -1}, "page_depth: -1 is out of bounds; give 0 to 1e+12"),
+        (
+            {"deep_page": "404"},
+            ("deep_page: '404' is unknown; give one of unprocessable, bad_request, empty, repeat"),
+        ),
         (
             {"history": 10**12},
             (

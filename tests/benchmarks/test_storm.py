@@ -1,0 +1,38 @@
+from random import Random
+
+import pytest
+
+from benchmarks.storm import DEEP_PAGES, ODDITIES, OFF, WRONG_TOTALS, Storm
+from exporter.simulator.faults import Fault
+from exporter.simulator.settings import Order
+
+HISTORY = 20_000
+
+
+@pytest.mark.parametrize("order", Order)
+def test_every_fault_is_switched_on_in_turn(order: Order) -> None:
+    """None comes much more often than another; deep pages are refused of old actions only."""
+    storm = Storm(Random(1), order, HISTORY)  # noqa: S311 - repeatable, and nothing to guess
+    drawn = [storm.draw()[0] for _ in range(400)]
+    expected = {*(fault.value for fault in Fault), *ODDITIES, *WRONG_TOTALS}
+    if order in {Order.NEWEST, Order.UPDATED}:
+        expected.add(DEEP_PAGES)
+    assert set(storm.switched) == expected
+    assert max(storm.switched.values()) - min(storm.switched.values()) <= 3
+    for name, times in storm.switched.items():
+        on = [faults for faults in drawn if getattr(faults, name) != getattr(OFF, name)]
+        assert len(on) == times
+
+
+def test_each_fault_of_a_draw_has_an_effect() -> None:
+    """A cap is below what is listed, and a depth above what may have come in the meantime."""
+    storm = Storm(Random(1), Order.NEWEST, HISTORY)  # noqa: S311 - as above
+    drawn = [storm.draw()[0] for _ in range(400)]
+    caps = [faults.totals_cap for faults in drawn if faults.totals_cap]
+    depths = [faults.page_depth for faults in drawn if faults.page_depth]
+    assert 0 < min(caps) < max(caps) <= HISTORY
+    assert 2000 <= min(depths) < max(depths) < HISTORY
+    assert {faults.deep_page for faults in drawn if faults.page_depth} == {
+        "unprocessable",
+        "bad_request",
+    }
