@@ -19,6 +19,19 @@ from exporter.simulator.settings import QUIET, Order
 OpenAccount = Callable[..., Any]
 TYPES = ["enable", "disable", "set_public_ip"]
 ENDS = [Status.COMPLETED, Status.FAILED, Status.INTERRUPTED]
+TRUE = Faults()
+LIES = [
+    Faults(totals_short=7),
+    Faults(totals_short=1000),
+    Faults(totals_zero=0.3),
+    Faults(totals_zero=1.0),
+    Faults(totals_jump=0.5, totals_jump_by=30),
+    Faults(totals_jump=1.0, totals_jump_by=1000),
+    Faults(totals_cap=10),
+    Faults(totals_lag=60.0),
+    Faults(totals_missing=0.3),
+    Faults(meta_missing=0.3),
+]
 BREAKS = [Fault.SERVER_ERROR, Fault.RESET, Fault.TRUNCATED, Fault.HTML, Fault.SILENCE]
 
 
@@ -50,10 +63,14 @@ class Resume:
 
 @dataclass(frozen=True)
 class Poll:
-    """The exporter polls; ``moves`` happen between its requests, some of which may break."""
+    """The exporter polls; ``moves`` happen between its requests, some of which may break.
+
+    ``lies`` is what its answers' totals are like, and how deep it may read.
+    """
 
     moves: tuple[Create | Finish | Resume, ...] = ()
     faults: tuple[Fault | None, ...] = ()
+    lies: Faults = TRUE
 
 
 @dataclass(frozen=True)
@@ -70,6 +87,7 @@ polls = st.builds(
     Poll,
     st.lists(moves, max_size=6).map(tuple),
     st.lists(st.none() | st.sampled_from(BREAKS), max_size=8).map(tuple),
+    st.just(TRUE) | st.sampled_from(LIES),
 )
 steps = st.lists(st.one_of(moves, moves, polls, polls, st.builds(Restart)), max_size=25)
 
@@ -143,6 +161,7 @@ class Mover:
     history=st.integers(0, 60),
     before=st.integers(0, 30),
     concurrency=st.integers(1, 4),
+    first=st.just(TRUE) | st.sampled_from(LIES),
 )
 def test_every_action_is_counted_once_whatever_happens(
     open_account: OpenAccount,
@@ -151,8 +170,13 @@ def test_every_action_is_counted_once_whatever_happens(
     history: int,
     before: int,
     concurrency: int,
+    first: Faults,
 ) -> None:
-    """Pages shift, answers fail, processes are replaced: at the end the counts are the truth."""
+    """Pages shift, answers fail, totals lie, processes are replaced: the counts are the truth.
+
+    ``first`` is what the first poll is told. Without an order, and without the time there, nothing
+    but totals tells old from new: they are right then.
+    """
 
     async def live() -> dict[str, tuple[int, int]]:
         clock = LivelyClock()
@@ -167,8 +191,11 @@ def test_every_action_is_counted_once_whatever_happens(
         mover = Mover(account.world)
         if before:
             mover.move(Create(before, "enable", bulk=False))
+        unsorted = order is Order.NONE
         start = account.world.record()
+        account.simulator.faults = FaultSource(TRUE if unsorted else first, seed=1)
         await account.poll()
+        account.simulator.faults = FaultSource(TRUE, seed=1)
         for step in steps:
             clock.advance(1)
             account.simulator.tick()
@@ -178,6 +205,7 @@ def test_every_action_is_counted_once_whatever_happens(
                 clock.advance(60)
                 account.simulator.tick()
                 clock.pending = [partial(mover.move, each) for each in step.moves]
+                account.simulator.faults = FaultSource(TRUE if unsorted else step.lies, seed=1)
                 account.simulator.faults.script(*step.faults)
                 interrupted = mover.interrupted[:]
                 with suppress(PollError):
