@@ -9,6 +9,8 @@ import signal
 import sys
 from typing import NoReturn
 
+from exporter.output import prepared
+
 SERVING = {"run", "demo", "simulate"}
 """Commands that go on until they are stopped; the others have not done what they were asked for."""
 
@@ -18,9 +20,10 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _end)
     if sys.argv[1:2] == ["run"]:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    from exporter.cli import main as command_line  # noqa: PLC0415 # this is what takes long
+    with prepared():
+        from exporter.cli import main as command_line  # noqa: PLC0415 # this is what takes long
 
-    command_line()
+        command_line()
 
 
 def _end(number: int, _: object) -> NoReturn:

@@ -8,11 +8,11 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
-from rich.console import Console
 
 from exporter import interpreter
 from exporter.clock import SystemClock
@@ -20,12 +20,12 @@ from exporter.config import LogFormat, LogLevel, Settings, from_environment, loa
 from exporter.demo import demo, welcome
 from exporter.errors import ConfigError, ExporterError
 from exporter.publish.exposition import Format, render
-from exporter.publish.journal import open_journal
+from exporter.publish.journal import one_line, open_journal
 from exporter.service import Service
 from exporter.simulator.knobs import Knob
 from exporter.simulator.server import serve
 from exporter.simulator.settings import SimulatorSettings, all_knobs
-from exporter.table import print_snapshot
+from exporter.table import drawn
 from exporter.version import __version__
 from exporter.web.toolkit import load as load_web_config
 
@@ -53,10 +53,10 @@ FORMAT_OPTION = click.option(
 class Command(click.Group):
     """The commands; errors of our own end as one line each, never as a trace."""
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def main(self, *args: Any, **options: Any) -> Any:
         """Run a command; what it could not do is said on stderr, with exit code 1."""
         try:
-            return super().invoke(ctx)
+            return super().main(*args, **options)
         except ConfigError as exc:
             _fail(*exc.problems)
         except ExporterError as exc:
@@ -124,10 +124,10 @@ def once(config_file: Path | None, output: str, **flags: Any) -> None:
         try:
             snapshot = await service.poll_once()
             if output == "table":
-                print_snapshot(snapshot, Console())
+                _say(drawn(snapshot, sys.stdout))
             else:
-                text = render(service.registry.collect(), Format.TEXT)
-                click.echo(text.decode(), nl=False)
+                # As bytes: the exposition is UTF-8, whatever the terminal speaks.
+                click.echo(render(service.registry.collect(), Format.TEXT), nl=False)
         finally:
             await service.stop()
         return all(health.up for _, health in snapshot.accounts)
@@ -142,7 +142,7 @@ def check_config(file: Path) -> None:
     settings = load(file, os.environ)
     if settings.web.config_file is not None:
         load_web_config(Path(settings.web.config_file))
-    click.echo(f"{file}: good, {len(settings.accounts)} account(s)")
+    _say(one_line(f"{file}: good, {len(settings.accounts)} account(s)") + "\n")
 
 
 @main.command("demo", short_help="Show it at work, without an account or a file.")
@@ -170,7 +170,7 @@ def run_demo(listen_address: str, log_level: str | None, log_format: str | None)
     async def show() -> None:
         stop = _on_signals(None)
         async with demo(listen_address, clock=SystemClock(), journal=journal) as running:
-            click.echo(welcome(running))
+            _say(welcome(running) + "\n")
             await stop.wait()
 
     asyncio.run(show())
@@ -187,7 +187,7 @@ def simulate(host: str, port: int, **knobs: Any) -> None:
     settings = SimulatorSettings.from_knobs(knobs)
 
     def started(url: str) -> None:
-        click.echo(f"simulated Telnyx API: base_url {url}, api_key {settings.key}")
+        _say(f"simulated Telnyx API: base_url {url}, api_key {settings.key}\n")
 
     asyncio.run(serve(settings, host, port, started))
 
@@ -244,7 +244,15 @@ def _on_signals(reload: Callable[[], Awaitable[object]] | None) -> asyncio.Event
     return stop
 
 
+def _say(text: str) -> None:
+    """Print ``text`` in the encoding that is asked for; click takes UTF-8 for ASCII."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
 def _fail(*lines: str) -> NoReturn:
-    for line in lines:
-        click.echo(line, err=True)
+    with suppress(OSError):  # nobody is left to be told
+        for line in lines:
+            sys.stderr.write(f"{one_line(line)}\n")
+        sys.stderr.flush()
     sys.exit(1)

@@ -4,10 +4,11 @@
     +-- ConfigError            the configuration is wrong; `problems` lists every mistake
     +-- StateError             the state database cannot be read or written
     +-- UsageError             what was asked for on the command line cannot be done
+    +-- OutputError            standard output does not take what is printed
     +-- PollError              a poll failed; `cause` is the label of poll_failures_total
         +-- AuthError          401 or 403: the key is refused
         +-- RateLimitedError   told to wait longer than a poll may; `retry_after` says for how long
-        +-- UnavailableError   timeouts, broken connections, 5xx
+        +-- UnavailableError   timeouts, broken connections, 5xx, answers of somebody in between
         +-- InvalidResponseError  an answer that cannot be understood
         |   +-- NotFoundError  404: there is no such action
         |   +-- BadRequestError  400 or 422: the API does not take a parameter
@@ -63,6 +64,10 @@ class UsageError(ExporterError):
     """What was asked for on the command line cannot be done."""
 
 
+class OutputError(ExporterError):
+    """Standard output does not take what is printed."""
+
+
 class PollError(ExporterError):
     """A poll of one account failed."""
 
@@ -85,7 +90,7 @@ class RateLimitedError(PollError):
 
 
 class UnavailableError(PollError):
-    """Telnyx does not answer, or answers with 5xx."""
+    """Telnyx does not answer, or answers with 5xx, or somebody in between answers for it."""
 
     cause = Cause.UNAVAILABLE
 

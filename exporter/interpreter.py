@@ -8,6 +8,7 @@ import gc
 import os
 import sys
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any
 
 SWITCH_SECONDS = 0.001
@@ -34,6 +35,7 @@ async def _to_its_end(program: Coroutine[Any, Any, None]) -> None:
     await program
     # Not by a return: Python would wait for threads that look up a host's name, which nothing can
     # break off, for longer than a container gets to stop. All that has to be closed is closed.
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
     os._exit(0)

@@ -3,36 +3,49 @@
 It draws from values, one table an account; it must not poll or decide what failed.
 """
 
+from functools import partial
+from typing import TextIO
+
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from exporter.ledger.view import AccountView
 from exporter.publish.health import Snapshot
+from exporter.publish.journal import one_line
 
 
-def print_snapshot(snapshot: Snapshot, console: Console) -> None:
-    """Print the actions of each account by type and status, and why its poll failed if it did."""
-    for view, health in snapshot.accounts:
-        console.print(_actions(view, error=health.last_error))
+def drawn(snapshot: Snapshot, stream: TextIO) -> str:
+    """Return the actions of each account by type and status, and why its poll failed if it did.
+
+    They are drawn for ``stream``: its width, its colors, and what its encoding has.
+    """
+    console = Console(file=stream)
+    with console.capture() as capture:
+        for view, health in snapshot.accounts:
+            console.print(_actions(view, error=health.last_error, encoding=console.encoding))
+    return capture.get()
 
 
-def _actions(view: AccountView, *, error: str | None) -> Table:
+def _actions(view: AccountView, *, error: str | None, encoding: str) -> Table:
+    line = partial(one_line, encoding=encoding)
     table = Table(
-        title=f"SIM card actions of {escape(view.name)}",
-        caption=None if error is None else f"[red]the poll failed: {escape(error)}[/red]",
+        title=f"SIM card actions of {escape(line(view.name))}",
+        caption=None if error is None else f"[red]the poll failed: {escape(line(error))}[/red]",
         title_justify="left",
         caption_justify="left",
     )
     statuses = list(dict.fromkeys(status for _, status in view.actions))
-    table.add_column("action type")
+    # Folded, not cut: the dots that stand for the rest are not in every encoding.
+    add = partial(table.add_column, overflow="fold")
+    add("action type")
     for status in statuses:
-        table.add_column(escape(status), justify="right")
-    table.add_column("stuck", justify="right")
+        add(escape(line(status)), justify="right")
+    add("stuck", justify="right")
     kinds = dict.fromkeys(kind for kind, _ in view.actions)
     for kind in kinds:
         counts = [view.actions.get((kind, status), 0) for status in statuses]
         if any(counts):
             stuck = view.stuck.get(kind, 0)
-            table.add_row(escape(kind), *map(str, counts), str(stuck))
+            table.add_row(escape(line(kind)), *map(str, counts), str(stuck))
     return table

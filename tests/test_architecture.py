@@ -13,7 +13,7 @@ MAX_LINES = 320
 
 LAYERS = (
     {"cli", "__main__", "probe"},
-    {"demo", "interpreter"},
+    {"demo", "interpreter", "output"},
     {"service", "runtime", "table"},
     {"web"},
     {"publish"},

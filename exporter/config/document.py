@@ -118,12 +118,14 @@ class _Builder:
             self.loader.flatten_mapping(node)
         last: dict[str, tuple[int, yaml.Node]] = {}
         for key, value in node.value:
-            if isinstance(key, yaml.ScalarNode):
+            if isinstance(key, yaml.ScalarNode) and key.value.isprintable():
                 # Taken out first, so that it moves to the end, where it stands in the file.
                 last.pop(key.value, None)
                 last[key.value] = _line(key), value
             else:
-                text = f"a key in line {_line(key)} is a list or a mapping; write plain keys"
+                scalar = isinstance(key, yaml.ScalarNode)
+                what = "holds a control character" if scalar else "is a list or a mapping"
+                text = f"a key in line {_line(key)} {what}; write plain keys"
                 self.problems.append(Problem(place, text))
         values: dict[str, object] = {}
         for name, (line, value) in last.items():

@@ -12,6 +12,7 @@ from typing import Annotated, TypeVar
 from pydantic import BeforeValidator, SecretStr, ValidationInfo, WithJsonSchema
 
 from exporter.config.durations import PATTERN, parse_duration
+from exporter.config.key_form import key_fault
 from exporter.config.problems import advice, mistake, without_quotes
 from exporter.config.urls import text
 
@@ -41,15 +42,6 @@ class LogFormat(StrEnum):
 
 _LABEL = re.compile(r"[a-z][a-z0-9_]*")
 _LONGEST_NAME = 64
-
-
-def key_fault(key: str) -> str:
-    """Return what is wrong with an API key, which travels in a header, or nothing."""
-    if not key:
-        return "is empty; put the API key there"
-    if not (key.isascii() and key.isprintable()) or " " in key:
-        return "holds a character that no API key has, a space or a line break perhaps; remove it"
-    return ""
 
 
 def is_label_word(word: str) -> bool:

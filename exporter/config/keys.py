@@ -3,14 +3,13 @@
 It must not keep a key: the file is read again each time, so that a key can be replaced.
 """
 
+import codecs
 import os
 import stat
 
-from exporter.config.fields import key_fault
+from exporter.config.key_form import LONGEST, key_fault
 from exporter.config.settings import Account
 from exporter.errors import ConfigError
-
-_LONGEST = 4096
 
 
 def read_api_key(account: Account) -> str:
@@ -30,7 +29,9 @@ def read_api_key(account: Account) -> str:
 
 
 def read_key_file(path: str) -> str:
-    """Return the key that the file holds, without one line break at its end.
+    """Return the key that the file holds, without what editors put around it.
+
+    That is a byte order mark, and blanks and line breaks before and after the key.
 
     Raises ValueError with a sentence that quotes neither the key nor the path.
     """
@@ -40,13 +41,15 @@ def read_key_file(path: str) -> str:
         with os.fdopen(number, "rb") as file:
             if not stat.S_ISREG(os.fstat(number).st_mode):
                 raise ValueError("is no regular file; put the API key into one")
-            content = file.read(_LONGEST + 1)
+            content = file.read(LONGEST + 1)
     except OSError as exc:
         raise ValueError(f"cannot be read ({exc.strerror}); mend the path or its rights") from None
-    if len(content) > _LONGEST:
-        raise ValueError(f"the file is longer than {_LONGEST} bytes; put the API key alone there")
-    # Latin-1 takes any byte; what is no key's is named by the check.
-    key = content.decode("latin-1").removesuffix("\n").removesuffix("\r")
+    if len(content) > LONGEST:
+        raise ValueError(f"the file is longer than {LONGEST} bytes; put the API key alone there")
+    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    # What no text is becomes a character that no key has, which the check names.
+    text = content.decode("utf-16" if wide else "utf-8-sig", "replace")
+    key = text.strip(" \t\r\n")
     fault = key_fault(key)
     if fault:
         raise ValueError(f"the file {fault}")

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from exporter.config import document
 from exporter.config.checks import check
 from exporter.config.environment import substitute
-from exporter.config.fields import key_fault
+from exporter.config.key_form import key_fault
 from exporter.config.problems import Problem, explain, render
 from exporter.config.settings import Settings
 from exporter.errors import ConfigError

@@ -133,6 +133,7 @@ def open_journal(
         _Formatter(
             secrets,
             kept=ESCAPE if colors else "",
+            encoding=stream.encoding or "utf-8",
             foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
@@ -156,27 +157,45 @@ def open_journal(
 class _Formatter(structlog.stdlib.ProcessorFormatter):
     """Makes the finished line: one line, whatever foreign text is in it, and without secrets."""
 
-    def __init__(self, secrets: Callable[[], Iterable[str]], *, kept: str, **options: Any) -> None:
+    def __init__(
+        self, secrets: Callable[[], Iterable[str]], *, kept: str, encoding: str, **options: Any
+    ) -> None:
         super().__init__(**options)
         self._secrets = secrets
         self._kept = kept
+        self._encoding = encoding
 
     def format(self, record: logging.LogRecord) -> str:
         line = super().format(record)
         for secret in self._secrets():
             if secret:
                 line = line.replace(secret, STRUCK_OUT)
-        return one_line(line, kept=self._kept)
+        return one_line(line, kept=self._kept, encoding=self._encoding)
 
 
-def one_line(text: str, *, kept: str = "") -> str:
-    """Escape line breaks and other control characters as JSON does, but for those ``kept``."""
-    if text.isprintable():
+def one_line(text: str, *, kept: str = "", encoding: str = "utf-8") -> str:
+    """Escape line breaks and other control characters as JSON does, but for those ``kept``.
+
+    What ``encoding`` does not have is escaped too, so that a line of JSON stays one.
+    """
+    if text.isprintable() and _fits(text, encoding):
         return text
     return "".join(
-        letter if letter.isprintable() or letter in kept else json.dumps(letter)[1:-1]
+        letter
+        if (letter.isprintable() or letter in kept) and _fits(letter, encoding)
+        else json.dumps(letter)[1:-1]
         for letter in text
     )
+
+
+def _fits(text: str, encoding: str) -> bool:
+    if text.isascii():
+        return True
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _renderers(form: LogFormat, *, console: bool, colors: bool) -> list[Processor]:

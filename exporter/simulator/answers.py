@@ -11,6 +11,7 @@ import msgspec
 
 _DOCUMENTATION = "https://developers.telnyx.com/docs/overview/errors/"
 _HTML = b"<!DOCTYPE html><html><head><title>Bad gateway</title></head><body>Try later</body></html>"
+_BLOCKED = b"<!DOCTYPE html><html><head><title>Access denied</title></head></html>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +87,10 @@ def server_error(status: int) -> Answer:
     return error(status, code, "Unexpected error", "Something went wrong on our side.")
 
 
-def web_page() -> Answer:
-    """Return 200 with a page where JSON is due, as a captive portal does."""
+def web_page(*, blocked: bool) -> Answer:
+    """Return a page where JSON is due: 403 of a firewall that blocks, else 200 of a portal."""
+    if blocked:
+        return Answer(403, _BLOCKED, media_type="text/html")
     return Answer(200, _HTML, media_type="text/html")
 
 

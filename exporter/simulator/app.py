@@ -100,8 +100,8 @@ class _Telnyx:
                 return answers.unauthorized(empty=knobs.empty_unauthorized)
             case Fault.FORBIDDEN:
                 return answers.forbidden()
-            case Fault.HTML:
-                return answers.web_page()
+            case Fault.HTML | Fault.BLOCKED:
+                return answers.web_page(blocked=fault is Fault.BLOCKED)
             case Fault.TRUNCATED:
                 whole = answer()
                 return Answer(whole.status, whole.body[: len(whole.body) // 2])

@@ -29,6 +29,7 @@ class Fault(StrEnum):
     UNAUTHORIZED = "unauthorized"
     FORBIDDEN = "forbidden"
     THROTTLED = "throttled"
+    BLOCKED = "blocked"
 
 
 class DeepPage(StrEnum):
@@ -57,6 +58,7 @@ class Faults:
     unauthorized: float = share("requests answered with 401, as after the key was revoked")
     forbidden: float = share("requests answered with 403")
     throttled: float = share("requests answered with 429, whatever the rate limit")
+    blocked: float = share("requests answered with 403 and a page, as a firewall does")
     slow_seconds: float = knob(5.0, "how long a slow answer takes, in seconds", low=0)
     empty_unauthorized: bool = knob(default=False, meaning="give 401 without a body")
     odd_status: float = share("actions listed with a bare string as status, or without reason")

@@ -18,9 +18,10 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, sto
 
 from exporter.clock import Clock
 from exporter.errors import AuthError, ConfigError, InvalidResponseError, UnavailableError
+from exporter.telnyx.between import Received
 from exporter.telnyx.limits import read_lead, read_rate_limit
 from exporter.telnyx.query import Query
-from exporter.telnyx.verdict import Again, describe, refusal
+from exporter.telnyx.verdict import Again, describe, intrusion, refusal
 from exporter.telnyx.window import Window
 from exporter.telnyx.wire import Action, Page, decode_action, decode_page
 
@@ -185,10 +186,16 @@ class Client:
 
     def _judge(self, response: httpx.Response, body: bytes, key: str) -> bytes:
         """Return the body of a good answer, raise the error of any other."""
-        status = response.status_code
-        lead = read_lead(response.headers, self._clock.now())
+        status, headers = response.status_code, response.headers
+        answer = Received(
+            status, body, headers.get("content-type", ""), headers.get("location", "")
+        )
+        intruded = intrusion(answer, key)
+        if intruded is not None:  # its clock and its limits are not Telnyx's either
+            raise intruded
+        lead = read_lead(headers, self._clock.now())
         self.lead = self.lead if lead is None else lead
-        limit = read_rate_limit(response.headers, self._clock.now() + (self.lead or 0.0))
+        limit = read_rate_limit(headers, self._clock.now() + (self.lead or 0.0))
         self._observer.rate_limit_seen(limit.limit, limit.remaining)
         refused = status == httpx.codes.TOO_MANY_REQUESTS
         spent = limit.wait if refused else limit.reset if limit.remaining == 0 else None
@@ -196,7 +203,7 @@ class Client:
             self._window.close_for(spent)
         if status == httpx.codes.OK:
             return body
-        raise refusal(status, describe(status, body, key), limit)
+        raise refusal(status, describe(answer, key), limit)
 
 
 async def _read(response: httpx.Response) -> bytes:

@@ -1,7 +1,8 @@
-"""What an answer that is not 200 means: the error it becomes, and whether to ask once more.
+"""What an answer that is not a good one means: the error it becomes, and whether to ask once more.
 
-Pure: it must not wait, count or send. Statuses decide; bodies only give the words, as Telnyx
-answers some requests with another body than the documented one, or with none.
+Pure: it must not wait, count or send. Of Telnyx's answers the status decides, and the body only
+gives the words, as Telnyx answers some requests with another body than the documented one, or with
+none. Answers that are not Telnyx's are an outage, whatever their status.
 """
 
 import httpx
@@ -15,12 +16,16 @@ from exporter.errors import (
     RateLimitedError,
     UnavailableError,
 )
+from exporter.telnyx.between import Received, intruder
 from exporter.telnyx.limits import RateLimit
 from exporter.telnyx.window import LONGEST_PAUSE, LONGEST_WAIT
 from exporter.telnyx.wire import decode_problems
 
 LONGEST_TEXT = 300
 """Characters of a refusal's description that are kept."""
+
+LONGEST_TITLE = 120
+"""Characters that are kept of the title of a page."""
 
 _REFUSALS: dict[int, type[PollError]] = {
     httpx.codes.UNAUTHORIZED: AuthError,
@@ -56,18 +61,53 @@ def refusal(status: int, text: str, limit: RateLimit) -> PollError | Again:
         error = RateLimitedError(text, retry_after=min(wait or 0.0, LONGEST_PAUSE))
         too_long = wait is not None and wait > LONGEST_WAIT
         return error if too_long else Again(error, error.cause, wait)
-    if status >= httpx.codes.INTERNAL_SERVER_ERROR or status == httpx.codes.REQUEST_TIMEOUT:
+    if passes(status):
         # The wait of an outage is obeyed within the cap: then the poll tries on its own terms.
         wait = None if limit.retry_after is None else min(limit.retry_after, LONGEST_WAIT)
         return Again(UnavailableError(text), UnavailableError.cause, wait)
     return _REFUSALS.get(status, InvalidResponseError)(text)
 
 
-def describe(status: int, body: bytes, key: str) -> str:
-    """Return one line: the status, and the first problem that the body names.
+def intrusion(answer: Received, key: str) -> UnavailableError | None:
+    """Return the error of an answer that is somebody else's; None if it is Telnyx's.
+
+    It is final: a page that blocks does not pass within seconds. What passes, by its status, is
+    left to `refusal`, whosever it is.
+    """
+    if passes(answer.status):
+        return None
+    words = intruder(answer)
+    if words is None:
+        return None
+    told = f": {_title(words, key)}" if words else ""
+    where = "not from Telnyx but from a firewall, proxy or portal in between"
+    return UnavailableError(_line(f"HTTP {answer.status}, {where}{told}", key))
+
+
+def passes(status: int) -> bool:
+    """Tell whether a status is one that asking again may help with."""
+    if status == httpx.codes.NETWORK_AUTHENTICATION_REQUIRED:
+        return False
+    return status >= httpx.codes.INTERNAL_SERVER_ERROR or status in {
+        httpx.codes.REQUEST_TIMEOUT,
+        httpx.codes.TOO_MANY_REQUESTS,
+    }
+
+
+def describe(answer: Received, key: str) -> str:
+    """Return one line: the status, and the first problem that the body names, or its title.
 
     ``key`` is struck out of it: some servers repeat in their answer what they were sent.
     """
-    problems = decode_problems(body)
-    words = " ".join(str(problems[0]).replace(key, "***").split()) if problems else ""
-    return (f"HTTP {status}: {words}" if words else f"HTTP {status}")[:LONGEST_TEXT]
+    problems = decode_problems(answer.body)
+    words = str(problems[0]) if problems else _title(intruder(answer) or "", key)
+    return _line(f"HTTP {answer.status}: {words}" if words else f"HTTP {answer.status}", key)
+
+
+def _title(words: str, key: str) -> str:
+    # The key first: of one that is cut, the rest would stay.
+    return words.replace(key, "***")[:LONGEST_TITLE]
+
+
+def _line(text: str, key: str) -> str:
+    return " ".join(text.replace(key, "***").split())[:LONGEST_TEXT]

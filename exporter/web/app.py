@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 
 from exporter.publish.exposition import Format, accepts_gzip, choose_format
 from exporter.publish.health import Snapshot
+from exporter.publish.journal import one_line
 from exporter.web.page import Page
 from exporter.web.scrapes import Scrapes
 from exporter.web.security import SecurityHeaders, style_source
@@ -57,7 +58,7 @@ def create_app(
     async def do_reload(_: Request) -> Response:
         problems = await reload()
         if problems:
-            return PlainTextResponse("".join(f"{line}\n" for line in problems), 500)
+            return PlainTextResponse("".join(f"{one_line(line)}\n" for line in problems), 500)
         return PlainTextResponse("configuration reloaded\n")
 
     app = Starlette(

@@ -18,7 +18,7 @@ def environ() -> dict[str, str]:
         "SIZE": "100",
         "HARD": "a: b # c",
         "EMPTY": "",
-        "AGAIN": "${KEY}",
+        "AGAIN": "a-${KEY}",
     }
 
 

@@ -91,6 +91,10 @@ def test_aliases_and_merged_keys_work() -> None:
             Problem(("a",), "a key in line 1 is a list or a mapping; write plain keys"),
         ),
         (
+            'a: {\n"\\ud800": 1}\n',
+            Problem(("a",), "a key in line 2 holds a control character; write plain keys"),
+        ),
+        (
             "a: !!set {x}\n",
             Problem(
                 ("a",), "has a tag, or a number, that cannot be read; remove the tag, or use quotes"
@@ -109,7 +113,7 @@ def test_aliases_and_merged_keys_work() -> None:
             ),
         ),
     ],
-    ids=["repeated", "complex-key", "set", "bad-number", "python"],
+    ids=["repeated", "complex-key", "surrogate-key", "set", "bad-number", "python"],
 )
 def test_what_yaml_lets_pass_is_told(text: str, problem: Problem) -> None:
     """A doubtful value is told, and the rest of the file is judged all the same."""

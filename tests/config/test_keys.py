@@ -14,11 +14,23 @@ def test_a_key_in_the_settings_is_handed_out() -> None:
     assert read_api_key(Account.model_validate({"api_key": "KEY0"})) == "KEY0"
 
 
-@pytest.mark.parametrize("content", ["KEY0", "KEY0\n", "KEY0\r\n"], ids=["bare", "lf", "crlf"])
-def test_one_line_break_at_the_end_does_not_count(tmp_path: Path, content: str) -> None:
-    """Editors end files with a line break, which is no part of the key."""
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"KEY0",
+        b"KEY0\n",
+        b"KEY0\r\n",
+        b"KEY0\n\n",
+        b" KEY0\t\n",
+        b"\xef\xbb\xbfKEY0\r\n",
+        "KEY0\r\n".encode("utf-16"),
+    ],
+    ids=["bare", "lf", "crlf", "empty-line", "blanks", "bom", "utf-16"],
+)
+def test_what_editors_put_around_the_key_does_not_count(tmp_path: Path, content: bytes) -> None:
+    """Line breaks, blanks and a byte order mark are no part of the key."""
     path = tmp_path / "key"
-    path.write_bytes(content.encode())
+    path.write_bytes(content)
 
     assert read_api_key(Account(name="a", api_key_file=str(path))) == "KEY0"
 
@@ -40,13 +52,14 @@ def test_the_file_is_read_each_time(tmp_path: Path) -> None:
     [
         (b"", "the file is empty; put the API key there"),
         (b"\n", "the file is empty; put the API key there"),
-        (b"SECRET\n\n", f"the file {CHARACTER}"),
+        (b" \r\n", "the file is empty; put the API key there"),
+        (b"SECRET\nSECRET\n", "the file holds several lines; put the key alone there, in one line"),
         (b"SECRET KEY", f"the file {CHARACTER}"),
         (b"SECRET\x00", f"the file {CHARACTER}"),
-        (b"\xef\xbb\xbfSECRET", f"the file {CHARACTER}"),
+        (b"SECRET\xff", f"the file {CHARACTER}"),
         (b"S" * 4097, "the file is longer than 4096 bytes; put the API key alone there"),
     ],
-    ids=["empty", "newline", "two-lines", "space", "control", "bom", "long"],
+    ids=["empty", "newline", "blank", "two-lines", "space", "control", "no-ascii", "long"],
 )
 def test_a_file_without_a_sound_key_is_refused(
     tmp_path: Path, content: bytes, problem: str

@@ -70,7 +70,7 @@ def test_a_variable_cannot_break_the_file(load_text: Load) -> None:
 
     assert settings.accounts[0].name == "a: b # c"
     assert settings.accounts[0].api_key is not None
-    assert settings.accounts[0].api_key.get_secret_value() == "${KEY}"
+    assert settings.accounts[0].api_key.get_secret_value() == "a-${KEY}"
 
 
 def test_a_byte_order_mark_is_no_mistake(load_text: Load) -> None:

@@ -114,7 +114,8 @@ async def test_a_restart_goes_on_counting_where_it_was(open_account: OpenAccount
         pytest.param(Fault.RESET, UnavailableError, id="reset"),
         pytest.param(Fault.SILENCE, UnavailableError, id="silence"),
         pytest.param(Fault.TRUNCATED, InvalidResponseError, id="truncated"),
-        pytest.param(Fault.HTML, InvalidResponseError, id="html"),
+        pytest.param(Fault.HTML, UnavailableError, id="html"),
+        pytest.param(Fault.BLOCKED, UnavailableError, id="block page"),
         pytest.param(Fault.UNAUTHORIZED, AuthError, id="401"),
         pytest.param(Fault.FORBIDDEN, AuthError, id="403"),
         pytest.param(Fault.THROTTLED, RateLimitedError, id="429"),
@@ -157,7 +158,7 @@ async def test_a_poll_that_breaks_in_the_middle_loses_nothing(
     account.simulator.faults.script(*[None] * broken, *[Fault.HTML] * 40)
     try:
         await account.poll()
-    except InvalidResponseError:
+    except UnavailableError:
         account.simulator.faults = FaultSource(Faults(), seed=1)
         await account.poll()
     assert ended(account.view) == (60, 230, 0)
@@ -171,7 +172,7 @@ async def test_a_long_catch_up_that_breaks_goes_on_where_it_was(open_account: Op
     for action_id in account.world.create(2_000):
         account.world.finish(action_id, Status.COMPLETED)
     account.simulator.faults.script(*[None] * 130, *[Fault.HTML] * 10)
-    with pytest.raises(InvalidResponseError):
+    with pytest.raises(UnavailableError):
         await account.poll()
     account.simulator.faults = FaultSource(Faults(), seed=1)
     account.restart()

@@ -83,6 +83,7 @@ async def test_requests_are_counted(simulator: Simulator, get: Get) -> None:
         (Fault.FORBIDDEN, 403),
         (Fault.THROTTLED, 429),
         (Fault.HTML, 200),
+        (Fault.BLOCKED, 403),
         (Fault.TRUNCATED, 200),
     ],
 )
@@ -93,7 +94,10 @@ async def test_a_fault_that_answers(
     simulator.faults.script(fault)
     answer = await get(simulator, "sim_card_actions")
     assert answer.status_code == status
-    if status == 200:
+    if fault is Fault.BLOCKED:
+        assert answer.headers["content-type"].startswith("text/html")
+        assert "<title>Access denied</title>" in answer.text
+    elif status == 200:
         with pytest.raises(ValueError, match=r"^(Expecting|Unterminated)"):
             answer.json()
     else:

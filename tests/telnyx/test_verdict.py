@@ -13,8 +13,17 @@ from exporter.errors import (
     RateLimitedError,
     UnavailableError,
 )
+from exporter.telnyx.between import Received
 from exporter.telnyx.limits import RateLimit
-from exporter.telnyx.verdict import LONGEST_TEXT, Again, describe, refusal
+from exporter.telnyx.verdict import (
+    LONGEST_TEXT,
+    LONGEST_TITLE,
+    Again,
+    describe,
+    intrusion,
+    passes,
+    refusal,
+)
 
 KEY = "KEY0123-secret"
 
@@ -104,7 +113,7 @@ def test_a_long_rate_limit_ends_the_poll(told: float, pause: float) -> None:
     ("body", "line"),
     [
         pytest.param(b"", "HTTP 422", id="empty"),
-        pytest.param(b"<html>no</html>", "HTTP 422", id="html"),
+        pytest.param(b"<html>no</html>", "HTTP 422: no", id="html"),
         pytest.param(b'{"error": "no"}', "HTTP 422", id="an-older-form"),
         pytest.param(b'{"errors": []}', "HTTP 422", id="no-entries"),
         pytest.param(b'{"errors": [{}]}', "HTTP 422", id="an-empty-entry"),
@@ -134,7 +143,7 @@ def test_a_long_rate_limit_ends_the_poll(told: float, pause: float) -> None:
 )
 def test_a_refusal_is_described_in_one_line(body: bytes, line: str) -> None:
     """The status always, and what the first problem says where there is one."""
-    assert describe(422, body, KEY) == line
+    assert describe(Received(422, body), KEY) == line
 
 
 def _error(**fields: Any) -> bytes:
@@ -143,11 +152,43 @@ def _error(**fields: Any) -> bytes:
 
 def test_a_description_has_bounds() -> None:
     """A server's essay is cut."""
-    assert len(describe(500, _error(detail="x" * 5000), KEY)) == LONGEST_TEXT
+    assert len(describe(Received(500, _error(detail="x" * 5000)), KEY)) == LONGEST_TEXT
 
 
-@pytest.mark.parametrize("before", [0, LONGEST_TEXT - len(KEY), LONGEST_TEXT - 5])
+@pytest.mark.parametrize(
+    "before",
+    [0, LONGEST_TITLE - 21, LONGEST_TEXT - len(KEY), LONGEST_TEXT - 5],
+)
 def test_a_key_that_is_sent_back_is_struck_out(before: int) -> None:
     """Not even a part of the key that the server repeats is left, wherever the text is cut."""
-    line = describe(401, _error(detail="x" * before + f" no such key: {KEY}"), KEY)
+    line = describe(Received(401, _error(detail="x" * before + f" no such key: {KEY}")), KEY)
     assert KEY[:4] not in line
+    page = f"<title>{'x' * before} no such key: {KEY}</title>".encode()
+    error = intrusion(Received(403, page, "text/html"), KEY)
+    assert KEY[:4] not in str(error)
+
+
+PAGE = b"<html><head><title>Access Denied</title></head><body>Ask IT.</body></html>"
+IN_BETWEEN = "not from Telnyx but from a firewall, proxy or portal in between"
+
+
+@pytest.mark.parametrize("status", [200, 302, 400, 401, 402, 403, 404, 405, 407, 422, 451, 511])
+def test_a_page_is_an_outage_whatever_its_status(status: int) -> None:
+    """Something in between answers for Telnyx: the key is not to blame, and its title says who."""
+    error = intrusion(Received(status, PAGE, "text/html"), KEY)
+    assert type(error) is UnavailableError
+    assert str(error) == f"HTTP {status}, {IN_BETWEEN}: Access Denied"
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+def test_a_page_that_passes_is_told_by_its_title(status: int) -> None:
+    """A gateway's page with such a status is asked again as before, and its title is told."""
+    assert passes(status)
+    assert intrusion(Received(status, PAGE), KEY) is None
+    assert describe(Received(status, PAGE), KEY) == f"HTTP {status}: Access Denied"
+
+
+def test_the_title_of_a_page_is_bounded() -> None:
+    """A title is foreign text, of any length."""
+    page = b"<title>" + b"x" * 9999 + b"</title>"
+    assert str(intrusion(Received(403, page), KEY)).endswith(": " + "x" * LONGEST_TITLE)

@@ -160,3 +160,12 @@ async def test_reload_keeps_no_other_request_waiting(operator: Any) -> None:
         assert not reload.done()
         operator.block.set()
         assert (await reload).status_code == 200
+
+
+async def test_a_mistake_that_quotes_odd_text_is_one_line(
+    client: httpx.AsyncClient, operator: Any
+) -> None:
+    """Half a surrogate pair or a line break in the name of a key breaks neither line nor answer."""
+    operator.problems = ("c.yaml:1: \ud800\n: unknown key",)
+    answer = await client.post("/-/reload")
+    assert (answer.status_code, answer.text) == (500, "c.yaml:1: \\ud800\\n: unknown key\n")

@@ -219,3 +219,21 @@ async def test_who_asks_to_try_again_while_a_refused_poll_runs_is_heard(rig: Any
     rig.key.happens = bool
     await poller.poll()
     assert rig.telemetry.health().up
+
+
+@pytest.mark.parametrize("content", ["TELNYX_API_KEY=KEY-simulated", '"KEY-simulated"\n', "KEY..."])
+async def test_a_file_that_becomes_what_is_no_key_is_told_and_recovers(
+    rig: Any, file: Path, content: str
+) -> None:
+    """Nothing is sent, the error names the fault without the content, and a good file mends it."""
+    poller = rig.poller()
+    await poller.poll()
+    _in_place(file, content)
+    assert await _tick(rig, poller) == 0
+    health = rig.telemetry.health()
+    assert (health.up, health.last_cause) == (False, Cause.AUTH)
+    assert "api_key_file: the file holds " in str(health.last_error)
+    assert "KEY-simulated" not in str(health.last_error) + rig.stream.getvalue()
+    _in_place(file, f"\ufeff{KEY}\r\n")
+    assert await _tick(rig, poller) > 0
+    assert rig.telemetry.health().up

@@ -33,6 +33,28 @@ def send(key: str) -> None:
     raise ValueError(f"illegal header: Bearer {key}")
 
 
+class Ascii(io.StringIO):
+    """A stream that takes nothing but ASCII."""
+
+    encoding = "ascii"
+
+    def write(self, text: str) -> int:
+        """Refuse the rest."""
+        return super().write(text.encode("ascii", "strict").decode("ascii"))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_line_fits_the_encoding(open_one: Open, form: LogFormat, failure: Failure) -> None:
+    """What the encoding of the stream does not have is escaped so that JSON stays JSON."""
+    journal, stream = open_one(form, stream=Ascii())
+    journal.action(failure("déjà \U0001f4f5 \udcff"))
+    (line,) = stream.getvalue().splitlines()
+    if form is LogFormat.JSON:
+        assert json.loads(line)["reason"] == "déjà \U0001f4f5 \udcff"
+    else:
+        assert r"d\u00e9j\u00e0 \ud83d\udcf5 \udcff" in line
+
+
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(
     "reason",

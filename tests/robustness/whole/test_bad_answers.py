@@ -98,7 +98,7 @@ async def outage(exporter: Any, api: Any, fault: bytes | Behaviour, cause: str) 
         pytest.param(answer(502, HTML), "unavailable", id="502 with a page"),
         pytest.param(answer(503), "unavailable", id="503 without a body"),
         pytest.param(answer(504, b"null"), "unavailable", id="504 with null"),
-        pytest.param(answer(200, HTML), "invalid_response", id="HTML"),
+        pytest.param(answer(200, HTML), "unavailable", id="HTML"),
         pytest.param(answer(200), "invalid_response", id="empty"),
         pytest.param(answer(204), "invalid_response", id="no content"),
         pytest.param(answer(200, b" \r\n"), "invalid_response", id="blank"),
@@ -137,7 +137,11 @@ async def outage(exporter: Any, api: Any, fault: bytes | Behaviour, cause: str) 
         pytest.param(b"SSH-2.0-OpenSSH_9.2\r\n", "unavailable", id="no HTTP"),
         pytest.param(ALERT, "unavailable", id="TLS alert"),
         pytest.param(answer(401), "auth", id="401 without a body"),
-        pytest.param(answer(401, HTML), "auth", id="401 with a page"),
+        pytest.param(answer(401, HTML), "unavailable", id="401 with a page"),
+        pytest.param(answer(403, HTML), "unavailable", id="403 with a page"),
+        pytest.param(answer(404, HTML), "unavailable", id="404 with a page"),
+        pytest.param(answer(407), "unavailable", id="407"),
+        pytest.param(answer(451), "unavailable", id="451"),
         pytest.param(answer(403, b'{"errors": null}'), "auth", id="403"),
         pytest.param(answer(404), "invalid_response", id="404"),
         pytest.param(answer(422, b"[]"), "invalid_response", id="422"),
@@ -176,10 +180,10 @@ async def test_an_answer_that_does_not_end_shows_changes_nothing_and_passes(
 async def test_a_redirect_to_another_host_gets_no_key(
     running: Running, api: Any, open_api: Callable[[], Awaitable[Any]], status: int
 ) -> None:
-    """It is an invalid response: nothing is sent there, least of all the key."""
+    """Something in between wants a login, perhaps: nothing is sent there, least of all the key."""
     other = await open_api()
     location = f"location: {other.url}/sim_card_actions".encode()
-    await outage(await running(), api, answer(status, b"", location), "invalid_response")
+    await outage(await running(), api, answer(status, b"", location), "unavailable")
     assert other.seen == []
 
 

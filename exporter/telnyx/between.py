@@ -1,0 +1,140 @@
+"""Whether an answer is Telnyx's, or comes from something in between: a firewall, a proxy, a portal.
+
+Pure. Telnyx answers with JSON, documented or not, or with a status alone; it sends no pages and no
+redirects. It must not judge what an answer of Telnyx's means.
+"""
+
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from exporter.errors import InvalidResponseError
+from exporter.telnyx.loose import decode_anything
+
+_BEGIN = 32 * 1024
+"""Bytes of a page in which its title is looked for: pages are foreign, and may be endless."""
+
+_NEVER_TELNYX = {
+    HTTPStatus.PROXY_AUTHENTICATION_REQUIRED,
+    HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS,
+    HTTPStatus.NETWORK_AUTHENTICATION_REQUIRED,
+}
+_REDIRECTS = {301, 302, 303, 307, 308}
+_OLDER_FORM = {HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND}
+"""Statuses that Telnyx itself may give with another body than JSON, of plain text."""
+
+_CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """An answer: its status, its whole body, and the two headers that tell whose it is."""
+
+    status: int
+    body: bytes
+    content_type: str = ""
+    location: str = ""
+
+
+def intruder(answer: Received) -> str | None:
+    """Return what somebody else's ``answer`` says of itself, one line or ""; None if Telnyx's.
+
+    That is where a redirect leads to, or the title of a page, or else how its text begins.
+    """
+    if answer.status in _REDIRECTS and answer.location:
+        return f"redirects to {_target(answer.location)}"
+    if _is_page(answer):
+        return _title(answer)
+    if answer.status in _NEVER_TELNYX:
+        return _title(answer)
+    return _title(answer) if _is_foreign_text(answer) else None
+
+
+def _is_page(answer: Received) -> bool:
+    start = answer.body.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+    if start in {b"", b"{", b"["}:
+        return False
+    return start == b"<" or "html" in answer.content_type.lower()
+
+
+def _is_foreign_text(answer: Received) -> bool:
+    """Tell whether the body is a text that is no JSON, where Telnyx gives none."""
+    declared = answer.content_type.lower().startswith("text/")
+    if answer.status in _OLDER_FORM or (answer.status < HTTPStatus.BAD_REQUEST and not declared):
+        return False
+    if not answer.body.strip():
+        return False
+    if answer.body.lstrip()[:1] in {b"{", b"["}:  # cut off, perhaps, but meant as JSON
+        return False
+    try:
+        decode_anything(answer.body)
+    except InvalidResponseError:
+        return True
+    return False
+
+
+def _target(location: str) -> str:
+    """Return scheme and host of a redirect, or its path: the rest may hold what was sent."""
+    try:
+        parts = urlsplit(location)
+        host = parts.hostname
+    except ValueError:
+        return "nowhere"
+    return _line(f"{parts.scheme}://{host}" if host else parts.path)
+
+
+def _title(answer: Received) -> str:
+    words = _decoded(answer)
+    if "<" not in words:
+        return _line(words)
+    reader = _Reader()
+    with suppress(AssertionError):  # what the parser raises for some declarations
+        reader.feed(words)
+        reader.close()
+    return _line(" ".join(reader.title)) or _line(" ".join(reader.text))
+
+
+def _decoded(answer: Received) -> str:
+    begin = answer.body[:_BEGIN]
+    declared = _CHARSET.search(answer.content_type) or _CHARSET.search(
+        begin[:1024].decode("latin-1")
+    )
+    try:
+        return begin.decode(declared[1] if declared else "utf-8", "replace")
+    except (LookupError, ValueError):
+        return begin.decode("utf-8", "replace")
+
+
+def _line(words: str) -> str:
+    plain = "".join(letter if letter.isprintable() else " " for letter in words)
+    return " ".join(plain.split())
+
+
+class _Reader(HTMLParser):
+    """Gathers the first title of a page, and the text that people would see of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.title: list[str] = []
+        self.text: list[str] = []
+        self._inside = ""
+        self._titled = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002
+        if tag in {"title", "script", "style"}:
+            self._inside = tag
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == self._inside:
+            self._titled = self._titled or tag == "title"
+            self._inside = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._inside == "title":
+            if not self._titled:
+                self.title.append(data)
+        elif not self._inside:
+            self.text.append(data)

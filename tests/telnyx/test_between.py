@@ -1,0 +1,112 @@
+"""Whose answer it is: Telnyx's, or that of something in between."""
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from exporter.errors import AuthError, UnavailableError
+from exporter.telnyx.between import Received, intruder
+from exporter.telnyx.query import Query
+
+PAGE = b"<!DOCTYPE html>\n<html><head><title>Access\n Denied</title></head><body>No.</body></html>"
+
+
+@pytest.mark.parametrize("status", [200, 201, 400, 401, 403, 404, 422, 450, 503])
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b"", ""),
+        (b" \r\n", "text/html"),
+        (b"", "text/html"),
+        (b'{"errors": [{"code": "10009"}]}', "application/json"),
+        (b'{"error": "no"}', "text/html; charset=utf-8"),
+        (b'{"message": "<b>no</b>"}', ""),
+        (b'{"errors": [{"ti', "application/json"),
+        (b"[]", "text/plain"),
+        (b"null", "application/json"),
+        (b'"Unauthorized"', "application/json"),
+        (b"\xef\xbb\xbf{}", "application/json"),
+    ],
+)
+def test_json_and_no_body_are_telnyx_s(status: int, body: bytes, content_type: str) -> None:
+    """Documented or not, cut off or mislabelled: that is a status of Telnyx's own."""
+    assert intruder(Received(status, body, content_type)) is None
+
+
+@pytest.mark.parametrize("status", [401, 404])
+def test_an_older_text_is_telnyx_s(status: int) -> None:
+    """Some 401 and 404 of Telnyx have another body."""
+    assert intruder(Received(status, b"Unauthorized", "text/plain")) is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (Received(403, PAGE, "text/html"), "Access Denied"),
+        (Received(403, PAGE), "Access Denied"),
+        (Received(403, PAGE, "application/json"), "Access Denied"),
+        (Received(200, b"\n" * 500 + PAGE), "Access Denied"),
+        (Received(200, b"\xef\xbb\xbf" + PAGE), "Access Denied"),
+        (
+            Received(
+                404, "<title>日本</title>".encode("shift_jis"), "text/html; charset=Shift_JIS"
+            ),
+            "日本",
+        ),
+        (Received(403, '<meta charset="latin-1"><title>é</title>'.encode("latin-1")), "é"),
+        (Received(403, b"<title>\xff</title>", "text/html; charset=no-such"), "\ufffd"),
+        (Received(403, b"<title>A &amp; B</title><svg><title>C</title></svg>"), "A & B"),
+        (Received(403, b"<title>a\x00b\x1b[31m\xe2\x80\xaec</title>"), "a b [31m c"),
+        (Received(403, b"<title> </title><script>x()</script><h1>Blocked</h1>"), "Blocked"),
+        (
+            Received(403, b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>"),
+            "AccessDenied",
+        ),
+        (Received(403, b"<!-- <title>no</title> -->"), ""),
+        (Received(401, b"Please log in", "text/html"), "Please log in"),
+        (Received(403, b"RBAC: access denied", "text/plain"), "RBAC: access denied"),
+        (Received(403, b"error code: 1020"), "error code: 1020"),
+        (Received(200, b"Please log in", "text/plain"), "Please log in"),
+        (Received(407, b""), ""),
+        (Received(407, b'{"a": 1}'), '{"a": 1}'),
+        (Received(451, b"", "application/json"), ""),
+        (Received(511, b""), ""),
+        (
+            Received(302, b"", location="https://u:p@portal.example.org:8443/login?to=x"),
+            "redirects to https://portal.example.org",
+        ),
+        (Received(307, b"", location="/login?to=x"), "redirects to /login"),
+        (Received(301, b"", location="http://["), "redirects to nowhere"),
+    ],
+)
+def test_what_is_in_between_says_who_it_is(answer: Received, words: str) -> None:
+    """By its title, in one line, or else by its text or where it leads to."""
+    assert intruder(answer) == words
+
+
+def test_a_page_without_end_is_read_no_further_than_its_begin() -> None:
+    """A title that is megabytes away is not looked for."""
+    assert "x" not in str(intruder(Received(403, b"<p>" * 1_000_000 + b"<title>x</title>")))
+
+
+def test_a_page_that_no_parser_takes_is_a_page() -> None:
+    """Some declarations are errors to some versions of Python's parser."""
+    assert intruder(Received(403, b"<![x><title>x</title>")) in {"", "x"}
+
+
+async def test_a_block_page_is_not_hammered_and_says_nothing_of_the_api(
+    desk: Callable[..., Any], answer: Callable[..., httpx.Response]
+) -> None:
+    """One request, no retry; its clock and its limits are not taken for Telnyx's."""
+    spent = {"x_ratelimit_remaining": "0", "x_ratelimit_reset": "900"}
+    date = {"date": "Mon, 01 Jan 2001 00:00:00 GMT"}
+    at = desk([answer(403, PAGE, content_type="text/html", **spent, **date), answer(403, b"")])
+    with pytest.raises(UnavailableError, match=r"HTTP 403, not from Telnyx .*: Access Denied"):
+        await at.client.list(Query())
+    assert at.notes.done == [("list", "403", 0.0)]
+    assert (at.notes.retries, at.notes.limits, at.client.lead) == ([], [], 0.0)
+    with pytest.raises(AuthError, match=r"^HTTP 403$"):
+        await at.client.list(Query())
+    assert at.clock.waits == []
