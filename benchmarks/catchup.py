@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 
 import httpx
 import msgspec
-from telnyx import Telnyx
+from telnyx import DefaultHttpxClient, Telnyx
 
 from benchmarks.absence import AUDIT_INTERVAL, BEARER, PATH, Scene, open_store, rehearse
 from benchmarks.account import CONCURRENCY, KEY, NAME, PAGE, UNLIMITED
@@ -30,7 +30,8 @@ from exporter.config import LogFormat, LogLevel, Settings
 from exporter.ledger.view import AccountView
 from exporter.publish.journal import Journal, open_journal
 from exporter.runtime import Runtime, Shared
-from exporter.telnyx.http import open_http, trusted
+from exporter.service import find_network
+from exporter.telnyx.http import open_http
 
 UNSEEN = 100_000
 MANY = 1_000_000
@@ -103,7 +104,7 @@ class Race:
             }
         )
         with ThreadPoolExecutor(1) as worker, closing(open_store(state)) as store:
-            shared = Shared(store, worker, SystemClock(), self.journal, trusted())
+            shared = Shared(store, worker, SystemClock(), self.journal, find_network(settings))
             runtime = Runtime.build(settings, settings.accounts[0], shared)
             await runtime.poller.poll()
             await runtime.close()
@@ -131,7 +132,12 @@ class Race:
 
     async def sdk(self) -> None:
         """List what is new with the official SDK, and do nothing with it."""
-        with Telnyx(api_key=KEY, base_url=self.address + "/v2", max_retries=0) as client:
+        with Telnyx(
+            api_key=KEY,
+            base_url=self.address + "/v2",
+            max_retries=0,
+            http_client=DefaultHttpxClient(trust_env=False),
+        ) as client:
             actions = client.sim_cards.actions.list(page_size=PAGE)
             listed = sum(1 for _ in islice(actions, self.scene.count))
         if listed < self.scene.count:

@@ -124,6 +124,10 @@ class Exporter:
         polls = "telnyx_exporter_polls_total"
         self.wait(polls, self.metric(polls) + times)
 
+    def tell(self, api: str, actions: Mapping[str, object]) -> None:
+        """Let the simulator at ``api`` create actions."""
+        self._http.post(f"{api}/_simulator/actions", json=actions).raise_for_status()
+
     def look(self) -> None:
         """Open the page for people."""
         self._http.get(self._url).raise_for_status()
@@ -144,7 +148,7 @@ def _exporter(count: int) -> tuple[float, float, float]:
             exporter.poll(2)
             rest.append(resident(exporter.program))
             bulk = {"count": count // 10, "bulk": True, "lives": True}
-            httpx.post(f"{api}/_simulator/actions", json=bulk, timeout=60).raise_for_status()
+            exporter.tell(api, bulk)
             exporter.wait("telnyx_sim_card_actions_completed_total", count // 20)
             exporter.poll(2)
             rest.append(resident(exporter.program))

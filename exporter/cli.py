@@ -21,7 +21,7 @@ from exporter.demo import demo, welcome
 from exporter.errors import ConfigError, ExporterError
 from exporter.publish.exposition import Format, render
 from exporter.publish.journal import one_line, open_journal
-from exporter.service import Service
+from exporter.service import Service, find_network
 from exporter.simulator.knobs import Knob
 from exporter.simulator.server import serve
 from exporter.simulator.settings import SimulatorSettings, all_knobs
@@ -138,10 +138,23 @@ def once(config_file: Path | None, output: str, **flags: Any) -> None:
 @main.command("check-config", short_help="Report every mistake in a configuration file.")
 @click.argument("file", type=FILE)
 def check_config(file: Path) -> None:
-    """Report every mistake in the configuration FILE, with its place; exit 1 if there is one."""
+    """Report every mistake in the configuration FILE, with its place; exit 1 if there is one.
+
+    Environment variables that say how Telnyx is reached (proxies, certificates) are checked too.
+    """
     settings = load(file, os.environ)
-    if settings.web.config_file is not None:
-        load_web_config(Path(settings.web.config_file))
+    problems: list[str] = []
+    try:
+        if settings.web.config_file is not None:
+            load_web_config(Path(settings.web.config_file))
+    except ConfigError as exc:
+        problems += exc.problems
+    try:
+        find_network(settings)
+    except ConfigError as exc:
+        problems += exc.problems
+    if problems:
+        raise ConfigError(problems)
     _say(one_line(f"{file}: good, {len(settings.accounts)} account(s)") + "\n")
 
 

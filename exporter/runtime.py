@@ -4,7 +4,6 @@ It builds and takes apart; what runs when is the schedule's matter, and what is 
 service's.
 """
 
-import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ from exporter.polling.poller import Poller, Told
 from exporter.publish.health import Telemetry
 from exporter.publish.journal import STRUCK_OUT, Journal
 from exporter.telnyx.client import Client, Manners
-from exporter.telnyx.http import open_http
+from exporter.telnyx.http import Network, open_http
 from exporter.telnyx.window import Window
 
 NOBODY: Mapping[str, Any] = MappingProxyType({})
@@ -42,7 +41,7 @@ class Shared:
     worker: ThreadPoolExecutor
     clock: Clock
     journal: Journal
-    trust: ssl.SSLContext
+    network: Network
 
 
 class Key:
@@ -155,9 +154,8 @@ class Runtime:
                 reason_classes=reasons.classes,
             ),
         )
-        http = open_http(
-            timeout=poll.request_timeout, concurrency=poll.concurrency, trust=shared.trust
-        )
+        route = shared.network.routes[account.base_url]
+        http = open_http(timeout=poll.request_timeout, concurrency=poll.concurrency, route=route)
         client = Client(
             base_url=account.base_url,
             key=key,
@@ -166,6 +164,7 @@ class Runtime:
             observer=telemetry,
             clock=shared.clock,
             window=window,
+            route=route,
         )
         cycle = Cycle(
             client=client,

@@ -23,7 +23,7 @@ from exporter.publish.journal import Journal
 from exporter.publish.metrics import build_registry, process_metrics
 from exporter.publish.writer import Writer
 from exporter.runtime import Runtime, Shared
-from exporter.telnyx.http import trusted
+from exporter.telnyx.http import Network
 from exporter.web.app import create_app
 from exporter.web.server import Server
 from exporter.web.watch import Security
@@ -54,7 +54,7 @@ class Service:
         self._journal = journal
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._store = Store(Database(settings.state.url))
-        self._shared = Shared(self._store, self._worker, clock, journal, trusted())
+        self._shared = Shared(self._store, self._worker, clock, journal, find_network(settings))
         self._schedule = Schedule(clock)
         self._reloading = asyncio.Lock()
         self._started = self._stopping = False
@@ -205,7 +205,8 @@ class Service:
                 accounts[account.name] = before
             else:
                 if shared is None:
-                    shared = replace(self._shared, trust=await asyncio.to_thread(trusted))
+                    network = await asyncio.to_thread(find_network, settings)
+                    shared = replace(self._shared, network=network)
                 accounts[account.name] = Runtime.build(settings, account, shared, self._accounts)
                 await asyncio.sleep(0)  # one takes a millisecond, and there may be a hundred
         return accounts
@@ -217,6 +218,12 @@ class Service:
             interval=runtime.pace.interval,
             deadline=lambda: runtime.poller.deadline,
         )
+
+
+def find_network(settings: Settings) -> Network:
+    """Return how the accounts' APIs are reached. Raises ConfigError with every mistake."""
+    urls = (account.base_url for account in settings.accounts)
+    return Network.read(urls, os.environ, strict=settings.poll.tls_strict)
 
 
 def _polled_alike(before: Settings, after: Settings) -> bool:

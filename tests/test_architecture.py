@@ -46,6 +46,8 @@ PURE = (
     "polling/settling.py",
 )
 IMPURE = {"asyncio", "httpx", "logging", "random", "sqlalchemy", "structlog", "time"}
+HTTPX_CALLS = {"Client", "AsyncClient", "get", "post", "put", "delete", "request", "stream"}
+SDK = {"Telnyx", "AsyncTelnyx", "DefaultHttpxClient", "DefaultAsyncHttpxClient"}
 CLOCK_CALLS = {"now", "today", "utcnow"}
 
 
@@ -137,6 +139,18 @@ def library_breaks(module: Module) -> list[str]:
     ]
 
 
+def proxied(tree: ast.Module) -> Iterator[int]:
+    """Yield the line of each call that leaves the choice of a proxy to the environment."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            library, _, name = ast.unparse(node.func).rpartition(".")
+            given = {keyword.arg for keyword in node.keywords}
+            client = library == "httpx" and name in HTTPX_CALLS
+            direct = given & {"trust_env", "transport", "http_client"}
+            if name == "urlopen" or ((client or name in SDK) and not direct):
+                yield node.lineno
+
+
 def purity_breaks(module: Module) -> list[str]:
     """List what reaches for a clock, for chance or for the world in a pure module."""
     if module.path.as_posix() not in PURE:
@@ -198,6 +212,38 @@ def test_rule_is_kept(check: Check) -> None:
 def test_some_pure_modules_exist() -> None:
     """The list of pure modules names files that are there, so that the rule holds something."""
     assert any((PACKAGE / name).is_file() for name in PURE)
+
+
+def test_who_asks_over_http_asks_directly() -> None:
+    """No program or test of ours speaks to loopback through a proxy that the environment names."""
+    programs = (
+        path
+        for folder in ("benchmarks", "demo_stack", "exporter", "scripts", "tests")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+    )
+    breaks = [
+        f"{path.relative_to(ROOT)}:{line}"
+        for path in programs
+        for line in proxied(ast.parse(path.read_bytes(), str(path)))
+    ]
+    assert not breaks, "say trust_env=False:\n" + "\n".join(breaks)
+
+
+@pytest.mark.parametrize(
+    ("source", "lines"),
+    [
+        ("httpx.AsyncClient(timeout=5)", [1]),
+        ("\nhttpx.get(url)", [2]),
+        ("Telnyx(api_key=key)", [1]),
+        ("urllib.request.urlopen(url)", [1]),
+        ("httpx.Client(trust_env=False)", []),
+        ("httpx.AsyncClient(transport=played)", []),
+        ("http.get(url)", []),
+    ],
+)
+def test_a_proxied_call_is_found(source: str, lines: list[int]) -> None:
+    """A call that would look into the environment is found, with its line."""
+    assert list(proxied(ast.parse(source))) == lines
 
 
 def test_no_import_cycle() -> None:

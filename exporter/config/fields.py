@@ -85,6 +85,15 @@ def _whole(lowest: int, highest: int | None = None) -> Callable[[object], int]:
     return validate
 
 
+def _flag(value: object) -> bool:
+    # A truth from the environment is a text.
+    if value in ("true", "false"):
+        return value == "true"
+    if not isinstance(value, bool):
+        raise mistake("must be true or false; write one of them")
+    return value
+
+
 def _rate(value: object) -> float:
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,18}(\.[0-9]{1,18})?", value):
         value = float(value)
@@ -169,6 +178,11 @@ Rate = Annotated[
     float,
     BeforeValidator(_rate),
     WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, _VARIABLE]}),
+]
+Flag = Annotated[
+    bool,
+    BeforeValidator(_flag),
+    WithJsonSchema({"anyOf": [{"type": "boolean"}, _VARIABLE]}),
 ]
 ApiKey = Annotated[SecretStr, BeforeValidator(_api_key)]
 AccountName = Annotated[str, BeforeValidator(_name)]

@@ -12,6 +12,7 @@ from exporter.config.fields import (
     ApiKey,
     Concurrency,
     Duration,
+    Flag,
     Format,
     LabelWord,
     Level,
@@ -72,6 +73,7 @@ class Poll(BaseModel):
     page_size: PageSize = 250
     concurrency: Concurrency = 4
     rate_limit: Rate = 10.0
+    tls_strict: Flag = False
 
     @field_validator("audit_interval")
     @classmethod

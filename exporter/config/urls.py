@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import BeforeValidator
 
 from exporter.address import parse_listen_address
+from exporter.config.hosts import is_this_machine
 from exporter.config.problems import mistake
 
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?\.?")
@@ -45,7 +46,7 @@ def _base_url(value: object) -> str:
     parts = _web_address(url, example)
     if parts.username is not None or parts.query or parts.fragment:
         raise mistake(f"must not hold a user, a ? or a #; write it like {example}")
-    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+    if parts.scheme == "http" and not is_this_machine(parts.hostname or ""):
         raise mistake("would send the API key unencrypted to another host; use https")
     return url.rstrip("/")
 
@@ -67,13 +68,9 @@ def _is_address(host: str) -> bool:
 
 
 def _is_host(host: str) -> bool:
-    return _is_address(host) or (bool(_HOST.fullmatch(host)) and ".." not in host)
-
-
-def _is_loopback(host: str) -> bool:
-    if _is_address(host):
-        return ipaddress.ip_address(host).is_loopback
-    return host == "localhost" or host.endswith(".localhost")
+    # The HTTP library takes four numbers for an address only where each is decimal and in bounds.
+    quad = re.fullmatch(r"[0-9]+(\.[0-9]+){3}", host)
+    return _is_address(host) or (bool(_HOST.fullmatch(host)) and ".." not in host and not quad)
 
 
 def _state_url(value: object) -> str:

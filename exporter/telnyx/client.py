@@ -19,6 +19,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, sto
 from exporter.clock import Clock
 from exporter.errors import AuthError, ConfigError, InvalidResponseError, UnavailableError
 from exporter.telnyx.between import Received
+from exporter.telnyx.http import Route
 from exporter.telnyx.limits import read_lead, read_rate_limit
 from exporter.telnyx.query import Query
 from exporter.telnyx.verdict import Again, describe, intrusion, refusal
@@ -63,9 +64,9 @@ class Manners:
 class Client:
     """Asks the API for one account.
 
-    ``key`` returns the API key at each request; ``http`` is closed by whoever made it.
-    ``lead`` is by how many seconds the API's clock is ahead of ours, as it last said; None until
-    it does.
+    ``key`` returns the API key at each request; ``http`` is closed by whoever made it, and
+    ``route`` is the one that it takes. ``lead`` is by how many seconds the API's clock is ahead of
+    ours, as it last said; None until it does.
     Every method raises AuthError, RateLimitedError, UnavailableError or InvalidResponseError.
     """
 
@@ -79,11 +80,13 @@ class Client:
         observer: Observer,
         clock: Clock,
         window: Window | None = None,
+        route: Route | None = None,
     ) -> None:
         """Keep the parts; nothing is sent yet. ``window`` is one that others may have closed."""
         self._url = base_url.rstrip("/") + "/sim_card_actions"
         self._key = key
         self._http = http
+        self._route = route or Route()
         self._timeout = manners.timeout
         self._slots = asyncio.Semaphore(manners.concurrency)
         # aiolimiter cannot hold less than one request a period: slower rates get longer periods.
@@ -163,12 +166,14 @@ class Client:
                         body = await _read(response)
                         code = str(response.status_code)
             except (httpx.TimeoutException, TimeoutError) as exc:
-                error = UnavailableError(f"no answer within {self._timeout:g} s")
+                error = UnavailableError(
+                    f"no answer within {self._timeout:g} s{self._route.through}"
+                )
                 raise Again(error, error.cause) from exc
             except httpx.DecodingError as exc:
                 raise InvalidResponseError(f"the answer cannot be unpacked: {exc}") from exc
             except httpx.HTTPError as exc:
-                error = UnavailableError(f"connection failed: {type(exc).__name__}: {exc}")
+                error = UnavailableError(self._route.explain(exc))
                 raise Again(error, error.cause) from exc
             finally:
                 self._observer.request_done(endpoint, code, self._clock.monotonic() - started)

@@ -1,40 +1,100 @@
-"""The HTTP connection pool of one account: how we introduce ourselves, no redirects.
+"""The way to the API and the HTTP connection pool of one account: no redirects.
 
 It must not know the key: that goes into single requests (`client.py`).
 """
 
 import ssl
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Self
+from urllib.parse import urlsplit
 
 import httpx
 
 from exporter.errors import ConfigError
+from exporter.telnyx.proxy import Proxy, find_proxy
+from exporter.telnyx.trust import explain_refusal, read_trust
 from exporter.version import __version__
 
 
-def trusted() -> ssl.SSLContext:
-    """Read the certificates to trust, from the usual environment variables: takes some 20 ms.
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How an API is reached: the certificates to trust, and the proxy, if any.
 
-    Raises ConfigError where they cannot be read.
+    Without ``trust`` no certificate is trusted, which is enough for plain http.
     """
-    try:
-        return httpx.create_ssl_context()
-    except OSError as exc:
-        why = f"the certificates to trust cannot be read ({exc.strerror or exc})"
-        raise ConfigError([f"{why}; mend SSL_CERT_FILE or SSL_CERT_DIR"]) from exc
+
+    trust: ssl.SSLContext | None = None
+    proxy: Proxy | None = None
+
+    @property
+    def through(self) -> str:
+        """Name the proxy by its variable, as the end of a phrase; empty where there is none."""
+        return f" through the proxy of {self.proxy.variable}" if self.proxy else ""
+
+    def explain(self, error: httpx.HTTPError) -> str:
+        """Return in one line why a connection failed; no secret of the proxy is in it."""
+        refused = _refused_certificate(error)
+        if refused is not None:
+            strict = bool(self.trust and self.trust.verify_flags & ssl.VERIFY_X509_STRICT)
+            return f"connection{self.through} failed: {explain_refusal(refused, strict=strict)}"
+        words = f"{type(error).__name__}: {error}"
+        if self.proxy and isinstance(error, httpx.ProxyError):
+            status = str(error).partition(" ")[0]
+            words = f"it answers HTTP {status}"
+            if status == str(httpx.codes.PROXY_AUTHENTICATION_REQUIRED.value):
+                words += f"; check user and password in {self.proxy.variable}"
+        elif self.proxy and isinstance(error, httpx.ProtocolError):
+            words = type(error).__name__  # the rest may repeat what the proxy was sent
+        return f"connection{self.through} failed: {words}"
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """The routes to some APIs, by base URL; they share the certificates to trust."""
+
+    routes: Mapping[str, Route]
+
+    @classmethod
+    def read(cls, base_urls: Iterable[str], environ: Mapping[str, str], *, strict: bool) -> Self:
+        """Find the routes by the environment; variables that decide nothing are not judged.
+
+        ``strict`` asks certificates for all of RFC 5280. Raises ConfigError with a line for each
+        variable that cannot be used.
+        """
+        urls = dict.fromkeys(base_urls)
+        problems: dict[str, None] = {}
+        proxies: dict[str, Proxy | None] = {}
+        trust = None
+        for url in urls:
+            try:
+                proxies[url] = find_proxy(url, environ)
+            except ConfigError as exc:
+                problems |= dict.fromkeys(exc.problems)
+        if any(urlsplit(url).scheme == "https" for url in urls):
+            try:
+                trust = read_trust(environ, strict=strict)
+            except ConfigError as exc:
+                problems |= dict.fromkeys(exc.problems)
+        if problems:
+            raise ConfigError(tuple(problems))
+        return cls({url: Route(trust, proxy) for url, proxy in proxies.items()})
 
 
 def open_http(
     *,
     timeout: float,
     concurrency: int,
-    trust: ssl.SSLContext | None = None,
+    route: Route | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> httpx.AsyncClient:
     """Open the pool; ``timeout`` is in seconds; ``transport`` stands in for the network in tests.
 
-    ``trust`` are the certificates to trust, read for this pool if None. Proxies are taken from the
-    usual environment variables.
+    The environment has no say in it.
     """
+    route = route or Route()
+    # Without certificates, and not without verification: https would fail.
+    trust = route.trust or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     return httpx.AsyncClient(
         headers={
             "accept": "application/json",
@@ -44,5 +104,18 @@ def open_http(
         limits=httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency),
         follow_redirects=False,
         transport=transport,
-        verify=True if trust is None else trust,
+        trust_env=False,
+        proxy=None if route.proxy is None else _proxy(route.proxy, trust),
+        verify=trust,
     )
+
+
+def _proxy(proxy: Proxy, trust: ssl.SSLContext) -> httpx.Proxy:
+    url = httpx.URL(proxy.url)
+    return httpx.Proxy(url, ssl_context=trust if url.scheme == "https" else None)
+
+
+def _refused_certificate(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
+    while error is not None and not isinstance(error, ssl.SSLCertVerificationError):
+        error = error.__cause__ or error.__context__
+    return error

@@ -19,6 +19,12 @@ from exporter.simulator.server import serving
 from exporter.simulator.settings import QUIET, SimulatorSettings
 from exporter.simulator.simulator import Simulator
 
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+NETWORK = (
+    *(spelled for name in PROXIES for spelled in (name, name.lower())),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE"),
+)
+
 COMMANDS = ["run", "demo", "simulate", "check-config", "once"]
 
 Invoke = Callable[..., Result]
@@ -26,11 +32,14 @@ Invoke = Callable[..., Result]
 
 @pytest.fixture
 def invoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Invoke]:
-    """Give a caller of the command line, without a key; logging is as before in the end."""
+    """Give a caller of the command line, without a key; logging is as before in the end.
+
+    What this machine says of proxies and certificates is left out.
+    """
     loggers = [logging.getLogger(name) for name in ("", *QUIET_LIBRARIES)]
     before = [(each, each.level, list(each.handlers)) for each in loggers]
     monkeypatch.chdir(tmp_path)  # where the state file goes by default
-    env = {"TELNYX_API_KEY": None}
+    env = dict.fromkeys(("TELNYX_API_KEY", *NETWORK))
     yield lambda *words, **more: CliRunner().invoke(main, words, env={**env, **more})
     for logger, level, handlers in before:
         logger.setLevel(level)

@@ -16,6 +16,7 @@ def environ() -> dict[str, str]:
         "KEY": "KEY0-secret",
         "INTERVAL": "30s",
         "SIZE": "100",
+        "STRICT": "true",
         "HARD": "a: b # c",
         "EMPTY": "",
         "AGAIN": "a-${KEY}",

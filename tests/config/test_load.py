@@ -17,7 +17,9 @@ accounts:
     action_types: [enable, set_public_ip]
     statuses: [failed, interrupted]
   - {name: b, api_key: 'x$${y}'}
-poll: {interval: "${INTERVAL}", audit_interval: 1h, request_timeout: 500ms, page_size: "${SIZE}"}
+poll:
+  {interval: "${INTERVAL}", audit_interval: 1h, request_timeout: 500ms, page_size: "${SIZE}",
+   tls_strict: "${STRICT}"}
 stuck_after: {default: 5m, enable: 1h30m}
 reasons:
   - {class: blocked, match: "(?i)blocked$"}
@@ -50,6 +52,7 @@ def test_a_whole_file_is_read(load_text: Load) -> None:
         "page_size": 100,
         "concurrency": 4,
         "rate_limit": 10.0,
+        "tls_strict": True,
     }
     assert settings.stuck_after.threshold("enable") == 5400.0
     assert settings.stuck_after.threshold("disable") == 300.0

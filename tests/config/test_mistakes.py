@@ -133,6 +133,14 @@ DURATION = "write it like 500ms, 15s, 5m, 1h30m or 30d"
             ),
         ),
         (
+            ACCOUNT + "poll:\n  tls_strict: 1\n",
+            "config.yaml:3: poll.tls_strict: must be true or false; write one of them",
+        ),
+        (
+            ACCOUNT + "poll:\n  tls_strict: 'yes'\n",
+            "config.yaml:3: poll.tls_strict: must be true or false; write one of them",
+        ),
+        (
             ACCOUNT + "stuck_after: {defualt: 5m}\n",
             "config.yaml:2: stuck_after.defualt: unknown key; did you mean default?",
         ),

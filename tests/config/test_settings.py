@@ -148,6 +148,14 @@ def test_unsound_values_are_refused(section: str, given: dict[str, Any]) -> None
         "http://localhost:8080/v2",
         "http://127.0.0.1:8080/v2",
         "http://[::1]:8080/v2",
+        "http://LOCALHOST.:8080/v2",
+        "http://telnyx.localhost:8080/v2",
+        "http://127.1.2.3:8080/v2",
+        "http://127.1:8080/v2",
+        "http://2130706433:8080/v2",
+        "http://[::ffff:127.0.0.1]:8080/v2",
+        "http://0.0.0.0:8080/v2",
+        "http://[::]:8080/v2",
     ],
 )
 def test_web_addresses_that_keep_the_key_safe_are_taken(url: str) -> None:
@@ -172,6 +180,10 @@ def test_web_addresses_that_keep_the_key_safe_are_taken(url: str) -> None:
         ("https://h/#a", "must not hold a user"),
         ("http://localhost.example.com", "would send the API key unencrypted"),
         ("http://10.0.0.1", "would send the API key unencrypted"),
+        ("http://[::ffff:10.0.0.1]", "would send the API key unencrypted"),
+        ("http://127.example.com", "would send the API key unencrypted"),
+        ("http://0177.0.0.1", "is not a web address"),
+        ("https://10.0.0.256", "is not a web address"),
     ],
 )
 def test_other_addresses_are_refused(url: str, why: str) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import telnyx
-from telnyx import Telnyx
+from telnyx import DefaultHttpxClient, Telnyx
 from telnyx.types.sim_cards import action_list_params
 
 from exporter.ledger.view import KNOWN_ACTION_TYPES, Status
@@ -37,7 +37,12 @@ def sdk(account: Simulator, listening: Listening) -> Iterator[Telnyx]:
     """Return the official client, pointed at the account, without retries."""
     with (
         listening(account) as base_url,
-        Telnyx(api_key=account.key, base_url=base_url, max_retries=0) as client,
+        Telnyx(
+            api_key=account.key,
+            base_url=base_url,
+            max_retries=0,
+            http_client=DefaultHttpxClient(trust_env=False),
+        ) as client,
     ):
         yield client
 

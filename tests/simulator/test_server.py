@@ -17,13 +17,13 @@ BROKEN = (httpx.ReadError, httpx.RemoteProtocolError)
 
 async def test_it_listens_while_the_context_lasts(simulator: Simulator) -> None:
     """Inside the context the base URL answers, and after it nobody listens there."""
-    async with serving(simulator) as base_url, httpx.AsyncClient() as client:
+    async with serving(simulator) as base_url, httpx.AsyncClient(trust_env=False) as client:
         answer = await client.get(
             f"{base_url}/sim_cards", headers={"authorization": f"Bearer {simulator.key}"}
         )
         assert answer.status_code == 200
         assert answer.headers.get_list("date") == ["Tue, 14 Nov 2023 22:13:20 GMT"]
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(trust_env=False) as client:
         with pytest.raises(httpx.ConnectError):
             await client.get(base_url)
 
@@ -48,7 +48,10 @@ async def test_a_connection_breaks(
     """A reset cuts the answer in the middle, silence lasts until the client gives up."""
     simulator.faults.script(fault)
     expected = BROKEN if fault is Fault.RESET else httpx.ReadTimeout
-    async with serving(simulator) as base_url, httpx.AsyncClient(timeout=0.2) as client:
+    async with (
+        serving(simulator) as base_url,
+        httpx.AsyncClient(timeout=0.2, trust_env=False) as client,
+    ):
         with pytest.raises(expected):
             await client.get(f"{base_url}/sim_cards")
         assert (await client.get(f"{base_url}/sim_cards")).status_code == 401
@@ -59,7 +62,7 @@ async def test_a_slow_answer_takes_its_time(simulator: Simulator) -> None:
     """A slow answer comes late and whole."""
     simulator.faults.knobs = Faults(slow=1.0, slow_seconds=0.05)
     loop = asyncio.get_running_loop()
-    async with serving(simulator) as base_url, httpx.AsyncClient() as client:
+    async with serving(simulator) as base_url, httpx.AsyncClient(trust_env=False) as client:
         asked = loop.time()
         assert (await client.get(f"{base_url}/sim_cards")).status_code == 401
         assert loop.time() - asked > 0.04
@@ -70,10 +73,10 @@ async def test_it_stops_in_the_middle_of_silence(
 ) -> None:
     """A client that waits for ever does not keep the server from stopping, nor is it an error."""
     simulator.faults.script(Fault.SILENCE)
-    async with httpx.AsyncClient(timeout=None) as client:  # noqa: S113 - waits on purpose
+    async with httpx.AsyncClient(timeout=None, trust_env=False) as client:  # noqa: S113 - waits on purpose
         async with asyncio.timeout(10), serving(simulator) as base_url:
             waiting = asyncio.create_task(client.get(f"{base_url}/sim_cards"))
-            async with httpx.AsyncClient() as other:
+            async with httpx.AsyncClient(trust_env=False) as other:
                 while simulator.served == 0:
                     await other.get(base_url.removesuffix("/v2"))
         with pytest.raises(BROKEN):

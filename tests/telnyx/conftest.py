@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from exporter.telnyx.client import Client, Manners
-from exporter.telnyx.http import open_http
+from exporter.telnyx.http import Route, open_http
 
 EPOCH = 1_700_000_000.0
 KEY = "KEY0123-secret"
@@ -186,6 +186,7 @@ async def desk() -> AsyncIterator[Callable[..., Desk]]:
         timeout: float = 10.0,
         rate: float = 1e6,
         concurrency: int = 4,
+        route: Route | None = None,
     ) -> Desk:
         requests: list[httpx.Request] = []
         times: list[float] = []
@@ -197,7 +198,12 @@ async def desk() -> AsyncIterator[Callable[..., Desk]]:
                 _played(server) if isinstance(server, Sequence) else server, requests, times
             )
         )
-        http = open_http(timeout=timeout, concurrency=concurrency, transport=transport)
+        http = open_http(
+            timeout=timeout,
+            concurrency=concurrency,
+            route=route,
+            transport=None if route else transport,
+        )
         pools.append(http)
         client = Client(
             base_url=base_url,
@@ -206,6 +212,7 @@ async def desk() -> AsyncIterator[Callable[..., Desk]]:
             manners=Manners(timeout=timeout, rate=rate, concurrency=concurrency),
             observer=notes,
             clock=clock,
+            route=route,
         )
         return Desk(client, notes, clock, requests, times)
 

@@ -29,7 +29,8 @@ READ = """\
 import sys, urllib.request
 url, body = sys.argv[1:]
 request = urllib.request.Request(url, body.encode() or None)
-with urllib.request.urlopen(request, timeout=5) as answer:
+direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+with direct.open(request, timeout=5) as answer:
     print(answer.read().decode(), end="")
 """
 

@@ -1,0 +1,125 @@
+"""Which proxy a URL is asked through, by the usual environment variables.
+
+It must not read the environment other than through its argument, or open connections. No error
+quotes a proxy's URL, as that may hold a password.
+"""
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import SplitResult, urlsplit
+
+import httpx
+
+from exporter.config.hosts import Address, is_this_machine, parse_address
+from exporter.errors import ConfigError
+
+HTTPS_PORT = 443
+
+_ENTRY = re.compile(
+    r"(?:\[(?P<inner>[^\[\]]+)\](?P<bits>/[0-9]+)?|(?P<bare>[^\[\]:]+|[^\[\]:]*(?::[^\[\]:]*){2,}))"
+    r"(?::(?P<port>[0-9]{1,5}))?"
+)
+_NAME = re.compile(r"\.?[\w-]+(\.[\w-]+)*\.?")
+_NUMBERS = re.compile(r"[0-9.]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A proxy and the environment variable that names it; ``url`` may hold a password."""
+
+    variable: str
+    url: str = field(repr=False)
+
+
+def find_proxy(url: str, environ: Mapping[str, str]) -> Proxy | None:
+    """Return the proxy through which ``url`` is asked; None where it is asked directly.
+
+    Only https is proxied, and never to this machine. Only variables that decide are judged.
+    Raises ConfigError with one line that names the variable which cannot be used.
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if parts.scheme != "https" or is_this_machine(host):
+        return None
+    variable, proxy = _variable(environ, "https_proxy")
+    if not proxy:
+        variable, proxy = _variable(environ, "all_proxy")
+    if not proxy or _is_exempt(host, parts.port or HTTPS_PORT, *_variable(environ, "no_proxy")):
+        return None
+    return Proxy(variable, _proxy_url(variable, proxy))
+
+
+def _variable(environ: Mapping[str, str], name: str) -> tuple[str, str]:
+    """Return the spelling of a variable that counts, and its value: lower case goes first."""
+    spelling = name if name in environ else name.upper()
+    return spelling, environ.get(spelling, "").strip()
+
+
+def _proxy_url(variable: str, value: str) -> str:
+    url = value if "://" in value else f"http://{value}"
+    try:
+        parts = urlsplit(url)
+        host = httpx.URL(url).host.encode("idna")  # as the connection will
+        sound = bool(host) and parts.port != 0 and not re.search(r"\s", url)
+    except (ValueError, httpx.InvalidURL):
+        parts, sound = SplitResult("", "", "", "", ""), False
+    if url.lower().startswith("socks"):
+        text = "names a SOCKS proxy, which is not supported; set HTTPS_PROXY to an http proxy"
+        raise ConfigError([f"{variable}: {text}, or name the host in NO_PROXY"])
+    # A password with a bare / ? or # would make another host of what comes before it.
+    extra = parts.path.strip("/") or parts.query or parts.fragment
+    if parts.scheme not in {"http", "https"} or not sound or extra:
+        text = "is not the address of a proxy; write it like http://proxy.example.org:3128"
+        raise ConfigError([f"{variable}: {text}, with %XX for special characters in a password"])
+    return url
+
+
+def _is_exempt(host: str, port: int, variable: str, value: str) -> bool:
+    """Tell whether the entries of ``value`` exempt a host. Raises ConfigError."""
+    exempt = False
+    for entry in filter(None, re.split(r"[\s,]+", value)):
+        try:
+            exempt |= _matches(entry, host, port)
+        except ValueError:
+            text = f"{entry[:80]!r} is not a host name, an address or a range"
+            raise ConfigError([f"{variable}: {text}; correct it, or remove it"]) from None
+    return exempt
+
+
+def _matches(entry: str, host: str, port: int) -> bool:
+    """Tell whether an entry means a host. Raises ValueError where the entry means nothing."""
+    if entry == "*":
+        return True
+    found = _ENTRY.fullmatch(entry)
+    if found is None:
+        raise ValueError
+    text = f"{found['inner'] or found['bare']}{found['bits'] or ''}"
+    address = parse_address(host)
+    if "/" in text:
+        network = _network(text)
+        same = address is not None and address in network
+    elif ":" in text or _NUMBERS.fullmatch(text):
+        same = address == _address(text)
+    elif _NAME.fullmatch(name := text[1:] if text.startswith("*.") else text):
+        domain = name.strip(".").encode("idna").decode().lower()
+        below = host.lower().removesuffix(".").endswith(f".{domain}")
+        same = below or (host.lower().removesuffix(".") == domain and name[0] != ".")
+    else:
+        raise ValueError
+    return same and found["port"] in {None, str(port)}
+
+
+def _address(text: str) -> Address:
+    address = ipaddress.ip_address(text)
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    network = ipaddress.ip_network(text, strict=False)
+    inner = _address(str(network.network_address))
+    before = network.max_prefixlen - inner.max_prefixlen
+    if before > network.prefixlen:
+        return network
+    return ipaddress.ip_network((str(inner), network.prefixlen - before))
