@@ -64,12 +64,12 @@ def a_frame(**fields: Any) -> Frame:
 
 
 def a_book(**fields: Any) -> Book:
-    """Return the book of an account whose baseline was taken at 50."""
+    """Return the book of an account whose baseline and totals were taken at 50."""
     usual: dict[str, Any] = {
         "name": "main",
         "account_id": 1,
         "baseline_at": 50.0,
-        "audit_at": None,
+        "audit_at": 50.0,
         "tracked": 0,
         "listings": {},
         "open": {},
@@ -105,6 +105,7 @@ class Account:
         draft = self.ledger.begin(at)
         seen = await self.ledger.absorb(draft, actions, listing)
         draft.baseline_at = self.ledger.book.baseline_at or 50.0
+        draft.audit_at = self.ledger.book.audit_at or 50.0
         await self.ledger.note_stuck(draft)
         await self.ledger.commit(draft)
         await self.ledger.publish(at)

@@ -106,7 +106,7 @@ async def test_a_block_page_is_not_hammered_and_says_nothing_of_the_api(
     with pytest.raises(UnavailableError, match=r"HTTP 403, not from Telnyx .*: Access Denied"):
         await at.client.list(Query())
     assert at.notes.done == [("list", "403", 0.0)]
-    assert (at.notes.retries, at.notes.limits, at.client.lead) == ([], [], 0.0)
+    assert (at.notes.retries, at.notes.limits, at.client.lead) == ([], [], None)
     with pytest.raises(AuthError, match=r"^HTTP 403$"):
         await at.client.list(Query())
     assert at.clock.waits == []

@@ -93,7 +93,7 @@ def view() -> Callable[..., AccountView]:
             listings={"newest": 1, "none": 0},
             orders={("", ""): "newest"},
             tracked=0,
-            last_audit=0.0,
+            last_audit=1_785_585_000.0,
             in_flight=(),
             failures=(),
         )

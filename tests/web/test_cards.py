@@ -67,6 +67,13 @@ def test_rows_are_summed_and_empty_types_left_out(view: Views, snapshot: Snapsho
     assert card.total == TypeRow("all types", 3, 2, 5, 3, 4, 100.0)
 
 
+def test_without_totals_what_has_ended_is_not_known(view: Views, snapshot: Snapshots) -> None:
+    """It is no zero: how many ended before the first poll was never told."""
+    committed = view(actions={("enable", "in-progress"): 2}, last_audit=0.0)
+    (card,) = arrange(snapshot((committed, Telemetry("default"))))
+    assert card.rows == (TypeRow("enable", 2, 0, None, None, None, None),)
+
+
 def test_total_of_nothing_has_no_oldest(view: Views, snapshot: Snapshots) -> None:
     """Without an action in progress there is no oldest one."""
     (card,) = arrange(snapshot((view(), Telemetry("default"))))

@@ -211,3 +211,12 @@ def test_page_refreshes_with_the_polls(
 def test_page_without_accounts_says_so(snapshot: Snapshots) -> None:
     """Even without a single account there is a whole page."""
     assert "No account is configured." in _read(snapshot()).text
+
+
+def test_without_totals_the_page_says_what_is_not_known(
+    view: Views, snapshot: Snapshots, up: Telemetry
+) -> None:
+    """It claims no zeros, and says why."""
+    text = _read(snapshot((view(actions={("enable", "in-progress"): 2}, last_audit=0.0), up))).text
+    assert "Failed in all unknown" in text
+    assert "The API does not tell how many actions there are." in text
