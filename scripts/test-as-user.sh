@@ -50,6 +50,6 @@ as_user make --no-print-directory .venv/.dev
     as_user .venv/bin/python -m pytest -q -n auto --dist worksteal \
         --ignore=tests/end_to_end/test_demo.py --ignore=tests/end_to_end/test_soak.py \
         --ignore=tests/web/test_page_in_browser.py \
-        tests/benchmarks tests/cli tests/config tests/end_to_end tests/robustness tests/service \
-        tests/telnyx tests/web tests/test_*.py
+        tests/benchmarks tests/cli tests/config tests/end_to_end tests/ledger/test_engine.py \
+        tests/ledger/test_place.py tests/robustness tests/service tests/web tests/test_*.py
 )
