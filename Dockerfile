@@ -15,10 +15,10 @@ WORKDIR /build
 COPY requirements.lock requirements-build.lock ./
 RUN python -m venv --without-pip /opt/telnyx-sim-exporter \
     && python -m pip --python /opt/telnyx-sim-exporter/bin/python install --no-compile \
-        --require-hashes --only-binary :all: -r requirements.lock \
+        --no-deps --require-hashes --only-binary :all: -r requirements.lock \
     && python -m venv --without-pip tools \
     && python -m pip --python tools/bin/python install \
-        --require-hashes --only-binary :all: -r requirements-build.lock
+        --no-deps --require-hashes --only-binary :all: -r requirements-build.lock
 
 # The byte code holds no times, and is made in one order and with one seed of hashes, so the same
 # code gives the same files. Nobody can change what it was made of, so no load checks that.

@@ -37,6 +37,19 @@ test: ## Run the linters and all tests
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint programs
 	$(PYTHON) -m pytest $(PARALLEL)
 
+# highest or lowest-direct, as uv says.
+RESOLUTION := highest
+CORE := $(addprefix tests/,cli config ledger polling publish service simulator telnyx web)
+TOOLS := hypothesis jsonschema packaging pytest pytest-asyncio pytest-timeout pytest-xdist telnyx
+.PHONY: test-ranges
+test-ranges: dist ## Run the core tests without locks, with RESOLUTION=highest or lowest-direct
+	$(PIP) install "$(LOCKER)"
+	$(VENV)/bin/uv venv --quiet --clear --python $(PYTHON) build/ranges
+	$(VENV)/bin/uv pip install --quiet --no-config --python build/ranges --resolution $(RESOLUTION) \
+		--requirements pyproject.toml
+	$(VENV)/bin/uv pip install --quiet --no-config --python build/ranges dist/*.whl $(TOOLS)
+	env CI= build/ranges/bin/python -m pytest $(PARALLEL) $(CORE)
+
 .PHONY: lint
 lint: $(VENV)/.dev ## Check style and types
 	$(PYTHON) -m ruff check

@@ -1,10 +1,13 @@
 """Runs benchmarks: all, or those that are named. `python -m benchmarks --help`."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 from benchmarks.figures import Report, markdown, write
 
@@ -20,6 +23,8 @@ def main() -> int:
     arguments = parser.parse_intermixed_args()
     if unknown := set(arguments.names) - set(NAMES):
         parser.error(f"no benchmark is named {', '.join(sorted(unknown))}; try --help")
+    for each in (signal.SIGTERM, signal.SIGINT):  # whichever comes, or was ignored at the start
+        signal.signal(each, _stop)
     reports = []
     for name in arguments.names or NAMES:
         measure: Callable[[], Report] = import_module(f"benchmarks.{name}").measure
@@ -29,6 +34,10 @@ def main() -> int:
     if arguments.json is not None:
         write(reports, arguments.json)
     return int(not all(figure.kept for report in reports for figure in report.figures))
+
+
+def _stop(number: int, _: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)  # so that what was started ends, too
 
 
 if __name__ == "__main__":

@@ -124,6 +124,8 @@ def main() -> int:
         parser.error("--rounds: give 1 or more")
     names = arguments.names or NAMES
     signal.signal(signal.SIGTERM, _stop)
+    # Where we were started without it, as beside a script, so would be what we start and stop.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with ExitStack() as stack:
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="bench-"))).resolve()

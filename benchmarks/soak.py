@@ -215,7 +215,8 @@ def main() -> int:
     """Run as a program; returns the exit code."""
     arguments = _arguments()
     console = Console()
-    signal.signal(signal.SIGTERM, _stop)
+    for each in (signal.SIGTERM, signal.SIGINT):  # which may be ignored where it was started
+        signal.signal(each, _stop)
     try:
         with _folder(arguments.folder) as folder:
             return 0 if soak(arguments, folder, console) else 1

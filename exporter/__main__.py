@@ -17,7 +17,11 @@ SERVING = {"run", "demo", "simulate"}
 
 def main() -> None:
     """Run the command line."""
-    signal.signal(signal.SIGTERM, _end)
+    for each in (
+        signal.SIGTERM,
+        signal.SIGINT,
+    ):  # a shell starts what runs beside it without SIGINT
+        signal.signal(each, _end)
     if sys.argv[1:2] == ["run"]:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with prepared():

@@ -27,6 +27,9 @@ LONGEST = 4096
 PROTECTED = {401: "it asks for a password", 429: "it limits how often it may be asked"}
 """Answers of an exporter that lives, and of which a probe without a password gets no other."""
 
+_ALERT = re.compile(r"ALERT|TLSV1[ _]", re.IGNORECASE)
+"""What OpenSSL calls an alert of the other side; an older Python has no name for the newest."""
+
 _FIRST_LINE = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})[ \r\n]")
 
 
@@ -40,6 +43,10 @@ class NoHttpError(DeadError):
 
 class ClosedError(NoHttpError):
     """Nothing came back but the end of the connection."""
+
+
+ENDED = (ClosedError, ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
+"""How TLS tells that the server ended the connection, by the versions of Python and OpenSSL."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -85,6 +92,7 @@ def _ask_in_tls(url: SplitResult, end: float) -> str:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
+    context.set_ciphers("ALL")  # the exporter may offer what a client of today leaves out
     plain = _connection(url, end)
     with context.wrap_socket(
         plain, server_hostname=url.hostname, do_handshake_on_connect=False
@@ -96,12 +104,12 @@ def _ask_in_tls(url: SplitResult, end: float) -> str:
             raise
         except (NoHttpError, ConnectionError, ssl.SSLError) as exc:
             # Who has no certificate is turned away in the middle of the handshake, or in TLS 1.3
-            # after it, by an alert or, where that gets lost, by the end of the connection. All of
-            # it comes after the server has chosen a cipher, so it is there and speaks TLS.
+            # after it, by an alert or, where that gets lost or the server's TLS sends none, by the
+            # end of the connection, in order or not. All of it comes after the server has chosen
+            # a cipher, so it is there and speaks TLS.
             reason = getattr(exc, "reason", None) or str(exc)
             chosen = secured.cipher() is not None
-            ended = isinstance(exc, (ClosedError, ConnectionError, ssl.SSLEOFError))
-            if "ALERT" in reason or (chosen and ended):
+            if _ALERT.search(reason) or (chosen and isinstance(exc, ENDED)):
                 return f"alive: it refuses TLS without a client's certificate ({reason})"
             spoken = "no HTTP in TLS" if chosen else "neither HTTP nor TLS"
             raise DeadError(f"{spoken}: {reason}") from exc
@@ -114,7 +122,7 @@ def _answer(connection: socket.socket, url: SplitResult, end: float) -> str:
     begin = b""
     try:
         connection.sendall(request.encode("ascii"))
-        while b"\n" not in begin and len(begin) < LONGEST:
+        while begin[:5] == b"HTTP/"[: len(begin)] and b"\n" not in begin and len(begin) < LONGEST:
             connection.settimeout(_left(end))
             if not (piece := connection.recv(LONGEST)):
                 break

@@ -17,6 +17,7 @@ from exporter.publish.metrics import process_metrics
 from exporter.publish.writer import Writer
 from exporter.web.app import create_app
 from exporter.web.server import Server
+from exporter.web.suites import CURVES, SUITES
 from exporter.web.watch import Security
 
 TLS = "tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n"
@@ -27,6 +28,10 @@ DEMANDING = (
 PASSWORD = "basic_auth_users: {{prometheus: {hashed}}}\n".format(
     hashed=bcrypt.hashpw(b"geheim", bcrypt.gensalt(4)).decode()
 )
+FATAL = 2
+ALERTS = (10, 20, 22, 40, *range(42, 52), 70, 71, 80, 86, 109, 110, 112, 113, 115, 116, 120)
+"""Those that TLS 1.2 and 1.3 know (RFC 8446, 6; RFC 5246, 7.2), but for the end and its kin."""
+
 SPARING = "rate_limit: {interval: 1h, burst: 1}\n"
 
 Face = Callable[..., Awaitable[ListenAddress]]
@@ -152,6 +157,29 @@ async def test_exporter_behind_tls_is_judged(
     """TLS is spoken whatever the URL says, with a certificate that nobody would trust."""
     address = await face(security, healthy=healthy)
     assert await run(f"{scheme}://{address}/-/healthy") == code
+
+
+@pytest.mark.program("openssl")
+@pytest.mark.parametrize(
+    "setting",
+    [
+        *(f"cipher_suites: [{name}]\n  max_version: TLS12" for name in SUITES if "_ECDSA_" in name),
+        *(f"curve_preferences: [{name}]" for name in CURVES if name != "X25519"),
+    ],
+)
+async def test_exporter_is_judged_whatever_its_tls(face: Face, setting: str) -> None:
+    """The probe offers every suite and curve that may be configured, so it sees the answer."""
+    address = await face(f"{TLS}  {setting}\n", healthy=False)
+    assert await run(f"https://{address}/-/healthy") == 1
+    address = await face(f"{TLS}  {setting}\n")
+    assert await run(f"https://{address}/-/healthy") == 0
+
+
+@pytest.mark.parametrize("code", ALERTS)
+async def test_an_alert_is_a_sign_of_life(answering: Answering, code: int) -> None:
+    """Only who speaks TLS sends one, whatever it does not like about the probe."""
+    url = urlsplit(await answering(bytes([21, 3, 3, 0, 2, FATAL, code])))
+    assert "alive" in await asyncio.to_thread(ask, url, 3)
 
 
 async def test_metrics_are_looked_for(face: Face) -> None:

@@ -5,6 +5,7 @@ It must not listen, and must not decide when files are read again.
 
 import ipaddress
 import os
+import platform
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -14,6 +15,9 @@ from pathlib import Path
 from exporter.web import suites
 from exporter.web.files import Files
 from exporter.web.form import Section, boolean, path, text, texts
+
+PYTHON = f"Python {platform.python_version()}"
+"""Who may refuse a curve that OpenSSL has: older ones do so with X25519."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,7 +112,7 @@ def _negotiation(section: Section, context: ssl.SSLContext) -> None:
         if curve:
             context.set_ecdh_curve(curve)
     except (ssl.SSLError, ValueError):
-        section.wrong("curve_preferences", "this OpenSSL does not have it; name another")
+        section.wrong("curve_preferences", f"{PYTHON}'s ssl cannot set it; name another")
     if section.take("prefer_server_cipher_suites", boolean, default=True):
         context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE
     else:

@@ -2,7 +2,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -38,6 +38,10 @@ def measure():
 """It goes on for a minute, so that it goes away by itself where nobody ends it."""
 
 
+BESIDE = ("/bin/sh", "-c", 'trap "" INT; exec "$@"', "sh")
+"""As a script starts what runs beside it: SIGINT is ignored."""
+
+
 class Project:
     """A small project of its own, in git, whose exporter is nothing but its figures."""
 
@@ -61,11 +65,14 @@ class Project:
         identity = ("-c", "user.name=Ann", "-c", "user.email=ann@example.com")
         self._git(*identity, "commit", "--quiet", "--message=A revision")
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
-        """Start a comparison of the benchmark `requests`, each side run once."""
+    def start(self, *words: str, before: Sequence[str] = ()) -> subprocess.Popen[str]:
+        """Start a comparison of the benchmark `requests`, each side run once.
+
+        ``before`` is a program that starts it.
+        """
         command = ("-m", "benchmarks.compare", *words, "requests", "--rounds=1")
         return subprocess.Popen(  # noqa: S603 - our own program
-            [sys.executable, *command],
+            [*before, sys.executable, *command],
             cwd=self._folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -218,16 +225,17 @@ def test_a_revision_that_is_none_ends_with_2(project: Project) -> None:
 
 
 @pytest.mark.program("git")
+@pytest.mark.parametrize("before", [(), BESIDE], ids=["", "beside"])
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_a_comparison_that_is_stopped_leaves_nothing_behind(
-    project: Project, tmp_path: Path, how: signal.Signals
+    project: Project, tmp_path: Path, how: signal.Signals, before: Sequence[str]
 ) -> None:
     """The benchmark that runs is ended, and the worktree removed, before it returns."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     project.write("benchmarks/requests.py", ENDLESS.format(pipe=str(pipe)))
     project.commit()
-    with project.start("HEAD") as process, pipe.open("rb", buffering=0) as told:
+    with project.start("HEAD", before=before) as process, pipe.open("rb", buffering=0) as told:
         begun = told.readline()
         process.send_signal(how)
         process.communicate(timeout=60)

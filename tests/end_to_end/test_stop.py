@@ -1,11 +1,16 @@
 import os
 import signal
 import socket
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+ROOT = Path(__file__).parents[2]
+BESIDE = ("/bin/sh", "-c", 'trap "" INT; exec "$@"', "sh")
+"""As a script starts what runs beside it: SIGINT is ignored."""
 
 WITHIN = 10
 """Seconds in which the exporter stops, whatever it is doing."""
@@ -53,16 +58,22 @@ def test_it_stops_in_the_middle_of_a_poll(
     assert not [line for line in exporter.err if not line.startswith("{")]
 
 
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize(
-    ("words", "code"),
+    ("words", "serves"),
     [
-        pytest.param(("run", "--config.file"), 0, id="run"),
-        pytest.param(("once", "--config.file"), 128 + signal.SIGTERM, id="once"),
-        pytest.param(("check-config",), 128 + signal.SIGTERM, id="check-config"),
+        pytest.param(("run", "--config.file"), True, id="run"),
+        pytest.param(("once", "--config.file"), False, id="once"),
+        pytest.param(("check-config",), False, id="check-config"),
     ],
 )
 def test_it_stops_before_it_is_started(
-    command: Callable[..., Any], tmp_path: Path, words: Sequence[str], code: int
+    start: Callable[..., Any],
+    tmp_path: Path,
+    words: Sequence[str],
+    how: signal.Signals,
+    *,
+    serves: bool,
 ) -> None:
     """A signal at the start ends it: with 0 where that is what it waits for, else it has not done.
 
@@ -70,11 +81,39 @@ def test_it_stops_before_it_is_started(
     """
     pipe = tmp_path / "config.yaml"
     os.mkfifo(pipe)
-    starting = command(*words, str(pipe))
+    starting = start(*BESIDE, sys.executable, "-m", "exporter", *words, str(pipe))
     with pipe.open("w"):  # waits for the reader
-        assert starting.end(signal.SIGTERM, WITHIN) == code
+        assert starting.end(how, WITHIN) == (0 if serves else 128 + how)
     assert not starting.out
     assert not starting.err
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        pytest.param(("demo", "--web.listen-address", "127.0.0.1:0"), "Open", id="demo"),
+        pytest.param(("simulate", "--port", "0"), "base_url", id="simulate"),
+    ],
+)
+def test_it_stops_on_sigint_where_that_was_ignored(
+    start: Callable[..., Any], words: Sequence[str], says: str
+) -> None:
+    """What a script starts beside itself ignores SIGINT at first."""
+    serving = start(*BESIDE, sys.executable, "-m", "exporter", *words)
+    serving.wait_for(says)
+    assert serving.end(signal.SIGINT, WITHIN) == 0
+
+
+def test_a_soak_stops_on_sigint_where_that_was_ignored(
+    start: Callable[..., Any], tmp_path: Path, until: Callable[..., Any]
+) -> None:
+    """It ends what it has started, and removes its folder."""
+    words = (sys.executable, "-m", "benchmarks.soak", "--minutes", "1")
+    soak = start(*BESIDE, *words, cwd=ROOT, env={"TMPDIR": str(tmp_path)})
+    until(lambda: [*tmp_path.glob("soak-*/*")])
+    assert soak.end(signal.SIGINT, WITHIN) == 1
+    assert soak.out == ["stopped"]
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_a_reload_at_the_start_does_not_end_it(command: Callable[..., Any], tmp_path: Path) -> None:

@@ -88,7 +88,8 @@ def test_make_targets_exist() -> None:
     asked = {
         word for line in re.findall(r"^make (.+)$", text, re.MULTILINE) for word in line.split()
     }
-    assert asked == {"audit", "dist", "sbom"}
+    asked -= {'RESOLUTION="$RESOLUTION"'}
+    assert asked == {"audit", "dist", "sbom", "test-ranges"}
     assert [
         each for each in asked if not re.search(rf"^{each}:.*## ", makefile, re.MULTILINE)
     ] == []
@@ -102,6 +103,12 @@ def test_every_python_is_tested() -> None:
     minor = re.compile(r"Programming Language :: Python :: (3\.\d+)")
     promised = [found[1] for each in project["classifiers"] if (found := minor.fullmatch(each))]
     assert jobs()["test/test"]["strategy"]["matrix"]["python"] == promised
+
+
+def test_both_ends_of_the_ranges_are_tested() -> None:
+    """The wheel is tried with the newest versions that its bounds allow, and the oldest."""
+    job = jobs()["test/ranges"]
+    assert job["strategy"]["matrix"]["resolution"] == ["highest", "lowest-direct"]
 
 
 def test_image_is_tested_as_root() -> None:

@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx
@@ -13,6 +14,7 @@ OpenApi = Callable[[], Awaitable[Any]]
 Export = Callable[..., Awaitable[Any]]
 
 OPEN_CONNECTIONS = 1000
+AT_ONCE = 50
 REFUSAL = b"HTTP/1.1 429 X\r\nretry-after: 900\r\ncontent-length: 0\r\n\r\n"
 LAST = (
     b"HTTP/1.1 200 X\r\nx-ratelimit-remaining: 0\r\nx-ratelimit-reset: 900\r\n"
@@ -51,21 +53,43 @@ async def test_an_account_that_has_to_wait_asks_nothing_and_slows_no_other(
     assert await exporter.status("/-/healthy") == 200
 
 
+CROWD = """\
+import contextlib, socket, sys
+host, port, count, sent = sys.argv[1:]
+held = []
+for _ in sys.stdin:
+    for _ in range(int(count)):
+        held.append(socket.create_connection((host, int(port))))
+        with contextlib.suppress(ConnectionError):  # it may have given way already
+            held[-1].sendall(sent.encode())
+    print(len(held), flush=True)
+"""
+"""A process of its own, as both ends together are more files than one may open by default."""
+
+
 @contextlib.asynccontextmanager
-async def crowd(exporter: Any, sent: bytes) -> AsyncIterator[None]:
+async def crowd(exporter: Any, sent: str) -> AsyncIterator[None]:
     """Hold a thousand connections open, on each of which only this was sent."""
-    host, port = exporter.http.base_url.host, exporter.http.base_url.port
-    async with AsyncExitStack() as stack:
-        for _ in range(OPEN_CONNECTIONS):
-            _, writer = await asyncio.open_connection(host, port)
-            stack.callback(writer.close)
-            writer.write(sent)
+    url = exporter.http.base_url
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", CROWD, url.host, str(url.port), str(AT_ONCE), sent),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        for held in range(AT_ONCE, OPEN_CONNECTIONS + 1, AT_ONCE):
+            process.stdin.write(b"more\n")
+            assert await process.stdout.readline() == b"%d\n" % held
         yield
+    finally:
+        await process.communicate(b"")  # the end of its input ends it
 
 
-@pytest.mark.parametrize("sent", [b"", b"GET /met"], ids=["silent", "slow"])
+@pytest.mark.parametrize("sent", ["", "GET /met"], ids=["silent", "slow"])
 async def test_a_thousand_open_connections_stop_no_poll_and_no_scrape(
-    export: Export, api: Any, sent: bytes
+    export: Export, api: Any, sent: str
 ) -> None:
     """Polls go on, and who comes after the thousand still sees what they found."""
     exporter = await export({"default": api.url})

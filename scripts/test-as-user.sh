@@ -1,0 +1,55 @@
+#!/bin/sh
+# Run tests as most newcomers do: test-as-user.sh [PYTHON], Debian's /usr/bin/python3 by default.
+# That is without rights, in a copy that the user owns, with an environment of that Python, 1,024
+# open files, and SIGINT ignored as beside a script. It takes root; what it cannot do it says.
+set -eu
+
+python=${1:-/usr/bin/python3}
+user=nobody
+
+leave_out() {
+    echo "Tests as an unprivileged user are left out: $*."
+    exit 0
+}
+
+[ "$(id -u)" -eq 0 ] || leave_out "this is not root"
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' </dev/null >/dev/null 2>&1 ||
+    leave_out "$python is no Python 3.11 or newer"
+command -v setpriv >/dev/null 2>&1 || leave_out "there is no setpriv (util-linux)"
+
+cd "$(dirname "$0")/.."
+"$python" -c 'import ensurepip, venv' </dev/null >/dev/null 2>&1 ||
+    scripts/apt-install.sh python3-venv || true
+"$python" -c 'import ensurepip, venv' </dev/null >/dev/null 2>&1 ||
+    leave_out "$python has no venv (on Debian and Ubuntu: apt-get install python3-venv)"
+
+# Outside of the checkout, which may lie where the user cannot read.
+folder=$(mktemp -d /tmp/test-as-user.XXXXXX)
+trap 'rm -rf "$folder"' EXIT
+trap 'exit 1' HUP INT TERM
+mkdir "$folder/home" "$folder/tmp" "$folder/tree"
+tar -cf - --exclude=./.git --exclude=./.venv --exclude=./build --exclude=./dist \
+    --exclude='./.*_cache' --exclude=__pycache__ . | tar -xf - -C "$folder/tree"
+chown -R "$user:" "$folder"
+cd "$folder/tree"
+
+as_user() {
+    setpriv --reuid="$user" --regid="$(id -g "$user")" --clear-groups \
+        env -u MAKEFLAGS -u PYTHONPATH -u XDG_CACHE_HOME HOME="$folder/home" TMPDIR="$folder/tmp" \
+        "$@" </dev/null
+}
+
+echo "Testing as $user with $("$python" --version) ..."
+as_user "$python" -m venv .venv
+as_user make --no-print-directory .venv/.dev
+# Left out: what needs system programs at work, and what takes long and cannot differ here.
+(
+    # shellcheck disable=SC3045 # every sh of Debian has -n
+    ulimit -n 1024
+    trap '' INT
+    as_user .venv/bin/python -m pytest -q -n auto --dist worksteal \
+        --ignore=tests/end_to_end/test_demo.py --ignore=tests/end_to_end/test_soak.py \
+        --ignore=tests/web/test_page_in_browser.py \
+        tests/benchmarks tests/cli tests/config tests/end_to_end tests/ledger/test_engine.py \
+        tests/ledger/test_place.py tests/robustness tests/service tests/web tests/test_*.py
+)
