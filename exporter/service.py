@@ -53,7 +53,7 @@ class Service:
         self._clock = clock
         self._journal = journal
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="ledger")
-        self._store = Store(Database(settings.state.url))
+        self._store = Store(Database(settings.state.url, notices=journal))
         self._shared = Shared(self._store, self._worker, clock, journal, trusted())
         self._schedule = Schedule(clock)
         self._reloading = asyncio.Lock()
@@ -150,6 +150,7 @@ class Service:
             reload_success_at=self._reload_success_at,
             now=self._clock.now(),
             poll_interval=self._settings.poll.interval,
+            state_bytes=self._store.sizes,
             external_links=tuple(
                 (link.name, link.url) for link in self._settings.web.external_links
             ),

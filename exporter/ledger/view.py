@@ -110,7 +110,8 @@ class AccountView:
     ``in_flight`` is oldest first and ``failures`` latest first, each capped at 50 rows.
     ``listings`` is how many lists the API gives in each order, of which ``none`` costs more, and
     ``orders`` how each one is sorted, by the action type and status it is limited to, or "".
-    ``baselined`` is False until the first poll of the account was committed; ``readable`` is
+    ``baselined`` is False until the first poll of the account was committed, at ``baseline_at``;
+    ``readable`` is
     False as long as the state could not be read: then the figures are no figures, and counters
     at 0 would look like a restart from nothing.
     """
@@ -136,3 +137,4 @@ class AccountView:
     in_flight: tuple[InFlightRow, ...]
     failures: tuple[EndedRow, ...]
     readable: bool = True
+    baseline_at: float | None = None
