@@ -1,13 +1,16 @@
 """The program: takes signals from its first moment on, and runs the command line.
 
 To load what the commands need takes most of a second. As the first process of a container it gets
-no signal that it has no handler for, so SIGTERM would be lost then; and SIGHUP, which asks it to
-read its configuration again, would end it anywhere else.
+no signal that it has no handler for, so SIGTERM would be lost then; anywhere else SIGINT would
+print a trace, and SIGHUP, which asks it to read its configuration again, would end it.
 """
 
+import os
 import signal
 import sys
 from typing import NoReturn
+
+from exporter.stopping import SIGNALS
 
 SERVING = {"run", "demo", "simulate"}
 """Commands that go on until they are stopped; the others have not done what they were asked for."""
@@ -15,7 +18,8 @@ SERVING = {"run", "demo", "simulate"}
 
 def main() -> None:
     """Run the command line."""
-    signal.signal(signal.SIGTERM, _end)
+    for each in SIGNALS:
+        signal.signal(each, _end)
     if sys.argv[1:2] == ["run"]:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
     from exporter.cli import main as command_line  # noqa: PLC0415 # this is what takes long
@@ -24,8 +28,9 @@ def main() -> None:
 
 
 def _end(number: int, _: object) -> NoReturn:
-    # Only until the command has a handler of its own: nothing is begun that has to be ended.
-    sys.exit(0 if SERVING.intersection(sys.argv[1:2]) else 128 + number)
+    # Only until the command has a handler of its own: nothing is begun that has to be ended. An
+    # exception would come out of whatever is being imported, as a trace, or be swallowed there.
+    os._exit(0 if SERVING.intersection(sys.argv[1:2]) else 128 + number)
 
 
 if __name__ == "__main__":

@@ -118,11 +118,13 @@ class Service:
 
     async def reload(self) -> tuple[str, ...]:
         """Read the settings again; returns their mistakes, and goes on as before if any."""
-        if self._stopping:
+        if self._ends():
             return ("the exporter is stopping",)
         async with self._reloading:
             try:
                 settings = await asyncio.to_thread(self._load)
+                if self._ends():  # the files may have hung, and what is read now is of no use
+                    return ("the exporter is stopping",)
                 problems = _unchangeable(self._settings, settings)
                 if self._security is not None:
                     problems += self._security.check()
@@ -163,6 +165,9 @@ class Service:
     def ready(self) -> bool:
         """Tell whether there is a whole picture of every account."""
         return all(each.ledger.view.baselined for each in self._accounts.values())
+
+    def _ends(self) -> bool:
+        return self._stopping
 
     async def _swap(self, settings: Settings) -> None:
         """Go over to new settings; accounts that these do not touch are not disturbed.

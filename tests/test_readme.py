@@ -126,6 +126,7 @@ def logged() -> list[tuple[str, str, set[str]]]:
         "in_progress": 1,
         "order": "newest",
         "problems": ["p"],
+        "seconds": 8.0,
         "size": 1,
         "status": "all",
     }

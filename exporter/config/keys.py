@@ -3,12 +3,10 @@
 It must not keep a key: the file is read again each time, so that a key can be replaced.
 """
 
-import os
-import stat
-
 from exporter.config.fields import key_fault
 from exporter.config.settings import Account
 from exporter.errors import ConfigError
+from exporter.reading import read_file
 
 _LONGEST = 4096
 
@@ -34,17 +32,7 @@ def read_key_file(path: str) -> str:
 
     Raises ValueError with a sentence that quotes neither the key nor the path.
     """
-    try:
-        # What is no file, a pipe above all, could keep the whole program waiting.
-        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(number, "rb") as file:
-            if not stat.S_ISREG(os.fstat(number).st_mode):
-                raise ValueError("is no regular file; put the API key into one")
-            content = file.read(_LONGEST + 1)
-    except OSError as exc:
-        raise ValueError(f"cannot be read ({exc.strerror}); mend the path or its rights") from None
-    if len(content) > _LONGEST:
-        raise ValueError(f"the file is longer than {_LONGEST} bytes; put the API key alone there")
+    content = read_file(path, _LONGEST)
     # Latin-1 takes any byte; what is no key's is named by the check.
     key = content.decode("latin-1").removesuffix("\n").removesuffix("\r")
     fault = key_fault(key)

@@ -108,6 +108,10 @@ class Journal:
         """Tell that the exporter stopped in order."""
         self._log.info("stopped")
 
+    def stop_forced(self, seconds: float) -> None:
+        """Tell that the exporter did not stop in order in time: something hangs."""
+        self._log.error("stop_forced", seconds=seconds)
+
     def reloaded(self) -> None:
         """Tell that the configuration was read again and holds."""
         self._log.info("configuration_reloaded")

@@ -8,6 +8,7 @@ import ssl
 import httpx
 
 from exporter.errors import ConfigError
+from exporter.reading import within
 from exporter.version import __version__
 
 
@@ -17,10 +18,13 @@ def trusted() -> ssl.SSLContext:
     Raises ConfigError where they cannot be read.
     """
     try:
-        return httpx.create_ssl_context()
+        return within("the certificates to trust", httpx.create_ssl_context, patience=5.0)
     except OSError as exc:
         why = f"the certificates to trust cannot be read ({exc.strerror or exc})"
-        raise ConfigError([f"{why}; mend SSL_CERT_FILE or SSL_CERT_DIR"]) from exc
+        raise ConfigError([f"{why}; check SSL_CERT_FILE and SSL_CERT_DIR"]) from exc
+    except ValueError as exc:
+        why = f"the certificates to trust: {exc}"
+        raise ConfigError([f"{why} (SSL_CERT_FILE, SSL_CERT_DIR)"]) from None
 
 
 def open_http(
