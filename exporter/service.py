@@ -192,10 +192,13 @@ class Service:
             raise
         self._settings, self._accounts = settings, accounts
         for name, new in begun.items():
+            new.window.reopen()
             self._poll_from_now(name, new)
         for name in accounts.keys() - begun.keys():
-            # Who asks for a reload also wants to know whether a refused key works by now.
-            if accounts[name].poller.try_again():
+            # Who asks for a reload also wants to know whether a refused key works by now, and
+            # whether a limit that was said to be spent for long really is.
+            reopened = accounts[name].window.reopen()
+            if accounts[name].poller.try_again() or reopened:
                 self._schedule.hasten(name)
         for old in ended.values():
             await old.close()

@@ -187,10 +187,11 @@ class Client:
         self.lead = read_lead(response.headers, self._clock.now())
         limit = read_rate_limit(response.headers, self._clock.now() + self.lead)
         self._observer.rate_limit_seen(limit.limit, limit.remaining)
-        refused = status == httpx.codes.TOO_MANY_REQUESTS
-        spent = limit.wait if refused else limit.reset if limit.remaining == 0 else None
-        if spent is not None:
-            self._window.close_for(spent)
+        if status == httpx.codes.TOO_MANY_REQUESTS:
+            if limit.wait is not None:
+                self._window.close_for(limit.wait)
+        elif limit.remaining == 0 and limit.reset is not None:
+            self._window.spend_for(limit.reset)
         if status == httpx.codes.OK:
             return body
         raise refusal(status, describe(status, body, key), limit)
