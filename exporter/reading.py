@@ -48,7 +48,10 @@ def within(name: str, call: Callable[[], T], patience: float = PATIENCE) -> T:
     if any(each.what == name for each in hanging):
         raise ValueError(_NO_ANSWER)
     running = _Call(name, call)
-    running.start()
+    try:
+        running.start()
+    except RuntimeError as exc:
+        raise ValueError("cannot be read (no thread can be started); raise its limit") from exc
     running.join(min(IMPATIENCE, patience) if hanging else patience)
     if running.is_alive():
         running.late = True

@@ -16,7 +16,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from exporter.errors import StateError
 from exporter.ledger.evidence import MOST
-from exporter.ledger.log import LARGE, Log
+from exporter.ledger.log import KEPT, Log
 from exporter.ledger.place import Notices, Place, Sizes
 from exporter.ledger.schema import is_new, migrate
 
@@ -174,7 +174,7 @@ class Database:
             # FULL: what was committed survives a power loss, not only a crash of the process.
             connection.execute("PRAGMA synchronous=FULL")
             # What the log has grown to is given back as soon as it is begun anew.
-            connection.execute(f"PRAGMA journal_size_limit={LARGE}")
+            connection.execute(f"PRAGMA journal_size_limit={KEPT}")
         except sqlite3.Error:
             connection.close()  # the pool does not know it yet
             raise

@@ -10,8 +10,11 @@ from sqlalchemy import Engine
 
 from exporter.ledger.place import Notices
 
+KEPT = 4 * 1024 * 1024
+"""Bytes that the log keeps when it is begun anew: it grows so far by itself where nobody reads."""
+
 LARGE = 16 * 1024 * 1024
-"""Bytes that the log may keep; SQLite itself begins it anew at 4 MiB where nobody reads."""
+"""Bytes from which on it is emptied as soon as that can be."""
 
 HELD = 64 * 1024 * 1024
 """Bytes from which on a reader that holds the log is told of."""

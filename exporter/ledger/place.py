@@ -181,7 +181,7 @@ class Place:
             if self._named.is_symlink():
                 raise StateError(
                     f"state database {self._named} is a symbolic link to a file that does not "
-                    "exist: check that its disk is mounted, or remove the link"
+                    "exist: check that its disk is mounted, or set state.url to that file"
                 ) from None
             return
         for is_kind, kind in _KINDS:
@@ -192,7 +192,7 @@ class Place:
         if found.st_nlink > 1:
             raise StateError(
                 f"state database {self._named} has a second name (a hard link), and SQLite keeps "
-                f"its log beside each: remove one; find / -xdev -inum {found.st_ino} lists them"
+                f"its log beside each: remove one; find / -samefile {self._named} lists them"
             )
 
     def _lock_or_refuse(self, descriptor: int) -> None:

@@ -58,6 +58,24 @@ def test_it_stops_in_the_middle_of_a_poll(
     assert not [line for line in exporter.err if not line.startswith("{")]
 
 
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_one_poll_alone_stops_in_its_middle(
+    silent_api: socket.socket, command: Callable[..., Any], tmp_path: Path, how: signal.Signals
+) -> None:
+    """It has not done what it was asked for, says so by its exit code, and prints no trace."""
+    file = tmp_path / "config.yaml"
+    port = silent_api.getsockname()[1]
+    account = f"{{api_key: KEY, base_url: 'http://127.0.0.1:{port}/v2'}}"
+    file.write_text(f"accounts: [{account}]\npoll: {{request_timeout: 5m}}\n", encoding="utf-8")
+    silent_api.settimeout(STARTED)
+    polling = command("once", "--config.file", str(file))
+    connection, _ = silent_api.accept()
+    with connection:
+        assert polling.end(how, WITHIN) == 128 + how
+    assert not polling.out
+    assert not polling.err
+
+
 @pytest.fixture
 def held(command: Callable[..., Any], tmp_path: Path) -> Iterator[Callable[..., Any]]:
     """Give a starter of our program that holds it while it imports what it needs."""

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from exporter.ledger.engine import Database
-from exporter.ledger.log import HELD, LARGE, PAUSE
+from exporter.ledger.log import HELD, KEPT, LARGE, PAUSE
 from exporter.ledger.store import Store
 
 Opener = Callable[..., Any]
@@ -103,6 +103,18 @@ def test_it_is_not_tried_at_each_transaction(
     state.time.now += 1
     assert state.look() == 0
     assert heard.losses == []
+
+
+def test_a_log_that_is_begun_anew_gives_back_what_it_took(
+    state: State, reader: sqlite3.Connection
+) -> None:
+    """Where no attempt is due, the next commits do it."""
+    state.write(LARGE + 1)
+    assert state.look() > LARGE
+    reader.execute("COMMIT")
+    for _ in range(3):
+        state.write(1)
+    assert state.look() <= KEPT
 
 
 def test_the_sizes_are_those_of_the_files(state: State) -> None:
