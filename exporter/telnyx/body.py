@@ -37,7 +37,11 @@ async def read_body(response: httpx.Response) -> bytes:
     unpack = _Gzip() if gzip else None
     body = bytearray()
     size = 0
-    async for packed in response.aiter_raw():
+    # Past the library's own reading, which unpacks a piece of any size at a time.
+    stream = response.stream
+    if not isinstance(stream, httpx.AsyncByteStream):  # the library's types allow another
+        raise TypeError("not the answer of an asynchronous client")
+    async for packed in stream:
         size += len(packed)
         for piece in (packed,) if unpack is None else unpack.pieces(packed):
             body += piece
