@@ -1,15 +1,17 @@
 """The program: takes signals from its first moment on, and runs the command line.
 
 To load what the commands need takes most of a second. As the first process of a container it gets
-no signal that it has no handler for, so SIGTERM would be lost then; and SIGHUP, which asks it to
-read its configuration again, would end it anywhere else.
+no signal that it has no handler for, so SIGTERM would be lost then; anywhere else SIGINT would
+print a trace, and SIGHUP, which asks it to read its configuration again, would end it.
 """
 
+import os
 import signal
 import sys
 from typing import NoReturn
 
 from exporter.output import prepared
+from exporter.stopping import SIGNALS
 
 SERVING = {"run", "demo", "simulate"}
 """Commands that go on until they are stopped; the others have not done what they were asked for."""
@@ -17,10 +19,7 @@ SERVING = {"run", "demo", "simulate"}
 
 def main() -> None:
     """Run the command line."""
-    for each in (
-        signal.SIGTERM,
-        signal.SIGINT,
-    ):  # a shell starts what runs beside it without SIGINT
+    for each in SIGNALS:  # SIGINT too: a shell starts what runs beside it without
         signal.signal(each, _end)
     if sys.argv[1:2] == ["run"]:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -31,8 +30,9 @@ def main() -> None:
 
 
 def _end(number: int, _: object) -> NoReturn:
-    # Only until the command has a handler of its own: nothing is begun that has to be ended.
-    sys.exit(0 if SERVING.intersection(sys.argv[1:2]) else 128 + number)
+    # Only until the command has a handler of its own: nothing is begun that has to be ended. An
+    # exception would come out of whatever is being imported, as a trace, or be swallowed there.
+    os._exit(0 if SERVING.intersection(sys.argv[1:2]) else 128 + number)
 
 
 if __name__ == "__main__":

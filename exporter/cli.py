@@ -7,8 +7,8 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -20,11 +20,13 @@ from exporter.config import LogFormat, LogLevel, Settings, from_environment, loa
 from exporter.demo import demo, welcome
 from exporter.errors import ConfigError, ExporterError
 from exporter.publish.exposition import Format, render
-from exporter.publish.journal import one_line, open_journal
+from exporter.publish.health import Snapshot
+from exporter.publish.journal import Journal, one_line, open_journal
 from exporter.service import Service, find_network
 from exporter.simulator.knobs import Knob
 from exporter.simulator.server import serve
 from exporter.simulator.settings import SimulatorSettings, all_knobs
+from exporter.stopping import stopping
 from exporter.table import drawn
 from exporter.version import __version__
 from exporter.web.toolkit import load as load_web_config
@@ -91,15 +93,15 @@ def run(config_file: Path | None, **flags: Any) -> None:
     def read() -> Settings:
         return _read(config_file).with_overrides(**flags)
 
-    service = _build(read(), read)
+    service, journal = _build(read(), read)
 
     async def serve_until_stopped() -> None:
-        stop = _on_signals(service.reload)
-        try:
-            await service.start()
-            await stop.wait()
-        finally:
-            await service.stop()
+        with _on_signals(journal, service.reload) as stop:
+            try:
+                await service.start()
+                await stop.wait()
+            finally:
+                await service.stop()
 
     interpreter.run(serve_until_stopped())
 
@@ -118,21 +120,36 @@ def run(config_file: Path | None, **flags: Any) -> None:
 def once(config_file: Path | None, output: str, **flags: Any) -> None:
     """Poll every account once and print the result; exit 1 if an account failed."""
     settings = _read(config_file).with_overrides(**flags)
-    service = _build(settings, lambda: settings)
+    service, journal = _build(settings, lambda: settings)
 
-    async def poll() -> bool:
-        try:
-            snapshot = await service.poll_once()
-            if output == "table":
-                _say(drawn(snapshot, sys.stdout))
-            else:
-                # As bytes: the exposition is UTF-8, whatever the terminal speaks.
-                click.echo(render(service.registry.collect(), Format.TEXT), nl=False)
-        finally:
-            await service.stop()
-        return all(health.up for _, health in snapshot.accounts)
+    async def poll() -> int:
+        loop, polling = asyncio.get_running_loop(), asyncio.ensure_future(service.poll_once())
+        stopped = 0
 
-    sys.exit(not asyncio.run(poll()))
+        def stop(number: int) -> None:
+            nonlocal stopped
+            stopped = 128 + number
+            loop.call_soon_threadsafe(polling.cancel)
+
+        with stopping(stop, journal.stop_forced):
+            try:
+                snapshot = await polling
+                _show(snapshot, output, service)
+            except asyncio.CancelledError:
+                return stopped
+            finally:
+                await service.stop()
+        return 0 if all(health.up for _, health in snapshot.accounts) else 1
+
+    sys.exit(asyncio.run(poll()))
+
+
+def _show(snapshot: Snapshot, output: str, service: Service) -> None:
+    if output == "table":
+        _say(drawn(snapshot, sys.stdout))
+    else:
+        # As bytes: the exposition is UTF-8, whatever the terminal speaks.
+        click.echo(render(service.registry.collect(), Format.TEXT), nl=False)
 
 
 @main.command("check-config", short_help="Report every mistake in a configuration file.")
@@ -181,10 +198,10 @@ def run_demo(listen_address: str, log_level: str | None, log_format: str | None)
     )
 
     async def show() -> None:
-        stop = _on_signals(None)
-        async with demo(listen_address, clock=SystemClock(), journal=journal) as running:
-            _say(welcome(running) + "\n")
-            await stop.wait()
+        with _on_signals(journal, None) as stop:
+            async with demo(listen_address, clock=SystemClock(), journal=journal) as running:
+                _say(welcome(running) + "\n")
+                await stop.wait()
 
     asyncio.run(show())
 
@@ -224,7 +241,7 @@ def _read(config_file: Path | None) -> Settings:
     return from_environment(os.environ) if config_file is None else load(config_file, os.environ)
 
 
-def _build(settings: Settings, read: Callable[[], Settings]) -> Service:
+def _build(settings: Settings, read: Callable[[], Settings]) -> tuple[Service, Journal]:
     """Build the service and the journal, each of which needs the other."""
     built: list[Service] = []
     journal = open_journal(
@@ -234,15 +251,16 @@ def _build(settings: Settings, read: Callable[[], Settings]) -> Service:
         secrets=lambda: built[0].secrets() if built else (),
     )
     built.append(Service(settings, load=read, clock=SystemClock(), journal=journal))
-    return built[0]
+    return built[0], journal
 
 
-def _on_signals(reload: Callable[[], Awaitable[object]] | None) -> asyncio.Event:
-    """Return an event that SIGTERM and SIGINT set; let SIGHUP reload, or else set it too."""
+@contextmanager
+def _on_signals(
+    journal: Journal, reload: Callable[[], Awaitable[object]] | None
+) -> Iterator[asyncio.Event]:
+    """Give an event that SIGTERM and SIGINT set; let SIGHUP reload, or else set it too."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(each, stop.set)
     reloads: set[asyncio.Future[object]] = set()
 
     def start_reload() -> None:
@@ -254,7 +272,12 @@ def _on_signals(reload: Callable[[], Awaitable[object]] | None) -> asyncio.Event
         task.add_done_callback(reloads.discard)
 
     loop.add_signal_handler(signal.SIGHUP, start_reload)
-    return stop
+
+    def ask(_: int) -> None:
+        loop.call_soon_threadsafe(stop.set)
+
+    with stopping(ask, journal.stop_forced):
+        yield stop
 
 
 def _say(text: str) -> None:

@@ -53,7 +53,7 @@ class Service:
         self._clock = clock
         self._journal = journal
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="ledger")
-        self._store = Store(Database(settings.state.url))
+        self._store = Store(Database(settings.state.url, notices=journal))
         self._shared = Shared(self._store, self._worker, clock, journal, find_network(settings))
         self._schedule = Schedule(clock)
         self._reloading = asyncio.Lock()
@@ -118,11 +118,13 @@ class Service:
 
     async def reload(self) -> tuple[str, ...]:
         """Read the settings again; returns their mistakes, and goes on as before if any."""
-        if self._stopping:
+        if self._ends():
             return ("the exporter is stopping",)
         async with self._reloading:
             try:
                 settings = await asyncio.to_thread(self._load)
+                if self._ends():  # the files may have hung, and what is read now is of no use
+                    return ("the exporter is stopping",)
                 problems = _unchangeable(self._settings, settings)
                 if self._security is not None:
                     problems += self._security.check()
@@ -150,6 +152,7 @@ class Service:
             reload_success_at=self._reload_success_at,
             now=self._clock.now(),
             poll_interval=self._settings.poll.interval,
+            state_bytes=self._store.sizes,
             external_links=tuple(
                 (link.name, link.url) for link in self._settings.web.external_links
             ),
@@ -162,6 +165,9 @@ class Service:
     def ready(self) -> bool:
         """Tell whether there is a whole picture of every account."""
         return all(each.ledger.view.baselined for each in self._accounts.values())
+
+    def _ends(self) -> bool:
+        return self._stopping
 
     async def _swap(self, settings: Settings) -> None:
         """Go over to new settings; accounts that these do not touch are not disturbed.
@@ -186,10 +192,13 @@ class Service:
             raise
         self._settings, self._accounts = settings, accounts
         for name, new in begun.items():
+            new.window.reopen()
             self._poll_from_now(name, new)
         for name in accounts.keys() - begun.keys():
-            # Who asks for a reload also wants to know whether a refused key works by now.
-            if accounts[name].poller.try_again():
+            # Who asks for a reload also wants to know whether a refused key works by now, and
+            # whether a limit that was said to be spent for long really is.
+            reopened = accounts[name].window.reopen()
+            if accounts[name].poller.try_again() or reopened:
                 self._schedule.hasten(name)
         for old in ended.values():
             await old.close()

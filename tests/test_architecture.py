@@ -13,14 +13,14 @@ MAX_LINES = 320
 
 LAYERS = (
     {"cli", "__main__", "probe"},
-    {"demo", "interpreter", "output"},
+    {"demo", "interpreter", "output", "stopping"},
     {"service", "runtime", "table"},
     {"web"},
     {"publish"},
     {"polling"},
     {"ledger"},
     {"telnyx"},
-    {"config", "address", "clock", "errors", "version", "__init__"},
+    {"config", "address", "clock", "errors", "reading", "version", "__init__"},
 )
 """The rooms, from the top: each imports from itself and from what lies below."""
 

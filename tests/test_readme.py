@@ -120,10 +120,14 @@ def logged() -> list[tuple[str, str, set[str]]]:
         "address": "http://127.0.0.1",
         "cause": Cause.AUTH,
         "count": 1,
+        "commits": 1,
         "error": "e",
+        "file": "state.db",
         "in_progress": 1,
         "order": "newest",
         "problems": ["p"],
+        "seconds": 8.0,
+        "size": 1,
         "status": "all",
     }
     for kind in EventKind:

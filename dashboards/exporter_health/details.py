@@ -156,6 +156,17 @@ def ledger() -> list[Line]:
         Query(highest(of_account("telnyx_exporter_actions_tracked"), *EACH), NAMED),
         decimals=0,
     )
+    counting = lines(
+        Head("Counting for", "Time since counters began at 0; a fall is a lost state.", "s"),
+        Query(highest(age(of_account("telnyx_exporter_baseline_timestamp_seconds")), *EACH), NAMED),
+    )
+    size = lines(
+        Head("State on disk", "The database, and its write-ahead log.", "bytes"),
+        Query(
+            highest(of_exporter("telnyx_exporter_state_bytes"), "instance", "part"),
+            "{{instance}}: {{part}}",
+        ),
+    )
     malformed = lines(
         Head("Items that could not be read", "Items of answers skipped, a minute.", "cpm"),
         Query(
@@ -166,6 +177,7 @@ def ledger() -> list[Line]:
     return [
         Line(8, [(8, drift), (8, audits), (8, sweeps)]),
         Line(8, [(8, orders), (8, tracked), (8, malformed)]),
+        Line(8, [(12, counting), (12, size)]),
     ]
 
 

@@ -4,12 +4,11 @@ It must not keep a key: the file is read again each time, so that a key can be r
 """
 
 import codecs
-import os
-import stat
 
 from exporter.config.key_form import LONGEST, key_fault
 from exporter.config.settings import Account
 from exporter.errors import ConfigError
+from exporter.reading import read_file
 
 
 def read_api_key(account: Account) -> str:
@@ -35,17 +34,7 @@ def read_key_file(path: str) -> str:
 
     Raises ValueError with a sentence that quotes neither the key nor the path.
     """
-    try:
-        # What is no file, a pipe above all, could keep the whole program waiting.
-        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(number, "rb") as file:
-            if not stat.S_ISREG(os.fstat(number).st_mode):
-                raise ValueError("is no regular file; put the API key into one")
-            content = file.read(LONGEST + 1)
-    except OSError as exc:
-        raise ValueError(f"cannot be read ({exc.strerror}); mend the path or its rights") from None
-    if len(content) > LONGEST:
-        raise ValueError(f"the file is longer than {LONGEST} bytes; put the API key alone there")
+    content = read_file(path, LONGEST)
     wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     # What no text is becomes a character that no key has, which the check names.
     text = content.decode("utf-16" if wide else "utf-8-sig", "replace")

@@ -16,6 +16,7 @@ from exporter.config.key_form import key_fault
 from exporter.config.problems import Problem, explain, render
 from exporter.config.settings import Settings
 from exporter.errors import ConfigError
+from exporter.reading import read_file
 
 _VARIABLE = "TELNYX_API_KEY"
 
@@ -59,10 +60,9 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
 
 def _read(path: Path) -> str:
     try:
-        content = path.read_bytes()
-    except OSError as exc:
-        text = f"cannot be read ({exc.strerror}); mend the path or its rights"
-        raise ConfigError([f"{path}: {text}"]) from None
+        content = read_file(path)
+    except ValueError as exc:
+        raise ConfigError([f"{path}: {exc}"]) from None
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as exc:

@@ -4,22 +4,27 @@ It must not know tables. Every error of the database becomes a StateError at thi
 """
 
 import errno
+import os
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, StaticPool, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, StaticPool, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from exporter.errors import StateError
-from exporter.ledger.place import Place
-from exporter.ledger.schema import migrate
+from exporter.ledger.evidence import MOST
+from exporter.ledger.log import KEPT, Log
+from exporter.ledger.place import Notices, Place, Sizes
+from exporter.ledger.schema import is_new, migrate
 
 BUSY_TIMEOUT_MS = 5000
 """How long SQLite waits for another reader or writer (a backup, say), in milliseconds."""
 
 _ROOM = "make room on its disk"
+_INODES = "its file system has no inodes left: remove files there"
 _RIGHTS = "let this user write to the file and to its directory"
 _DISK = "look after its disk"
 _MENDS = {
@@ -43,6 +48,8 @@ _SYSTEM_MENDS = {
     errno.ENOSPC: _ROOM,
     errno.EDQUOT: _ROOM,
     errno.EIO: _DISK,
+    errno.ELOOP: "check the symbolic links of its path",
+    errno.ENAMETOOLONG: "shorten its path",
 }
 """What helps, by the operating system's error number."""
 
@@ -54,8 +61,18 @@ class Database:
     For one thread at a time.
     """
 
-    def __init__(self, url: str, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> None:
-        """Keep the SQLAlchemy ``url``; nothing is opened yet. Raises StateError if unreadable."""
+    def __init__(
+        self,
+        url: str,
+        *,
+        busy_timeout_ms: int = BUSY_TIMEOUT_MS,
+        notices: Notices | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Keep the SQLAlchemy ``url``; nothing is opened yet. Raises StateError if unreadable.
+
+        ``notices`` is told, on the thread that works, of losses and of what gets out of hand.
+        """
         try:
             parsed = make_url(url)
         except ArgumentError as exc:
@@ -64,14 +81,22 @@ class Database:
         self._url = url
         self._busy_timeout_ms = busy_timeout_ms
         self._file = Path(name) if name and name != ":memory:" else None
-        self._place = Place(self._file) if self._file is not None else None
+        self._place = Place(self._file, notices) if self._file is not None else None
+        self._log = Log(str(self._file), busy_timeout_ms, notices, monotonic)
         self._engine: Engine | None = None
         self._session = 0
+        self._commits = 0
+        self._sizes: Sizes | None = None
 
     @property
     def session(self) -> int:
         """The number of times it was closed: what was read in an earlier session may be stale."""
         return self._session
+
+    @property
+    def sizes(self) -> Sizes | None:
+        """How large the files were at the last transaction; None in memory, or before any."""
+        return self._sizes
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -81,10 +106,18 @@ class Database:
         """
         try:
             with self._opened().begin() as connection:
+                before = _changes(connection)
                 yield connection
+                written = _changes(connection) != before
+                if written:
+                    self._commits = (self._commits + 1) % MOST
+                    connection.exec_driver_sql(f"PRAGMA user_version = {self._commits}")
+            if written and self._place is not None:
+                self._place.note(self._commits)
         except (SQLAlchemyError, sqlite3.Error, OSError) as exc:
             self.close()
-            raise StateError(f"state database {self._name()}: {_wording(exc)}") from exc
+            wording = _wording(exc, self._file)
+            raise StateError(f"state database {self._name()}: {wording}") from exc
         except StateError:
             self.close()
             raise
@@ -101,21 +134,36 @@ class Database:
 
     def _opened(self) -> Engine:
         if self._engine is None:
+            url: str | URL = self._url
             if self._place is not None:
-                self._place.take()
+                url = URL.create("sqlite", database=str(self._place.take()))
             engine = create_engine(
-                self._url, poolclass=StaticPool, connect_args={"check_same_thread": False}
+                url, poolclass=StaticPool, connect_args={"check_same_thread": False}
             )
             event.listen(engine, "connect", self._set_up)
             event.listen(engine, "begin", _begin)
             self._engine = engine
             with engine.begin() as connection:
-                migrate(connection)
+                self._commits = self._migrated(connection)
             if self._place is not None:
-                self._place.remember()
+                self._place.remember(self._commits)
+                self._sizes = self._place.sizes()
         elif self._place is not None:
-            self._place.check()
+            self._sizes = self._place.check()
+            self._log.keep_small(self._engine, self._sizes.log)
         return self._engine
+
+    def _migrated(self, connection: Connection) -> int:
+        """Bring the tables up to date; returns how many commits the database has then."""
+        counted: int = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+        new = is_new(connection)
+        if self._place is not None:
+            self._place.refuse_loss(None if new else counted)
+        migrate(connection)
+        if new:  # one commit is what tells it from a file that was emptied
+            counted = 1
+            connection.exec_driver_sql("PRAGMA user_version = 1")
+        return counted
 
     def _set_up(self, connection: sqlite3.Connection, _record: object) -> None:
         try:
@@ -125,6 +173,8 @@ class Database:
             connection.execute("PRAGMA journal_mode=WAL")
             # FULL: what was committed survives a power loss, not only a crash of the process.
             connection.execute("PRAGMA synchronous=FULL")
+            # What the log has grown to is given back as soon as it is begun anew.
+            connection.execute(f"PRAGMA journal_size_limit={KEPT}")
         except sqlite3.Error:
             connection.close()  # the pool does not know it yet
             raise
@@ -137,7 +187,13 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def _wording(exc: BaseException) -> str:
+def _changes(connection: Connection) -> int:
+    """Return how many rows were changed on this connection so far."""
+    driver = connection.connection.driver_connection
+    return driver.total_changes if isinstance(driver, sqlite3.Connection) else 0
+
+
+def _wording(exc: BaseException, file: Path | None) -> str:
     """Return what went wrong and what helps, without the statement and its parameters."""
     original = getattr(exc, "orig", None) or exc
     mend = None
@@ -148,5 +204,19 @@ def _wording(exc: BaseException) -> str:
         # The low byte is the primary code, the others say more closely what it is.
         mend = _MENDS.get((getattr(original, "sqlite_errorcode", None) or 0) & 0xFF)
         text = str(original).partition("\n")[0]
+    if file is not None and mend in {_ROOM, _RIGHTS, _DISK}:
+        # SQLite does not say why it cannot open a file, and the system calls both ENOSPC.
+        mend = _used_up(file) or mend
     text = text or type(original).__name__
     return f"{text}: {mend}" if mend else text
+
+
+def _used_up(file: Path) -> str | None:
+    """Return what helps where the file system is full, None where it is not."""
+    try:
+        found = os.statvfs(file.parent)
+    except OSError:
+        return None
+    if found.f_files and not found.f_favail:
+        return _INODES
+    return None if found.f_bavail else _ROOM

@@ -90,6 +90,7 @@ def draw(book: Book, frame: Frame, now: float) -> AccountView:
     return AccountView(
         name=book.name,
         baselined=book.baseline_at is not None,
+        baseline_at=book.baseline_at,
         actions=_gauges(book, frame, types, counts),
         oldest_in_progress=oldest if in_progress else {},
         stuck=stuck if in_progress else {},

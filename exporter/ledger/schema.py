@@ -142,6 +142,11 @@ def migrate(connection: Connection, steps: Sequence[Step] = MIGRATIONS) -> None:
         connection.execute(update(schema_version).values(version=newest))
 
 
+def is_new(connection: Connection) -> bool:
+    """Tell whether the database has no tables yet."""
+    return not inspect(connection).get_table_names()
+
+
 def _version(connection: Connection) -> int | None:
     """Return the version of the database, None where it is new."""
     tables = inspect(connection).get_table_names()

@@ -4,7 +4,7 @@ It must not decide what anything means. Not for the event loop: calls block on t
 Every method raises StateError.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from math import inf, nextafter
@@ -55,6 +55,12 @@ class Store:
     def session(self) -> int:
         """The database's session: what was read in an earlier one may be stale."""
         return self._database.session
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """Bytes on disk by part, `database` and `log`; empty in memory, or before it is opened."""
+        sizes = self._database.sizes
+        return {} if sizes is None else sizes._asdict()
 
     def close(self) -> None:
         """Close the database; the next call opens it again."""

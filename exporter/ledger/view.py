@@ -111,7 +111,8 @@ class AccountView:
     ``listings`` is how many lists the API gives in each order, of which ``none`` costs more, and
     ``orders`` how each one is sorted, by the action type and status it is limited to, or "".
     Where the API tells no totals, ``actions`` and ``drift`` leave out the statuses of ended ones.
-    ``baselined`` is False until the first poll of the account was committed; ``readable`` is
+    ``baselined`` is False until the first poll of the account was committed, at ``baseline_at``;
+    ``readable`` is
     False as long as the state could not be read: then the figures are no figures, and counters
     at 0 would look like a restart from nothing.
     """
@@ -137,6 +138,7 @@ class AccountView:
     in_flight: tuple[InFlightRow, ...]
     failures: tuple[EndedRow, ...]
     readable: bool = True
+    baseline_at: float | None = None
 
     @property
     def untold(self) -> bool:

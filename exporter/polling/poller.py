@@ -177,7 +177,7 @@ class Poller:
         try:
             async with asyncio.timeout(self.deadline) as limit:
                 await self._ledger.open(self._clock.now())
-                new = not self._ledger.view.baselined
+                new = self._ledger.book.baseline_at is None
                 begun = (limit.when() or 0.0) - self.deadline
                 self.deadline = self._pace.deadline_with(
                     None if new else len(self._ledger.book.open)

@@ -97,6 +97,14 @@ FROM_VIEW: tuple[Declared[AccountView], ...] = (
         lambda view: one(view.last_audit),
     ),
     Declared(
+        "telnyx_exporter_baseline_timestamp_seconds",
+        Kind.GAUGE,
+        ("account",),
+        "When the counters of the account began at 0, as Unix time; "
+        "no series before its first poll is committed.",
+        lambda view: if_known(view.baseline_at),
+    ),
+    Declared(
         "telnyx_exporter_ledger_drift",
         Kind.GAUGE,
         ("account", "status"),
@@ -228,6 +236,14 @@ FROM_PROCESS: tuple[Declared[Process], ...] = (
         (),
         "When the configuration was last read well, as Unix time.",
         lambda process: one(process.snapshot.reload_success_at),
+    ),
+    Declared(
+        "telnyx_exporter_state_bytes",
+        Kind.GAUGE,
+        ("part",),
+        "Size of the state on disk, by part: the database, and its write-ahead log; "
+        "no series where it is not on disk.",
+        lambda process: process.snapshot.state_bytes.items(),
     ),
     Declared(
         "telnyx_exporter_build_info",

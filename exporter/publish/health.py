@@ -61,6 +61,7 @@ class Snapshot:
 
     ``accounts`` pairs what is committed of each account with how its polls go, in the order
     of the configuration. ``external_links`` are names and addresses, for the page.
+    ``state_bytes`` are the sizes of the state on disk by part; empty where it is not on disk.
     """
 
     accounts: tuple[tuple[AccountView, AccountHealth], ...]
@@ -69,6 +70,7 @@ class Snapshot:
     now: float
     poll_interval: float
     external_links: tuple[tuple[str, str], ...] = ()
+    state_bytes: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

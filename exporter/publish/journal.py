@@ -88,6 +88,22 @@ class Journal:
         """Tell that an account was polled for the first time."""
         self._log.info("baseline_taken", account=account, in_progress=in_progress)
 
+    def state_began_anew(self, file: str) -> None:
+        """Tell that the state database is gone: every account begins at 0."""
+        self._log.warning("state_began_anew", file=file)
+
+    def state_went_back(self, file: str, commits: int) -> None:
+        """Tell that an older copy of the state database is in its place."""
+        self._log.warning("state_went_back", file=file, commits=commits)
+
+    def state_exposed(self, file: str) -> None:
+        """Tell that other users may read the state database."""
+        self._log.warning("state_exposed", file=file, advice=f"chmod o= {file}*")
+
+    def state_log_large(self, file: str, size: int) -> None:
+        """Tell that a program which reads the state database keeps its log from being emptied."""
+        self._log.warning("state_log_large", file=file, bytes=size)
+
     def started(self, address: str, accounts: Iterable[str]) -> None:
         """Tell that the exporter serves."""
         self._log.info("started", address=address, accounts=",".join(accounts))
@@ -95,6 +111,10 @@ class Journal:
     def stopped(self) -> None:
         """Tell that the exporter stopped in order."""
         self._log.info("stopped")
+
+    def stop_forced(self, seconds: float) -> None:
+        """Tell that the exporter did not stop in order in time: something hangs."""
+        self._log.error("stop_forced", seconds=seconds)
 
     def reloaded(self) -> None:
         """Tell that the configuration was read again and holds."""

@@ -17,8 +17,9 @@ from aiolimiter import AsyncLimiter
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 
 from exporter.clock import Clock
-from exporter.errors import AuthError, ConfigError, InvalidResponseError, UnavailableError
+from exporter.errors import AuthError, ConfigError, UnavailableError
 from exporter.telnyx.between import Received
+from exporter.telnyx.body import ACCEPT_ENCODING, UnpackError, read_body
 from exporter.telnyx.http import Route
 from exporter.telnyx.limits import read_lead, read_rate_limit
 from exporter.telnyx.query import Query
@@ -31,9 +32,6 @@ ATTEMPTS = 4
 
 BACKOFF = 0.5
 """Seconds before the first retry; doubled each time, with jitter."""
-
-LARGEST_BODY = 16 * 1024 * 1024
-"""Bytes of an answer that are read at most: a page of 250 actions takes some 120 kB."""
 
 
 class Observer(Protocol):
@@ -160,18 +158,19 @@ class Client:
                         "GET",
                         url,
                         params=params or None,
-                        headers={"authorization": f"Bearer {key}"},
+                        headers={
+                            "authorization": f"Bearer {key}",
+                            "accept-encoding": ACCEPT_ENCODING,
+                        },
                         follow_redirects=False,
                     ) as response:
-                        body = await _read(response)
+                        body = await _body(response)
                         code = str(response.status_code)
             except (httpx.TimeoutException, TimeoutError) as exc:
                 error = UnavailableError(
                     f"no answer within {self._timeout:g} s{self._route.through}"
                 )
                 raise Again(error, error.cause) from exc
-            except httpx.DecodingError as exc:
-                raise InvalidResponseError(f"the answer cannot be unpacked: {exc}") from exc
             except httpx.HTTPError as exc:
                 error = UnavailableError(self._route.explain(exc))
                 raise Again(error, error.cause) from exc
@@ -202,22 +201,20 @@ class Client:
         self.lead = self.lead if lead is None else lead
         limit = read_rate_limit(headers, self._clock.now() + (self.lead or 0.0))
         self._observer.rate_limit_seen(limit.limit, limit.remaining)
-        refused = status == httpx.codes.TOO_MANY_REQUESTS
-        spent = limit.wait if refused else limit.reset if limit.remaining == 0 else None
-        if spent is not None:
-            self._window.close_for(spent)
+        if status == httpx.codes.TOO_MANY_REQUESTS:
+            if limit.wait is not None:
+                self._window.close_for(limit.wait)
+        elif limit.remaining == 0 and limit.reset is not None:
+            self._window.spend_for(limit.reset)
         if status == httpx.codes.OK:
             return body
         raise refusal(status, describe(answer, key), limit)
 
 
-async def _read(response: httpx.Response) -> bytes:
-    """Read the body, but no more than LARGEST_BODY of it."""
-    parts = []
-    size = 0
-    async for part in response.aiter_bytes():
-        size += len(part)
-        if size > LARGEST_BODY:
-            raise InvalidResponseError(f"the answer is longer than {LARGEST_BODY} bytes")
-        parts.append(part)
-    return b"".join(parts)
+async def _body(response: httpx.Response) -> bytes:
+    try:
+        return await read_body(response)
+    except UnpackError:
+        if response.status_code == httpx.codes.OK:
+            raise
+        return b""  # the status says what it means: the words of a proxy can be done without

@@ -12,9 +12,13 @@ from urllib.parse import urlsplit
 import httpx
 
 from exporter.errors import ConfigError
+from exporter.reading import within
 from exporter.telnyx.proxy import Proxy, find_proxy
 from exporter.telnyx.trust import explain_refusal, read_trust
 from exporter.version import __version__
+
+TRUST_PATIENCE = 5.0
+"""Seconds that it may take to read the certificates to trust."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +77,15 @@ class Network:
                 problems |= dict.fromkeys(exc.problems)
         if any(urlsplit(url).scheme == "https" for url in urls):
             try:
-                trust = read_trust(environ, strict=strict)
+                trust = within(
+                    "the certificates to trust",
+                    lambda: read_trust(environ, strict=strict),
+                    patience=TRUST_PATIENCE,
+                )
             except ConfigError as exc:
                 problems |= dict.fromkeys(exc.problems)
+            except ValueError as exc:
+                problems[f"SSL_CERT_FILE, SSL_CERT_DIR or SSLKEYLOGFILE: {exc}"] = None
         if problems:
             raise ConfigError(tuple(problems))
         return cls({url: Route(trust, proxy) for url, proxy in proxies.items()})

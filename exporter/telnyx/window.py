@@ -13,22 +13,45 @@ LONGEST_PAUSE = 3600.0
 """Seconds that the next poll is put off at most, whatever a header asks for."""
 
 
+LONGEST_SPENT = 60.0
+"""Seconds that a good answer holds requests back at most: its reset is a forecast, no refusal."""
+
+
 class Window:
     """Holds the requests of one account back; open at first."""
 
     def __init__(self, clock: Clock) -> None:
         """Wait by ``clock``, whose `monotonic` does not jump."""
         self._clock = clock
-        self._closed_until = 0.0
+        self._refused_until = 0.0
+        self._spent_until = 0.0
+
+    def spend_for(self, seconds: float) -> None:
+        """Let no request out for ``seconds``, LONGEST_SPENT at most, as nothing is left of it."""
+        until = self._clock.monotonic() + min(seconds, LONGEST_SPENT)
+        self._spent_until = max(self._spent_until, until)
+
+    def reopen(self) -> bool:
+        """Forget that nothing is left, but no refusal; tells whether that opens it."""
+        now = self._clock.monotonic()
+        opens = self._spent_until > now >= self._refused_until
+        self._spent_until = 0.0
+        return opens
 
     def close_for(self, seconds: float) -> None:
-        """Let no request out for ``seconds``, LONGEST_PAUSE at most; never shortens a wait."""
+        """Let no request out for ``seconds`` after a refusal, LONGEST_PAUSE at most.
+
+        Never shortens a wait.
+        """
         until = self._clock.monotonic() + min(seconds, LONGEST_PAUSE)
-        self._closed_until = max(self._closed_until, until)
+        self._refused_until = max(self._refused_until, until)
 
     async def wait(self) -> None:
         """Wait until it is open; raises RateLimitedError where that takes too long."""
-        while (wait := self._closed_until - self._clock.monotonic()) > 0:
+        while (wait := self._closed_for()) > 0:
             if wait > LONGEST_WAIT:
                 raise RateLimitedError(f"rate limit: told to wait {wait:.0f} s", retry_after=wait)
             await self._clock.sleep(wait)
+
+    def _closed_for(self) -> float:
+        return max(self._refused_until, self._spent_until) - self._clock.monotonic()

@@ -5,12 +5,9 @@ not know what the files are for.
 """
 
 import hashlib
-import os
-import stat
 from pathlib import Path
 
-_LARGEST = 1024 * 1024
-"""In bytes; a bundle of all public authorities is a quarter of it."""
+from exporter.reading import read_file
 
 
 class Files:
@@ -26,7 +23,7 @@ class Files:
         Raises ValueError with what is wrong and how to mend it.
         """
         try:
-            content = _read(path)
+            content = read_file(path)
         except ValueError as exc:
             self._seen[path] = _digest(exc)
             raise
@@ -40,7 +37,7 @@ class Files:
 
 def _now(path: Path) -> bytes:
     try:
-        return _digest(_read(path))
+        return _digest(read_file(path))
     except ValueError as exc:
         return _digest(exc)
 
@@ -50,19 +47,3 @@ def _digest(content: bytes | ValueError) -> bytes:
     if isinstance(content, ValueError):
         return str(content).encode()
     return hashlib.sha256(content).digest()
-
-
-def _read(path: Path) -> bytes:
-    try:
-        # A pipe would otherwise be waited for.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
-            content = file.read(_LARGEST + 1) if regular else b""
-    except OSError as exc:
-        raise ValueError(f"cannot be read ({exc.strerror}); mend the path or its rights") from None
-    if not regular:
-        raise ValueError("is no plain file; name one")
-    if len(content) > _LARGEST:
-        raise ValueError(f"is longer than {_LARGEST} bytes; name another file")
-    return content

@@ -50,10 +50,11 @@ class _Pem:
     @contextmanager
     def file(self) -> Iterator[str]:
         """Give the path of a file that holds it, as ssl reads nothing else."""
-        if self.place is not None:
+        if self.place is not None and not hasattr(os, "memfd_create"):
             yield str(self.place)
             return
-        # In memory: a key must not touch a disk it was not put on.
+        # In memory: a key must not touch a disk it was not put on, and what was read and checked is
+        # what is used, whatever stands at the path by now.
         descriptor = os.memfd_create("pem", os.MFD_CLOEXEC)
         try:
             os.write(descriptor, self.content)

@@ -57,7 +57,7 @@ def test_the_file_is_read_each_time(tmp_path: Path) -> None:
         (b"SECRET KEY", f"the file {CHARACTER}"),
         (b"SECRET\x00", f"the file {CHARACTER}"),
         (b"SECRET\xff", f"the file {CHARACTER}"),
-        (b"S" * 4097, "the file is longer than 4096 bytes; put the API key alone there"),
+        (b"S" * 4097, "is longer than 4096 bytes; name another file"),
     ],
     ids=["empty", "newline", "blank", "two-lines", "space", "control", "no-ascii", "long"],
 )
@@ -88,7 +88,7 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, name: str, why: str)
         read_api_key(account)
 
     assert caught.value.problems == (
-        f"account a: api_key_file: cannot be read ({why}); mend the path or its rights",
+        f"account a: api_key_file: cannot be read ({why}); check the path and permissions",
     )
 
 
@@ -97,5 +97,5 @@ def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
     pipe = tmp_path / "key"
     os.mkfifo(pipe)
     for path in (pipe, Path("/dev/zero")):
-        with pytest.raises(ConfigError, match="is no regular file; put the API key into one"):
+        with pytest.raises(ConfigError, match="is not a regular file; name one"):
             read_api_key(Account(name="a", api_key_file=str(path)))

@@ -99,7 +99,7 @@ def test_a_missing_file_is_a_mistake(tmp_path: Path) -> None:
         load(path, {})
 
     assert caught.value.problems == (
-        f"{path}: cannot be read (No such file or directory); mend the path or its rights",
+        f"{path}: cannot be read (No such file or directory); check the path and permissions",
     )
 
 
@@ -109,7 +109,7 @@ def test_a_directory_is_a_mistake(tmp_path: Path) -> None:
         load(tmp_path, {})
 
     assert caught.value.problems == (
-        f"{tmp_path}: cannot be read (Is a directory); mend the path or its rights",
+        f"{tmp_path}: cannot be read (Is a directory); check the path and permissions",
     )
 
 

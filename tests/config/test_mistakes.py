@@ -55,7 +55,7 @@ DURATION = "write it like 500ms, 15s, 5m, 1h30m or 30d"
             "accounts:\n- api_key_file: /nowhere/key\n",
             (
                 "config.yaml:2: accounts[0].api_key_file: "
-                "cannot be read (No such file or directory); mend the path or its rights"
+                "cannot be read (No such file or directory); check the path and permissions"
             ),
         ),
         (

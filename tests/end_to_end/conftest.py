@@ -207,7 +207,14 @@ def export(command: Callable[..., Running], tmp_path: Path) -> Callable[..., Run
     Further words are environment variables.
     """
 
-    def run(api: str, *options: str, key: str = KEY, timeout: str = "5s", **env: str) -> Running:
+    def run(
+        api: str,
+        *options: str,
+        key: str = KEY,
+        timeout: str = "5s",
+        state: str = "sqlite:///telnyx-sim-exporter.db",
+        **env: str,
+    ) -> Running:
         file = tmp_path / "config.yaml"
         settings = {
             "accounts": [{"api_key": "${THE_KEY}", "base_url": f"{api}/v2"}],
@@ -217,6 +224,7 @@ def export(command: Callable[..., Running], tmp_path: Path) -> Callable[..., Run
                 "rate_limit": 1000,
                 "request_timeout": timeout,
             },
+            "state": {"url": state},
             "web": {"listen_address": "127.0.0.1:0"},
             "log": {"format": "json"},
         }

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -162,13 +162,48 @@ def state_file(tmp_path: Path) -> Path:
     return tmp_path / "state.db"
 
 
+@dataclass
+class Heard:
+    """All that was told of the state, in order: what, and how much of it."""
+
+    told: list[tuple[str, int]] = field(default_factory=list)
+
+    @property
+    def losses(self) -> list[tuple[str, int]]:
+        """All but the rights of files, which are what the tests' umask makes them."""
+        return [told for told in self.told if told[0] != "exposed"]
+
+    def state_began_anew(self, _file: str) -> None:
+        """Note it."""
+        self.told.append(("began anew", 0))
+
+    def state_went_back(self, _file: str, commits: int) -> None:
+        """Note it."""
+        self.told.append(("went back", commits))
+
+    def state_exposed(self, _file: str) -> None:
+        """Note it."""
+        self.told.append(("exposed", 0))
+
+    def state_log_large(self, _file: str, size: int) -> None:
+        """Note it."""
+        self.told.append(("log large", size))
+
+
 @pytest.fixture
-def open_store(state_file: Path) -> Iterator[Callable[..., Store]]:
+def heard() -> Heard:
+    """Give who is told of the state by the stores that are opened."""
+    return Heard()
+
+
+@pytest.fixture
+def open_store(state_file: Path, heard: Heard) -> Iterator[Callable[..., Store]]:
     """Open stores on the state file; all are closed in the end."""
     stores: list[Store] = []
 
     def open_one(file: Path = state_file, *, busy_timeout_ms: int = 50) -> Store:
-        database = Database(f"sqlite:///{file}", busy_timeout_ms=busy_timeout_ms)
+        url = f"sqlite:///{file}"
+        database = Database(url, busy_timeout_ms=busy_timeout_ms, notices=heard)
         stores.append(Store(database))
         return stores[-1]
 

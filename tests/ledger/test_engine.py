@@ -156,13 +156,6 @@ def test_a_missing_directory(open_store: Opener, tmp_path: Path) -> None:
     assert store.load("main").tracked == 0
 
 
-def test_a_directory_in_place_of_the_file(open_store: Opener, state_file: Path) -> None:
-    """The text names the path; nothing is done to it."""
-    state_file.mkdir()
-    with pytest.raises(StateError, match=r"state\.db: unable to open database file"):
-        open_store().load("main")
-
-
 @pytest.mark.parametrize("what", ["file", "folder", "both"])
 def test_without_the_right_to_write(open_place: Path, what: str) -> None:
     """A user that may only read is told so, and told what helps."""

@@ -13,6 +13,7 @@ telnyx_sim_card_actions_interrupted_total counter account action_type reason_cla
 telnyx_sim_card_action_duration_seconds histogram account action_type status
 telnyx_sim_card_action_detection_delay_seconds histogram account
 telnyx_exporter_last_audit_timestamp_seconds gauge account
+telnyx_exporter_baseline_timestamp_seconds gauge account
 telnyx_exporter_ledger_drift gauge account status
 telnyx_exporter_listings gauge account order
 telnyx_exporter_actions_tracked gauge account
@@ -30,6 +31,7 @@ telnyx_exporter_sweeps_total counter account cause
 telnyx_exporter_malformed_actions_total counter account
 telnyx_exporter_config_last_reload_successful gauge
 telnyx_exporter_config_last_reload_success_timestamp_seconds gauge
+telnyx_exporter_state_bytes gauge part
 telnyx_exporter_build_info gauge version python_version revision
 """
 """The public interface: dashboards and alert rules of others rest on each word."""

@@ -234,16 +234,32 @@ async def test_there_is_no_reload_after_the_stop_has_begun(running: Any) -> None
 
 
 @pytest.mark.parametrize("name", ["default", "renamed"])
-async def test_a_rate_limit_that_is_spent_stays_so(running: Any, settings: Any, name: str) -> None:
-    """An account that is built anew sends nothing into a window that the one before saw spent."""
+async def test_a_refusal_outlives_a_reload(running: Any, settings: Any, name: str) -> None:
+    """An account that is built anew sends nothing into a window that refused the one before."""
     limited = SimulatorSettings(world=QUIET, rate_limit=1, rate_window=600)
     running.simulator.limiter = Limiter(limited)
     await running.until_total(UP, 0)
+    assert await running.service.reload() == ()  # what was only said to be spent is tried
+    await running.until_total("telnyx_exporter_api_requests_total", 1, "429")
     served = running.simulator.served
     running.next = settings({name: running.url}, interval=0.051)
     assert await running.service.reload() == ()
     await running.until_total(POLLS, 1 + (await running.total(POLLS) if name == "default" else 0))
     assert running.simulator.served == served
+
+
+@pytest.mark.parametrize("interval", [0.05, 0.051])
+async def test_a_reload_ends_the_wait_for_a_limit_that_is_said_to_be_spent(
+    running: Any, settings: Any, interval: float
+) -> None:
+    """Nothing was refused, and who reloads wants to know; whether or not the account changed."""
+    limited = SimulatorSettings(world=QUIET, rate_limit=1, rate_window=600)
+    running.simulator.limiter = Limiter(limited)
+    await running.until_total(UP, 0)
+    running.simulator.limiter = Limiter(SimulatorSettings(world=QUIET))
+    running.next = settings({"default": running.url}, interval=interval)
+    assert await running.service.reload() == ()
+    await running.until_total(UP, 1)
 
 
 async def test_a_rate_limit_that_is_spent_is_that_of_its_key(running: Any) -> None:

@@ -39,6 +39,20 @@ async def test_nothing_is_sent_into_a_window_that_is_spent(
     assert at.notes.retries == []
 
 
+@pytest.mark.parametrize("reset", ["3600", str(EPOCH + 1e6), "1e300"])
+async def test_a_reset_far_ahead_of_a_good_answer_is_capped(
+    desk: Desk, answer: Answer, reset: str
+) -> None:
+    """Nothing was refused: a minute later it is asked again."""
+    at = desk([answer(x_ratelimit_remaining="0", x_ratelimit_reset=reset), answer()])
+    await at.client.list(Query())
+    with pytest.raises(RateLimitedError) as caught:
+        await at.client.list(Query())
+    assert caught.value.retry_after == pytest.approx(60.0)
+    await asyncio.sleep(60.0)
+    await at.client.list(Query())
+
+
 @pytest.mark.parametrize("ahead", [-3600, 3600])
 async def test_points_in_time_are_read_on_the_clock_of_the_api(
     desk: Desk, answer: Answer, ahead: int

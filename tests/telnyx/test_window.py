@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from exporter.errors import Cause, RateLimitedError
-from exporter.telnyx.window import LONGEST_PAUSE, LONGEST_WAIT, Window
+from exporter.telnyx.window import LONGEST_PAUSE, LONGEST_SPENT, LONGEST_WAIT, Window
 
 Desk = Callable[..., Any]
 
@@ -56,6 +56,38 @@ async def test_a_wait_past_the_cap_ends_the_poll(desk: Desk) -> None:
     assert caught.value.retry_after == pytest.approx(LONGEST_WAIT + 1)
     assert caught.value.cause is Cause.RATE_LIMITED
     assert clock.waits == []
+
+
+async def test_a_limit_that_is_said_to_be_spent_is_believed_for_a_minute(desk: Desk) -> None:
+    """A good answer is no refusal: an absurd reset in it must not hold an account for an hour."""
+    window = Window(desk().clock)
+    window.spend_for(1e12)
+    with pytest.raises(RateLimitedError) as caught:
+        await window.wait()
+    assert caught.value.retry_after == pytest.approx(LONGEST_SPENT)
+
+
+async def test_what_is_said_to_be_spent_can_be_tried_again(desk: Desk) -> None:
+    """It opens at once, and once."""
+    clock = desk().clock
+    window = Window(clock)
+    assert not window.reopen()
+    window.spend_for(50.0)
+    assert window.reopen()
+    assert not window.reopen()
+    await window.wait()
+    assert clock.waits == []
+
+
+async def test_a_refusal_is_kept_to(desk: Desk) -> None:
+    """Whoever asks again does not open what the API has closed."""
+    clock = desk().clock
+    window = Window(clock)
+    window.spend_for(20.0)
+    window.close_for(12.0)
+    assert not window.reopen()
+    await window.wait()
+    assert clock.monotonic() == pytest.approx(12.0)
 
 
 async def test_no_header_puts_off_the_next_poll_for_ever(desk: Desk) -> None:

@@ -49,7 +49,7 @@ def test_file_that_comes_is_a_change(tmp_path: Path) -> None:
 def test_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
     """A pipe that nobody writes to holds nothing up."""
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(ValueError, match="is no plain file"):
+    with pytest.raises(ValueError, match="is not a regular file"):
         Files().read(tmp_path / "pipe")
 
 

@@ -46,7 +46,7 @@ def test_every_mistake_is_told_at_once(web_file: Any) -> None:
         ":1: tls_server_config.key_file: is missing; TLS needs a certificate and its key",
         (
             ":2: tls_server_config.cert_file: "
-            "cannot be read (No such file or directory); mend the path or its rights"
+            "cannot be read (No such file or directory); check the path and permissions"
         ),
         ":4: tls_server_config.max_version: is below min_version; raise it",
         (
@@ -206,7 +206,7 @@ def test_mistake_is_told(web_file: Any, text: str, says: str) -> None:
 def test_missing_file_is_told(tmp_path: Path) -> None:
     """A file that is not there names itself."""
     assert mistakes(tmp_path / "web.yml") == [
-        ": cannot be read (No such file or directory); mend the path or its rights"
+        ": cannot be read (No such file or directory); check the path and permissions"
     ]
 
 

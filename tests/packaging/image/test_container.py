@@ -139,14 +139,13 @@ def test_probe_says_that_nobody_is_there(containers: Containers) -> None:
 def test_a_signal_at_the_start_ends_it(containers: Containers, folder: Path) -> None:
     """The first process gets no signal that it has no handler for; it has one for SIGTERM early.
 
-    Its configuration is a pipe that says nothing, so the start does not come to an end by itself.
+    A library that it imports reads a pipe that says nothing, so the start does not come to its end.
     """
-    pipe = folder / "config.yaml"
+    pipe = folder / "pipe"
     os.mkfifo(pipe, 0o644)
-    mount = f"--volume={folder}:/etc/telnyx-sim-exporter:ro"
-    exporter = containers.start(
-        *("run", "--config.file=/etc/telnyx-sim-exporter/config.yaml"), options=(*ALONE, mount)
-    )
+    (folder / "click.py").write_text("open('/held/pipe').read()\n", encoding="utf-8")
+    mounts = (f"--volume={folder}:/held:ro", "--env=PYTHONPATH=/held")
+    exporter = containers.start("run", options=(*ALONE, *mounts))
     end = eventually(lambda: writing_end(pipe))
     try:
         assert exporter.end() == 0

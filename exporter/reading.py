@@ -1,0 +1,94 @@
+"""Read a file that somebody else puts in place: bounded in time, in size and in kind.
+
+Each configuration, key and certificate is read through here, as a pipe or a mount that is gone
+would otherwise keep the program waiting for ever. It must not know what a file is for.
+"""
+
+import os
+import stat
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+LARGEST = 1024 * 1024
+"""Bytes of a file that are read at most; a bundle of all public authorities is a quarter of it."""
+
+PATIENCE = 2.0
+"""Seconds that one reading may take."""
+
+IMPATIENCE = 0.1
+"""Seconds that it may take while another hangs: files on one dead mount must not add up."""
+
+
+def read_file(path: str | Path, largest: int = LARGEST) -> bytes:
+    """Return what a regular file holds, ``largest`` bytes at most.
+
+    Raises ValueError with what is wrong and how to mend it; the text quotes no content. Takes some
+    0.1 ms, PATIENCE at most; a file that hangs is an error at once until it answers.
+    """
+    try:
+        return within(str(path), lambda: _read(path, largest))
+    except OSError as exc:
+        text = f"cannot be read ({exc.strerror}); check the path and permissions"
+    # Raised here: an error of the system would be dragged along, and shown with it.
+    raise ValueError(text)
+
+
+def within(name: str, call: Callable[[], T], patience: float = PATIENCE) -> T:
+    """Return what ``call`` does, which may block; its errors come out as they are.
+
+    Raises ValueError if it takes longer than ``patience`` seconds. It cannot be broken off: the
+    thread it runs on stays until it ends by itself, and until then the same ``name`` is an error at
+    once. The thread does not keep the process from ending.
+    """
+    hanging = [each for each in threading.enumerate() if isinstance(each, _Call) and each.late]
+    if any(each.what == name for each in hanging):
+        raise ValueError(_NO_ANSWER)
+    running = _Call(name, call)
+    try:
+        running.start()
+    except RuntimeError as exc:
+        raise ValueError("cannot be read (no thread can be started); raise its limit") from exc
+    running.join(min(IMPATIENCE, patience) if hanging else patience)
+    if running.is_alive():
+        running.late = True
+        raise ValueError(_NO_ANSWER)
+    if running.error is not None:
+        raise running.error
+    return running.results[0]
+
+
+_NO_ANSWER = "cannot be read (it does not answer); check its disk or network mount"
+
+
+class _Call(threading.Thread, Generic[T]):
+    """A call that may hang, on a thread of its own."""
+
+    def __init__(self, what: str, call: Callable[[], T]) -> None:
+        super().__init__(name=f"reading {what}", daemon=True)
+        self.what = what
+        self.late = False
+        self.results: list[T] = []
+        self.error: Exception | None = None
+        self._call = call
+
+    def run(self) -> None:
+        try:
+            self.results.append(self._call())
+        except Exception as exc:  # noqa: BLE001 - raised where it was asked for
+            self.error = exc
+
+
+def _read(path: str | Path, largest: int) -> bytes:
+    # Without O_NONBLOCK a pipe that nobody writes to would not even be opened.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ValueError("is not a regular file; name one")
+        content = file.read(largest + 1)
+    if len(content) > largest:
+        raise ValueError(f"is longer than {largest} bytes; name another file")
+    return content
