@@ -165,7 +165,7 @@ async def _page_of_latest(
     times = [row.created_at for row in wanted if row.created_at is not None]
     if not times:
         return None
-    pages = pages_of(total, reader.size)
+    pages = max(1, pages_of(total, reader.size))
     # Counted from the new end, so that one search serves both orders.
     low, high = 1, pages
     while low < high:

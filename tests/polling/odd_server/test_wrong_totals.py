@@ -208,3 +208,20 @@ async def test_the_first_poll_of_a_busy_account_makes_up_no_action_type(open_odd
     gauges = account.ledger.view.actions
     assert {key for key, n in gauges.items() if n and "interrupted" in key} == set()
     assert {kind for (kind, _), n in gauges.items() if n} == {"enable", "disable"}
+
+
+async def test_a_total_of_nothing_asks_for_no_page_that_there_cannot_be(open_odd: OpenOdd) -> None:
+    """Oldest first, 34 actions on pages of 3 are looked for while the total is 0."""
+    account = open_odd(page_size=3, concurrency=1)
+    account.server.order = Order.OLDEST
+    account.server.history(33)
+    await account.poll()
+    running = account.server.create(34)
+    account.server.total = lambda _count: 0
+    for _ in range(2):
+        await account.poll()
+        numbers = {params.get("page[number]") for _, params in account.server.requests}
+        assert "0" not in numbers
+    account.server.end(running, "failed")
+    await account.poll()
+    assert account.counts == {"created": 34, "failed": 34}
