@@ -70,6 +70,7 @@ def main() -> None:
 
     To see it work without an account: telnyx-sim-exporter demo
     """
+    interpreter.raise_file_limit()
 
 
 @main.command(short_help="Poll the accounts and serve metrics until stopped.")

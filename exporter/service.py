@@ -71,7 +71,12 @@ class Service:
         )
         file = settings.web.config_file
         self._security = None if file is None else Security(Path(file), journal.web_config)
-        self._server = Server(app, security=self._security)
+        self._server = Server(
+            app,
+            security=self._security,
+            files=self._files,
+            on_full=journal.connections_limited,
+        )
         self._accounts = {
             account.name: Runtime.build(settings, account, self._shared)
             for account in settings.accounts
@@ -153,6 +158,7 @@ class Service:
             external_links=tuple(
                 (link.name, link.url) for link in self._settings.web.external_links
             ),
+            connections_dropped=self._server.dropped,
         )
 
     def secrets(self) -> set[str]:
@@ -162,6 +168,10 @@ class Service:
     def ready(self) -> bool:
         """Tell whether there is a whole picture of every account."""
         return all(each.ledger.view.baselined for each in self._accounts.values())
+
+    def _files(self) -> int:
+        """Return how many connections the polls may have open."""
+        return len(self._accounts) * self._settings.poll.concurrency
 
     async def _swap(self, settings: Settings) -> None:
         """Go over to new settings; accounts that these do not touch are not disturbed.

@@ -122,6 +122,7 @@ def logged() -> list[tuple[str, str, set[str]]]:
         "count": 1,
         "error": "e",
         "in_progress": 1,
+        "limit": 1,
         "order": "newest",
         "problems": ["p"],
         "status": "all",

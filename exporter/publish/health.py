@@ -61,6 +61,7 @@ class Snapshot:
 
     ``accounts`` pairs what is committed of each account with how its polls go, in the order
     of the configuration. ``external_links`` are names and addresses, for the page.
+    ``connections_dropped`` are connections to the exporter that had to give way to others.
     """
 
     accounts: tuple[tuple[AccountView, AccountHealth], ...]
@@ -69,6 +70,7 @@ class Snapshot:
     now: float
     poll_interval: float
     external_links: tuple[tuple[str, str], ...] = ()
+    connections_dropped: int = 0
 
 
 @dataclass(slots=True)

@@ -9,19 +9,17 @@ import contextlib
 import errno
 import os
 import socket
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from exporter.address import ListenAddress
 from exporter.errors import UsageError
-from exporter.web.connections import Connection, Entrance, Room
+from exporter.web.connections import Connection, Entrance
 from exporter.web.guard import Guard
+from exporter.web.room import Room, room_for_connections
 from exporter.web.watch import Security
-
-MAX_CONNECTIONS = 256
-"""Past it, an idle connection gives way; if all are busy, requests are answered with 503."""
 
 MAX_HEADER_BYTES = 16 * 1024
 """Size of a request's head that is still read."""
@@ -30,7 +28,19 @@ KEEP_ALIVE_SECONDS = 75
 """Longer than the usual scrape interval, so that a scraper need not connect each time."""
 
 HEADER_SECONDS = 10.0
-"""Time for a client to send the head of a request."""
+"""Time for a client to send a request."""
+
+ANSWER_SECONDS = 30.0
+"""Time in which a client has to take something of an answer that waits for it."""
+
+ACCEPTED_AT_ONCE = 8
+"""Connections that are let in before those that have to give way are closed.
+
+asyncio takes as many as may wait, and logs a line for each that there is no file for.
+"""
+
+WAITING = 2048
+"""Connections that the system keeps until they are let in."""
 
 
 class Server:
@@ -41,11 +51,17 @@ class Server:
         app: ASGIApp,
         *,
         security: Security | None = None,
+        files: Callable[[], int] = lambda: 0,
+        on_full: Callable[[int], None] = lambda _: None,
         header_timeout: float = HEADER_SECONDS,
+        answer_timeout: float = ANSWER_SECONDS,
     ) -> None:
         """Serve ``app``, over TLS and to whom it may as ``security`` says; without it, to all.
 
-        A handshake and the head of a request have ``header_timeout`` seconds each to arrive.
+        ``files`` returns how many files the rest of the program may need; ``on_full`` is told,
+        at most once a minute, how many connections may be open when more want in.
+        A handshake and a request have ``header_timeout`` seconds each to arrive; a client has to
+        take something of its answer within ``answer_timeout``.
         """
         config = uvicorn.Config(
             app if security is None else Guard(app, security),
@@ -59,13 +75,20 @@ class Server:
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            # Only where no connection can give way: all of them have requests running.
-            limit_concurrency=MAX_CONNECTIONS + 1,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             h11_max_incomplete_event_size=MAX_HEADER_BYTES,
         )
-        self._uvicorn = _Uvicorn(config, Entrance(security, Room(MAX_CONNECTIONS), header_timeout))
+        self._room = Room(lambda: room_for_connections(files()), on_full)
+        entrance = Entrance(
+            security, self._room, header_timeout=header_timeout, answer_timeout=answer_timeout
+        )
+        self._uvicorn = _Uvicorn(config, entrance)
         self._task: asyncio.Task[None] | None = None
+
+    @property
+    def dropped(self) -> int:
+        """Return how many idle connections had to give way to others."""
+        return self._room.dropped
 
     async def start(self, address: ListenAddress) -> ListenAddress:
         """Listen on ``address`` and return it with the port that was really bound.
@@ -119,10 +142,12 @@ class _Uvicorn(uvicorn.Server):
 
         loop = asyncio.get_running_loop()
         try:
-            self.servers = [
-                await loop.create_server(protocol, sock=each, backlog=self.config.backlog)
-                for each in sockets or ()
-            ]
+            self.servers = []
+            for each in sockets or ():
+                self.servers.append(
+                    await loop.create_server(protocol, sock=each, backlog=ACCEPTED_AT_ONCE)
+                )
+                each.listen(WAITING)
             self.started = True
         finally:
             self.settled.set()

@@ -183,8 +183,12 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
 
 @pytest.fixture
 def command(start: Callable[..., Running]) -> Callable[..., Running]:
-    """Give a starter of our own program."""
-    return lambda *words, **how: start(sys.executable, "-m", "exporter", *words, **how)
+    """Give a starter of our own program; ``before`` are words of a program that starts it."""
+
+    def run(*words: str, before: tuple[str, ...] = (), **how: Any) -> Running:
+        return start(*before, sys.executable, "-m", "exporter", *words, **how)
+
+    return run
 
 
 @pytest.fixture
@@ -204,10 +208,17 @@ def simulate(command: Callable[..., Running]) -> Callable[..., Running]:
 def export(command: Callable[..., Running], tmp_path: Path) -> Callable[..., Running]:
     """Give a starter of exporters of the account at a URL; they log JSON and poll often.
 
-    Further words are environment variables.
+    Further words are environment variables; ``before`` are words of a program that starts it.
     """
 
-    def run(api: str, *options: str, key: str = KEY, timeout: str = "5s", **env: str) -> Running:
+    def run(
+        api: str,
+        *options: str,
+        key: str = KEY,
+        timeout: str = "5s",
+        before: tuple[str, ...] = (),
+        **env: str,
+    ) -> Running:
         file = tmp_path / "config.yaml"
         settings = {
             "accounts": [{"api_key": "${THE_KEY}", "base_url": f"{api}/v2"}],
@@ -222,7 +233,7 @@ def export(command: Callable[..., Running], tmp_path: Path) -> Callable[..., Run
         }
         file.write_text(json.dumps(settings), encoding="utf-8")  # JSON is YAML
         words = ("run", "--config.file", str(file), *options)
-        running = command(*words, env={"THE_KEY": key, **env})
+        running = command(*words, before=before, env={"THE_KEY": key, **env})
         running.url = running.wait_for(r'"address": "(https?://[^"]+)"')[1]
         return running
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from exporter.address import ListenAddress
-from exporter.web.server import MAX_CONNECTIONS
+from exporter.web.room import MAX_CONNECTIONS
 
 pytestmark = pytest.mark.program("openssl")
 
