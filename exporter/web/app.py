@@ -14,9 +14,15 @@ from starlette.types import ASGIApp
 
 from exporter.publish.exposition import Format, accepts_gzip, choose_format
 from exporter.publish.health import Snapshot
+from exporter.web.cross_site import is_cross_site
 from exporter.web.page import Page
 from exporter.web.scrapes import Scrapes
 from exporter.web.security import SecurityHeaders, style_source
+
+_CROSS_SITE = (
+    "a page of another site asked for this; ask by a program, "
+    "or set web.external_url to where this page is reached\n"
+)
 
 
 def create_app(
@@ -26,12 +32,14 @@ def create_app(
     healthy: Callable[[], bool],
     ready: Callable[[], bool],
     reload: Callable[[], Awaitable[tuple[str, ...]]],
+    external_url: str | None = None,
 ) -> ASGIApp:
     """Return the ASGI app with its five routes; any other path is 404.
 
     ``snapshot``, ``healthy`` and ``ready`` are read on the event loop's thread; ``write`` returns
     the exposition of a snapshot, on another.
     ``reload`` reads the configuration again and returns its mistakes: none if it now holds.
+    ``external_url`` is where people reach the exporter, if that is not the host that they name.
     """
     page = Page()
     scrapes = Scrapes(snapshot, write)
@@ -54,7 +62,9 @@ def create_app(
     async def is_ready(_: Request) -> Response:
         return _verdict(ready(), "ready", "waiting for the first whole poll of every account")
 
-    async def do_reload(_: Request) -> Response:
+    async def do_reload(request: Request) -> Response:
+        if is_cross_site(request.headers, external_url):
+            return PlainTextResponse(_CROSS_SITE, 403)
         problems = await reload()
         if problems:
             return PlainTextResponse("".join(f"{line}\n" for line in problems), 500)
@@ -66,7 +76,7 @@ def create_app(
             Route("/metrics", metrics),
             Route("/-/healthy", is_healthy),
             Route("/-/ready", is_ready),
-            Route("/-/reload", do_reload, methods=["POST"]),
+            Route("/-/reload", do_reload, methods=["POST", "PUT"]),
         ]
     )
     app.router.redirect_slashes = False

@@ -57,7 +57,7 @@ class Operator:
         await self.block.wait()
         return ()
 
-    def app(self, *, waits: bool = False) -> ASGIApp:
+    def app(self, *, waits: bool = False, **options: Any) -> ASGIApp:
         """Make the app; with ``waits`` its reload does not end by itself."""
         return create_app(
             snapshot=lambda: self.snapshot,
@@ -65,6 +65,7 @@ class Operator:
             healthy=lambda: self.healthy,
             ready=lambda: self.ready,
             reload=self.wait if waits else self.reload,
+            **options,
         )
 
 

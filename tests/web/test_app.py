@@ -30,8 +30,8 @@ async def test_any_other_path_is_not_found(client: httpx.AsyncClient, path: str)
     [
         *(("POST", path, {"GET", "HEAD"}) for path in PATHS),
         ("DELETE", "/metrics", {"GET", "HEAD"}),
-        ("GET", "/-/reload", {"POST"}),
-        ("HEAD", "/-/reload", {"POST"}),
+        ("GET", "/-/reload", {"POST", "PUT"}),
+        ("HEAD", "/-/reload", {"POST", "PUT"}),
     ],
 )
 async def test_wrong_method_is_told_the_right_one(
@@ -128,9 +128,10 @@ async def test_probes_tell_the_state(
     assert (answer.status_code, answer.text) == (503, bad)
 
 
-async def test_reload_succeeds(client: httpx.AsyncClient, operator: Any) -> None:
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+async def test_reload_succeeds(client: httpx.AsyncClient, operator: Any, method: str) -> None:
     """A good configuration is taken over, once for each request."""
-    answer = await client.post("/-/reload")
+    answer = await client.request(method, "/-/reload")
     assert (answer.status_code, answer.text) == (200, "configuration reloaded\n")
     assert operator.reloads == 1
 

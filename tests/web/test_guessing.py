@@ -44,7 +44,7 @@ async def test_guessers_lock_nobody_out(
     client: Callable[[ListenAddress, int], httpx.AsyncClient],
 ) -> None:
     """While forty guess from twelve addresses, users that were never seen before get in."""
-    users = {f"user{number}": hashed(f"right{number}", 9) for number in range(5)}
+    users = {f"user{number}": hashed(f"right{number}", 7) for number in range(5)}
     file = "basic_auth_users:\n" + "".join(f"  {name}: {h}\n" for name, h in users.items())
     _, address = await serve(operator.app(), security=web_file.security(file))
     answers: Counter[int] = Counter()
