@@ -16,7 +16,14 @@ from rich.console import Console
 
 from exporter import interpreter
 from exporter.clock import SystemClock
-from exporter.config import LogFormat, LogLevel, Settings, from_environment, load
+from exporter.config import (
+    LogFormat,
+    LogLevel,
+    Settings,
+    from_environment,
+    load,
+    read_listen_addresses,
+)
 from exporter.demo import demo, welcome
 from exporter.errors import ConfigError, ExporterError
 from exporter.publish.exposition import Format, render
@@ -75,7 +82,12 @@ def main() -> None:
 
 @main.command(short_help="Poll the accounts and serve metrics until stopped.")
 @CONFIG_OPTION
-@click.option("--web.listen-address", "listen_address", help="Where to serve, such as :10874.")
+@click.option(
+    "--web.listen-address",
+    "listen_address",
+    multiple=True,
+    help="Where to serve, such as :10874; may be repeated.",
+)
 @click.option(
     "--web.config.file",
     "web_config_file",
@@ -150,13 +162,16 @@ def check_config(file: Path) -> None:
 @click.option(
     "--web.listen-address",
     "listen_address",
-    default="127.0.0.1:10874",
+    multiple=True,
+    default=["127.0.0.1:10874"],
     show_default=True,
-    help="Where to serve.",
+    help="Where to serve; may be repeated.",
 )
 @LEVEL_OPTION
 @FORMAT_OPTION
-def run_demo(listen_address: str, log_level: str | None, log_format: str | None) -> None:
+def run_demo(
+    listen_address: tuple[str, ...], log_level: str | None, log_format: str | None
+) -> None:
     """Show it at work: a simulated account, the exporter and a page to open.
 
     No key, no file, and nothing is left behind. Ends with Ctrl-C.
@@ -178,9 +193,15 @@ def run_demo(listen_address: str, log_level: str | None, log_format: str | None)
 
 
 @main.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
-@click.option("--port", default=10875, show_default=True, help="Where to listen; 0: a free port.")
-def simulate(host: str, port: int, **knobs: Any) -> None:
+@click.option(
+    "--web.listen-address",
+    "listen_address",
+    multiple=True,
+    default=["127.0.0.1:10875"],
+    show_default=True,
+    help="Where to serve; may be repeated. Port 0: a free one.",
+)
+def simulate(listen_address: tuple[str, ...], **knobs: Any) -> None:
     """Run a simulated Telnyx API alone, to rehearse with.
 
     Point an account's base_url at it. What happened in it is told by GET /_simulator/record.
@@ -190,7 +211,7 @@ def simulate(host: str, port: int, **knobs: Any) -> None:
     def started(url: str) -> None:
         click.echo(f"simulated Telnyx API: base_url {url}, api_key {settings.key}")
 
-    asyncio.run(serve(settings, host, port, started))
+    asyncio.run(serve(settings, read_listen_addresses(listen_address), started))
 
 
 def _option(knob: Knob) -> click.Option:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from exporter.address import ListenAddress, parse_listen_address
+from exporter.address import ListenAddress
 from exporter.clock import Clock
 from exporter.config import Settings
 from exporter.errors import ConfigError, StateError
@@ -83,7 +83,7 @@ class Service:
         }
 
     async def start(self) -> ListenAddress:
-        """Serve and poll; returns the address that is served. Raises UsageError."""
+        """Serve and poll; returns the first address that is served. Raises UsageError."""
         # Read before anybody can scrape: where counters are missing for a moment, the next scrape
         # has them at what they were. A state that cannot be read is met by the first polls too,
         # which say so: to wait for it here, once for each account, would keep the port shut.
@@ -91,17 +91,14 @@ class Service:
             for runtime in self._accounts.values():
                 await runtime.ledger.open(self._clock.now())
         self._schedule.start()
-        listening = await self._server.start(
-            parse_listen_address(self._settings.web.listen_address)
-        )
+        listening = await self._server.start(*self._settings.web.addresses)
         for name, runtime in self._accounts.items():
             self._poll_from_now(name, runtime)
-        url = listening.url
-        if self._security is not None and self._security.current().tls is not None:
-            url = url.replace("http:", "https:", 1)
-        self._journal.started(url, self._accounts)
+        secure = self._security is not None and self._security.current().tls is not None
+        urls = [each.url.replace("http:", "https:" if secure else "http:", 1) for each in listening]
+        self._journal.started(",".join(urls), self._accounts)
         self._started = True
-        return listening
+        return listening[0]
 
     async def poll_once(self) -> Snapshot:
         """Poll every account once, side by side, and serve nothing."""

@@ -18,6 +18,7 @@ from exporter.config.settings import (
     State,
     StuckAfter,
     Web,
+    read_listen_addresses,
 )
 
 __all__ = [
@@ -38,4 +39,5 @@ __all__ = [
     "load",
     "parse_duration",
     "read_api_key",
+    "read_listen_addresses",
 ]

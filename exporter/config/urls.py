@@ -8,7 +8,7 @@ import re
 from typing import Annotated
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from exporter.address import parse_listen_address
 from exporter.config.problems import mistake
@@ -100,8 +100,38 @@ def _listen_address(value: object) -> str:
     return listen
 
 
+def _one_or_more(value: object) -> object:
+    """Return the items of a list; one text stands for itself, and has its mistakes."""
+    if isinstance(value, (list, tuple)):
+        if not value:
+            raise mistake("is empty; write at least one HOST:PORT")
+        return value
+    return (_listen_address(value),)
+
+
+def _each_once(values: tuple[str, ...]) -> tuple[str, ...]:
+    parsed = [parse_listen_address(value) for value in values]
+    for index, address in enumerate(parsed):
+        for before in parsed[:index]:
+            if before.covers(address) or address.covers(before):
+                raise mistake("overlaps with another address of the list; remove one", at=index)
+    return values
+
+
 FilePath = Annotated[str, BeforeValidator(text)]
 BaseUrl = Annotated[str, BeforeValidator(_base_url)]
 LinkUrl = Annotated[str, BeforeValidator(_link_url)]
 StateUrl = Annotated[str, BeforeValidator(_state_url)]
-ListenAddress = Annotated[str, BeforeValidator(_listen_address)]
+ListenAddresses = Annotated[
+    tuple[Annotated[str, BeforeValidator(_listen_address)], ...],
+    BeforeValidator(_one_or_more),
+    AfterValidator(_each_once),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string"},
+                {"type": "array", "items": {"type": "string"}, "minItems": 1},
+            ]
+        }
+    ),
+]

@@ -6,8 +6,6 @@ that is silent, slow or stays connected can hold up neither the others nor the s
 
 import asyncio
 import contextlib
-import errno
-import os
 import socket
 from collections.abc import Callable, Generator
 
@@ -15,7 +13,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from exporter.address import ListenAddress
-from exporter.errors import UsageError
+from exporter.listen import bound_address, listen
 from exporter.web.connections import Connection, Entrance
 from exporter.web.guard import Guard
 from exporter.web.room import Room, room_for_connections
@@ -90,24 +88,17 @@ class Server:
         """Return how many idle connections had to give way to others."""
         return self._room.dropped
 
-    async def start(self, address: ListenAddress) -> ListenAddress:
-        """Listen on ``address`` and return it with the port that was really bound.
+    async def start(self, *addresses: ListenAddress) -> tuple[ListenAddress, ...]:
+        """Listen on ``addresses`` and return them with the ports that were really bound.
 
-        Raises `UsageError` if the address cannot be had.
+        Raises `UsageError` if one of them cannot be had; none is served then.
         """
-        try:
-            bound = await _bind(address)
-        except OSError as exc:
-            raise UsageError(_advice(address, exc)) from exc
-        # Connections inherit it. Else each answer on one that is kept waits some 40 ms for an
-        # acknowledgement; asyncio does it only where a socket names its protocol.
-        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._task = asyncio.create_task(self._uvicorn.serve(sockets=[bound]), name="web server")
+        sockets = list(await listen(addresses))
+        self._task = asyncio.create_task(self._uvicorn.serve(sockets=sockets), name="web server")
         await self._uvicorn.settled.wait()
         if not self._uvicorn.started:
             await self._task
-        port: int = bound.getsockname()[1]
-        return ListenAddress(address.host, port)
+        return tuple(map(bound_address, addresses, sockets))
 
     async def stop(self, grace: float) -> None:
         """Stop listening, let requests end for ``grace`` seconds, then break them off.
@@ -163,40 +154,3 @@ class _Uvicorn(uvicorn.Server):
             connection.transport.abort()
         for task in tuple(self.server_state.tasks):
             task.cancel()
-
-
-async def _bind(address: ListenAddress) -> socket.socket:
-    # `::` alone would shut out IPv4; programs in Go, as most exporters are, take it for both too.
-    if address.host in {"", "::"}:
-        return _bind_everywhere(address.port)
-    loop = asyncio.get_running_loop()
-    try:
-        found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-    except UnicodeError as exc:
-        raise socket.gaierror(socket.EAI_NONAME, str(exc)) from exc
-    # localhost is 127.0.0.1 first, as other exporters have it.
-    family, _, _, _, place = min(found, key=lambda each: each[0] != socket.AF_INET)
-    return socket.create_server(place[:2], family=family)
-
-
-def _bind_everywhere(port: int) -> socket.socket:
-    if socket.has_dualstack_ipv6():
-        try:
-            return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
-        except OSError as exc:
-            # IPv6 can be compiled in and yet be switched off.
-            if exc.errno not in {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}:
-                raise
-    return socket.create_server(("", port))
-
-
-def _advice(address: ListenAddress, exc: OSError) -> str:
-    if exc.errno == errno.EADDRINUSE:
-        why, mend = "another program listens there", "stop it, or choose another address"
-    elif exc.errno == errno.EACCES:
-        why, mend = "it is not allowed", "choose a port from 1024 on"
-    elif isinstance(exc, socket.gaierror):
-        why, mend = "there is no such host", "write an address of this machine"
-    else:
-        why, mend = os.strerror(exc.errno or errno.EINVAL), "write an address of this machine"
-    return f"cannot listen on {address}: {why}; {mend} (--web.listen-address)"

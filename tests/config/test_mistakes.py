@@ -187,6 +187,24 @@ DURATION = "write it like 500ms, 15s, 5m, 1h30m or 30d"
             ),
         ),
         (
+            ACCOUNT + "web: {listen_address: []}\n",
+            "config.yaml:2: web.listen_address: is empty; write at least one HOST:PORT",
+        ),
+        (
+            ACCOUNT + "web:\n  listen_address:\n  - :1\n  - localhost\n",
+            (
+                "config.yaml:5: web.listen_address[1]: is not HOST:PORT; "
+                "write it like :10874 or 127.0.0.1:10874"
+            ),
+        ),
+        (
+            ACCOUNT + "web:\n  listen_address:\n  - 127.0.0.1:1\n  - ':1'\n",
+            (
+                "config.yaml:5: web.listen_address[1]: "
+                "overlaps with another address of the list; remove one"
+            ),
+        ),
+        (
             ACCOUNT + "web: {config_file: ''}\n",
             "config.yaml:2: web.config_file: is empty; give it a value",
         ),

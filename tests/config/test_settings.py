@@ -66,14 +66,14 @@ def test_stuck_after_differs_by_action_type() -> None:
 def test_flags_win_over_the_file(settings: Settings) -> None:
     """A flag replaces its setting and no other."""
     changed = settings.with_overrides(
-        listen_address="127.0.0.1:9",
+        listen_address=("127.0.0.1:9", ":8"),
         web_config_file="web.yaml",
         log_level="error",
         log_format="json",
     )
 
     assert changed.web.model_dump() == {
-        "listen_address": "127.0.0.1:9",
+        "listen_address": ("127.0.0.1:9", ":8"),
         "config_file": "web.yaml",
         "external_links": (),
     }
@@ -85,7 +85,7 @@ def test_one_flag_leaves_the_rest_of_its_section(settings: Settings) -> None:
     """What the file says beside a flag is kept."""
     first = settings.with_overrides(web_config_file="web.yaml", log_format="json")
 
-    second = first.with_overrides(listen_address=":1", log_level="debug")
+    second = first.with_overrides(listen_address=(":1",), log_level="debug")
 
     assert second.web.config_file == "web.yaml"
     assert second.log.format is LogFormat.JSON
@@ -100,7 +100,7 @@ def test_flags_are_checked_as_the_file_is(settings: Settings) -> None:
     """Every mistake in the flags is told at once, with the flag for its place."""
     with pytest.raises(ConfigError) as caught:
         settings.with_overrides(
-            listen_address="nowhere", web_config_file="", log_level="INFO", log_format="xml"
+            listen_address=(":1", "nowhere"), web_config_file="", log_level="INFO", log_format="xml"
         )
 
     assert caught.value.problems == (

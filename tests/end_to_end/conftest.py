@@ -197,7 +197,7 @@ def simulate(command: Callable[..., Running]) -> Callable[..., Running]:
 
     def run(*options: str) -> Running:
         quiet = ("--rate", "0", "--bulk-every", "0", "--stuck-at-start", "0", "--history", "1000")
-        running = command("simulate", "--port", "0", *quiet, *options)
+        running = command("simulate", "--web.listen-address", "127.0.0.1:0", *quiet, *options)
         running.url = running.wait_for(r"base_url (http://\S+)/v2")[1]
         return running
 

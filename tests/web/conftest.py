@@ -176,7 +176,8 @@ async def serve() -> AsyncIterator[Callable[..., Any]]:
     async def start(app: ASGIApp, **options: Any) -> tuple[Server, ListenAddress]:
         server = Server(app, **options)
         servers.append(server)
-        return server, await server.start(ListenAddress("127.0.0.1", 0))
+        (address,) = await server.start(ListenAddress("127.0.0.1", 0))
+        return server, address
 
     yield start
     for server in servers:

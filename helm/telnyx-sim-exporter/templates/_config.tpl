@@ -29,9 +29,17 @@ yes
 {{- end -}}
 {{- end -}}
 
-{{/* Where the exporter listens: its own default where the configuration does not say. */}}
+{{/*
+Where the exporter listens, the first address if there are several: its own default where the
+configuration does not say.
+*/}}
 {{- define "telnyx-sim-exporter.listenAddress" -}}
-{{- default ":10874" (default dict .Values.config.web).listen_address -}}
+{{- $given := default ":10874" (default dict .Values.config.web).listen_address -}}
+{{- if kindIs "slice" $given -}}
+{{- first $given -}}
+{{- else -}}
+{{- $given -}}
+{{- end -}}
 {{- end -}}
 
 {{/* The port of the pod. */}}
