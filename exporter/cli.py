@@ -17,6 +17,7 @@ from rich.console import Console
 from exporter import interpreter
 from exporter.clock import SystemClock
 from exporter.config import (
+    LOG_LEVELS,
     LogFormat,
     LogLevel,
     Settings,
@@ -46,7 +47,7 @@ CONFIG_OPTION = click.option(
 LEVEL_OPTION = click.option(
     "--log.level",
     "log_level",
-    type=click.Choice([each.value for each in LogLevel]),
+    type=click.Choice(LOG_LEVELS),
     help="What is logged; wins over the file.",
 )
 FORMAT_OPTION = click.option(

@@ -4,7 +4,7 @@ It must not act on what it reads: no connection, no database, no server.
 """
 
 from exporter.config.durations import format_duration, parse_duration
-from exporter.config.fields import LogFormat, LogLevel
+from exporter.config.fields import LOG_LEVELS, LogFormat, LogLevel
 from exporter.config.keys import read_api_key
 from exporter.config.load import from_environment, load
 from exporter.config.schema import json_schema
@@ -22,6 +22,7 @@ from exporter.config.settings import (
 )
 
 __all__ = [
+    "LOG_LEVELS",
     "Account",
     "ExternalLink",
     "Log",

@@ -85,6 +85,17 @@ def test_wrong_usage_is_2(words: list[str], named: str, invoke: Invoke) -> None:
     assert "--help" in result.stderr
 
 
+@pytest.mark.parametrize("level", ["debug", "info", "warn", "warning", "error"])
+def test_levels_are_spelt_as_in_prometheus_and_python(
+    level: str, invoke: Invoke, write: Callable[..., str]
+) -> None:
+    """The flag and the file take both spellings of a warning."""
+    file = write("http://127.0.0.1:1/v2", log={"level": level})
+    assert invoke("check-config", file).exit_code == 0
+    result = invoke("once", "--config.file", "no.yaml", "--log.level", level)
+    assert result.stderr.startswith("no.yaml: cannot be read")
+
+
 @pytest.mark.parametrize("command", ["run", "once"])
 def test_without_a_key_both_ways_are_named(command: str, invoke: Invoke) -> None:
     """Who gives no key reads in one line how to: the variable, or a file."""

@@ -232,7 +232,7 @@ DURATION = "write it like 500ms, 15s, 5m, 1h30m or 30d"
         ),
         (
             ACCOUNT + "log: {level: verbose}\n",
-            "config.yaml:2: log.level: unknown value; use one of debug, info, warning, error",
+            "config.yaml:2: log.level: unknown value; use one of debug, info, warn, warning, error",
         ),
         (
             ACCOUNT + "log: {format: off}\n",
