@@ -94,6 +94,16 @@ def main() -> None:
     "web_config_file",
     help="TLS and basic auth, in the format of Prometheus' exporter-toolkit.",
 )
+@click.option(
+    "--web.external-url",
+    "external_url",
+    help="Where people reach the page, behind a reverse proxy perhaps.",
+)
+@click.option(
+    "--web.route-prefix",
+    "route_prefix",
+    help="What every path begins with. By default the path of --web.external-url.",
+)
 @LEVEL_OPTION
 @FORMAT_OPTION
 def run(config_file: Path | None, **flags: Any) -> None:

@@ -34,7 +34,15 @@ GRACE = 3.0
 REVISION = "TELNYX_SIM_EXPORTER_REVISION"
 """The environment variable by which a build says which revision it is of."""
 
-FIXED = ("state.url", "web.listen_address", "web.config_file", "log.level", "log.format")
+FIXED = (
+    "state.url",
+    "web.listen_address",
+    "web.config_file",
+    "web.external_url",
+    "web.route_prefix",
+    "log.level",
+    "log.format",
+)
 """Settings that a reload cannot change."""
 
 
@@ -68,6 +76,8 @@ class Service:
             healthy=self._schedule.alive,
             ready=self.ready,
             reload=self.reload,
+            prefix=settings.web.prefix,
+            external_url=settings.web.external_url,
         )
         file = settings.web.config_file
         self._security = None if file is None else Security(Path(file), journal.web_config)
@@ -96,7 +106,8 @@ class Service:
             self._poll_from_now(name, runtime)
         secure = self._security is not None and self._security.current().tls is not None
         urls = [each.url.replace("http:", "https:" if secure else "http:", 1) for each in listening]
-        self._journal.started(",".join(urls), self._accounts)
+        prefix = self._settings.web.prefix
+        self._journal.started(",".join(f"{url}{prefix}" for url in urls), self._accounts)
         self._started = True
         return listening[0]
 

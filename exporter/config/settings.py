@@ -5,6 +5,7 @@ It must not read files or the environment. All durations are seconds.
 
 from collections.abc import Mapping, Sequence
 from typing import Self, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
@@ -26,7 +27,15 @@ from exporter.config.fields import (
     StatusName,
 )
 from exporter.config.problems import explain, mistake
-from exporter.config.urls import BaseUrl, FilePath, LinkUrl, ListenAddresses, StateUrl
+from exporter.config.urls import (
+    BaseUrl,
+    ExternalUrl,
+    FilePath,
+    LinkUrl,
+    ListenAddresses,
+    RoutePrefix,
+    StateUrl,
+)
 from exporter.errors import ConfigError
 
 _Section = TypeVar("_Section", bound=BaseModel)
@@ -132,7 +141,15 @@ class Web(BaseModel):
 
     listen_address: ListenAddresses = (":10874",)
     config_file: FilePath | None = None
+    external_url: ExternalUrl | None = None
+    route_prefix: RoutePrefix | None = None
     external_links: tuple[ExternalLink, ...] = ()
+
+    @property
+    def prefix(self) -> str:
+        """Return what every path begins with, without a slash at its end; empty for nothing."""
+        path = urlsplit(self.external_url or "").path if self.route_prefix is None else None
+        return (path or self.route_prefix or "").rstrip("/")
 
     @property
     def addresses(self) -> tuple[ListenAddress, ...]:
@@ -182,6 +199,8 @@ class Settings(BaseModel):
         self,
         listen_address: Sequence[str] = (),
         web_config_file: str | None = None,
+        external_url: str | None = None,
+        route_prefix: str | None = None,
         log_level: str | None = None,
         log_format: str | None = None,
     ) -> Self:
@@ -189,7 +208,12 @@ class Settings(BaseModel):
 
         Raises ConfigError whose places are the flags: ``--log.level: ...``.
         """
-        web = {"listen_address": listen_address or None, "config_file": web_config_file}
+        web = {
+            "listen_address": listen_address or None,
+            "config_file": web_config_file,
+            "external_url": external_url,
+            "route_prefix": route_prefix,
+        }
         log = {"level": log_level, "format": log_format}
         problems: list[str] = []
         update = {
@@ -204,6 +228,8 @@ class Settings(BaseModel):
 _FLAGS = {
     "listen_address": "--web.listen-address",
     "config_file": "--web.config.file",
+    "external_url": "--web.external-url",
+    "route_prefix": "--web.route-prefix",
     "level": "--log.level",
     "format": "--log.format",
 }

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 from exporter.address import parse_listen_address
 from exporter.config.problems import mistake
 
+_SEGMENTS = re.compile(r"[A-Za-z0-9._~!&'()*+,;=:@/-]*")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?\.?")
 
 
@@ -56,6 +57,28 @@ def _link_url(value: object) -> str:
     if parts.username is not None:
         raise mistake("holds a user, whom everybody who opens the page would see; remove it")
     return url
+
+
+def _external_url(value: object) -> str:
+    url = text(value)
+    example = "https://example.org/telnyx/"
+    parts = _web_address(url, example)
+    if parts.username is not None or parts.query or parts.fragment:
+        raise mistake(f"must not hold a user, a ? or a #; write it like {example}")
+    return f"{parts.scheme}://{parts.netloc}{_path(parts.path)}".rstrip("/")
+
+
+def _route_prefix(value: object) -> str:
+    return _path(text(value))
+
+
+def _path(path: str) -> str:
+    """Return a path with a slash at its begin and none at its end; ``/`` for the root."""
+    inner = path.strip("/")
+    segments = inner.split("/")
+    if not _SEGMENTS.fullmatch(inner) or not {".", ".."}.isdisjoint(segments) or "//" in inner:
+        raise mistake("has a path that not every proxy passes on; write it like /telnyx")
+    return f"/{inner}"
 
 
 def _is_address(host: str) -> bool:
@@ -121,6 +144,8 @@ def _each_once(values: tuple[str, ...]) -> tuple[str, ...]:
 FilePath = Annotated[str, BeforeValidator(text)]
 BaseUrl = Annotated[str, BeforeValidator(_base_url)]
 LinkUrl = Annotated[str, BeforeValidator(_link_url)]
+ExternalUrl = Annotated[str, BeforeValidator(_external_url)]
+RoutePrefix = Annotated[str, BeforeValidator(_route_prefix)]
 StateUrl = Annotated[str, BeforeValidator(_state_url)]
 ListenAddresses = Annotated[
     tuple[Annotated[str, BeforeValidator(_listen_address)], ...],

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -32,13 +32,15 @@ def create_app(
     healthy: Callable[[], bool],
     ready: Callable[[], bool],
     reload: Callable[[], Awaitable[tuple[str, ...]]],
+    prefix: str = "",
     external_url: str | None = None,
 ) -> ASGIApp:
-    """Return the ASGI app with its five routes; any other path is 404.
+    """Return the ASGI app with its five routes below ``prefix``; any other path is 404.
 
     ``snapshot``, ``healthy`` and ``ready`` are read on the event loop's thread; ``write`` returns
     the exposition of a snapshot, on another.
     ``reload`` reads the configuration again and returns its mistakes: none if it now holds.
+    ``prefix`` is empty, or has a slash at its begin and none at its end; ``/`` leads there.
     ``external_url`` is where people reach the exporter, if that is not the host that they name.
     """
     page = Page()
@@ -70,17 +72,25 @@ def create_app(
             return PlainTextResponse("".join(f"{line}\n" for line in problems), 500)
         return PlainTextResponse("configuration reloaded\n")
 
-    app = Starlette(
-        routes=[
-            Route("/", home),
-            Route("/metrics", metrics),
-            Route("/-/healthy", is_healthy),
-            Route("/-/ready", is_ready),
-            Route("/-/reload", do_reload, methods=["POST", "PUT"]),
-        ]
-    )
+    routes = [
+        Route(f"{prefix}/", home),
+        Route(f"{prefix}/metrics", metrics),
+        Route(f"{prefix}/-/healthy", is_healthy),
+        Route(f"{prefix}/-/ready", is_ready),
+        Route(f"{prefix}/-/reload", do_reload, methods=["POST", "PUT"]),
+    ]
+    if prefix:
+        routes += _lead_to(f"{prefix}/", "/", prefix)
+    app = Starlette(routes=routes)
     app.router.redirect_slashes = False
     return SecurityHeaders(app, style=style_source(page.css))
+
+
+def _lead_to(target: str, *paths: str) -> list[Route]:
+    async def lead(_: Request) -> Response:
+        return RedirectResponse(target, 302)
+
+    return [Route(path, lead) for path in paths]
 
 
 def _verdict(good: bool, yes: str, no: str) -> Response:  # noqa: FBT001 # the verdict itself

@@ -67,6 +67,15 @@ and IPv4 alone where IPv6 is off; longer spellings of it are IPv6 alone.
 {{- end -}}
 {{- end -}}
 
+{{/* What the exporter's paths begin with: "/prefix", or nothing. */}}
+{{- define "telnyx-sim-exporter.routePrefix" -}}
+{{- $web := default dict .Values.config.web -}}
+{{- $path := regexReplaceAll "^[A-Za-z]+://[^/]*" (default "" $web.external_url) "" -}}
+{{- with default $path $web.route_prefix | trimAll "/" -}}
+{{- printf "/%s" . -}}
+{{- end -}}
+{{- end -}}
+
 {{/* The TCP ports of the APIs, as a YAML list under "ports". */}}
 {{- define "telnyx-sim-exporter.apiPorts" -}}
 {{- $ports := list -}}
