@@ -6,9 +6,8 @@ It must not poll, count or read the configuration: all that it shows or starts i
 from collections.abc import Awaitable, Callable
 
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -16,7 +15,7 @@ from exporter.publish.exposition import Format, accepts_gzip, choose_format
 from exporter.publish.health import Snapshot
 from exporter.web.cross_site import is_cross_site
 from exporter.web.page import Page
-from exporter.web.scrapes import Scrapes
+from exporter.web.scrapes import Body, Scrapes
 from exporter.web.security import SecurityHeaders, style_source
 
 _CROSS_SITE = (
@@ -45,18 +44,16 @@ def create_app(
     """
     page = Page()
     scrapes = Scrapes(snapshot, write)
+    pages: Scrapes[Snapshot, None] = Scrapes(snapshot, lambda taken, _: page.render(taken).encode())
 
     async def metrics(request: Request) -> Response:
         chosen = choose_format(",".join(request.headers.getlist("accept")))
-        zipped = accepts_gzip(",".join(request.headers.getlist("accept-encoding")))
-        body = await scrapes.exposition(chosen, zipped=zipped)
-        headers = {"Content-Type": chosen.value, "Vary": "Accept, Accept-Encoding"}
-        if zipped:
-            headers["Content-Encoding"] = "gzip"
-        return Response(body, headers=headers)
+        body = await scrapes.body(chosen, zipped=_takes_gzip(request))
+        return _answer(body, chosen.value, vary="Accept, Accept-Encoding")
 
-    async def home(_: Request) -> Response:
-        return HTMLResponse(await run_in_threadpool(page.render, snapshot()))
+    async def home(request: Request) -> Response:
+        body = await pages.body(None, zipped=_takes_gzip(request))
+        return _answer(body, "text/html; charset=utf-8", vary="Accept-Encoding")
 
     async def is_healthy(_: Request) -> Response:
         return _verdict(healthy(), "healthy", "the poll loop does not run")
@@ -84,6 +81,17 @@ def create_app(
     app = Starlette(routes=routes)
     app.router.redirect_slashes = False
     return SecurityHeaders(app, style=style_source(page.css))
+
+
+def _takes_gzip(request: Request) -> bool:
+    return accepts_gzip(",".join(request.headers.getlist("accept-encoding")))
+
+
+def _answer(body: Body, kind: str, *, vary: str) -> Response:
+    headers = {"Content-Type": kind, "Vary": vary}
+    if body.zipped:
+        headers["Content-Encoding"] = "gzip"
+    return Response(body.content, headers=headers)
 
 
 def _lead_to(target: str, *paths: str) -> list[Route]:
