@@ -1,8 +1,9 @@
 """Check user names and passwords against bcrypt hashes, without holding up anybody else.
 
-A password that was right is remembered, as a keyed digest. Checks run one at a time on a
-thread, and those of addresses that guess take a quarter of a core at most; a name that does not
-exist costs as much as one that does. It must not speak HTTP, or decide whose turn it is (`turns`).
+A password that was right is remembered, as a keyed digest. Checks run one at a time on a thread:
+those of addresses without a good record take half a core at most, those of addresses that guess a
+quarter. A name that does not exist costs as much as one that does. It must not speak HTTP, or
+decide whose turn it is (`turns`).
 """
 
 import asyncio
@@ -23,8 +24,8 @@ from exporter.web.turns import Rank, Turns, origin
 MAX_REMEMBERED = 256
 """Right passwords that are remembered; wrong ones cannot crowd them out."""
 
-REST = 3.0
-"""How long addresses that guess wait after a check of theirs, in times of what it took."""
+RESTS = {Rank.GOOD: 0.0, Rank.UNKNOWN: 1.0, Rank.GUESSING: 3.0}
+"""How long addresses wait after a wrong password, by rank, in times of what its check took."""
 
 _BYTES = 72
 """bcrypt looks at no more of a password; the library refuses what others cut."""
@@ -71,7 +72,8 @@ class Passwords:
         self._checks: dict[tuple[bytes, str], _Check] = {}
         self._turns: Turns[_Check] = Turns()
         self._came = asyncio.Event()
-        self._rested_at = 0.0
+        self._ended = 0.0
+        self._took = 0.0
         self._worker: asyncio.Task[None] | None = None
 
     async def check(self, users: Mapping[bytes, bytes], sent: Credentials, client: str) -> Verdict:
@@ -103,14 +105,17 @@ class Passwords:
 
     async def _work(self) -> None:
         while self._turns:
-            rest = self._rested_at - time.monotonic()
-            check = self._turns.next(Rank.UNKNOWN if rest > 0 else Rank.GUESSING)
+            rested = time.monotonic() - self._ended
+            left = {rank: times * self._took - rested for rank, times in RESTS.items()}
+            check = self._turns.next(max(rank for rank in Rank if left[rank] <= 0))
             if check is not None:
                 await self._compared(check)
                 continue
             self._came.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._came.wait(), rest)
+                await asyncio.wait_for(
+                    self._came.wait(), min(each for each in left.values() if each > 0)
+                )
 
     async def _compared(self, check: _Check) -> None:
         begun = time.monotonic()
@@ -129,7 +134,8 @@ class Passwords:
         if right:
             self._remember(check.mark)
         else:
-            self._rested_at = begun + (1 + REST) * (time.monotonic() - begun)
+            self._ended = time.monotonic()
+            self._took = self._ended - begun
         self._turns.note(check.client, right=right)
         self._end(check).set_result(Verdict.RIGHT if right else Verdict.WRONG)
 
