@@ -182,7 +182,9 @@ def _simulator(history: int) -> float:
 def _simulated(folder: Path, options: Mapping[str, float]) -> Iterator[tuple[Program, str]]:
     """Run a simulator in which nothing comes by itself; yields it and where it is."""
     words = [f"--{name}={value}" for name, value in {"rate": 0, "bulk-every": 0, **options}.items()]
-    program = start("simulate", "--port=0", *words, output=folder / "simulator.log")
+    program = start(
+        "simulate", "--web.listen-address=127.0.0.1:0", *words, output=folder / "simulator.log"
+    )
     try:
         yield program, program.wait_for(r"base_url (http://\S+)/v2")
     finally:

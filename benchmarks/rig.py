@@ -33,7 +33,9 @@ class Rig:
         self._exporter: Program | None = None
         words = [f"--{name}={value}" for name, value in options.items()]
         output = folder / "simulator.log"
-        self._simulator = start("simulate", "--port=0", f"--key={KEY}", *words, output=output)
+        self._simulator = start(
+            "simulate", "--web.listen-address=127.0.0.1:0", f"--key={KEY}", *words, output=output
+        )
         self._http = httpx.Client(trust_env=False, timeout=5)
         try:
             self._api = self._simulator.wait_for(r"base_url (http://\S+)/v2")

@@ -47,7 +47,12 @@ class Stage:
         try:
             words = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
             self._programs.append(
-                start("simulate", "--port=0", *words, output=folder / "simulator.log")
+                start(
+                    "simulate",
+                    "--web.listen-address=127.0.0.1:0",
+                    *words,
+                    output=folder / "simulator.log",
+                )
             )
             api = self._programs[0].wait_for(r"base_url (http://\S+)/v2")
             self._control = httpx.Client(base_url=f"{api}/_simulator/", trust_env=False, timeout=60)

@@ -32,6 +32,17 @@ class ListenAddress:
         everywhere = self.host in {"", "0.0.0.0", "::"}  # noqa: S104 # compared, not bound
         return f"http://{ListenAddress('localhost', self.port) if everywhere else self}"
 
+    def covers(self, other: "ListenAddress") -> bool:
+        """Tell whether who listens here keeps ``other`` from being listened on, or it is the same.
+
+        Port 0 is another one each time. Names are taken as they are, not resolved.
+        """
+        if self.port != other.port or self.port == 0:
+            return False
+        everywhere_in_ipv4 = self.host == "0.0.0.0" and ":" not in other.host  # noqa: S104 # compared
+        same = self.host.lower() == other.host.lower()
+        return same or self.host in {"", "::"} or everywhere_in_ipv4
+
 
 def parse_listen_address(text: str) -> ListenAddress:
     """Read ``:10874``, ``127.0.0.1:10874``, ``localhost:10874`` or ``[::1]:10874``.

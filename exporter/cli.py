@@ -16,9 +16,18 @@ import click
 
 from exporter import interpreter
 from exporter.clock import SystemClock
-from exporter.config import LogFormat, LogLevel, Settings, from_environment, load
+from exporter.config import (
+    LOG_LEVELS,
+    LogFormat,
+    LogLevel,
+    Settings,
+    from_environment,
+    load,
+    read_listen_addresses,
+)
 from exporter.demo import demo, welcome
 from exporter.errors import ConfigError, ExporterError
+from exporter.output import say
 from exporter.publish.exposition import Format, render
 from exporter.publish.health import Snapshot
 from exporter.publish.journal import Journal, one_line, open_journal
@@ -41,7 +50,7 @@ CONFIG_OPTION = click.option(
 LEVEL_OPTION = click.option(
     "--log.level",
     "log_level",
-    type=click.Choice([each.value for each in LogLevel]),
+    type=click.Choice(LOG_LEVELS),
     help="What is logged; wins over the file.",
 )
 FORMAT_OPTION = click.option(
@@ -72,15 +81,31 @@ def main() -> None:
 
     To see it work without an account: telnyx-sim-exporter demo
     """
+    interpreter.raise_file_limit()
 
 
 @main.command(short_help="Poll the accounts and serve metrics until stopped.")
 @CONFIG_OPTION
-@click.option("--web.listen-address", "listen_address", help="Where to serve, such as :10874.")
+@click.option(
+    "--web.listen-address",
+    "listen_address",
+    multiple=True,
+    help="Where to serve, such as :10874; may be repeated.",
+)
 @click.option(
     "--web.config.file",
     "web_config_file",
     help="TLS and basic auth, in the format of Prometheus' exporter-toolkit.",
+)
+@click.option(
+    "--web.external-url",
+    "external_url",
+    help="Where people reach the page, behind a reverse proxy perhaps.",
+)
+@click.option(
+    "--web.route-prefix",
+    "route_prefix",
+    help="What every path begins with. By default the path of --web.external-url.",
 )
 @LEVEL_OPTION
 @FORMAT_OPTION
@@ -146,7 +171,7 @@ def once(config_file: Path | None, output: str, **flags: Any) -> None:
 
 def _show(snapshot: Snapshot, output: str, service: Service) -> None:
     if output == "table":
-        _say(drawn(snapshot, sys.stdout))
+        say(drawn(snapshot, sys.stdout))
     else:
         # As bytes: the exposition is UTF-8, whatever the terminal speaks.
         click.echo(render(service.registry.collect(), Format.TEXT), nl=False)
@@ -172,20 +197,23 @@ def check_config(file: Path) -> None:
         problems += exc.problems
     if problems:
         raise ConfigError(problems)
-    _say(one_line(f"{file}: good, {len(settings.accounts)} account(s)") + "\n")
+    say(one_line(f"{file}: good, {len(settings.accounts)} account(s)") + "\n")
 
 
 @main.command("demo", short_help="Show it at work, without an account or a file.")
 @click.option(
     "--web.listen-address",
     "listen_address",
-    default="127.0.0.1:10874",
+    multiple=True,
+    default=["127.0.0.1:10874"],
     show_default=True,
-    help="Where to serve.",
+    help="Where to serve; may be repeated.",
 )
 @LEVEL_OPTION
 @FORMAT_OPTION
-def run_demo(listen_address: str, log_level: str | None, log_format: str | None) -> None:
+def run_demo(
+    listen_address: tuple[str, ...], log_level: str | None, log_format: str | None
+) -> None:
     """Show it at work: a simulated account, the exporter and a page to open.
 
     No key, no file, and nothing is left behind. Ends with Ctrl-C.
@@ -200,16 +228,22 @@ def run_demo(listen_address: str, log_level: str | None, log_format: str | None)
     async def show() -> None:
         with _on_signals(journal, None) as stop:
             async with demo(listen_address, clock=SystemClock(), journal=journal) as running:
-                _say(welcome(running) + "\n")
+                say(welcome(running) + "\n")
                 await stop.wait()
 
     asyncio.run(show())
 
 
 @main.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
-@click.option("--port", default=10875, show_default=True, help="Where to listen; 0: a free port.")
-def simulate(host: str, port: int, **knobs: Any) -> None:
+@click.option(
+    "--web.listen-address",
+    "listen_address",
+    multiple=True,
+    default=["127.0.0.1:10875"],
+    show_default=True,
+    help="Where to serve; may be repeated. Port 0: a free one.",
+)
+def simulate(listen_address: tuple[str, ...], **knobs: Any) -> None:
     """Run a simulated Telnyx API alone, to rehearse with.
 
     Point an account's base_url at it. What happened in it is told by GET /_simulator/record.
@@ -217,9 +251,9 @@ def simulate(host: str, port: int, **knobs: Any) -> None:
     settings = SimulatorSettings.from_knobs(knobs)
 
     def started(url: str) -> None:
-        _say(f"simulated Telnyx API: base_url {url}, api_key {settings.key}\n")
+        say(f"simulated Telnyx API: base_url {url}, api_key {settings.key}\n")
 
-    asyncio.run(serve(settings, host, port, started))
+    asyncio.run(serve(settings, read_listen_addresses(listen_address), started))
 
 
 def _option(knob: Knob) -> click.Option:
@@ -278,12 +312,6 @@ def _on_signals(
 
     with stopping(ask, journal.stop_forced):
         yield stop
-
-
-def _say(text: str) -> None:
-    """Print ``text`` in the encoding that is asked for; click takes UTF-8 for ASCII."""
-    sys.stdout.write(text)
-    sys.stdout.flush()
 
 
 def _fail(*lines: str) -> NoReturn:

@@ -4,7 +4,7 @@ It needs no key and no file, and leaves nothing behind: what is known is kept in
 """
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -32,10 +32,12 @@ class Running:
 
 
 @asynccontextmanager
-async def demo(listen_address: str, *, clock: Clock, journal: Journal) -> AsyncIterator[Running]:
+async def demo(
+    listen_address: Sequence[str], *, clock: Clock, journal: Journal
+) -> AsyncIterator[Running]:
     """Run the demo while the context lasts.
 
-    Raises ConfigError where the address is none, UsageError where it is taken.
+    Raises ConfigError where an address is none, UsageError where one is taken.
     """
     async with serving(Simulator(DEMO, time.time)) as api:
         settings = Settings(

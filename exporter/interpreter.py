@@ -6,6 +6,7 @@ What is set holds for the whole process, so only a program may do it. It must no
 import asyncio
 import gc
 import os
+import resource
 import sys
 from collections.abc import Coroutine
 from contextlib import suppress
@@ -16,6 +17,15 @@ SWITCH_SECONDS = 0.001
 
 While the ledger's thread computes, each step of a scrape waits for so long.
 """
+
+
+def raise_file_limit() -> None:
+    """Let the process open as many files as the system allows it, as programs in Go do.
+
+    The lower limit is for programs that cannot handle more; shells and services begin with it.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def run(program: Coroutine[Any, Any, None]) -> None:

@@ -40,6 +40,12 @@ def prepared() -> Iterator[None]:
             _to_nowhere(2)
 
 
+def say(text: str) -> None:
+    """Print ``text`` in the encoding that is asked for; click takes UTF-8 for ASCII."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
 class _Stdout(io.FileIO):
     """Standard output, whose failure can be told from that of any other file."""
 

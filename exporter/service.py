@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from exporter.address import ListenAddress, parse_listen_address
+from exporter.address import ListenAddress
 from exporter.clock import Clock
 from exporter.config import Settings
 from exporter.errors import ConfigError, StateError
@@ -34,7 +34,15 @@ GRACE = 3.0
 REVISION = "TELNYX_SIM_EXPORTER_REVISION"
 """The environment variable by which a build says which revision it is of."""
 
-FIXED = ("state.url", "web.listen_address", "web.config_file", "log.level", "log.format")
+FIXED = (
+    "state.url",
+    "web.listen_address",
+    "web.config_file",
+    "web.external_url",
+    "web.route_prefix",
+    "log.level",
+    "log.format",
+)
 """Settings that a reload cannot change."""
 
 
@@ -68,17 +76,24 @@ class Service:
             healthy=self._schedule.alive,
             ready=self.ready,
             reload=self.reload,
+            prefix=settings.web.prefix,
+            external_url=settings.web.external_url,
         )
         file = settings.web.config_file
         self._security = None if file is None else Security(Path(file), journal.web_config)
-        self._server = Server(app, security=self._security)
+        self._server = Server(
+            app,
+            security=self._security,
+            files=self._files,
+            on_full=journal.connections_limited,
+        )
         self._accounts = {
             account.name: Runtime.build(settings, account, self._shared)
             for account in settings.accounts
         }
 
     async def start(self) -> ListenAddress:
-        """Serve and poll; returns the address that is served. Raises UsageError."""
+        """Serve and poll; returns the first address that is served. Raises UsageError."""
         # Read before anybody can scrape: where counters are missing for a moment, the next scrape
         # has them at what they were. A state that cannot be read is met by the first polls too,
         # which say so: to wait for it here, once for each account, would keep the port shut.
@@ -86,17 +101,15 @@ class Service:
             for runtime in self._accounts.values():
                 await runtime.ledger.open(self._clock.now())
         self._schedule.start()
-        listening = await self._server.start(
-            parse_listen_address(self._settings.web.listen_address)
-        )
+        listening = await self._server.start(*self._settings.web.addresses)
         for name, runtime in self._accounts.items():
             self._poll_from_now(name, runtime)
-        url = listening.url
-        if self._security is not None and self._security.current().tls is not None:
-            url = url.replace("http:", "https:", 1)
-        self._journal.started(url, self._accounts)
+        secure = self._security is not None and self._security.current().tls is not None
+        urls = [each.url.replace("http:", "https:" if secure else "http:", 1) for each in listening]
+        prefix = self._settings.web.prefix
+        self._journal.started(",".join(f"{url}{prefix}" for url in urls), self._accounts)
         self._started = True
-        return listening
+        return listening[0]
 
     async def poll_once(self) -> Snapshot:
         """Poll every account once, side by side, and serve nothing."""
@@ -156,6 +169,7 @@ class Service:
             external_links=tuple(
                 (link.name, link.url) for link in self._settings.web.external_links
             ),
+            connections_dropped=self._server.dropped,
         )
 
     def secrets(self) -> set[str]:
@@ -168,6 +182,10 @@ class Service:
 
     def _ends(self) -> bool:
         return self._stopping
+
+    def _files(self) -> int:
+        """Return how many connections the polls may have open."""
+        return len(self._accounts) * self._settings.poll.concurrency
 
     async def _swap(self, settings: Settings) -> None:
         """Go over to new settings; accounts that these do not touch are not disturbed.

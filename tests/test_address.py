@@ -54,3 +54,23 @@ def test_wrong_address_is_refused_with_advice(text: str, says: str) -> None:
 def test_url_can_be_opened_on_the_same_machine(text: str, url: str) -> None:
     """Listening everywhere is no place to go to, so the URL names the machine itself."""
     assert parse_listen_address(text).url == url
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "covers"),
+    [
+        ("127.0.0.1:1", "127.0.0.1:1", True),
+        ("Localhost:1", "localhost:1", True),
+        ("127.0.0.1:1", "127.0.0.1:2", False),
+        ("127.0.0.1:1", "127.0.0.2:1", False),
+        (":1", "127.0.0.1:1", True),
+        ("[::]:1", "[::1]:1", True),
+        ("0.0.0.0:1", "127.0.0.1:1", True),
+        ("0.0.0.0:1", "[::1]:1", False),
+        ("127.0.0.1:1", ":1", False),
+        ("127.0.0.1:0", "127.0.0.1:0", False),
+    ],
+)
+def test_an_address_can_be_part_of_another(one: str, other: str, *, covers: bool) -> None:
+    """Who listens everywhere listens there too; port 0 is a free one each time."""
+    assert parse_listen_address(one).covers(parse_listen_address(other)) is covers

@@ -20,7 +20,7 @@ LAYERS = (
     {"polling"},
     {"ledger"},
     {"telnyx"},
-    {"config", "address", "clock", "errors", "reading", "version", "__init__"},
+    {"config", "address", "listen", "clock", "errors", "reading", "version", "__init__"},
 )
 """The rooms, from the top: each imports from itself and from what lies below."""
 

@@ -74,7 +74,8 @@ async def face(folder: Path) -> AsyncIterator[Face]:
             file.write_text(security, encoding="utf-8")
             server = Server(app, security=Security(file, lambda _: None) if security else None)
             running.push_async_callback(server.stop, grace=0)
-            return await server.start(ListenAddress("127.0.0.1", 0))
+            (address,) = await server.start(ListenAddress("127.0.0.1", 0))
+            return address
 
         yield start
 

@@ -124,6 +124,7 @@ def logged() -> list[tuple[str, str, set[str]]]:
         "error": "e",
         "file": "state.db",
         "in_progress": 1,
+        "limit": 1,
         "order": "newest",
         "problems": ["p"],
         "seconds": 8.0,

@@ -200,6 +200,17 @@ def process() -> list[Line]:
         Query(highest(own(of_exporter("process_open_fds")), "instance"), "{{instance}}"),
         decimals=0,
     )
+    dropped = lines(
+        Head("Connections dropped", "Idle ones closed as no more may be open, a minute.", "cpm"),
+        Query(
+            per_minute(
+                added(
+                    rate(of_exporter("telnyx_exporter_web_connections_dropped_total")), "instance"
+                )
+            ),
+            "{{instance}}",
+        ),
+    )
     uptime = lines(
         Head("Running for", "Time since each exporter was started.", "s"),
         Query(
@@ -217,4 +228,6 @@ def process() -> list[Line]:
             "{{instance}}",
         ),
     )
-    return [Line(8, [(5, memory), (5, cpu), (4, files), (5, uptime), (5, configured)])]
+    return [
+        Line(8, [(4, memory), (4, cpu), (4, files), (4, dropped), (4, uptime), (4, configured)])
+    ]

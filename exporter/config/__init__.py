@@ -4,7 +4,7 @@ It must not act on what it reads: no connection, no database, no server.
 """
 
 from exporter.config.durations import format_duration, parse_duration
-from exporter.config.fields import LogFormat, LogLevel
+from exporter.config.fields import LOG_LEVELS, LogFormat, LogLevel
 from exporter.config.keys import read_api_key
 from exporter.config.load import from_environment, load
 from exporter.config.schema import json_schema
@@ -18,9 +18,11 @@ from exporter.config.settings import (
     State,
     StuckAfter,
     Web,
+    read_listen_addresses,
 )
 
 __all__ = [
+    "LOG_LEVELS",
     "Account",
     "ExternalLink",
     "Log",
@@ -38,4 +40,5 @@ __all__ = [
     "load",
     "parse_duration",
     "read_api_key",
+    "read_listen_addresses",
 ]

@@ -20,11 +20,15 @@ _START = "start from config.example.yaml"
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A parsed file: its values, the line (from 1) of each place in order, its mistakes."""
+    """A parsed file: its values, the line (from 1) of each place in order, its mistakes.
+
+    ``written`` is how numbers, true, false and null stand in the file.
+    """
 
     data: Mapping[str, object]
     lines: Mapping[Place, int]
     problems: tuple[Problem, ...]
+    written: Mapping[Place, str]
 
 
 def parse(text: str, source: str, *, start: str = _START) -> Document:
@@ -64,7 +68,7 @@ def _parse(text: str, source: str, start: str) -> Document | str:
         data = builder.mapping(root, ())
     finally:
         loader.dispose()
-    return Document(data, builder.lines, tuple(builder.problems))
+    return Document(data, builder.lines, tuple(builder.problems), builder.written)
 
 
 def _syntax(exc: yaml.MarkedYAMLError, source: str) -> str:
@@ -109,6 +113,7 @@ class _Builder:
     lines: dict[Place, int] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     merged: set[int] = field(default_factory=set)
+    written: dict[Place, str] = field(default_factory=dict)
 
     def mapping(self, node: yaml.MappingNode, place: Place) -> dict[str, object]:
         # An alias leads here again; merged keys would then look repeated.
@@ -153,6 +158,7 @@ class _Builder:
             return node.value
         try:
             if isinstance(node, yaml.ScalarNode) and node.tag in _VALUES:
+                self.written[place] = node.value
                 return self.loader.construct_object(node)
         except (ValueError, KeyError, IndexError):
             pass

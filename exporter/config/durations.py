@@ -1,10 +1,11 @@
-"""Durations as Prometheus writes them (``1h30m``), to and from seconds.
+"""Durations as Prometheus writes them (``1h30m``), to and from seconds, and as Go does.
 
 It must not know which setting a duration belongs to.
 """
 
 import math
 import re
+from fractions import Fraction
 
 _UNITS = (
     ("y", 365 * 86_400_000),
@@ -26,6 +27,23 @@ PATTERN = "".join(f"(?:([0-9]+){unit})?" for unit, _ in _UNITS)
 
 _FORM = re.compile(PATTERN)
 
+_GO_UNITS = {
+    "ns": 1,
+    "us": 1_000,
+    "\N{MICRO SIGN}s": 1_000,
+    "\N{GREEK SMALL LETTER MU}s": 1_000,
+    "ms": 1_000_000,
+    "s": 1_000_000_000,
+    "m": 60_000_000_000,
+    "h": 3_600_000_000_000,
+}
+_GO_LONGEST = 2**63
+"""In nanoseconds."""
+_GO_PART = re.compile(
+    rf"([0-9]{{1,30}}(?:\.[0-9]{{0,30}})?|\.[0-9]{{1,30}})({'|'.join(_GO_UNITS)})"
+)
+_GO_FORM = re.compile(rf"(?:{_GO_PART.pattern})+")
+
 
 def parse_duration(text: str) -> float:
     """Return the seconds that ``text`` says: ``500ms``, ``15s``, ``1h30m``, ``30d``, ``0``.
@@ -46,6 +64,25 @@ def parse_duration(text: str) -> float:
     if total > _LONGEST:
         raise ValueError("is too long; the longest is 292y")
     return total / 1000
+
+
+def parse_go_duration(text: str) -> float:
+    """Return the seconds that ``text`` says to Go: ``1.5s``, ``500us``, ``1h1.5m``, ``0``.
+
+    Raises ValueError, for a negative one too, with a sentence that does not quote ``text``.
+    """
+    unsigned = text.removeprefix("+").removeprefix("-")
+    if unsigned != "0" and not _GO_FORM.fullmatch(unsigned):
+        raise ValueError("is not a duration; write it like 500ms, 1.5s, 5m or 1h30m")
+    total = sum(
+        Fraction(count.strip(".") if count.endswith(".") else count) * _GO_UNITS[unit]
+        for count, unit in _GO_PART.findall(unsigned)
+    )
+    if total >= _GO_LONGEST:
+        raise ValueError("is too long; the longest is 292y")
+    if text.startswith("-") and total:
+        raise ValueError("is negative; write it like 500ms, 1.5s, 5m or 1h30m, or 0 for no limit")
+    return float(total / _GO_UNITS["s"])
 
 
 def format_duration(seconds: float) -> str:

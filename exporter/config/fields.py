@@ -5,7 +5,7 @@ It must not compare settings with each other, or read a file.
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from enum import StrEnum
 from typing import Annotated, TypeVar
 
@@ -29,6 +29,14 @@ class LogLevel(StrEnum):
     INFO = "info"
     WARNING = "warning"
     ERROR = "error"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "LogLevel | None":
+        return cls.WARNING if value == "warn" else None
+
+
+LOG_LEVELS = ("debug", "info", "warn", "warning", "error")
+"""How levels are written: as in Prometheus' programs, and as in Python's."""
 
 
 class LogFormat(StrEnum):
@@ -56,13 +64,13 @@ def _label_word(value: object) -> str:
     return word
 
 
-def _choice(options: type[Choice]) -> Callable[[object], Choice]:
-    """Return the validator of a value that is one of ``options``."""
+def _choice(options: type[Choice], words: Collection[str]) -> Callable[[object], Choice]:
+    """Return the validator of a value that is one of ``words``, each of which is an option."""
 
     def validate(value: object) -> Choice:
         word = text(value)
-        if word not in list(options):
-            raise mistake(f"unknown value; {advice(word, options)}")
+        if word not in words:
+            raise mistake(f"unknown value; {advice(word, words)}")
         return options(word)
 
     return validate
@@ -198,5 +206,9 @@ Pattern = Annotated[
     BeforeValidator(_pattern),
     WithJsonSchema({"type": "string", "format": "regex"}),
 ]
-Level = Annotated[LogLevel, BeforeValidator(_choice(LogLevel))]
-Format = Annotated[LogFormat, BeforeValidator(_choice(LogFormat))]
+Level = Annotated[
+    LogLevel,
+    BeforeValidator(_choice(LogLevel, LOG_LEVELS)),
+    WithJsonSchema({"type": "string", "enum": list(LOG_LEVELS)}),
+]
+Format = Annotated[LogFormat, BeforeValidator(_choice(LogFormat, list(LogFormat)))]

@@ -41,8 +41,8 @@ def name_text(name: str) -> str:
     return name if len(name) <= _LONGEST_NAME else "..."
 
 
-def mistake(text: str, *, at: str = "") -> PydanticCustomError:
-    """Return the error for a validator to raise; ``at`` is a key below the validated value."""
+def mistake(text: str, *, at: str | int = "") -> PydanticCustomError:
+    """Return the error for a validator to raise; ``at`` is a key or index in the value."""
     return PydanticCustomError("mistake", "{text}", {"text": text, "at": at})
 
 
@@ -92,7 +92,9 @@ def explain(error: ValidationError, model: type[BaseModel]) -> Iterator[Problem]
         place = item["loc"]
         if item["type"] == "mistake":
             context = item["ctx"]
-            yield Problem(place + ((context["at"],) if context["at"] else ()), context["text"])
+            yield Problem(
+                place + (() if context["at"] == "" else (context["at"],)), context["text"]
+            )
         elif item["type"] == "extra_forbidden":
             keys = _keys(model, place[:-1])
             yield Problem(place, f"unknown key; {advice(str(place[-1]), keys)}")

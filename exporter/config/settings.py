@@ -3,10 +3,13 @@
 It must not read files or the environment. All durations are seconds.
 """
 
-from typing import Self
+from collections.abc import Mapping, Sequence
+from typing import Self, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
+from exporter.address import ListenAddress, parse_listen_address
 from exporter.config.fields import (
     AccountName,
     ApiKey,
@@ -25,8 +28,18 @@ from exporter.config.fields import (
     StatusName,
 )
 from exporter.config.problems import explain, mistake
-from exporter.config.urls import BaseUrl, FilePath, LinkUrl, ListenAddress, StateUrl
+from exporter.config.urls import (
+    BaseUrl,
+    ExternalUrl,
+    FilePath,
+    LinkUrl,
+    ListenAddresses,
+    RoutePrefix,
+    StateUrl,
+)
 from exporter.errors import ConfigError
+
+_Section = TypeVar("_Section", bound=BaseModel)
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -128,9 +141,22 @@ class Web(BaseModel):
 
     model_config = _FROZEN
 
-    listen_address: ListenAddress = ":10874"
+    listen_address: ListenAddresses = (":10874",)
     config_file: FilePath | None = None
+    external_url: ExternalUrl | None = None
+    route_prefix: RoutePrefix | None = None
     external_links: tuple[ExternalLink, ...] = ()
+
+    @property
+    def prefix(self) -> str:
+        """Return what every path begins with, without a slash at its end; empty for nothing."""
+        path = urlsplit(self.external_url or "").path if self.route_prefix is None else None
+        return (path or self.route_prefix or "").rstrip("/")
+
+    @property
+    def addresses(self) -> tuple[ListenAddress, ...]:
+        """Return where to listen."""
+        return tuple(map(parse_listen_address, self.listen_address))
 
 
 class Log(BaseModel):
@@ -173,16 +199,23 @@ class Settings(BaseModel):
 
     def with_overrides(
         self,
-        listen_address: str | None = None,
+        listen_address: Sequence[str] = (),
         web_config_file: str | None = None,
+        external_url: str | None = None,
+        route_prefix: str | None = None,
         log_level: str | None = None,
         log_format: str | None = None,
     ) -> Self:
-        """Return these settings with the flags given, not None, in place of what they set.
+        """Return these settings with the flags given, not None or empty, in place of what they set.
 
         Raises ConfigError whose places are the flags: ``--log.level: ...``.
         """
-        web = {"listen_address": listen_address, "config_file": web_config_file}
+        web = {
+            "listen_address": listen_address or None,
+            "config_file": web_config_file,
+            "external_url": external_url,
+            "route_prefix": route_prefix,
+        }
         log = {"level": log_level, "format": log_format}
         problems: list[str] = []
         update = {
@@ -197,12 +230,26 @@ class Settings(BaseModel):
 _FLAGS = {
     "listen_address": "--web.listen-address",
     "config_file": "--web.config.file",
+    "external_url": "--web.external-url",
+    "route_prefix": "--web.route-prefix",
     "level": "--log.level",
     "format": "--log.format",
 }
 
 
-def _overridden(section: BaseModel, flags: dict[str, str | None], problems: list[str]) -> BaseModel:
+def read_listen_addresses(flags: Sequence[str]) -> tuple[ListenAddress, ...]:
+    """Return what stands behind the flags ``--web.listen-address``, at least one.
+
+    Raises ConfigError as `Settings.with_overrides` does.
+    """
+    problems: list[str] = []
+    web = _overridden(Web(), {"listen_address": flags}, problems)
+    if problems:
+        raise ConfigError(problems)
+    return web.addresses
+
+
+def _overridden(section: _Section, flags: Mapping[str, object], problems: list[str]) -> _Section:
     """Return ``section`` with the flags that are not None; mistakes are put to ``problems``."""
     given = {key: value for key, value in flags.items() if value is not None}
     try:

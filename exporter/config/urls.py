@@ -8,12 +8,13 @@ import re
 from typing import Annotated
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from exporter.address import parse_listen_address
 from exporter.config.hosts import is_this_machine
 from exporter.config.problems import mistake
 
+_SEGMENTS = re.compile(r"[A-Za-z0-9._~!&'()*+,;=:@/-]*")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?\.?")
 
 
@@ -59,6 +60,28 @@ def _link_url(value: object) -> str:
     return url
 
 
+def _external_url(value: object) -> str:
+    url = text(value)
+    example = "https://example.org/telnyx/"
+    parts = _web_address(url, example)
+    if parts.username is not None or parts.query or parts.fragment:
+        raise mistake(f"must not hold a user, a ? or a #; write it like {example}")
+    return f"{parts.scheme}://{parts.netloc}{_path(parts.path)}".rstrip("/")
+
+
+def _route_prefix(value: object) -> str:
+    return _path(text(value))
+
+
+def _path(path: str) -> str:
+    """Return a path with a slash at its begin and none at its end; ``/`` for the root."""
+    inner = path.strip("/")
+    segments = inner.split("/")
+    if not _SEGMENTS.fullmatch(inner) or not {".", ".."}.isdisjoint(segments) or "//" in inner:
+        raise mistake("has a path that not every proxy passes on; write it like /telnyx")
+    return f"/{inner}"
+
+
 def _is_address(host: str) -> bool:
     try:
         ipaddress.ip_address(host)
@@ -97,8 +120,40 @@ def _listen_address(value: object) -> str:
     return listen
 
 
+def _one_or_more(value: object) -> object:
+    """Return the items of a list; one text stands for itself, and has its mistakes."""
+    if isinstance(value, (list, tuple)):
+        if not value:
+            raise mistake("is empty; write at least one HOST:PORT")
+        return value
+    return (_listen_address(value),)
+
+
+def _each_once(values: tuple[str, ...]) -> tuple[str, ...]:
+    parsed = [parse_listen_address(value) for value in values]
+    for index, address in enumerate(parsed):
+        for before in parsed[:index]:
+            if before.covers(address) or address.covers(before):
+                raise mistake("overlaps with another address of the list; remove one", at=index)
+    return values
+
+
 FilePath = Annotated[str, BeforeValidator(text)]
 BaseUrl = Annotated[str, BeforeValidator(_base_url)]
 LinkUrl = Annotated[str, BeforeValidator(_link_url)]
+ExternalUrl = Annotated[str, BeforeValidator(_external_url)]
+RoutePrefix = Annotated[str, BeforeValidator(_route_prefix)]
 StateUrl = Annotated[str, BeforeValidator(_state_url)]
-ListenAddress = Annotated[str, BeforeValidator(_listen_address)]
+ListenAddresses = Annotated[
+    tuple[Annotated[str, BeforeValidator(_listen_address)], ...],
+    BeforeValidator(_one_or_more),
+    AfterValidator(_each_once),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string"},
+                {"type": "array", "items": {"type": "string"}, "minItems": 1},
+            ]
+        }
+    ),
+]

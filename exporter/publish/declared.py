@@ -246,6 +246,13 @@ FROM_PROCESS: tuple[Declared[Process], ...] = (
         lambda process: process.snapshot.state_bytes.items(),
     ),
     Declared(
+        "telnyx_exporter_web_connections_dropped_total",
+        Kind.COUNTER,
+        (),
+        "Idle connections to the exporter that were closed because no more may be open.",
+        lambda process: one(process.snapshot.connections_dropped),
+    ),
+    Declared(
         "telnyx_exporter_build_info",
         Kind.GAUGE,
         ("version", "python_version", "revision"),

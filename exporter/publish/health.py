@@ -62,6 +62,7 @@ class Snapshot:
     ``accounts`` pairs what is committed of each account with how its polls go, in the order
     of the configuration. ``external_links`` are names and addresses, for the page.
     ``state_bytes`` are the sizes of the state on disk by part; empty where it is not on disk.
+    ``connections_dropped`` are connections to the exporter that had to give way to others.
     """
 
     accounts: tuple[tuple[AccountView, AccountHealth], ...]
@@ -71,6 +72,7 @@ class Snapshot:
     poll_interval: float
     external_links: tuple[tuple[str, str], ...] = ()
     state_bytes: Mapping[str, int] = field(default_factory=dict)
+    connections_dropped: int = 0
 
 
 @dataclass(slots=True)

@@ -17,6 +17,7 @@ from structlog.typing import EventDict, FilteringBoundLogger, Processor, Wrapped
 from exporter.config import LogFormat, LogLevel
 from exporter.errors import Cause
 from exporter.ledger.model import Event
+from exporter.publish.repeats import RepeatsFilter
 
 NAME = "exporter"
 """The logger of the journal among those of the libraries."""
@@ -133,14 +134,18 @@ class Journal:
         if not wrong:
             self._log.info("web_configuration_reloaded")
 
+    def connections_limited(self, limit: int) -> None:
+        """Tell that more connections want in than may be open: idle ones are closed for them."""
+        self._log.warning("connections_limited", limit=limit)
+
 
 def open_journal(
     *, level: LogLevel, form: LogFormat, stream: TextIO, secrets: Callable[[], Iterable[str]]
 ) -> Journal:
     """Set up logging of the whole process to ``stream``, and return the journal.
 
-    Libraries log through the same handler, from warnings upwards. ``secrets`` returns the
-    values that are struck out, asked for at each line.
+    Libraries log through the same handler, from warnings upwards, and one line of a kind a second.
+    ``secrets`` returns the values that are struck out, asked for at each line.
     """
     console = form is LogFormat.CONSOLE or (form is LogFormat.AUTO and stream.isatty())
     colors = console and stream.isatty()
@@ -149,6 +154,7 @@ def open_journal(
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     handler = logging.StreamHandler(stream)
+    handler.addFilter(RepeatsFilter(NAME, handler))
     handler.setFormatter(
         _Formatter(
             secrets,

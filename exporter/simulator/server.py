@@ -9,12 +9,13 @@ import contextlib
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from exporter.errors import UsageError
+from exporter.address import ListenAddress
+from exporter.listen import bound_address, listen
 from exporter.simulator.app import create_app
 from exporter.simulator.line import ABORT
 from exporter.simulator.settings import SimulatorSettings
@@ -55,13 +56,13 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def serving(
-    simulator: Simulator, host: str = "127.0.0.1", port: int = 0
-) -> AsyncIterator[str]:
+async def serving(simulator: Simulator, *addresses: ListenAddress) -> AsyncIterator[str]:
     """Serve ``simulator`` while the context lasts; yields the base URL, ending in ``/v2``.
 
-    Port 0 takes a free one. Raises UsageError if it cannot listen there.
+    Without an address, it is a free port of loopback; with several, the URL is of the first.
+    Raises UsageError if it cannot listen there.
     """
+    places = addresses or (ListenAddress("127.0.0.1", 0),)
     config = uvicorn.Config(
         create_app(simulator),
         http=_Protocol,
@@ -74,15 +75,15 @@ async def serving(
         timeout_keep_alive=_KEEP_ALIVE,
     )
     server = _Server(config)
-    with _listen(host, port) as listener:
-        running = asyncio.create_task(server.serve([listener]))
+    with contextlib.ExitStack() as listeners:
+        sockets = [listeners.enter_context(each) for each in await listen(places)]
+        running = asyncio.create_task(server.serve(sockets))
         listening = asyncio.create_task(server.listening.wait())
         try:
             await asyncio.wait({running, listening}, return_when=asyncio.FIRST_COMPLETED)
             if running.done():
                 await running
-            shown = f"[{host}]" if ":" in host else host
-            yield f"http://{shown}:{listener.getsockname()[1]}/v2"
+            yield f"{bound_address(places[0], sockets[0]).url}/v2"
         finally:
             listening.cancel()
             server.should_exit = True
@@ -93,18 +94,17 @@ async def serving(
 
 async def serve(
     settings: SimulatorSettings,
-    host: str,
-    port: int,
+    addresses: Sequence[ListenAddress],
     on_started: Callable[[str], None],
     clock: Callable[[], float] = time.time,
 ) -> None:
     """Run a simulator until SIGINT or SIGTERM; ``on_started`` is told the base URL.
 
-    Raises UsageError if it cannot listen on ``host`` and ``port``.
+    Raises UsageError if it cannot listen on one of ``addresses``.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    async with serving(Simulator(settings, clock), host, port) as base_url:
+    async with serving(Simulator(settings, clock), *addresses) as base_url:
         before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
         for each in before:
             loop.add_signal_handler(each, stop.set)
@@ -115,17 +115,3 @@ async def serve(
             for each, handler in before.items():
                 loop.remove_signal_handler(each)
                 signal.signal(each, handler)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio switches Nagle's delay off, 40 ms an answer, only where the protocol is spelt out.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen()
-    except (OSError, OverflowError) as exc:
-        listener.close()
-        raise UsageError(f"cannot listen on {host}:{port}: {exc}") from exc
-    return listener

@@ -6,18 +6,23 @@ It must not poll, count or read the configuration: all that it shows or starts i
 from collections.abc import Awaitable, Callable
 
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from exporter.publish.exposition import Format, accepts_gzip, choose_format
 from exporter.publish.health import Snapshot
 from exporter.publish.journal import one_line
+from exporter.web.cross_site import is_cross_site
 from exporter.web.page import Page
-from exporter.web.scrapes import Scrapes
+from exporter.web.scrapes import Body, Scrapes
 from exporter.web.security import SecurityHeaders, style_source
+
+_CROSS_SITE = (
+    "a page of another site asked for this; ask by a program, "
+    "or set web.external_url to where this page is reached\n"
+)
 
 
 def create_app(
@@ -27,27 +32,29 @@ def create_app(
     healthy: Callable[[], bool],
     ready: Callable[[], bool],
     reload: Callable[[], Awaitable[tuple[str, ...]]],
+    prefix: str = "",
+    external_url: str | None = None,
 ) -> ASGIApp:
-    """Return the ASGI app with its five routes; any other path is 404.
+    """Return the ASGI app with its five routes below ``prefix``; any other path is 404.
 
     ``snapshot``, ``healthy`` and ``ready`` are read on the event loop's thread; ``write`` returns
     the exposition of a snapshot, on another.
     ``reload`` reads the configuration again and returns its mistakes: none if it now holds.
+    ``prefix`` is empty, or has a slash at its begin and none at its end; ``/`` leads there.
+    ``external_url`` is where people reach the exporter, if that is not the host that they name.
     """
     page = Page()
     scrapes = Scrapes(snapshot, write)
+    pages: Scrapes[Snapshot, None] = Scrapes(snapshot, lambda taken, _: page.render(taken).encode())
 
     async def metrics(request: Request) -> Response:
         chosen = choose_format(",".join(request.headers.getlist("accept")))
-        zipped = accepts_gzip(",".join(request.headers.getlist("accept-encoding")))
-        body = await scrapes.exposition(chosen, zipped=zipped)
-        headers = {"Content-Type": chosen.value, "Vary": "Accept, Accept-Encoding"}
-        if zipped:
-            headers["Content-Encoding"] = "gzip"
-        return Response(body, headers=headers)
+        body = await scrapes.body(chosen, zipped=_takes_gzip(request))
+        return _answer(body, chosen.value, vary="Accept, Accept-Encoding")
 
-    async def home(_: Request) -> Response:
-        return HTMLResponse(await run_in_threadpool(page.render, snapshot()))
+    async def home(request: Request) -> Response:
+        body = await pages.body(None, zipped=_takes_gzip(request))
+        return _answer(body, "text/html; charset=utf-8", vary="Accept-Encoding")
 
     async def is_healthy(_: Request) -> Response:
         return _verdict(healthy(), "healthy", "the poll loop does not run")
@@ -55,23 +62,44 @@ def create_app(
     async def is_ready(_: Request) -> Response:
         return _verdict(ready(), "ready", "waiting for the first whole poll of every account")
 
-    async def do_reload(_: Request) -> Response:
+    async def do_reload(request: Request) -> Response:
+        if is_cross_site(request.headers, external_url):
+            return PlainTextResponse(_CROSS_SITE, 403)
         problems = await reload()
         if problems:
             return PlainTextResponse("".join(f"{one_line(line)}\n" for line in problems), 500)
         return PlainTextResponse("configuration reloaded\n")
 
-    app = Starlette(
-        routes=[
-            Route("/", home),
-            Route("/metrics", metrics),
-            Route("/-/healthy", is_healthy),
-            Route("/-/ready", is_ready),
-            Route("/-/reload", do_reload, methods=["POST"]),
-        ]
-    )
+    routes = [
+        Route(f"{prefix}/", home),
+        Route(f"{prefix}/metrics", metrics),
+        Route(f"{prefix}/-/healthy", is_healthy),
+        Route(f"{prefix}/-/ready", is_ready),
+        Route(f"{prefix}/-/reload", do_reload, methods=["POST", "PUT"]),
+    ]
+    if prefix:
+        routes += _lead_to(f"{prefix}/", "/", prefix)
+    app = Starlette(routes=routes)
     app.router.redirect_slashes = False
     return SecurityHeaders(app, style=style_source(page.css))
+
+
+def _takes_gzip(request: Request) -> bool:
+    return accepts_gzip(",".join(request.headers.getlist("accept-encoding")))
+
+
+def _answer(body: Body, kind: str, *, vary: str) -> Response:
+    headers = {"Content-Type": kind, "Vary": vary}
+    if body.zipped:
+        headers["Content-Encoding"] = "gzip"
+    return Response(body.content, headers=headers)
+
+
+def _lead_to(target: str, *paths: str) -> list[Route]:
+    async def lead(_: Request) -> Response:
+        return RedirectResponse(target, 302)
+
+    return [Route(path, lead) for path in paths]
 
 
 def _verdict(good: bool, yes: str, no: str) -> Response:  # noqa: FBT001 # the verdict itself

@@ -1,6 +1,6 @@
-"""The connections of the server: how each begins, how long it may idle, how many there may be.
+"""The connections of the server: how each begins, and how long it may keep the server waiting.
 
-It must not know what is asked for on them.
+It must not know what is asked for on them, or how many there may be.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
+from exporter.web.room import Room
 from exporter.web.tls import Tls
 from exporter.web.watch import Security
 
@@ -20,9 +21,9 @@ SHUTDOWN_SECONDS = 0.5
 
 
 class Connection(H11Protocol):
-    """A connection that is closed when the head of a request does not come in time.
+    """A connection that is closed when a request does not come in time, or an answer is not taken.
 
-    uvicorn itself waits for ever for it, so that a few hundred silent clients would use up
+    uvicorn itself waits for ever for both, so that a few hundred silent clients would use up
     all connections.
     """
 
@@ -33,23 +34,38 @@ class Connection(H11Protocol):
         super().__init__(config, server_state, {})
         self._entrance = entrance
         self._patience: asyncio.TimerHandle | None = None
+        self._sending: asyncio.TimerHandle | None = None
+        self._taken = False
         self._refused = False
         self._answered = False
         self._tls: Tls | None = None
         self.made = False
         """Whether the handshake, if there is one, is over."""
+        self.tcp: asyncio.Transport | None = None
+        """The transport below TLS, or the only one."""
 
     @property
     def busy(self) -> bool:
         """Tell whether a request is being answered."""
         return self.conn.our_state in {h11.SEND_RESPONSE, h11.SEND_BODY}
 
+    @property
+    def stalled(self) -> bool:
+        """Tell whether the client does not take its answer."""
+        return self.made and self.flow.write_paused
+
+    def let_in(self, transport: asyncio.Transport) -> None:
+        """Take a place among the open connections; ``transport`` is the TCP one."""
+        self.tcp = transport
+        # Only where no connection can give way: all of them have requests running.
+        self.limit_concurrency = self._entrance.room.enter(transport, self) + 1
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as the base
         """Begin; a client whose certificate has no allowed name is turned away."""
         super().connection_made(transport)
         self.made = True
         if self._tls is None:
-            self._entrance.room.enter(transport, self)
+            self.let_in(transport)
         elif not self._tls.admits(transport.get_extra_info("peercert")):
             self._refuse()
             return
@@ -66,11 +82,26 @@ class Connection(H11Protocol):
     def on_response_complete(self) -> None:
         """Note that the next request comes on a connection that was used."""
         self._answered = True
+        if self.tcp is not None:
+            self._entrance.room.used(self.tcp)
+        self._watch_sending()
         super().on_response_complete()
+
+    def pause_writing(self) -> None:
+        """Stop writing, but not for as long as the client likes."""
+        super().pause_writing()
+        self._watch_sending()
+
+    def resume_writing(self) -> None:
+        """Go on writing."""
+        self._taken = True
+        super().resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
         self._forget()
+        if self._sending is not None:
+            self._sending.cancel()
         self._entrance.room.leave(self.transport)
         super().connection_lost(exc)
 
@@ -85,11 +116,28 @@ class Connection(H11Protocol):
         self.transport.abort()
 
     def _watch(self) -> None:
-        if self.conn.their_state is not h11.IDLE:
+        if self.conn.their_state not in {h11.IDLE, h11.SEND_BODY}:
             self._forget()
         elif self._patience is None:
             seconds = self._entrance.header_timeout
             self._patience = self.loop.call_later(seconds, self.transport.abort)
+
+    def _unsent(self) -> int:
+        # TLS has a buffer of its own above that of TCP.
+        return sum(each.get_write_buffer_size() for each in {self.transport, self.tcp} if each)
+
+    def _watch_sending(self) -> None:
+        if self._sending is None and self._unsent():
+            self._taken = False
+            seconds = self._entrance.answer_timeout
+            self._sending = self.loop.call_later(seconds, self._judge_sending, self._unsent())
+
+    def _judge_sending(self, before: int) -> None:
+        self._sending = None
+        if self._taken or self._unsent() < before:
+            self._watch_sending()
+        else:
+            self.transport.abort()
 
     def _forget(self) -> None:
         if self._patience is not None:
@@ -97,48 +145,26 @@ class Connection(H11Protocol):
             self._patience = None
 
 
-class Room:
-    """The open connections, which give way to new ones when there are too many.
-
-    The one that is open the longest and has no request running goes: scrapers connect again by
-    themselves, and whoever only holds connections cannot keep others out.
-    """
-
-    def __init__(self, size: int) -> None:
-        """Let ``size`` connections in."""
-        self._size = size
-        self._in: dict[asyncio.BaseTransport, Connection] = {}
-
-    def enter(self, transport: asyncio.Transport, connection: Connection) -> None:
-        """Let a connection in; ``transport`` is the TCP one."""
-        if len(self._in) >= self._size:
-            idle = (each for each, its in self._in.items() if not its.busy)
-            self._show_out(next(idle, None))
-        self._in[transport] = connection
-
-    def leave(self, transport: asyncio.BaseTransport) -> None:
-        """Forget a connection that ended, if it is here."""
-        self._in.pop(transport, None)
-
-    def end_handshakes(self) -> None:
-        """End the connections that uvicorn does not know of yet."""
-        for transport in [each for each, its in self._in.items() if not its.made]:
-            self._show_out(transport)
-
-    def _show_out(self, transport: asyncio.BaseTransport | None) -> None:
-        if isinstance(transport, asyncio.Transport):
-            del self._in[transport]
-            transport.abort()
-
-
 class Entrance:
     """Makes the protocol for each connection that comes in."""
 
-    def __init__(self, security: Security | None, room: Room, header_timeout: float) -> None:
-        """Speak TLS if ``security`` says so; a handshake has ``header_timeout`` seconds."""
+    def __init__(
+        self,
+        security: Security | None,
+        room: Room,
+        *,
+        header_timeout: float,
+        answer_timeout: float,
+    ) -> None:
+        """Speak TLS if ``security`` says so.
+
+        A handshake and a request have ``header_timeout`` seconds each; a client that takes nothing
+        of its answer has ``answer_timeout``.
+        """
         self._security = security
         self.room = room
         self.header_timeout = header_timeout
+        self.answer_timeout = answer_timeout
 
     def tls(self) -> Tls | None:
         """Return how TLS is spoken now."""
@@ -176,7 +202,7 @@ class _Handshake(SSLProtocol):
 
     def connection_made(self, transport: Any) -> None:
         self._tcp = transport
-        self._room.enter(transport, self._connection)
+        self._connection.let_in(transport)
         super().connection_made(transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:

@@ -4,23 +4,33 @@ It must not know which settings there are. Values are never quoted: any may be a
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal, TypeVar, cast
 
 from exporter.config.problems import Place, Problem, advice
 
 Value = TypeVar("Value")
 
+NOTHING: Mapping[Place, str] = MappingProxyType({})
+
 
 class Section:
     """One mapping: hands out its values by key and remembers which keys it was asked for."""
 
-    def __init__(self, data: object, place: Place, problems: list[Problem]) -> None:
+    def __init__(
+        self,
+        data: object,
+        place: Place,
+        problems: list[Problem],
+        written: Mapping[Place, str] = NOTHING,
+    ) -> None:
         """Take ``data``, found at ``place``; mistakes are added to ``problems``.
 
-        Null stands for an empty mapping.
+        Null stands for an empty mapping. ``written`` is how numbers and the like are written.
         """
         self._place = place
         self._problems = problems
+        self._written = written
         self._asked: list[str] = []
         self._data: Mapping[str, object] = {}
         if isinstance(data, Mapping):
@@ -51,10 +61,25 @@ class Section:
             self.wrong(key, str(exc))
             return default
 
+    def take_text(self, key: str, read: Callable[[object], Value], default: Value) -> Value:
+        """Return the value of ``key`` like `take`, but a number or the like is read as a text.
+
+        So it is where Go decodes into a string. In a list it holds for each item.
+        """
+        place = (*self._place, key)
+
+        def read_text(value: object) -> Value:
+            if isinstance(value, list):
+                items = enumerate(value)
+                return read([self._written.get((*place, at), item) for at, item in items])
+            return read(self._written.get(place, value))
+
+        return self.take(key, read_text, default)
+
     def section(self, key: str) -> "Section":
         """Return the mapping below ``key``; an empty one without."""
         self._asked.append(key)
-        return Section(self._data.get(key), (*self._place, key), self._problems)
+        return Section(self._data.get(key), (*self._place, key), self._problems, self._written)
 
     def names(self) -> tuple[str, ...]:
         """Return the keys of a mapping that is open to any."""

@@ -1,28 +1,31 @@
 """Check user names and passwords against bcrypt hashes, without holding up anybody else.
 
-A password that was right is remembered, as a keyed digest. Checks run one at a time on a
-thread; a name that does not exist costs as much as one that does. It must not speak HTTP.
+A password that was right is remembered, as a keyed digest. Checks run one at a time on a thread:
+those of addresses without a good record take half a core at most, those of addresses that guess a
+quarter. A name that does not exist costs as much as one that does. It must not speak HTTP, or
+decide whose turn it is (`turns`).
 """
 
 import asyncio
 import hashlib
 import hmac
 import secrets
-from collections import Counter, OrderedDict
+import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
 
 import bcrypt
 
+from exporter.web.turns import Rank, Turns, origin
+
 MAX_REMEMBERED = 256
 """Right passwords that are remembered; wrong ones cannot crowd them out."""
 
-MAX_WAITING = 32
-"""Checks that wait for their turn, at most."""
-
-MAX_WAITING_EACH = 4
-"""Of them from one address, so that others have a chance."""
+RESTS = {Rank.GOOD: 0.0, Rank.UNKNOWN: 1.0, Rank.GUESSING: 3.0}
+"""How long addresses wait after a wrong password, by rank, in times of what its check took."""
 
 _BYTES = 72
 """bcrypt looks at no more of a password; the library refuses what others cut."""
@@ -45,6 +48,19 @@ class Credentials:
     password: bytes = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """One comparison, for all from one address who ask the same at the same time."""
+
+    mark: bytes
+    password: bytes = field(repr=False)
+    expected: bytes = field(repr=False)
+    known: bool
+    """Whether the name is that of a user."""
+    client: str
+    verdict: asyncio.Future[Verdict]
+
+
 class Passwords:
     """Checks credentials, and remembers which were right."""
 
@@ -53,9 +69,12 @@ class Passwords:
         self._compare = compare
         self._secret = secrets.token_bytes(32)
         self._right: OrderedDict[bytes, None] = OrderedDict()
-        self._running: dict[bytes, asyncio.Task[bool]] = {}
-        self._waiting: Counter[str] = Counter()
-        self._turn = asyncio.Lock()
+        self._checks: dict[tuple[bytes, str], _Check] = {}
+        self._turns: Turns[_Check] = Turns()
+        self._came = asyncio.Event()
+        self._ended = 0.0
+        self._took = 0.0
+        self._worker: asyncio.Task[None] | None = None
 
     async def check(self, users: Mapping[bytes, bytes], sent: Credentials, client: str) -> Verdict:
         """Tell whether ``sent`` is right by ``users``, at least one; ``client`` is an address."""
@@ -64,35 +83,65 @@ class Passwords:
         mark = self._digest(sent.name, expected, sent.password)
         if known is not None and mark in self._right:
             self._right.move_to_end(mark)
+            self._turns.note(client, right=True)
             return Verdict.RIGHT
-        running = self._running.get(mark)
-        if running is None:
-            if self._waiting.total() >= MAX_WAITING or self._waiting[client] >= MAX_WAITING_EACH:
-                return Verdict.BUSY
-            running = self._start(mark, sent.password, expected, client)
+        check = self._checks.get((mark, origin(client)))
+        if check is None:
+            verdict = asyncio.get_running_loop().create_future()
+            password = sent.password[:_BYTES]
+            check = _Check(mark, password, expected, known is not None, client, verdict)
+            self._wait(check)
         # Others may wait for the same answer: who gives up must not end it for them.
-        if not await asyncio.shield(running) or known is None:
-            return Verdict.WRONG
-        self._remember(mark)
-        return Verdict.RIGHT
+        return await asyncio.shield(check.verdict)
 
-    def _start(
-        self, mark: bytes, password: bytes, expected: bytes, client: str
-    ) -> asyncio.Task[bool]:
-        task = asyncio.create_task(self._compared(password[:_BYTES], expected))
-        self._running[mark] = task
-        self._waiting[client] += 1
+    def _wait(self, check: _Check) -> None:
+        self._checks[check.mark, origin(check.client)] = check
+        out = self._turns.enter(check.client, check)
+        if out is not None:
+            self._end(out).set_result(Verdict.BUSY)
+        self._came.set()
+        if self._worker is None or self._worker.done():
+            self._worker = asyncio.create_task(self._work(), name="passwords")
 
-        def release(_: asyncio.Task[bool]) -> None:
-            del self._running[mark]
-            self._waiting -= Counter((client,))
+    async def _work(self) -> None:
+        while self._turns:
+            rested = time.monotonic() - self._ended
+            left = {rank: times * self._took - rested for rank, times in RESTS.items()}
+            check = self._turns.next(max(rank for rank in Rank if left[rank] <= 0))
+            if check is not None:
+                await self._compared(check)
+                continue
+            self._came.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(
+                    self._came.wait(), min(each for each in left.values() if each > 0)
+                )
 
-        task.add_done_callback(release)
-        return task
+    async def _compared(self, check: _Check) -> None:
+        begun = time.monotonic()
+        # Somebody else may have been right with it while this one waited.
+        same = check.mark in self._right
+        if not same:
+            found = asyncio.ensure_future(
+                asyncio.to_thread(self._compare, check.password, check.expected)
+            )
+            await asyncio.wait({found})
+            if error := found.exception():
+                self._end(check).set_exception(error)
+                return
+            same = found.result()
+        right = same and check.known
+        if right:
+            self._remember(check.mark)
+        else:
+            self._ended = time.monotonic()
+            self._took = self._ended - begun
+        self._turns.note(check.client, right=right)
+        self._end(check).set_result(Verdict.RIGHT if right else Verdict.WRONG)
 
-    async def _compared(self, password: bytes, expected: bytes) -> bool:
-        async with self._turn:
-            return await asyncio.to_thread(self._compare, password, expected)
+    def _end(self, check: _Check) -> asyncio.Future[Verdict]:
+        del self._checks[check.mark, origin(check.client)]
+        return check.verdict
 
     def _remember(self, mark: bytes) -> None:
         self._right[mark] = None

@@ -1,34 +1,45 @@
-"""Write the exposition once for all who ask for it at the same time.
+"""Write an answer that costs time once for all who ask for it at the same time.
 
-However many scrape at once, one exposition is gathered and written at a time, and nobody gets
-figures from before it asked. It must not know what the metrics mean.
+However many ask at once for the metrics or the page, one is gathered and written at a time, and
+nobody gets figures from before it asked. It must not know what is written.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from starlette.concurrency import run_in_threadpool
 
-from exporter.publish.exposition import Format, compress
+from exporter.publish.exposition import compress
+
+SMALLEST = 1024
+"""Bytes; what is smaller fits into one packet anyway, and is not compressed."""
 
 _Taken = TypeVar("_Taken")
+_Form = TypeVar("_Form", bound=Hashable)
 
 
-class Scrapes(Generic[_Taken]):
-    """The expositions of one source."""
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What is sent; ``zipped`` says whether it is gzip."""
 
-    def __init__(
-        self, take: Callable[[], _Taken], write: Callable[[_Taken, Format], bytes]
-    ) -> None:
-        """Expose what ``take`` returns, on the event loop's thread; ``write`` runs on another."""
+    content: bytes
+    zipped: bool
+
+
+class Scrapes(Generic[_Taken, _Form]):
+    """The answers that are written from one source."""
+
+    def __init__(self, take: Callable[[], _Taken], write: Callable[[_Taken, _Form], bytes]) -> None:
+        """Write what ``take`` returns, on the event loop's thread; ``write`` runs on another."""
         self._take = take
         self._write_out = write
         self._turn = asyncio.Lock()
-        self._next: dict[tuple[Format, bool], asyncio.Task[bytes]] = {}
+        self._next: dict[tuple[_Form, bool], asyncio.Task[Body]] = {}
 
-    async def exposition(self, chosen: Format, *, zipped: bool) -> bytes:
-        """Return the exposition in the format ``chosen``, as gzip if ``zipped``."""
+    async def body(self, chosen: _Form, *, zipped: bool) -> Body:
+        """Return the answer in the form ``chosen``, as gzip if ``zipped`` and worth it."""
         key = (chosen, zipped)
         coming = self._next.get(key)
         if coming is None:
@@ -36,7 +47,7 @@ class Scrapes(Generic[_Taken]):
         # One who goes away must not take it from the others.
         return await asyncio.shield(coming)
 
-    async def _write(self, chosen: Format, *, zipped: bool) -> bytes:
+    async def _write(self, chosen: _Form, *, zipped: bool) -> Body:
         async with self._turn:
             # Who asks from here on is to see what happens from here on.
             del self._next[chosen, zipped]
@@ -44,6 +55,8 @@ class Scrapes(Generic[_Taken]):
             # writing them out may not keep polls and probes waiting.
             return await run_in_threadpool(self._body, self._take(), chosen, zipped=zipped)
 
-    def _body(self, taken: _Taken, chosen: Format, *, zipped: bool) -> bytes:
-        body = self._write_out(taken, chosen)
-        return compress(body) if zipped else body
+    def _body(self, taken: _Taken, chosen: _Form, *, zipped: bool) -> Body:
+        content = self._write_out(taken, chosen)
+        if zipped and len(content) >= SMALLEST:
+            return Body(compress(content), zipped=True)
+        return Body(content, zipped=False)

@@ -6,22 +6,18 @@ that is silent, slow or stays connected can hold up neither the others nor the s
 
 import asyncio
 import contextlib
-import errno
-import os
 import socket
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from exporter.address import ListenAddress
-from exporter.errors import UsageError
-from exporter.web.connections import Connection, Entrance, Room
+from exporter.listen import bound_address, listen
+from exporter.web.connections import Connection, Entrance
 from exporter.web.guard import Guard
+from exporter.web.room import Room, room_for_connections
 from exporter.web.watch import Security
-
-MAX_CONNECTIONS = 256
-"""Past it, an idle connection gives way; if all are busy, requests are answered with 503."""
 
 MAX_HEADER_BYTES = 16 * 1024
 """Size of a request's head that is still read."""
@@ -30,7 +26,19 @@ KEEP_ALIVE_SECONDS = 75
 """Longer than the usual scrape interval, so that a scraper need not connect each time."""
 
 HEADER_SECONDS = 10.0
-"""Time for a client to send the head of a request."""
+"""Time for a client to send a request."""
+
+ANSWER_SECONDS = 30.0
+"""Time in which a client has to take something of an answer that waits for it."""
+
+ACCEPTED_AT_ONCE = 8
+"""Connections that are let in before those that have to give way are closed.
+
+asyncio takes as many as may wait, and logs a line for each that there is no file for.
+"""
+
+WAITING = 2048
+"""Connections that the system keeps until they are let in."""
 
 
 class Server:
@@ -41,11 +49,17 @@ class Server:
         app: ASGIApp,
         *,
         security: Security | None = None,
+        files: Callable[[], int] = lambda: 0,
+        on_full: Callable[[int], None] = lambda _: None,
         header_timeout: float = HEADER_SECONDS,
+        answer_timeout: float = ANSWER_SECONDS,
     ) -> None:
         """Serve ``app``, over TLS and to whom it may as ``security`` says; without it, to all.
 
-        A handshake and the head of a request have ``header_timeout`` seconds each to arrive.
+        ``files`` returns how many files the rest of the program may need; ``on_full`` is told,
+        at most once a minute, how many connections may be open when more want in.
+        A handshake and a request have ``header_timeout`` seconds each to arrive; a client has to
+        take something of its answer within ``answer_timeout``.
         """
         config = uvicorn.Config(
             app if security is None else Guard(app, security),
@@ -59,32 +73,32 @@ class Server:
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            # Only where no connection can give way: all of them have requests running.
-            limit_concurrency=MAX_CONNECTIONS + 1,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             h11_max_incomplete_event_size=MAX_HEADER_BYTES,
         )
-        self._uvicorn = _Uvicorn(config, Entrance(security, Room(MAX_CONNECTIONS), header_timeout))
+        self._room = Room(lambda: room_for_connections(files()), on_full)
+        entrance = Entrance(
+            security, self._room, header_timeout=header_timeout, answer_timeout=answer_timeout
+        )
+        self._uvicorn = _Uvicorn(config, entrance)
         self._task: asyncio.Task[None] | None = None
 
-    async def start(self, address: ListenAddress) -> ListenAddress:
-        """Listen on ``address`` and return it with the port that was really bound.
+    @property
+    def dropped(self) -> int:
+        """Return how many idle connections had to give way to others."""
+        return self._room.dropped
 
-        Raises `UsageError` if the address cannot be had.
+    async def start(self, *addresses: ListenAddress) -> tuple[ListenAddress, ...]:
+        """Listen on ``addresses`` and return them with the ports that were really bound.
+
+        Raises `UsageError` if one of them cannot be had; none is served then.
         """
-        try:
-            bound = await _bind(address)
-        except OSError as exc:
-            raise UsageError(_advice(address, exc)) from exc
-        # Connections inherit it. Else each answer on one that is kept waits some 40 ms for an
-        # acknowledgement; asyncio does it only where a socket names its protocol.
-        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._task = asyncio.create_task(self._uvicorn.serve(sockets=[bound]), name="web server")
+        sockets = list(await listen(addresses))
+        self._task = asyncio.create_task(self._uvicorn.serve(sockets=sockets), name="web server")
         await self._uvicorn.settled.wait()
         if not self._uvicorn.started:
             await self._task
-        port: int = bound.getsockname()[1]
-        return ListenAddress(address.host, port)
+        return tuple(map(bound_address, addresses, sockets))
 
     async def stop(self, grace: float) -> None:
         """Stop listening, let requests end for ``grace`` seconds, then break them off.
@@ -119,10 +133,12 @@ class _Uvicorn(uvicorn.Server):
 
         loop = asyncio.get_running_loop()
         try:
-            self.servers = [
-                await loop.create_server(protocol, sock=each, backlog=self.config.backlog)
-                for each in sockets or ()
-            ]
+            self.servers = []
+            for each in sockets or ():
+                self.servers.append(
+                    await loop.create_server(protocol, sock=each, backlog=ACCEPTED_AT_ONCE)
+                )
+                each.listen(WAITING)
             self.started = True
         finally:
             self.settled.set()
@@ -138,40 +154,3 @@ class _Uvicorn(uvicorn.Server):
             connection.transport.abort()
         for task in tuple(self.server_state.tasks):
             task.cancel()
-
-
-async def _bind(address: ListenAddress) -> socket.socket:
-    # `::` alone would shut out IPv4; programs in Go, as most exporters are, take it for both too.
-    if address.host in {"", "::"}:
-        return _bind_everywhere(address.port)
-    loop = asyncio.get_running_loop()
-    try:
-        found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-    except UnicodeError as exc:
-        raise socket.gaierror(socket.EAI_NONAME, str(exc)) from exc
-    # localhost is 127.0.0.1 first, as other exporters have it.
-    family, _, _, _, place = min(found, key=lambda each: each[0] != socket.AF_INET)
-    return socket.create_server(place[:2], family=family)
-
-
-def _bind_everywhere(port: int) -> socket.socket:
-    if socket.has_dualstack_ipv6():
-        try:
-            return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
-        except OSError as exc:
-            # IPv6 can be compiled in and yet be switched off.
-            if exc.errno not in {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}:
-                raise
-    return socket.create_server(("", port))
-
-
-def _advice(address: ListenAddress, exc: OSError) -> str:
-    if exc.errno == errno.EADDRINUSE:
-        why, mend = "another program listens there", "stop it, or choose another address"
-    elif exc.errno == errno.EACCES:
-        why, mend = "it is not allowed", "choose a port from 1024 on"
-    elif isinstance(exc, socket.gaierror):
-        why, mend = "there is no such host", "write an address of this machine"
-    else:
-        why, mend = os.strerror(exc.errno or errno.EINVAL), "write an address of this machine"
-    return f"cannot listen on {address}: {why}; {mend} (--web.listen-address)"

@@ -69,18 +69,18 @@ def client_auth(value: object) -> ssl.VerifyMode:
 
 
 def curve(value: object) -> str:
-    """Return the only curve, as OpenSSL calls it."""
-    words = texts(value)
+    """Return the only curve, as OpenSSL calls it; empty for the default."""
+    words = list(dict.fromkeys(texts(value)))
+    if not words:
+        return ""
     if len(words) != 1:
         raise ValueError("Python's ssl takes exactly one curve; keep one, or remove the key")
     return choice(CURVES)(words[0])
 
 
 def suites(value: object) -> str:
-    """Return the cipher suites up to TLS 1.2 as OpenSSL lists them."""
+    """Return the cipher suites up to TLS 1.2 as OpenSSL lists them; empty for the default."""
     words = texts(value)
-    if not words:
-        raise ValueError("is empty; name at least one, or remove the key")
     for index, word in enumerate(words, 1):
         if word in _SUITES_13:
             raise ValueError(

@@ -27,6 +27,8 @@ class Tls:
     context: ssl.SSLContext
     allowed_sans: frozenset[str] = frozenset()
     """Names of which a client's certificate has to carry one; empty: any name."""
+    own_authority: bool = False
+    """Whether clients have to come from authorities of the file, not from those of the system."""
 
     @property
     def requires_certificate(self) -> bool:
@@ -78,7 +80,7 @@ def read_tls(section: Section, files: Files, folder: Path) -> Tls | None:
     )
     auth = section.take("client_auth_type", suites.client_auth, None)
     none: Sequence[str] = ()
-    names = frozenset(section.take("client_allowed_sans", texts, none))
+    names = frozenset(section.take_text("client_allowed_sans", texts, none))
     section.end()
     for pem, name in ((certificate, "cert_file"), (key, "key_file")):
         if pem is None and not section.given(name) and not section.given(name[: -len("_file")]):
@@ -92,8 +94,10 @@ def read_tls(section: Section, files: Files, folder: Path) -> Tls | None:
             context.load_verify_locations(file)
         # As in Go, each certificate of the file is trusted, be it self-signed or not.
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    elif auth is not None and auth is not ssl.CERT_NONE:
+        context.load_default_certs(ssl.Purpose.CLIENT_AUTH)
     context.verify_mode = auth or ssl.CERT_NONE
-    return Tls(context, names)
+    return Tls(context, names, own_authority=authority is not None)
 
 
 def _negotiation(section: Section, context: ssl.SSLContext) -> None:
@@ -144,17 +148,15 @@ def _clients(section: Section, auth: ssl.VerifyMode, names: frozenset[str]) -> N
     authority = next((key for key in ("client_ca", "client_ca_file") if section.given(key)), "")
     if authority and auth is ssl.CERT_NONE:
         section.wrong(authority, "has no use; add client_auth_type: RequireAndVerifyClientCert")
-    if not authority and auth is not ssl.CERT_NONE:
-        section.wrong("client_ca_file", "is missing; name the authorities that clients come from")
-    if section.given("client_allowed_sans"):
-        if auth is not ssl.CERT_REQUIRED:
-            section.wrong(
-                "client_allowed_sans",
-                "clients may come without a certificate; "
-                "set client_auth_type: RequireAndVerifyClientCert",
-            )
-        elif not names:
-            section.wrong("client_allowed_sans", "is empty; name at least one, or remove the key")
+    if names and auth is not ssl.CERT_REQUIRED:
+        section.wrong(
+            "client_allowed_sans",
+            "clients may come without a certificate; "
+            "set client_auth_type: RequireAndVerifyClientCert",
+        )
+    if section.given("client_allowed_sans") and not names and auth is not ssl.CERT_NONE:
+        text = "is empty, so no certificate would do; name at least one, or remove the key"
+        section.wrong("client_allowed_sans", text)
 
 
 def _holds_certificates(section: Section, pem: _Pem) -> bool:

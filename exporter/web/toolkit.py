@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from exporter.config.document import parse
-from exporter.config.durations import parse_duration
+from exporter.config.durations import parse_duration, parse_go_duration
 from exporter.config.problems import Problem, render
 from exporter.errors import ConfigError
 from exporter.web.files import Files
@@ -24,6 +24,10 @@ _HASH = re.compile(
     r"\$2[aby]\$([0-9]{2})\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{30}[.CGKOSWaeimquy26]"
 )
 _LEAST_COST = 4
+_DAYS = re.compile(r"[0-9]+[ywd].*")
+_NANOSECONDS = 1_000_000_000
+"""In a second. Go takes a number without a unit for nanoseconds."""
+_MOST = 2**63
 _START = "write tls_server_config and basic_auth_users, or {} for neither"
 
 
@@ -65,7 +69,7 @@ def load(path: Path, files: Files | None = None) -> WebSettings:
     if document is None:  # raised here: the decoder's error holds the whole file
         raise ConfigError([f"{source}: is not UTF-8; save it as UTF-8"])
     problems = list(document.problems)
-    root = Section(document.data, (), problems)
+    root = Section(document.data, (), problems, document.written)
     settings = WebSettings(
         tls=read_tls(root.section("tls_server_config"), files, path.parent),
         headers=_http(root.section("http_server_config")),
@@ -87,11 +91,11 @@ def _http(section: Section) -> Mapping[str, str]:
     section.take("http2", never("HTTP/2 is not offered here; remove it, or set it to false"), None)
     headers = section.section("headers")
     found = {
-        "Content-Security-Policy": headers.take("Content-Security-Policy", _header, None),
-        "Strict-Transport-Security": headers.take("Strict-Transport-Security", _header, None),
+        "Content-Security-Policy": headers.take_text("Content-Security-Policy", _header, None),
+        "Strict-Transport-Security": headers.take_text("Strict-Transport-Security", _header, None),
         "X-Content-Type-Options": headers.take("X-Content-Type-Options", _no_sniff, None),
         "X-Frame-Options": headers.take("X-Frame-Options", _frame, None),
-        "X-XSS-Protection": headers.take("X-XSS-Protection", _header, None),
+        "X-XSS-Protection": headers.take_text("X-XSS-Protection", _header, None),
     }
     headers.end()
     section.end()
@@ -135,20 +139,29 @@ def _hash(value: object) -> bytes:
 
 def _rate_limit(section: Section) -> RateLimit | None:
     interval = section.take("interval", _interval, 0.0)
-    burst = section.take("burst", _burst, None)
-    if interval and burst is None and not section.given("burst"):
-        section.wrong("burst", "is missing; say how many requests may come at once")
+    burst = section.take("burst", _burst, 0)
+    if interval and not burst:
+        section.wrong(
+            "burst", "is 0 or missing, so every request would be refused; write 1 or more"
+        )
     section.end()
     return RateLimit(interval, burst) if interval and burst else None
 
 
 def _interval(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, str)):
-        raise ValueError("is not a duration; write it like 500ms, 15s, 5m or 1h30m")  # noqa: TRY004 # as any
-    return parse_duration(str(value))
+    if isinstance(value, str):
+        # Go knows no days and weeks; whoever writes them means what Prometheus means.
+        return parse_duration(value) if _DAYS.fullmatch(value) else parse_go_duration(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError("is not a duration; write it like 500ms, 1.5s, 5m or 1h30m")  # noqa: TRY004 # as any
+    if not 0 <= value < _MOST:
+        raise ValueError("is no number of nanoseconds; write it like 500ms, 1.5s, 5m or 1h30m")
+    return int(value) / _NANOSECONDS
 
 
 def _burst(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value % 1:
         raise ValueError("must be a whole number, 1 or more; write digits only")
-    return value
+    if not 0 <= value < _MOST:
+        raise ValueError("must be a whole number, 1 or more; write digits only")
+    return int(value)

@@ -63,6 +63,8 @@ def _taken_away(before: WebSettings, after: WebSettings, source: str) -> tuple[s
     elif before.tls is not None and after.tls is not None:
         if before.tls.requires_certificate and not after.tls.requires_certificate:
             lost.append(f"tls_server_config.client_auth_type: {text}")
+        if before.tls.own_authority and not after.tls.own_authority:
+            lost.append(f"tls_server_config.client_ca_file: {text}")
         if before.tls.allowed_sans and not after.tls.allowed_sans:
             lost.append(f"tls_server_config.client_allowed_sans: {text}")
     if before.users and not after.users:

@@ -72,7 +72,7 @@ def test_it_is_a_module_too() -> None:
         pytest.param(["run", "--colour"], "--colour", id="unknown option"),
         pytest.param(["run", "--log.level", "loud"], "loud", id="unknown level"),
         pytest.param(["once", "--format", "xml"], "xml", id="unknown format"),
-        pytest.param(["simulate", "--port", "http"], "http", id="no number"),
+        pytest.param(["simulate", "--rate", "fast"], "fast", id="no number"),
         pytest.param(["simulate", "--order", "random"], "random", id="unknown order"),
         pytest.param(["check-config"], "FILE", id="missing argument"),
     ],
@@ -83,6 +83,17 @@ def test_wrong_usage_is_2(words: list[str], named: str, invoke: Invoke) -> None:
     assert (result.exit_code, result.stdout) == (2, "")
     assert named in result.stderr
     assert "--help" in result.stderr
+
+
+@pytest.mark.parametrize("level", ["debug", "info", "warn", "warning", "error"])
+def test_levels_are_spelt_as_in_prometheus_and_python(
+    level: str, invoke: Invoke, write: Callable[..., str]
+) -> None:
+    """The flag and the file take both spellings of a warning."""
+    file = write("http://127.0.0.1:1/v2", log={"level": level})
+    assert invoke("check-config", file).exit_code == 0
+    result = invoke("once", "--config.file", "no.yaml", "--log.level", level)
+    assert result.stderr.startswith("no.yaml: cannot be read")
 
 
 @pytest.mark.parametrize("command", ["run", "once"])
@@ -104,6 +115,16 @@ def test_without_a_key_both_ways_are_named(command: str, invoke: Invoke) -> None
         pytest.param(
             ["demo", "--web.listen-address", "here"], "--web.listen-address: ", id="no address"
         ),
+        pytest.param(
+            ["simulate", "--web.listen-address", "here"],
+            "--web.listen-address: is not HOST:PORT",
+            id="no address of the simulator",
+        ),
+        pytest.param(
+            ["simulate", "--web.listen-address=:9", "--web.listen-address=127.0.0.1:9"],
+            "--web.listen-address: overlaps with another",
+            id="address twice",
+        ),
         pytest.param(["simulate", "--rate", "-1"], "rate: -1.0 is out of bounds", id="knob"),
     ],
 )
@@ -117,14 +138,11 @@ def test_what_cannot_be_done_is_1_and_a_line(words: list[str], begins: str, invo
 
 @pytest.mark.parametrize("command", ["run", "demo", "simulate"])
 def test_a_taken_address_is_1_and_a_line(command: str, invoke: Invoke) -> None:
-    """Where another program listens, the address is named."""
+    """Where another program listens, the address is named, also if it is not the first."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        words = (
-            ("--port", str(port))
-            if command == "simulate"
-            else ("--web.listen-address", f"127.0.0.1:{port}")
-        )
+        addresses = ("127.0.0.1:0", f"127.0.0.1:{port}")
+        words = (f"--web.listen-address={address}" for address in addresses)
         result = invoke(command, *words, TELNYX_API_KEY="KEY-simulated")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith(f"cannot listen on 127.0.0.1:{port}: ")

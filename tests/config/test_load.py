@@ -60,8 +60,10 @@ def test_a_whole_file_is_read(load_text: Load) -> None:
     assert settings.reasons[0].match == re.compile("(?i)blocked$")
     assert settings.state.model_dump() == {"url": "sqlite://", "retention": 31_536_000.0}
     assert settings.web.model_dump() == {
-        "listen_address": "127.0.0.1:0",
+        "listen_address": ("127.0.0.1:0",),
         "config_file": "web.yaml",
+        "external_url": None,
+        "route_prefix": None,
         "external_links": ({"name": "Dashboards", "url": "http://grafana:3000/d/uid?kiosk"},),
     }
     assert (settings.log.level, settings.log.format) == (LogLevel.DEBUG, LogFormat.JSON)

@@ -195,6 +195,24 @@ DURATION = "write it like 500ms, 15s, 5m, 1h30m or 30d"
             ),
         ),
         (
+            ACCOUNT + "web: {listen_address: []}\n",
+            "config.yaml:2: web.listen_address: is empty; write at least one HOST:PORT",
+        ),
+        (
+            ACCOUNT + "web:\n  listen_address:\n  - :1\n  - localhost\n",
+            (
+                "config.yaml:5: web.listen_address[1]: is not HOST:PORT; "
+                "write it like :10874 or 127.0.0.1:10874"
+            ),
+        ),
+        (
+            ACCOUNT + "web:\n  listen_address:\n  - 127.0.0.1:1\n  - ':1'\n",
+            (
+                "config.yaml:5: web.listen_address[1]: "
+                "overlaps with another address of the list; remove one"
+            ),
+        ),
+        (
             ACCOUNT + "web: {config_file: ''}\n",
             "config.yaml:2: web.config_file: is empty; give it a value",
         ),
@@ -222,7 +240,7 @@ DURATION = "write it like 500ms, 15s, 5m, 1h30m or 30d"
         ),
         (
             ACCOUNT + "log: {level: verbose}\n",
-            "config.yaml:2: log.level: unknown value; use one of debug, info, warning, error",
+            "config.yaml:2: log.level: unknown value; use one of debug, info, warn, warning, error",
         ),
         (
             ACCOUNT + "log: {format: off}\n",

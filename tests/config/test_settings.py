@@ -66,26 +66,81 @@ def test_stuck_after_differs_by_action_type() -> None:
 def test_flags_win_over_the_file(settings: Settings) -> None:
     """A flag replaces its setting and no other."""
     changed = settings.with_overrides(
-        listen_address="127.0.0.1:9",
+        listen_address=("127.0.0.1:9", ":8"),
         web_config_file="web.yaml",
+        external_url="https://example.org/telnyx/",
+        route_prefix="/",
         log_level="error",
         log_format="json",
     )
 
     assert changed.web.model_dump() == {
-        "listen_address": "127.0.0.1:9",
+        "listen_address": ("127.0.0.1:9", ":8"),
         "config_file": "web.yaml",
+        "external_url": "https://example.org/telnyx",
+        "route_prefix": "/",
         "external_links": (),
     }
     assert (changed.log.level, changed.log.format) == (LogLevel.ERROR, LogFormat.JSON)
     assert changed.model_dump(exclude={"web", "log"}) == settings.model_dump(exclude={"web", "log"})
 
 
+@pytest.mark.parametrize(
+    ("external", "given", "prefix"),
+    [
+        (None, None, ""),
+        ("https://example.org", None, ""),
+        ("https://example.org/", None, ""),
+        ("https://example.org/telnyx", None, "/telnyx"),
+        ("http://example.org:8080/a/b//", None, "/a/b"),
+        ("https://example.org/telnyx/", "/", ""),
+        ("https://example.org/telnyx/", "other/", "/other"),
+        (None, "/telnyx", "/telnyx"),
+        (None, "telnyx", "/telnyx"),
+        (None, "/api/v1/services/telnyx:10874/proxy/", "/api/v1/services/telnyx:10874/proxy"),
+    ],
+)
+def test_prefix_is_that_of_prometheus(
+    settings: Settings, external: str | None, given: str | None, prefix: str
+) -> None:
+    """The external address gives the prefix, and the route prefix another one."""
+    web = settings.with_overrides(external_url=external, route_prefix=given).web
+    assert web.prefix == prefix
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        {"external_url": "example.org/telnyx"},
+        {"external_url": "/telnyx"},
+        {"external_url": "https://user@example.org"},
+        {"external_url": "https://example.org/?a"},
+        {"external_url": "https://example.org/#a"},
+        {"external_url": "https://example.org/a//b"},
+        {"external_url": ""},
+        {"route_prefix": ""},
+        {"route_prefix": "/a/../b"},
+        {"route_prefix": "/a b"},
+        {"route_prefix": "/{a}"},
+        {"route_prefix": "/a%2Fb"},
+        {"route_prefix": "/a?b"},
+        {"route_prefix": "https://example.org/a"},
+    ],
+    ids=str,
+)
+def test_odd_prefixes_are_refused(settings: Settings, flags: dict[str, str]) -> None:
+    """What would lead somewhere else than it looks is a mistake of that flag."""
+    with pytest.raises(ConfigError) as caught:
+        settings.with_overrides(**flags)
+    (flag,) = (f"--web.{name.replace('_', '-')}: " for name in flags)
+    assert caught.value.problems[0].startswith(flag)
+
+
 def test_one_flag_leaves_the_rest_of_its_section(settings: Settings) -> None:
     """What the file says beside a flag is kept."""
     first = settings.with_overrides(web_config_file="web.yaml", log_format="json")
 
-    second = first.with_overrides(listen_address=":1", log_level="debug")
+    second = first.with_overrides(listen_address=(":1",), log_level="debug")
 
     assert second.web.config_file == "web.yaml"
     assert second.log.format is LogFormat.JSON
@@ -100,7 +155,7 @@ def test_flags_are_checked_as_the_file_is(settings: Settings) -> None:
     """Every mistake in the flags is told at once, with the flag for its place."""
     with pytest.raises(ConfigError) as caught:
         settings.with_overrides(
-            listen_address="nowhere", web_config_file="", log_level="INFO", log_format="xml"
+            listen_address=(":1", "nowhere"), web_config_file="", log_level="INFO", log_format="xml"
         )
 
     assert caught.value.problems == (

@@ -183,8 +183,12 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
 
 @pytest.fixture
 def command(start: Callable[..., Running]) -> Callable[..., Running]:
-    """Give a starter of our own program."""
-    return lambda *words, **how: start(sys.executable, "-m", "exporter", *words, **how)
+    """Give a starter of our own program; ``before`` are words of a program that starts it."""
+
+    def run(*words: str, before: tuple[str, ...] = (), **how: Any) -> Running:
+        return start(*before, sys.executable, "-m", "exporter", *words, **how)
+
+    return run
 
 
 @pytest.fixture
@@ -193,7 +197,7 @@ def simulate(command: Callable[..., Running]) -> Callable[..., Running]:
 
     def run(*options: str) -> Running:
         quiet = ("--rate", "0", "--bulk-every", "0", "--stuck-at-start", "0", "--history", "1000")
-        running = command("simulate", "--port", "0", *quiet, *options)
+        running = command("simulate", "--web.listen-address", "127.0.0.1:0", *quiet, *options)
         running.url = running.wait_for(r"base_url (http://\S+)/v2")[1]
         return running
 
@@ -204,7 +208,7 @@ def simulate(command: Callable[..., Running]) -> Callable[..., Running]:
 def export(command: Callable[..., Running], tmp_path: Path) -> Callable[..., Running]:
     """Give a starter of exporters of the account at a URL; they log JSON and poll often.
 
-    Further words are environment variables.
+    Further words are environment variables; ``before`` are words of a program that starts it.
     """
 
     def run(
@@ -213,6 +217,7 @@ def export(command: Callable[..., Running], tmp_path: Path) -> Callable[..., Run
         key: str = KEY,
         timeout: str = "5s",
         state: str = "sqlite:///telnyx-sim-exporter.db",
+        before: tuple[str, ...] = (),
         **env: str,
     ) -> Running:
         file = tmp_path / "config.yaml"
@@ -230,7 +235,7 @@ def export(command: Callable[..., Running], tmp_path: Path) -> Callable[..., Run
         }
         file.write_text(json.dumps(settings), encoding="utf-8")  # JSON is YAML
         words = ("run", "--config.file", str(file), *options)
-        running = command(*words, env={"THE_KEY": key, **env})
+        running = command(*words, before=before, env={"THE_KEY": key, **env})
         running.url = running.wait_for(r'"address": "(https?://[^"]+)"')[1]
         return running
 

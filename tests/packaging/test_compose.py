@@ -166,7 +166,7 @@ def test_simulator_is_this_machine_to_the_exporter() -> None:
     assert load(file, SERVICES["exporter"]["environment"]) == settings
     assert account.base_url == "http://127.0.0.1:10875/v2"
     assert account.name != "default", "an account of one's own would go on with its counters"
-    assert settings.web.listen_address == ":10874"
+    assert settings.web.listen_address == (":10874",)
 
 
 def test_prometheus_scrapes_what_the_rules_select() -> None:

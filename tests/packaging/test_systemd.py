@@ -163,7 +163,7 @@ def test_configuration_is_good(tmp_path: Path) -> None:
 def simulated() -> Iterator[str]:
     """Give the address of a simulated Telnyx API."""
     with subprocess.Popen(
-        (sys.executable, "-u", "-m", "exporter", "simulate", "--port", "0"),
+        (sys.executable, "-u", "-m", "exporter", "simulate", "--web.listen-address", "127.0.0.1:0"),
         stdout=subprocess.PIPE,
         text=True,
     ) as simulator:

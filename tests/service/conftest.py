@@ -130,7 +130,7 @@ def settings(tmp_path: Path) -> Callable[..., Settings]:
             ),
             "poll": Poll(interval=interval, audit_interval=900.0, rate_limit=1000.0),
             "state": State(url=f"sqlite:///{tmp_path}/state.db"),
-            "web": Web(listen_address="127.0.0.1:0"),
+            "web": Web(listen_address=("127.0.0.1:0",)),
         }
         return Settings(**{**values, **changes})
 

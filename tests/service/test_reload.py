@@ -139,7 +139,7 @@ async def test_new_reasons_hold_from_now_on(running: Any, settings: Any, fail: A
 async def test_links_of_the_page_are_taken_over(running: Any, settings: Any) -> None:
     """A link that is added shows on the page; no account is disturbed for it."""
     link = ExternalLink(name="Dashboards", url="https://grafana.example.org/d/uid")
-    web = Web(listen_address="127.0.0.1:0", external_links=(link,))
+    web = Web(listen_address=("127.0.0.1:0",), external_links=(link,))
     assert link.url not in (await running.http.get("/")).text
     running.next = settings({"default": running.url}, web=web)
     assert await running.service.reload() == ()
@@ -151,9 +151,9 @@ async def test_links_of_the_page_are_taken_over(running: Any, settings: Any) -> 
     ("changes", "places"),
     [
         pytest.param({"state": State(url="sqlite://")}, ["state.url"], id="state"),
-        pytest.param({"web": Web(listen_address=":1")}, ["web.listen_address"], id="address"),
+        pytest.param({"web": Web(listen_address=(":1",))}, ["web.listen_address"], id="address"),
         pytest.param(
-            {"web": Web(listen_address="127.0.0.1:0", config_file="x")},
+            {"web": Web(listen_address=("127.0.0.1:0",), config_file="x")},
             ["web.config_file"],
             id="TLS",
         ),

@@ -110,7 +110,7 @@ async def test_a_taken_address_is_an_error_of_use(
     simulator, url = await simulators()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        rig = build(settings({"default": url}, web=Web(listen_address=address)))
+        rig = build(settings({"default": url}, web=Web(listen_address=(address,))))
         with pytest.raises(UsageError, match=address):
             await rig.start()
     await rig.stop()
@@ -157,7 +157,7 @@ async def test_the_web_configuration_guards_every_path(
     cheap = bcrypt.hashpw(b"open sesame", bcrypt.gensalt(4)).decode()
     file.write_text(f"basic_auth_users: {{prometheus: '{cheap}'}}\n")
     _, url = await simulators()
-    web = Web(listen_address="127.0.0.1:0", config_file=str(file))
+    web = Web(listen_address=("127.0.0.1:0",), config_file=str(file))
     rig = build(settings({"default": url}, web=web))
     await rig.start()
     right = httpx.BasicAuth("prometheus", "open sesame")

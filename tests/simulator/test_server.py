@@ -6,6 +6,7 @@ import socket
 import httpx
 import pytest
 
+from exporter.address import ListenAddress
 from exporter.errors import UsageError
 from exporter.simulator.faults import Fault, Faults
 from exporter.simulator.server import serve, serving
@@ -89,7 +90,7 @@ async def test_a_taken_port_is_an_error_of_use(simulator: Simulator) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(UsageError, match=f"cannot listen on 127.0.0.1:{port}"):
-            async with serving(simulator, port=port):
+            async with serving(simulator, ListenAddress("127.0.0.1", port)):
                 pass
 
 
@@ -104,6 +105,6 @@ async def test_the_command_runs_until_it_is_told_to_stop(stop: signal.Signals) -
 
     before = signal.getsignal(stop)
     async with asyncio.timeout(10):
-        await serve(SimulatorSettings(world=QUIET), "127.0.0.1", 0, started)
+        await serve(SimulatorSettings(world=QUIET), [ListenAddress("127.0.0.1", 0)], started)
     assert told[0].startswith("http://127.0.0.1:")
     assert signal.getsignal(stop) is before

@@ -57,7 +57,7 @@ class Operator:
         await self.block.wait()
         return ()
 
-    def app(self, *, waits: bool = False) -> ASGIApp:
+    def app(self, *, waits: bool = False, **options: Any) -> ASGIApp:
         """Make the app; with ``waits`` its reload does not end by itself."""
         return create_app(
             snapshot=lambda: self.snapshot,
@@ -65,6 +65,7 @@ class Operator:
             healthy=lambda: self.healthy,
             ready=lambda: self.ready,
             reload=self.wait if waits else self.reload,
+            **options,
         )
 
 
@@ -175,7 +176,8 @@ async def serve() -> AsyncIterator[Callable[..., Any]]:
     async def start(app: ASGIApp, **options: Any) -> tuple[Server, ListenAddress]:
         server = Server(app, **options)
         servers.append(server)
-        return server, await server.start(ListenAddress("127.0.0.1", 0))
+        (address,) = await server.start(ListenAddress("127.0.0.1", 0))
+        return server, address
 
     yield start
     for server in servers:

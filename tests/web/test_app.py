@@ -30,8 +30,8 @@ async def test_any_other_path_is_not_found(client: httpx.AsyncClient, path: str)
     [
         *(("POST", path, {"GET", "HEAD"}) for path in PATHS),
         ("DELETE", "/metrics", {"GET", "HEAD"}),
-        ("GET", "/-/reload", {"POST"}),
-        ("HEAD", "/-/reload", {"POST"}),
+        ("GET", "/-/reload", {"POST", "PUT"}),
+        ("HEAD", "/-/reload", {"POST", "PUT"}),
     ],
 )
 async def test_wrong_method_is_told_the_right_one(
@@ -111,6 +111,41 @@ async def test_metrics_are_compressed_when_asked(
 
 
 @pytest.mark.parametrize(
+    ("coding", "zipped"),
+    [
+        ("gzip", True),
+        ("br;q=1, gzip;q=0.5", True),
+        ("gzip;q=0", False),
+        ("identity", False),
+        ("", False),
+    ],
+)
+async def test_the_page_is_compressed_when_asked(
+    operator: Any, serve: Any, busy: Any, up: Any, snapshot: Any, coding: str, *, zipped: bool
+) -> None:
+    """A page of many accounts is a twentieth of its size for a browser, over a real connection."""
+    operator.snapshot = snapshot(*[(busy, up)] * 40)
+    _, address = await serve(operator.app())
+    async with httpx.AsyncClient(base_url=address.url, trust_env=False) as client:
+        plain = await client.get("/", headers={"Accept-Encoding": "identity"})
+        async with client.stream("GET", "/", headers={"Accept-Encoding": coding}) as answer:
+            raw = b"".join([chunk async for chunk in answer.aiter_raw()])
+        head = await client.head("/", headers={"Accept-Encoding": coding})
+    assert ("content-encoding" in answer.headers) is zipped
+    assert (gzip.decompress(raw) if zipped else raw) == plain.content
+    assert answer.headers["vary"] == "Accept-Encoding"
+    assert int(answer.headers["content-length"]) == len(raw)
+    assert head.headers["content-length"] == answer.headers["content-length"]
+    assert len(raw) * 20 < len(plain.content) or not zipped
+
+
+async def test_probes_are_not_compressed(client: httpx.AsyncClient) -> None:
+    """They are a word."""
+    answer = await client.get("/-/healthy", headers={"Accept-Encoding": "gzip"})
+    assert "content-encoding" not in answer.headers
+
+
+@pytest.mark.parametrize(
     ("path", "good", "bad"),
     [
         ("/-/healthy", "healthy\n", "the poll loop does not run\n"),
@@ -128,9 +163,10 @@ async def test_probes_tell_the_state(
     assert (answer.status_code, answer.text) == (503, bad)
 
 
-async def test_reload_succeeds(client: httpx.AsyncClient, operator: Any) -> None:
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+async def test_reload_succeeds(client: httpx.AsyncClient, operator: Any, method: str) -> None:
     """A good configuration is taken over, once for each request."""
-    answer = await client.post("/-/reload")
+    answer = await client.request(method, "/-/reload")
     assert (answer.status_code, answer.text) == (200, "configuration reloaded\n")
     assert operator.reloads == 1
 

@@ -1,12 +1,15 @@
 import asyncio
 import contextlib
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from exporter.address import ListenAddress
-from exporter.web.server import MAX_CONNECTIONS
+from exporter.web.room import MAX_CONNECTIONS, MIN_CONNECTIONS
 
 DEADLINE = 30.0
 GET = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -19,6 +22,13 @@ Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 async def _ask(address: ListenAddress) -> str:
     async with httpx.AsyncClient(base_url=address.url, trust_env=False) as client:
         return (await client.get("/-/healthy")).text
+
+
+async def _read(reader: asyncio.StreamReader) -> bytes:
+    """Read until the connection ends, be it closed or reset."""
+    with contextlib.suppress(ConnectionResetError):
+        return await asyncio.wait_for(reader.read(), DEADLINE)
+    return b""
 
 
 async def _ended(reader: asyncio.StreamReader) -> bool:
@@ -84,3 +94,92 @@ async def test_flood_of_scrapes_is_answered(operator: Any, serve: Any) -> None:
         assert await _ask(address) == "healthy\n"
         answers = await asyncio.gather(*flood)
     assert {each.status_code for each in answers} == {200}
+
+
+LARGE = b"x" * 32_000_000
+"""More than the buffers of both ends hold."""
+
+
+async def _large(scope: Scope, receive: Receive, send: Send) -> None:
+    await Response(LARGE)(scope, receive, send)
+
+
+async def _a_moment() -> None:
+    """Let the other side work."""
+    passed = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.005, passed.set)
+    await passed.wait()
+
+
+def _files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@pytest.mark.parametrize("requests", [1, 3], ids=["one", "pipelined"])
+async def test_who_does_not_take_an_answer_is_let_go(
+    serve: Any, connect: Any, requests: int
+) -> None:
+    """An answer that nobody reads does not stay in memory, nor does its connection stay open."""
+    _, address = await serve(_large, answer_timeout=0.2)
+    before = _files()
+    reader, writer = await connect(address)
+    writer.transport.pause_reading()
+    writer.write(GET * requests)
+    async with asyncio.timeout(DEADLINE):
+        while _files() <= before + 1:  # the server has let it in
+            await _a_moment()
+        while _files() > before + 1:  # only the client's end is left
+            await _a_moment()
+    writer.transport.resume_reading()
+    assert len(await _read(reader)) < len(LARGE) * requests
+
+
+async def test_who_takes_an_answer_slowly_gets_all_of_it(serve: Any, connect: Any) -> None:
+    """What is taken piece by piece takes longer than the time for one piece."""
+    _, address = await serve(_large, answer_timeout=0.2)
+    reader, writer = await connect(address, limit=2**16)
+    writer.write(GET)
+    await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), DEADLINE)
+    left = len(LARGE)
+    while left:
+        left -= len(await asyncio.wait_for(reader.read(left), DEADLINE))
+        await _a_moment()
+
+
+async def test_pipelined_answers_that_nobody_takes_keep_nobody_out(
+    serve: Any, connect: Any
+) -> None:
+    """However many clients ask and do not read, a new one is served."""
+    _, address = await serve(_large, files=lambda: 10**9)
+    for _ in range(MIN_CONNECTIONS):
+        _, writer = await connect(address)
+        writer.transport.pause_reading()
+        writer.write(GET * 2)
+    async with httpx.AsyncClient(base_url=address.url, trust_env=False) as client:
+        assert (await client.get("/")).content == LARGE
+
+
+async def test_request_that_does_not_end_is_let_go(operator: Any, serve: Any, connect: Any) -> None:
+    """A body that is promised and comes byte by byte has no more time than a head."""
+    _, address = await serve(operator.app(), header_timeout=0.2)
+    reader, writer = await connect(address)
+    writer.write(RELOAD.replace(b"Length: 0", b"Length: 1000000"))
+    await asyncio.wait_for(reader.readuntil(b"reloaded\n"), DEADLINE)
+    ended = asyncio.create_task(_ended(reader))
+    async with asyncio.timeout(DEADLINE):
+        while not ended.done():
+            writer.write(b"x")
+            await _a_moment()
+
+
+async def test_idle_connections_that_go_are_counted_and_told(
+    operator: Any, serve: Any, connect: Any
+) -> None:
+    """The server says how many had to go, and tells once that it is full."""
+    told: list[int] = []
+    server, address = await serve(operator.app(), files=lambda: 10**9, on_full=told.append)
+    for _ in range(MIN_CONNECTIONS + 5):
+        await connect(address)
+    assert await _ask(address) == "healthy\n"
+    assert server.dropped == 6
+    assert told == [MIN_CONNECTIONS]

@@ -1,18 +1,13 @@
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 
 import bcrypt
 import pytest
 
-from exporter.web.passwords import (
-    MAX_REMEMBERED,
-    MAX_WAITING,
-    MAX_WAITING_EACH,
-    Credentials,
-    Passwords,
-    Verdict,
-)
+from exporter.web.passwords import MAX_REMEMBERED, Credentials, Passwords, Verdict
+from exporter.web.turns import MAX_WAITING, MAX_WAITING_EACH
 
 DEADLINE = 30.0
 
@@ -173,6 +168,76 @@ async def test_who_gives_up_does_not_end_it_for_others(users: dict[bytes, bytes]
     await asyncio.wait({first})
     compare.free.set()
     assert await asyncio.wait_for(second, DEADLINE) is Verdict.RIGHT
+
+
+async def test_guessers_together_do_not_hold_up_an_address_that_does_not_guess(
+    users: dict[bytes, bytes],
+) -> None:
+    """However many addresses guess, and all places taken, the right password is checked next."""
+    compare = Bcrypt()
+    passwords = Passwords(compare)
+    for each in range(12):  # from now on they are known to guess
+        await passwords.check(users, sent("ann", f"first {each}"), f"{each}")
+    compare.free.clear()
+    guesses = [
+        asyncio.create_task(passwords.check(users, sent("ann", f"{each}"), f"{each % 12}"))
+        for each in range(48)
+    ]
+    await asyncio.wait(guesses, timeout=0)
+    right = asyncio.create_task(passwords.check(users, sent("bob", "other"), "new"))
+    await asyncio.wait({right}, timeout=0)
+    compare.free.set()
+    assert await asyncio.wait_for(right, DEADLINE) is Verdict.RIGHT
+    asked = [password for password, _ in compare.asked]
+    assert asked.index(b"other") <= 12 + 1  # after the one that was under way
+    assert {await each for each in guesses} == {Verdict.WRONG, Verdict.BUSY}
+
+
+async def test_a_password_that_is_right_by_now_is_not_computed_again(
+    users: dict[bytes, bytes],
+) -> None:
+    """Several Prometheus servers with the same password cost one computation after the start."""
+    compare = Bcrypt()
+    passwords = Passwords(compare)
+    checks = (passwords.check(users, sent("ann", "right"), f"{each}") for each in range(10))
+    assert set(await asyncio.gather(*checks)) == {Verdict.RIGHT}
+    assert len(compare.asked) == 1
+
+
+@pytest.mark.parametrize(("addresses", "share"), [(1, 0.25), (20, 0.5)], ids=["one", "new ones"])
+async def test_guessers_leave_the_core_to_others(
+    users: dict[bytes, bytes], addresses: int, share: float
+) -> None:
+    """Checks take a quarter of the time at most, or half of it if each comes from elsewhere."""
+    spent = [0.0]
+
+    def compare(password: bytes, expected: bytes) -> bool:
+        begun = time.monotonic()
+        same = bcrypt.checkpw(password, expected)
+        spent[0] += time.monotonic() - begun
+        return same
+
+    passwords = Passwords(compare)
+    begun = time.monotonic()
+    for each in range(20):
+        await passwords.check(users, sent("ann", f"{each}"), f"192.0.2.{each % addresses}")
+    assert spent[0] < 1.2 * share * (time.monotonic() - begun)
+
+
+async def test_a_failure_of_bcrypt_is_not_waited_for(users: dict[bytes, bytes]) -> None:
+    """An error comes out where the password was asked for, and the next check is done."""
+    asked = []
+
+    def compare(password: bytes, expected: bytes) -> bool:
+        asked.append(password)
+        if len(asked) == 1:
+            raise MemoryError
+        return bcrypt.checkpw(password, expected)
+
+    passwords = Passwords(compare)
+    with pytest.raises(MemoryError):
+        await passwords.check(users, sent("ann", "right"), "c")
+    assert await passwords.check(users, sent("ann", "right"), "c") is Verdict.RIGHT
 
 
 async def test_memory_is_bounded(hashed: Callable[..., str]) -> None:

@@ -51,7 +51,7 @@ async def test_every_address_is_that_of_ipv4_too(operator: Any, host: str) -> No
     """An address that stands for all of the machine is reached by 127.0.0.1."""
     server = Server(operator.app())
     try:
-        address = await server.start(ListenAddress(host, 0))
+        (address,) = await server.start(ListenAddress(host, 0))
         answer = await _get(ListenAddress("127.0.0.1", address.port))
         assert answer.status_code == 200
     finally:

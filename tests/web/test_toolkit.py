@@ -26,8 +26,8 @@ basic_auth_users:
   "b:c": {HASH}
   carol:
 rate_limit:
-  interval: 5
-  burst: 0
+  interval: 5 s
+  burst: -1
 auth_users: 1
 """
 
@@ -67,7 +67,7 @@ def test_every_mistake_is_told_at_once(web_file: Any) -> None:
             "no client can send this name; leave out colons and control signs"
         ),
         ":15: basic_auth_users.carol: is empty; write a bcrypt hash, or remove the user",
-        ":17: rate_limit.interval: has no unit; write it like 500ms, 15s, 5m, 1h30m or 30d",
+        ":17: rate_limit.interval: is not a duration; write it like 500ms, 1.5s, 5m or 1h30m",
         ":18: rate_limit.burst: must be a whole number, 1 or more; write digits only",
         ":19: auth_users: unknown key; did you mean basic_auth_users?",
     ]
@@ -115,11 +115,6 @@ def test_every_mistake_is_told_at_once(web_file: Any) -> None:
             id="suites no list",
         ),
         pytest.param(
-            "tls_server_config: {cipher_suites: []}",
-            ":1: tls_server_config.cipher_suites: is empty; ",
-            id="no suites",
-        ),
-        pytest.param(
             "tls_server_config: {prefer_server_cipher_suites: 'yes'}",
             ":1: tls_server_config.prefer_server_cipher_suites: must be true or false; ",
             id="no boolean",
@@ -128,11 +123,6 @@ def test_every_mistake_is_told_at_once(web_file: Any) -> None:
             "tls_server_config: {client_auth_type: Verify}",
             ":1: tls_server_config.client_auth_type: unknown value; ",
             id="unknown policy",
-        ),
-        pytest.param(
-            "tls_server_config: {client_auth_type: RequireAndVerifyClientCert}",
-            ":1: tls_server_config.client_ca_file: is missing; ",
-            id="policy without authority",
         ),
         pytest.param(
             "tls_server_config: {client_ca: ca}",
@@ -147,7 +137,7 @@ def test_every_mistake_is_told_at_once(web_file: Any) -> None:
         pytest.param(
             "tls_server_config: "
             "{client_allowed_sans: [], client_auth_type: RequireAndVerifyClientCert}",
-            ":1: tls_server_config.client_allowed_sans: is empty; ",
+            ":1: tls_server_config.client_allowed_sans: is empty, so no certificate would do; ",
             id="no names",
         ),
         pytest.param(
@@ -187,7 +177,7 @@ def test_every_mistake_is_told_at_once(web_file: Any) -> None:
         ),
         pytest.param(
             "rate_limit: {interval: 1s}",
-            ":1: rate_limit.burst: is missing; say how many requests may come at once",
+            ":1: rate_limit.burst: is 0 or missing, so every request would be refused; ",
             id="no burst",
         ),
         pytest.param(

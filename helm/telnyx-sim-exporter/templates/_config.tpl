@@ -29,9 +29,17 @@ yes
 {{- end -}}
 {{- end -}}
 
-{{/* Where the exporter listens: its own default where the configuration does not say. */}}
+{{/*
+Where the exporter listens, the first address if there are several: its own default where the
+configuration does not say.
+*/}}
 {{- define "telnyx-sim-exporter.listenAddress" -}}
-{{- default ":10874" (default dict .Values.config.web).listen_address -}}
+{{- $given := default ":10874" (default dict .Values.config.web).listen_address -}}
+{{- if kindIs "slice" $given -}}
+{{- first $given -}}
+{{- else -}}
+{{- $given -}}
+{{- end -}}
 {{- end -}}
 
 {{/* The port of the pod. */}}
@@ -56,6 +64,15 @@ and IPv4 alone where IPv6 is off; longer spellings of it are IPv6 alone.
 [::1]
 {{- else -}}
 {{- $host -}}
+{{- end -}}
+{{- end -}}
+
+{{/* What the exporter's paths begin with: "/prefix", or nothing. */}}
+{{- define "telnyx-sim-exporter.routePrefix" -}}
+{{- $web := default dict .Values.config.web -}}
+{{- $path := regexReplaceAll "^[A-Za-z]+://[^/]*" (default "" $web.external_url) "" -}}
+{{- with default $path $web.route_prefix | trimAll "/" -}}
+{{- printf "/%s" . -}}
 {{- end -}}
 {{- end -}}
 

@@ -63,7 +63,13 @@
 {{- if and (include "telnyx-sim-exporter.secured" .) (contains "$" (include "telnyx-sim-exporter.listenHost" .)) -}}
 {{- fail (printf "config.web.listen_address %q names its host by a variable, which probes in the pod cannot follow: write it like :10874" $address) -}}
 {{- end -}}
+{{- if contains "$" (include "telnyx-sim-exporter.routePrefix" .) -}}
+{{- fail "config.web.route_prefix or config.web.external_url names a path by a variable, which probes and monitors cannot follow: write it out" -}}
+{{- end -}}
 {{- range .Values.extraArgs -}}
+{{- if or (hasPrefix "--web.external-url" .) (hasPrefix "--web.route-prefix" .) -}}
+{{- fail (printf "extraArgs has %s: set config.web.external_url or config.web.route_prefix instead, which probes and monitors follow" (regexFind "^[^=]*" .)) -}}
+{{- end -}}
 {{- if and $.Values.web.existingSecret (hasPrefix "--web.config.file" .) -}}
 {{- fail "extraArgs has --web.config.file, and web.existingSecret is set: keep web.existingSecret, which brings the file into the pod and names it in the configuration" -}}
 {{- end -}}

@@ -31,7 +31,7 @@ A PodMonitor sets no `service`, by which the rules tell releases of one namespac
 */}}
 {{- define "telnyx-sim-exporter.endpoint" -}}
 port: http
-path: /metrics
+path: {{ include "telnyx-sim-exporter.routePrefix" . }}/metrics
 scheme: {{ lower .Values.web.scheme }}
 {{- with .Values.monitor.interval }}
 interval: {{ . | quote }}

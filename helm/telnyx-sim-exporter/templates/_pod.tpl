@@ -27,7 +27,7 @@ imagePullSecrets:
 A probe: [context, probe]. The kubelet can ask neither with a password nor with a certificate, and not
 for TLS either where it is not told. So an exporter with a file for these is probed from within the
 container, by a program that takes what comes. A probe of another kind takes the place of httpGet,
-which Kubernetes would refuse beside it.
+which Kubernetes would refuse beside it. Paths below /-/ are the exporter's, and follow its prefix.
 */}}
 {{- define "telnyx-sim-exporter.probe" -}}
 {{- $context := index . 0 -}}
@@ -37,6 +37,9 @@ which Kubernetes would refuse beside it.
 {{- end -}}
 {{- $get := $probe.httpGet -}}
 {{- if $get -}}
+{{- if hasPrefix "/-/" (default "" $get.path) -}}
+{{- $_ := set $get "path" (printf "%s%s" (include "telnyx-sim-exporter.routePrefix" $context) $get.path) -}}
+{{- end -}}
 {{- $scheme := default $context.Values.web.scheme $get.scheme -}}
 {{- if include "telnyx-sim-exporter.secured" $context -}}
 {{- $port := ternary (include "telnyx-sim-exporter.port" $context) (toString $get.port) (kindIs "string" $get.port) -}}

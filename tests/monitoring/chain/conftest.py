@@ -138,7 +138,13 @@ class Chain:
         options = (f"--{option}={value}" for option, value in (QUIET | CALM).items())
         url = f"http://127.0.0.1:{port}"
         ready = f"{url}/_simulator/record"
-        self._run(f"simulator-{name}", ready, "simulate", f"--port={port}", *options)
+        self._run(
+            f"simulator-{name}",
+            ready,
+            "simulate",
+            f"--web.listen-address=127.0.0.1:{port}",
+            *options,
+        )
         return url
 
     def _run(self, name: str, ready: str, *words: str) -> Program:

@@ -57,6 +57,7 @@ LIFE = {
 
 ACTIONS, HEALTH = "Telnyx: SIM card actions", "Telnyx: SIM exporter health"
 GOOD_AT_ZERO = {
+    f"{HEALTH}, Connections dropped",
     f"{ACTIONS}, Accounts not polled",
     f"{HEALTH}, Accounts not polled",
     f"{HEALTH}, Drift",

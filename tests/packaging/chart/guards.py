@@ -168,6 +168,25 @@ GUARDS = [
             ("extraArgs", ["--web.config.file", "/x/web.yml"]),
         )
     ),
+    *(
+        Guard(
+            f"path-by-an-argument-{flag}",
+            least(extraArgs=[f"--web.{flag}=x"]),
+            (f"--web.{flag}", "config.web.external_url"),
+        )
+        for flag in ("external-url", "route-prefix")
+    ),
+    *(
+        Guard(
+            f"path-by-a-variable-{key}",
+            config(web={key: value}),
+            ("config.web.route_prefix", "write it out"),
+        )
+        for key, value in (
+            ("route_prefix", "/${PATH}"),
+            ("external_url", "https://example.org/${PATH}"),
+        )
+    ),
     Guard(
         "web-file-by-an-argument-too",
         least(web={"existingSecret": "telnyx-web"}, extraArgs=["--web.config.file=/x/web.yml"]),

@@ -116,12 +116,18 @@ def test_the_service_leads_to_the_port_that_the_exporter_listens_at(
 
 @pytest.mark.parametrize(
     ("address", "port"),
-    [(":10874", 10874), ("0.0.0.0:9999", 9999), ("[::]:8080", 8080), ("10.0.0.1:1234", 1234)],
+    [
+        (":10874", 10874),
+        ("0.0.0.0:9999", 9999),
+        ("[::]:8080", 8080),
+        ("10.0.0.1:1234", 1234),
+        (["0.0.0.0:9999", "10.0.0.1:1234"], 9999),
+    ],
 )
 def test_the_pods_port_follows_the_configuration(
-    render: Callable[..., Rendering], address: str, port: int
+    render: Callable[..., Rendering], address: str | list[str], port: int
 ) -> None:
-    """IPv4, IPv6 and every address."""
+    """IPv4, IPv6, every address, and the first of several."""
     assert render(least(config={"web": {"listen_address": address}})).port == port
 
 

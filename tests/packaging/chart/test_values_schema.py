@@ -68,7 +68,7 @@ def leaves(value: Json, place: Path = ()) -> Iterator[tuple[Path, Any]]:
 
 def another_type(value: Any) -> Any:
     """Give a value of a type that nobody would take for the type of this one."""
-    return "text" if isinstance(value, bool | int | list | dict | None) else ["a", "list"]
+    return "text" if isinstance(value, bool | int | list | dict | None) else [["a", "list"]]
 
 
 SECTIONS = [".".join(place) for place in sections(defaults())]

@@ -170,7 +170,7 @@ async def export(stack: AsyncExitStack, tmp_path: Path) -> Callable[..., Awaitab
                     request_timeout=request_timeout,
                 ),
                 state=State(url=f"sqlite:///{tmp_path}/state.db"),
-                web=Web(listen_address="127.0.0.1:0"),
+                web=Web(listen_address=("127.0.0.1:0",)),
             ),
             ahead,
         )

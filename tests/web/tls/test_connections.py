@@ -2,13 +2,16 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from exporter.address import ListenAddress
-from exporter.web.server import MAX_CONNECTIONS
+from exporter.web.room import MAX_CONNECTIONS
 
 pytestmark = pytest.mark.program("openssl")
 
@@ -45,6 +48,11 @@ async def ask(address: ListenAddress, context: ssl.SSLContext) -> str:
     """Return the answer to one request over a new connection."""
     async with client(address, context) as opened:
         return (await opened.get("/-/healthy")).text
+
+
+def open_files() -> int:
+    """Count the files that this process has open."""
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 async def rest(reader: asyncio.StreamReader) -> bytes:
@@ -194,6 +202,37 @@ async def test_client_of_another_name_does_nothing(
     async with client(address, authority.context(tmp_path / "scraper.pem")) as opened:
         assert (await opened.post("/-/reload")).status_code == 200
     assert operator.reloads == 1
+
+
+@pytest.mark.parametrize("requests", [1, 3], ids=["one", "pipelined"])
+async def test_who_does_not_take_an_answer_is_let_go(
+    serve: Any,
+    connect: Any,
+    authority: Any,
+    web_file: Any,
+    secured: Callable[..., str],
+    requests: int,
+) -> None:
+    """What waits in the buffers of TLS is not kept for ever either."""
+    large = b"x" * 32_000_000  # more than the buffers of both ends hold
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await Response(large)(scope, receive, send)
+
+    security = web_file.security(secured())
+    _, address = await serve(app, security=security, answer_timeout=0.2)
+    context = authority.context()
+    reader, writer = await connect(address, ssl=context, server_hostname="localhost")
+    before = open_files()
+    writer.transport.pause_reading()
+    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * requests)
+    async with asyncio.timeout(DEADLINE):
+        while open_files() >= before:
+            passed = asyncio.Event()
+            asyncio.get_running_loop().call_later(0.01, passed.set)
+            await passed.wait()
+    writer.transport.resume_reading()
+    assert len(await rest(reader)) < len(large) * requests
 
 
 async def test_nobody_holds_up_the_stop(

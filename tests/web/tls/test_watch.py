@@ -40,6 +40,7 @@ def test_half_renewed_certificate_changes_nothing(
     [
         pytest.param(r"  client_allowed", "tls_server_config.client_allowed_sans", id="names"),
         pytest.param(r"  client_", "tls_server_config.client_auth_type", id="client certificates"),
+        pytest.param(r"  client_ca", "tls_server_config.client_ca_file", id="authorities"),
         pytest.param("basic_auth_users", "basic_auth_users", id="users"),
         pytest.param(r"  ", "tls_server_config", id="tls"),
     ],

@@ -1,0 +1,73 @@
+"""Guess passwords by real requests from many addresses of loopback."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import httpx
+import pytest
+
+from exporter.address import ListenAddress
+
+ADDRESSES = 12
+GUESSERS = 40
+GUESSES = 100
+"""Of all together, before the right password comes: their answers have shown who guesses."""
+
+DEADLINE = 60.0
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[Callable[[ListenAddress, int], httpx.AsyncClient]]:
+    """Give an opener of clients that come from the address 127.0.0.NUMBER."""
+    async with AsyncExitStack() as opened:
+
+        def make(address: ListenAddress, number: int) -> httpx.AsyncClient:
+            limits = httpx.Limits(max_connections=100)
+            transport = httpx.AsyncHTTPTransport(local_address=f"127.0.0.{number}", limits=limits)
+            made = httpx.AsyncClient(
+                base_url=address.url, transport=transport, trust_env=False, timeout=DEADLINE
+            )
+            opened.push_async_callback(made.aclose)
+            return made
+
+        yield make
+
+
+async def test_guessers_lock_nobody_out(
+    operator: Any,
+    serve: Any,
+    web_file: Any,
+    hashed: Callable[..., str],
+    client: Callable[[ListenAddress, int], httpx.AsyncClient],
+) -> None:
+    """While forty guess from twelve addresses, users that were never seen before get in."""
+    users = {f"user{number}": hashed(f"right{number}", 7) for number in range(5)}
+    file = "basic_auth_users:\n" + "".join(f"  {name}: {h}\n" for name, h in users.items())
+    _, address = await serve(operator.app(), security=web_file.security(file))
+    answers: Counter[int] = Counter()
+    begun, over = asyncio.Event(), asyncio.Event()
+
+    async def guess(number: int, guesser: httpx.AsyncClient) -> None:
+        while not over.is_set():
+            auth = ("user0", f"guess {number} {answers.total()}")
+            answers[(await guesser.get("/metrics", auth=auth)).status_code] += 1
+            if answers.total() > GUESSES:
+                begun.set()
+
+    clients = [client(address, 2 + number) for number in range(ADDRESSES)]
+    async with asyncio.TaskGroup() as group:
+        for number in range(GUESSERS):
+            group.create_task(guess(number, clients[number % ADDRESSES]))
+        await asyncio.wait_for(begun.wait(), DEADLINE)
+        for number in range(5):  # each from an address of its own, as after a restart
+            asked = client(address, 100 + number).get(
+                "/metrics", auth=(f"user{number}", f"right{number}")
+            )
+            answer = await asyncio.wait_for(asked, DEADLINE)
+            assert answer.status_code == 200
+        over.set()
+    assert answers.keys() <= {401, 503}
+    assert answers[503]
