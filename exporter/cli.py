@@ -29,7 +29,6 @@ from exporter.demo import demo, welcome
 from exporter.errors import ConfigError, ExporterError
 from exporter.output import say
 from exporter.publish.exposition import Format, render
-from exporter.publish.health import Snapshot
 from exporter.publish.journal import Journal, one_line, open_journal
 from exporter.service import Service, find_network
 from exporter.simulator.knobs import Knob
@@ -159,7 +158,11 @@ def once(config_file: Path | None, output: str, **flags: Any) -> None:
         with stopping(stop, journal.stop_forced):
             try:
                 snapshot = await polling
-                _show(snapshot, output, service)
+                if output == "table":
+                    say(drawn(snapshot, sys.stdout))
+                else:
+                    # As bytes: the exposition is UTF-8, whatever the terminal speaks.
+                    click.echo(render(service.registry.collect(), Format.TEXT), nl=False)
             except asyncio.CancelledError:
                 return stopped
             finally:
@@ -167,14 +170,6 @@ def once(config_file: Path | None, output: str, **flags: Any) -> None:
         return 0 if all(health.up for _, health in snapshot.accounts) else 1
 
     sys.exit(asyncio.run(poll()))
-
-
-def _show(snapshot: Snapshot, output: str, service: Service) -> None:
-    if output == "table":
-        say(drawn(snapshot, sys.stdout))
-    else:
-        # As bytes: the exposition is UTF-8, whatever the terminal speaks.
-        click.echo(render(service.registry.collect(), Format.TEXT), nl=False)
 
 
 @main.command("check-config", short_help="Report every mistake in a configuration file.")
@@ -316,7 +311,6 @@ def _on_signals(
 
 def _fail(*lines: str) -> NoReturn:
     with suppress(OSError):  # nobody is left to be told
-        for line in lines:
-            sys.stderr.write(f"{one_line(line)}\n")
+        sys.stderr.writelines(f"{one_line(line)}\n" for line in lines)
         sys.stderr.flush()
     sys.exit(1)
