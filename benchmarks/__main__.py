@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.figures import Report, markdown, write
 
-NAMES = ("requests", "catchup", "flat", "scrapes", "memory", "latency", "state")
+NAMES = ("requests", "catchup", "flat", "resting", "scrapes", "memory", "latency", "state")
 """The modules with a `measure`. Each is imported when its turn comes: none weighs on another."""
 
 
