@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from benchmarks.figures import Report, markdown, write
 
-NAMES = ("requests", "catchup", "flat", "scrapes", "memory", "latency", "state")
+NAMES = ("requests", "catchup", "flat", "resting", "scrapes", "memory", "latency", "state")
 """The modules with a `measure`. Each is imported when its turn comes: none weighs on another."""
 
 

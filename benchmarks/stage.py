@@ -7,6 +7,7 @@ measure it must not decide.
 import gzip
 import http.client
 import json
+import os
 import signal
 import time
 from pathlib import Path
@@ -73,6 +74,23 @@ class Stage:
     def control(self, what: str, body: dict[str, object]) -> httpx.Response:
         """Tell the simulator to do something; raises httpx.HTTPError if it does not."""
         return self._control.post(what, json=body).raise_for_status()
+
+    def cpu(self) -> float:
+        """Return the seconds of CPU that the exporter's process has taken, its threads included."""
+        stat = Path(f"/proc/{self._programs[1].process.pid}/stat").read_text("utf-8")
+        # The name of the program, in parentheses, is the second field and may hold spaces.
+        user, system = stat.rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+    def memory(self) -> int:
+        """Return the bytes that the exporter's process holds in memory, libraries included."""
+        pages = Path(f"/proc/{self._programs[1].process.pid}/statm").read_text("utf-8").split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+    def rest(self, seconds: float) -> None:
+        """Leave the exporter alone; its connection is opened anew after that."""
+        self._scraper.close()
+        time.sleep(seconds)
 
     def scrape(self, headers: dict[str, str] = PLAIN) -> tuple[float, str]:
         """Scrape the exporter; returns the seconds until the last byte was there, and the text."""

@@ -134,10 +134,10 @@ def bars(head: Head, *queries: Query) -> timeseries.Panel:
     return panel.draw_style(common.GraphDrawStyle.BARS).fill_opacity(80).stacking(stack)
 
 
-def spread(head: Head, buckets: str) -> heatmap.Panel:
-    """Make a heatmap of a histogram, from the sums of its buckets by le."""
+def spread(head: Head, expr: str) -> heatmap.Panel:
+    """Make a heatmap of a histogram, from sums of its buckets by le or native ones."""
     panel = _start(heatmap.Panel(), head, [])
-    query = _over_time(Query(buckets, "{{le}}")).format(PromQueryFormat.HEATMAP)
+    query = _over_time(Query(expr, "{{le}}")).format(PromQueryFormat.HEATMAP)
     colour = heatmap.HeatmapColorOptions().mode(HeatmapColorMode.SCHEME).scheme("Oranges")
     return (
         panel.with_target(query.ref_id("A"))

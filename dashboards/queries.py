@@ -3,6 +3,9 @@
 It must not know panels. Ranges are variables of Grafana.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 RATE = "$__rate_interval"
 SHOWN = "$__range:$__interval"
 
@@ -12,6 +15,28 @@ REPLICA = "instance, pod, container, endpoint, node"
 EXPORTER = ('job=~"$job"', 'instance=~"$instance"')
 ACCOUNT = (*EXPORTER, 'account=~"$account"')
 ACTION = (*ACCOUNT, 'action_type=~"$action_type"')
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """The selectors of a histogram, as either kind of it is stored.
+
+    Prometheus 3 can turn the classic ``buckets`` and ``counts`` into one series, ``native``
+    (convert_classic_histograms_to_nhcb). Replicas have the same one where it is ``shared``.
+    """
+
+    buckets: str
+    counts: str
+    native: str
+    shared: bool
+
+
+def histogram(
+    select: Callable[..., str], metric: str, *matchers: str, shared: bool = False
+) -> Histogram:
+    """Select a histogram by one of the functions below."""
+    buckets, counts = (select(f"{metric}_{end}", *matchers) for end in ("bucket", "count"))
+    return Histogram(buckets, counts, select(metric, *matchers), shared=shared)
 
 
 def of_exporter(metric: str, *matchers: str) -> str:
@@ -97,14 +122,44 @@ def age(timestamp: str) -> str:
     return f"time() - ({timestamp} > 0)"
 
 
-def quantile(share: float, buckets: str) -> str:
-    """Estimate a quantile from sums of buckets by le; nothing where nothing was observed."""
-    return f"histogram_quantile({share:g}, {buckets}) >= 0"
+def quantile(share: float, of: Histogram, *by: str) -> str:
+    """Estimate a quantile by labels; nothing where nothing was observed."""
+    either = (f"histogram_quantile({share:g}, {each})" for each in _grown(of, rate, by))
+    return f"({' or '.join(either)}) >= 0"
+
+
+def spread_of(of: Histogram) -> str:
+    """Give what was observed from one point to the next, by le or as a native histogram."""
+    return " or on () ".join(_grown(of, increase, ()))
+
+
+def observed(growth: Callable[[str], str], of: Histogram, *by: str) -> str:
+    """Count the observations by `rate` or `increase`, by labels or as a whole."""
+    native = total(f"histogram_count({growth(of.native)})", *by)
+    return f"({total(growth(of.counts), *by)} or {native})"
+
+
+def observed_recently(of: Histogram, *by: str) -> str:
+    """Count the observations from one point to the next, as `recent` does."""
+    return observed(increase, of, *by)
+
+
+def observed_shown(of: Histogram, *by: str) -> str:
+    """Count the observations of all the time shown, as `shown` does."""
+    return f"({shown(of.counts, *by)} or {shown(f'histogram_count({of.native})', *by)})"
 
 
 def ratio(part: str, whole: str) -> str:
     """Divide; nothing where there is nothing to divide by."""
     return f"{part} / ({whole} > 0)"
+
+
+def _grown(of: Histogram, growth: Callable[[str], str], by: tuple[str, ...]) -> tuple[str, str]:
+    """Sum the growth of both kinds by labels; there is no maximum of native histograms."""
+    buckets, native = growth(of.buckets), growth(of.native)
+    if of.shared:
+        buckets, native = merged(buckets), f"avg without ({REPLICA}) ({native})"
+    return added(buckets, *by, "le"), added(native, *by)
 
 
 def _select(metric: str, matchers: tuple[str, ...]) -> str:

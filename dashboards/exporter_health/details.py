@@ -5,15 +5,15 @@ It must not repeat the first screen (that is `overview`).
 
 from dashboards.board import Line
 from dashboards.exporter_health.series import (
-    DELAY_BUCKETS,
+    DELAY,
     DRIFT,
     EACH,
     LAST_AUDIT,
     LAST_SUCCESS,
     NAMED,
-    POLL_BUCKETS,
+    POLL_TIME,
     POLLS,
-    REQUEST_BUCKETS,
+    REQUEST_TIME,
     REQUESTS,
 )
 from dashboards.panels import (
@@ -27,7 +27,6 @@ from dashboards.queries import (
     added,
     age,
     highest,
-    increase,
     lowest,
     of_account,
     of_exporter,
@@ -35,6 +34,7 @@ from dashboards.queries import (
     per_minute,
     quantile,
     rate,
+    spread_of,
 )
 
 
@@ -50,11 +50,11 @@ def polls() -> list[Line]:
     )
     heat = spread(
         Head("Durations of polls", "How long polls take, failed ones included.", "s"),
-        added(increase(POLL_BUCKETS), "le"),
+        spread_of(POLL_TIME),
     )
     slow = lines(
         Head("Slow polls", "How long nine of ten polls take at most.", "s"),
-        Query(quantile(0.9, added(rate(POLL_BUCKETS), "account", "le")), "{{account}}"),
+        Query(quantile(0.9, POLL_TIME, "account"), "{{account}}"),
     )
     return [Line(8, [(12, count), (12, silence)]), Line(8, [(12, heat), (12, slow)])]
 
@@ -71,7 +71,7 @@ def requests() -> list[Line]:
     )
     slow = lines(
         Head("Time for an answer", "How long nine of ten requests take at most.", "s"),
-        Query(quantile(0.9, added(rate(REQUEST_BUCKETS), "endpoint", "le")), "{{endpoint}}"),
+        Query(quantile(0.9, REQUEST_TIME, "endpoint"), "{{endpoint}}"),
     )
     retries = lines(
         Head("Retries by cause", "Requests a second that were sent again.", "reqps"),
@@ -106,13 +106,13 @@ def lag() -> list[Line]:
     """Show how late the ends of actions are seen."""
     heat = spread(
         Head("Delays", "From the end of an action to the poll that saw it.", "s"),
-        added(increase(DELAY_BUCKETS), "le"),
+        spread_of(DELAY),
     )
     shares = lines(
         Head("Quantiles of the delay", "For a share of the actions, the delay at most.", "s"),
         *(
             Query(
-                quantile(share, added(rate(DELAY_BUCKETS), "account", "le")),
+                quantile(share, DELAY, "account"),
                 f"{{{{account}}}}: {share:.0%}",
             )
             for share in (0.5, 0.99)

@@ -1,6 +1,7 @@
 """The series of the exporter's own health, and how they are named."""
 
 from dashboards.queries import (
+    histogram,
     of_account,
     of_exporter,
     own,
@@ -14,10 +15,10 @@ LAST_AUDIT = of_account("telnyx_exporter_last_audit_timestamp_seconds")
 DRIFT = of_account("telnyx_exporter_ledger_drift")
 FAILURES = of_account("telnyx_exporter_poll_failures_total")
 POLLS = of_account("telnyx_exporter_polls_total")
-POLL_BUCKETS = of_account("telnyx_exporter_poll_duration_seconds_bucket")
+POLL_TIME = histogram(of_account, "telnyx_exporter_poll_duration_seconds")
 REQUESTS = of_account("telnyx_exporter_api_requests_total")
-REQUEST_BUCKETS = of_account("telnyx_exporter_api_request_duration_seconds_bucket")
-DELAY_BUCKETS = of_account("telnyx_sim_card_action_detection_delay_seconds_bucket")
+REQUEST_TIME = histogram(of_account, "telnyx_exporter_api_request_duration_seconds")
+DELAY = histogram(of_account, "telnyx_sim_card_action_detection_delay_seconds")
 
 EACH = ("instance", "account")
 NAMED = "{{account}} on {{instance}}"

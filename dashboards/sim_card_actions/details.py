@@ -18,18 +18,19 @@ from dashboards.queries import (
     age,
     highest,
     merged,
-    of_action,
+    observed,
+    observed_recently,
     per_minute,
     quantile,
     rate,
-    recent,
     shown,
+    spread_of,
     total,
 )
 from dashboards.sim_card_actions.series import (
-    BUCKETS,
     CREATED,
     ENDED,
+    ENDED_COMPLETED,
     ENDS,
     FAILED,
     IN_FLIGHT,
@@ -54,8 +55,8 @@ def ends() -> list[Line]:
             "Share of failed ones among those that ended.",
             "percentunit",
         ),
-        Query(failure_ratio(recent, "action_type"), "{{action_type}}"),
-        Query(failure_ratio(recent), "all"),
+        Query(failure_ratio(observed_recently, "action_type"), "{{action_type}}"),
+        Query(failure_ratio(observed_recently), "all"),
     )
     reasons = bars(
         Head(
@@ -131,33 +132,28 @@ def in_flight() -> list[Line]:
             "cpm",
         ),
         Query(per_minute(total(rate(CREATED))), "created"),
-        Query(per_minute(total(rate(ENDED))), "ended"),
+        Query(per_minute(observed(rate, ENDED)), "ended"),
     )
     return [Line(8, [(12, running), (12, oldest)]), Line(8, [(12, stuck), (12, backlog)])]
 
 
 def durations() -> list[Line]:
     """Show how long actions take."""
-    completed = of_action(BUCKETS, 'status="completed"')
-    every = of_action(BUCKETS)
     heat = spread(
         Head("Durations of completed actions", "From their creation to their end.", "s"),
-        recent(completed, "le"),
+        spread_of(ENDED_COMPLETED),
     )
     shares = lines(
         Head("Quantiles of completed actions", "How long a share of them took at most.", "s"),
-        *(
-            Query(quantile(share, total(rate(completed), "le")), f"{share:.0%}")
-            for share in (0.5, 0.9, 0.99)
-        ),
+        *(Query(quantile(share, ENDED_COMPLETED), f"{share:.0%}") for share in (0.5, 0.9, 0.99)),
     )
     kinds = lines(
         Head("Nine of ten, by action type", "How long nine of ten completed ones took.", "s"),
-        Query(quantile(0.9, total(rate(completed), "action_type", "le")), "{{action_type}}"),
+        Query(quantile(0.9, ENDED_COMPLETED, "action_type"), "{{action_type}}"),
     )
     outcomes = lines(
         Head("Nine of ten, by outcome", "Slow failures may be timeouts, quick ones refusals.", "s"),
-        Query(quantile(0.9, total(rate(every), "status", "le")), "{{status}}"),
+        Query(quantile(0.9, ENDED, "status"), "{{status}}"),
     )
     return [Line(8, [(12, heat), (12, shares)]), Line(8, [(12, kinds), (12, outcomes)])]
 
@@ -171,7 +167,7 @@ def accounts() -> list[Line]:
     )
     failures = lines(
         Head("Failure ratio by account", "Share of failed ones among the ended.", "percentunit"),
-        Query(failure_ratio(recent, "account"), "{{account}}"),
+        Query(failure_ratio(observed_recently, "account"), "{{account}}"),
     )
     listed = lines(
         Head(

@@ -21,6 +21,7 @@ from dashboards.queries import (
     age,
     highest,
     merged,
+    observed_shown,
     of_exporter,
     own,
     recent,
@@ -102,7 +103,7 @@ def figures() -> list[Panel]:
         ),
         figure(
             Head("Failure ratio", "Share of failed ones among those that ended.", "percentunit"),
-            failure_ratio(shown),
+            failure_ratio(observed_shown),
             Scale(GOOD, [(0.01, WARN), (0.1, BAD)]),
             nothing="none ended",
             decimals=1,
@@ -142,7 +143,7 @@ def where_and_since_when() -> Line:
             Column("Interrupted", shown(INTERRUPTED, *WHERE), alarm=0.5),
             Column(
                 "Failure ratio",
-                failure_ratio(shown, *WHERE),
+                failure_ratio(observed_shown, *WHERE),
                 unit="percentunit",
                 alarm=0.1,
                 colour=BAD,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from dashboards.queries import of_account, of_action, ratio
+from dashboards.queries import Histogram, histogram, of_account, of_action, ratio
 
 LISTED = of_action("telnyx_sim_card_actions")
 IN_FLIGHT = of_action("telnyx_sim_card_actions", 'status="in-progress"')
@@ -13,23 +13,20 @@ COMPLETED = of_action("telnyx_sim_card_actions_completed_total")
 FAILED = of_action("telnyx_sim_card_actions_failed_total")
 INTERRUPTED = of_action("telnyx_sim_card_actions_interrupted_total")
 ENDS = {"completed": COMPLETED, "failed": FAILED, "interrupted": INTERRUPTED}
-ENDED = of_action("telnyx_sim_card_action_duration_seconds_count")
-ENDED_FAILED = of_action("telnyx_sim_card_action_duration_seconds_count", 'status="failed"')
-BUCKETS = "telnyx_sim_card_action_duration_seconds_bucket"
+DURATION = "telnyx_sim_card_action_duration_seconds"
+ENDED = histogram(of_action, DURATION, shared=True)
+ENDED_COMPLETED = histogram(of_action, DURATION, 'status="completed"', shared=True)
+ENDED_FAILED = histogram(of_action, DURATION, 'status="failed"', shared=True)
 UP = of_account("telnyx_up")
 LAST_SUCCESS = of_account("telnyx_exporter_last_success_timestamp_seconds")
 
 WHERE = ("account", "action_type")
 
 
-Growth = Callable[..., str]
-"""How counters are summed: as `recent` or as `shown`, by labels."""
-
-
-def failure_ratio(growth: Growth, *by: str) -> str:
-    """Divide the failed ones by all that ended.
+def failure_ratio(count: Callable[[Histogram, *tuple[str, ...]], str], *by: str) -> str:
+    """Divide the failed ones by all that ended, as ``count`` counts the observations by labels.
 
     Both are of one histogram, so that it is a share; and not of three counters, as where a
     filter on statuses leaves one of them out, there is no sum.
     """
-    return ratio(growth(ENDED_FAILED, *by), growth(ENDED, *by))
+    return ratio(count(ENDED_FAILED, *by), count(ENDED, *by))

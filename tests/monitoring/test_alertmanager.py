@@ -24,6 +24,7 @@ RECEIVERS = {
     "warning": "telnyx-sim-ticket",
     "info": "telnyx-sim-chat",
 }
+PAGER = "pagerduty_configs"
 RUNBOOK = "https://example.org/runbooks/TelnyxSimActionFailed.md"
 
 
@@ -202,7 +203,8 @@ def test_the_text_shows_reason_class_and_runbook(render: Callable[..., str]) -> 
     """Each alert has its description, class and query; what is over stands apart."""
     text = render("text", alert("firing", reason_class="network"), alert("resolved"))
     firing, _, over = text.partition("Over:\n")
-    assert firing.splitlines()[:3] == [
+    assert firing.splitlines()[:4] == [
+        "1 firing, 1 resolved",
         "enable actions of account fleet that failed: 2.",
         "Reason class: network",
         "Query: http://prometheus.example.org/graph",
@@ -214,8 +216,22 @@ def test_the_text_shows_reason_class_and_runbook(render: Callable[..., str]) -> 
 
 @pytest.mark.program("amtool")
 def test_the_classes_of_reasons_stand_in_one_line(render: Callable[..., str]) -> None:
-    """One after the other; nothing where there are none."""
+    """One after the other, also where an alert has none."""
     two = [alert("firing", reason_class=name) for name in ("network", "busy")]
     assert render("reasons", *two) == "network, busy"
-    assert render("reasons", alert("firing")) == ""
+    assert render("reasons", alert("firing"), *two) == "network, busy"
+    assert render("reasons", alert("firing")) == "none"
     assert render("runbook", *two) == RUNBOOK
+
+
+def test_all_pages_have_the_same_details(config: dict[str, Any]) -> None:
+    """A team of its own gets to read what the others do."""
+    kinds = [each for receiver in config["receivers"] for each in receiver.get(PAGER, ())]
+    details = [each["details"] for each in kinds]
+    assert details == [details[0]] * 2
+
+
+def test_names_in_the_chat_are_no_markup(config: dict[str, Any]) -> None:
+    """Slack takes what stands between * or _ for bold or italic in the fields that are listed."""
+    (chat,) = (each["slack_configs"] for each in config["receivers"] if "slack_configs" in each)
+    assert [each["mrkdwn_in"] for each in chat] == [["pretext"]]

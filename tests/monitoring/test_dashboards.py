@@ -54,6 +54,10 @@ SERIES |= {
     if each.kind == Kind.HISTOGRAM
     for end in ("bucket", "count", "sum")
 }
+NATIVE = {each.name for each in ALL if each.kind == Kind.HISTOGRAM}
+"""Histograms as Prometheus stores them with convert_classic_histograms_to_nhcb."""
+
+SERIES |= {each.name: (Kind.COUNTER, {*each.labels}) for each in ALL if each.name in NATIVE}
 SERIES |= {name: (kind, set()) for name, kind in OF_OTHERS.items()}
 """Each series that there can be: its kind, and its labels besides those of the target."""
 
@@ -255,6 +259,23 @@ def growth_breaks(board: Json) -> Iterator[str]:
             yield f"{place}: {node.name} is a {kind}, in {sorted(calls)}"
 
 
+def histogram_breaks(board: Json) -> Iterator[str]:
+    """List classic histograms without the native one behind an "or", with the same matchers."""
+    for place, node, within in selectors(board):
+        native = re.sub(r"_(bucket|count|sum)$", "", node.name)
+        if native not in NATIVE - {node.name}:
+            continue
+        others = (
+            part
+            for each in within
+            if isinstance(each, promql.BinaryExpr) and str(each.op) == "or"
+            for part, _ in nodes(each.rhs)
+            if isinstance(part, promql.VectorSelector)
+        )
+        if not any(each.name == native and matched(each) == matched(node) for each in others):
+            yield f"{place}: {node.name} has no native histogram beside it"
+
+
 def range_breaks(board: Json) -> Iterator[str]:
     """List ranges of fixed length: over time Grafana knows which, and a figure is of all time."""
     for panel in panels(board):
@@ -299,6 +320,7 @@ CHECKS: tuple[Check, ...] = (
     choice_breaks,
     name_breaks,
     growth_breaks,
+    histogram_breaks,
     range_breaks,
     owner_breaks,
 )
@@ -395,6 +417,19 @@ ALL_FOUR = f'{BOTH}, account=~"$account", action_type=~"$action_type"'
         (name_breaks, _asks(f"sum by (cause) (telnyx_up{{{BOTH}}})"), "has no label cause"),
         (growth_breaks, _asks(f"telnyx_exporter_polls_total{{{BOTH}}}"), "is a counter, in []"),
         (growth_breaks, _asks(f"rate(telnyx_up{{{BOTH}}}[$__rate_interval])"), "is a gauge"),
+        (
+            histogram_breaks,
+            _asks("rate(telnyx_exporter_poll_duration_seconds_count[13m])"),
+            "has no native histogram",
+        ),
+        (
+            histogram_breaks,
+            _asks(
+                "rate(telnyx_exporter_poll_duration_seconds_count[13m])"
+                " or rate(telnyx_exporter_poll_duration_seconds{account='a'}[13m])"
+            ),
+            "has no native histogram",
+        ),
         (range_breaks, _asks("rate(telnyx_exporter_polls_total[5m])"), "0:05:00 is the wrong"),
         (range_breaks, _asks("rate(telnyx_exporter_polls_total[$__range])"), "17:00:00 is the"),
         (range_breaks, _asks("increase(up[$__rate_interval])", "stat"), "0:13:00 is the wrong"),

@@ -100,6 +100,13 @@ def test_service_is_hardened(name: str) -> None:
     assert not {"privileged", "pid", "user"} & service.keys()
 
 
+@pytest.mark.parametrize("name", SERVICES)
+def test_memory_for_files_has_a_size(name: str) -> None:
+    """A tmpfs without one takes half of the machine's memory."""
+    for each in SERVICES[name].get("tmpfs", ()):
+        assert re.fullmatch(r"/[\w/]+:size=\d+m", each)
+
+
 @pytest.mark.parametrize("name", sorted(SERVICES.keys() - {"exporter"}))
 def test_health_has_time_to_come(name: str) -> None:
     """A slow machine's first minute makes no service unhealthy."""

@@ -4,6 +4,7 @@
 {{- include "telnyx-sim-exporter.guards.accounts" . -}}
 {{- include "telnyx-sim-exporter.guards.keys" . -}}
 {{- include "telnyx-sim-exporter.guards.web" . -}}
+{{- include "telnyx-sim-exporter.guards.service" . -}}
 {{- include "telnyx-sim-exporter.guards.state" . -}}
 {{- include "telnyx-sim-exporter.guards.alerts" . -}}
 {{- end -}}
@@ -79,6 +80,15 @@
 {{- if hasPrefix "--config.file" . -}}
 {{- fail "extraArgs has --config.file: the chart sets it; put the configuration under config" -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "telnyx-sim-exporter.guards.service" -}}
+{{- if and .Values.service.nodePort (eq .Values.service.type "ClusterIP") -}}
+{{- fail "service.nodePort is set while service.type is ClusterIP, which has no port on the nodes: set service.type=NodePort or LoadBalancer, or remove service.nodePort" -}}
+{{- end -}}
+{{- if and (gt (len .Values.service.ipFamilies) 1) (eq .Values.service.ipFamilyPolicy "SingleStack") -}}
+{{- fail "service.ipFamilies names two families while service.ipFamilyPolicy is SingleStack: set service.ipFamilyPolicy=PreferDualStack or RequireDualStack, or keep one family" -}}
 {{- end -}}
 {{- end -}}
 

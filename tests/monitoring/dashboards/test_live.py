@@ -1,5 +1,6 @@
 import math
 import re
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,21 @@ PATIENCE = 40.0
 PROMETHEUS = """\
 global: {{scrape_interval: 1s, evaluation_interval: 1s}}
 scrape_configs:
-  - job_name: telnyx-sim-exporter
+  - job_name: telnyx-sim-exporter{options}
     static_configs: [{{targets: ["{target}"]}}]
   - job_name: another
     static_configs: [{{targets: ["127.0.0.1:1"]}}]
 """
 """The other job is no exporter, and is down: nothing on the dashboards may be about it."""
+
+STORED = {
+    "classic": "",
+    "native": "\n    convert_classic_histograms_to_nhcb: true",
+    "both": (
+        "\n    convert_classic_histograms_to_nhcb: true\n    always_scrape_classic_histograms: true"
+    ),
+}
+"""How Prometheus stores histograms: as they are exported, or as it converts them from 3.4 on."""
 
 RANGES = {"__rate_interval": "4s", "__range": "1m", "__interval": "1s"}
 """What Grafana makes of them for a Prometheus that scrapes every second."""
@@ -94,12 +104,16 @@ class Server:
         query = filled(query, RANGES)
         if instant:
             found = self.get("query", query=query)["result"]
-            pairs = [(each["metric"], [each["value"]]) for each in found]
+            pairs = [(each["metric"], [_sample(each)]) for each in found]
         else:
             end = self.now()
             window = {"start": f"{end - SHOWN}", "end": f"{end}", "step": "1"}
             found = self.get("query_range", query=query, **window)["result"]
-            pairs = [(each["metric"], each["values"]) for each in found]
+            # A native histogram has its buckets in it.
+            pairs = [
+                (each["metric"] | ({"le": ""} if "histograms" in each else {}), _samples(each))
+                for each in found
+            ]
         series = [(labels, [float(value) for _, value in values]) for labels, values in pairs]
         return [
             (labels, sound)
@@ -108,8 +122,29 @@ class Server:
         ]
 
 
-@pytest.fixture
+def _sample(series: Json) -> Any:
+    if "histogram" in series:
+        return [series["histogram"][0], series["histogram"][1]["count"]]
+    return series["value"]
+
+
+def _samples(series: Json) -> list[Any]:
+    """Give the samples of a series; of a native histogram, its count."""
+    native = [[at, each["count"]] for at, each in series.get("histograms", ())]
+    return [*series.get("values", ()), *native]
+
+
+def _converts(prometheus: str) -> bool:
+    """Tell whether this Prometheus can convert histograms."""
+    told = subprocess.run((prometheus, "--version"), check=True, capture_output=True, text=True)  # noqa: S603 # a fixed program
+    found = re.search(r"version (\d+)\.(\d+)", told.stdout + told.stderr)
+    # One that was built from source alone knows no version.
+    return found is None or (int(found[1]), int(found[2])) >= (3, 4)
+
+
+@pytest.fixture(params=STORED)
 def server(
+    request: pytest.FixtureRequest,
     start: Callable[..., Any],
     simulate: Callable[..., Any],
     export: Callable[..., Any],
@@ -117,14 +152,19 @@ def server(
     free_port: int,
     tmp_path: Path,
 ) -> Server:
-    """Give a Prometheus that scrapes an exporter of a lively account."""
+    """Give a Prometheus that scrapes an exporter of a lively account, for each way to store."""
+    program = program_path("prometheus")
+    if request.param != "classic" and not _converts(program):
+        pytest.skip("needs Prometheus 3.4 or newer, first on PATH")
     options = (f"--{name}={value}" for name, value in LIFE.items())
     exporter = export(simulate(*options).url)
+    target = exporter.url.removeprefix("http://")
+    config = PROMETHEUS.format(target=target, options=STORED[request.param])
     file = tmp_path / "prometheus.yml"
-    file.write_text(PROMETHEUS.format(target=exporter.url.removeprefix("http://")), "utf-8")
+    file.write_text(config, "utf-8")
     listen = f"127.0.0.1:{free_port}"
     prometheus = start(
-        program_path("prometheus"),
+        program,
         f"--config.file={file}",
         f"--storage.tsdb.path={tmp_path / 'data'}",
         f"--web.listen-address={listen}",

@@ -203,6 +203,16 @@ GUARDS = [
         ("persistence.existingClaim", "persistence.enabled"),
     ),
     Guard(
+        "port-of-nodes-without-one",
+        least(service={"nodePort": 30874}),
+        ("service.nodePort", "ClusterIP", "service.type=NodePort"),
+    ),
+    Guard(
+        "two-families-in-one-stack",
+        least(service={"ipFamilies": ["IPv4", "IPv6"], "ipFamilyPolicy": "SingleStack"}),
+        ("service.ipFamilies", "service.ipFamilyPolicy=PreferDualStack"),
+    ),
+    Guard(
         "no-such-alert",
         least(prometheusRule={"alerts": {"TelnyxSimActionFailled": {"disabled": True}}}),
         ("TelnyxSimActionFailled", "TelnyxSimActionFailed", "TelnyxSimKeyRefused"),

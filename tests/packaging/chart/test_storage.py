@@ -136,3 +136,23 @@ def test_the_volume_belongs_to_the_exporters_user(render: Callable[..., Renderin
     """Which can write to it by its group, and is the one of the image."""
     context = render().pod["spec"]["securityContext"]
     assert context["fsGroup"] == context["runAsUser"] == context["runAsGroup"] == 65532
+
+
+@pytest.mark.parametrize("persistent", [True, False])
+def test_no_pod_can_fill_the_disk_of_its_node(
+    render: Callable[..., Rendering], *, persistent: bool
+) -> None:
+    """What lies on the node has a size, and the containers ask for it and are held to it."""
+    made = render(least(persistence={"enabled": persistent}))
+    folders = {
+        each["name"]: each["emptyDir"] for each in made.pod["spec"]["volumes"] if "emptyDir" in each
+    }
+    assert folders == {"tmp": {"sizeLimit": "64Mi"}} | (
+        {} if persistent else {"state": {"sizeLimit": "1Gi"}}
+    )
+    assert made.container["resources"]["requests"]["ephemeral-storage"] == "128Mi"
+    assert made.container["resources"]["limits"]["ephemeral-storage"] == "2Gi"  # state, /tmp, log
+    for name, spec in made.pods():
+        for each in spec["containers"]:
+            sizes = [each["resources"][key] for key in ("requests", "limits")]
+            assert all("ephemeral-storage" in size for size in sizes), name

@@ -38,8 +38,12 @@ OTHER: dict[str, Any] = {
     "persistence.accessModes": ["ReadWriteMany"],
     "persistence.existingClaim": "other",
     "persistence.size": "17Gi",
+    "tmp.sizeLimit": "17Mi",
     "prometheusRule.alerts": {"TelnyxSimActionFailed": {"disabled": True}},
     "prometheusRule.enabled": False,
+    "service.ipFamilies": ["IPv6"],
+    "service.ipFamilyPolicy": "PreferDualStack",
+    "service.nodePort": 30874,
     "service.type": "NodePort",
     "strategy": {"type": "Recreate"},
     "web.scheme": "HTTP",
@@ -51,6 +55,7 @@ BESIDE: dict[str, Json] = {
     "podDisruptionBudget.enabled": PODS,
     "podDisruptionBudget.maxUnavailable": PODS,
     "replicas": {"persistence": {"enabled": False}},
+    "service.nodePort": {"service": {"type": "NodePort"}},
     "strategy": {"persistence": {"enabled": False}},
 }
 """What else a value needs to matter."""
