@@ -114,7 +114,7 @@ def test_check_config_names_any_file(run: Run, file: str, env: dict[str, str]) -
         pytest.param(["check-config", "café.yaml"], id="check-config"),
         pytest.param(["once", "--config.file", "café.yaml"], id="once"),
         pytest.param(["once", "--config.file", "café.yaml", "--format", "table"], id="table"),
-        pytest.param(["simulate", "--port", "0"], id="simulate"),
+        pytest.param(["simulate", "--web.listen-address", "127.0.0.1:0"], id="simulate"),
         pytest.param(["demo", "--web.listen-address", "127.0.0.1:0"], id="demo"),
     ],
 )

@@ -28,7 +28,7 @@ def test_the_environment_has_no_say_in_the_simulator(
     command: Callable[..., Any], export: Callable[..., Any], until: Callable[..., Any]
 ) -> None:
     """It serves, and an exporter of it polls, in the same environment."""
-    simulator = command("simulate", "--port", "0", env=HOSTILE)
+    simulator = command("simulate", "--web.listen-address", "127.0.0.1:0", env=HOSTILE)
     url = simulator.wait_for(r"base_url (http://\S+)/v2")[1]
     exporter = export(url, **HOSTILE)
     until(lambda: exporter.total("telnyx_up") == 1)

@@ -39,6 +39,11 @@ class Scripted(Cycle):
         self.begun = asyncio.Event()
         self.hangs = False
 
+    @property
+    def untold(self) -> bool:
+        """What the real one tells."""
+        return self._real.untold
+
     async def run(self) -> int:
         """Poll once."""
         self.begun.set()
