@@ -109,8 +109,14 @@ Step = Callable[[Connection], None]
 
 
 def _add_cutoff(connection: Connection) -> None:
-    """Bring version 1 to 2; None says that nobody knows, as before."""
+    """Bring version 1 to 2."""
     connection.execute(text("ALTER TABLE listings ADD COLUMN cutoff FLOAT"))
+    connection.execute(
+        text(
+            "UPDATE listings SET cutoff = "
+            "(SELECT baseline_at FROM accounts WHERE accounts.id = listings.account_id)"
+        )
+    )
 
 
 MIGRATIONS: tuple[Step, ...] = (_add_cutoff,)

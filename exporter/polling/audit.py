@@ -146,7 +146,8 @@ async def _read_interrupted(
     """Look at interrupted actions again: fewer are left than there were, so some went on."""
     rows = await reader.ledger.interrupted(head.action_type, READ_AGAIN)
     wanted = [row for row in rows if row.id not in reader.seen]
-    while plan(wanted, listing, size=reader.size, total=total, reach=reader.reach).cost > DEAREST:
+    reach = reader.reach.get(head)
+    while plan(wanted, listing, size=reader.size, total=total, reach=reach).cost > DEAREST:
         wanted = wanted[: len(wanted) // 2]
     await resolve(reader, head, listing, wanted, total)
 

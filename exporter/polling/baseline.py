@@ -14,7 +14,6 @@ from exporter.ledger.view import Status
 from exporter.polling.coverage import Coverage
 from exporter.polling.ends import Ends, both_ends
 from exporter.polling.order import oldest_unread, stamps
-from exporter.polling.plan import pages_of
 from exporter.polling.reader import Reader
 from exporter.polling.running import list_running
 from exporter.polling.totals import take_totals
@@ -27,16 +26,20 @@ LISTINGS = 3
 """How often the actions in progress are listed at most, until no page moved meanwhile."""
 
 
-async def baseline(reader: Reader, coverage: Coverage, heads: Sequence[Scope]) -> None:
-    """Take the first picture of ``heads`` into the draft; all of it or nothing counts."""
+async def baseline(reader: Reader, coverage: Coverage, heads: Sequence[Scope]) -> int:
+    """Take the first picture of ``heads`` into the draft; all of it or nothing counts.
+
+    Returns how many of those in progress could not be found.
+    """
     reader.whole = True
+    shortfall = 0
     for scope in heads:
         if scope.status is Status.IN_PROGRESS:
             reader.draft.listings[scope] = unlisted(None)  # a mark that it was begun
         else:
             await first_look(reader, scope)
     for kind in {scope.action_type: None for scope in heads} or coverage.types:
-        await _list_running(reader, Scope(kind, None))
+        shortfall += await _list_running(reader, Scope(kind, None))
     totals = await take_totals(reader, coverage, all_types=True)
     reader.draft.fixed.update(
         {
@@ -48,10 +51,11 @@ async def baseline(reader: Reader, coverage: Coverage, heads: Sequence[Scope]) -
     if totals:
         reader.draft.audit_at = reader.draft.now
     reader.whole = False
+    return shortfall
 
 
-async def _list_running(reader: Reader, head: Scope) -> None:
-    """List what is in progress, again while a page moved meanwhile."""
+async def _list_running(reader: Reader, head: Scope) -> int:
+    """List what is in progress, again while a page moved meanwhile; returns how many it misses."""
     listing = reader.listing(head) or unlisted(inf)
     if listing.order is not Order.NONE and listing.frontier is not None:
         # What came after the head was read is new; all before that was there already.
@@ -59,12 +63,23 @@ async def _list_running(reader: Reader, head: Scope) -> None:
     elif listing.horizon is not None:
         # A clock there that is behind, or said to be, makes nothing new of what was there.
         listing = replace(listing, horizon=max(listing.horizon, reader.draft.now))
+    missing = 0
     for _ in range(LISTINGS):
         total = await list_running(reader, head, listing)
-        rows = reader.open_rows(head.action_type)
-        found = len(await reader.ledger.in_worker(list, rows))
-        if total is None or found >= total or reader.refuses(pages_of(total, reader.size)):
-            break
+        missing = (total or 0) - await _count_open(reader, head)
+        if missing <= 0:
+            return 0
+    if Scope(head.action_type, Status.IN_PROGRESS) in reader.reach and head.action_type is None:
+        # The list is longer than anyone may read; those of the action types are shorter.
+        for kind in tuple(reader.ledger.book.types):
+            await list_running(reader, Scope(kind, None), listing)
+        missing = (total or 0) - await _count_open(reader, head)
+    return max(0, missing)
+
+
+async def _count_open(reader: Reader, head: Scope) -> int:
+    rows = reader.open_rows(head.action_type)
+    return len(await reader.ledger.in_worker(list, rows))
 
 
 async def first_look(reader: Reader, scope: Scope) -> None:
@@ -85,7 +100,11 @@ async def first_look(reader: Reader, scope: Scope) -> None:
     # One that is dated ahead of its time tells nothing of those that come until then.
     frontier = min(now, max(times)) if times else None
     listing = Listing(
-        ends.order, total, horizon, frontier, cutoff=reader.cutoff(ends.new_end[0].actions)
+        ends.order,
+        total,
+        horizon,
+        frontier,
+        cutoff=reader.cutoff(ends.new_end[0].actions, ends.order),
     )
     reader.draft.listings[scope] = listing
     for number, page in pages.items():

@@ -36,7 +36,10 @@ class Cycle:
         concurrency: int,
         on_sweep: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """Keep the parts; nothing is asked yet. ``on_sweep`` is told the cause of each sweep."""
+        """Keep the parts; nothing is asked yet. ``on_sweep`` is told the cause of each sweep.
+
+        ``given_up`` are the sweeps that the last poll could not go on with, each with the reason.
+        """
         self._client = client
         self._ledger = ledger
         self._clock = clock
@@ -47,9 +50,10 @@ class Cycle:
         self._on_sweep = on_sweep
         self._served: int | None = None
         self._absent: set[str] = set()
-        self._reach: int | None = None
+        self._reach: dict[Scope, int] = {}
         self._totals: dict[Scope, int | None] = {}
         self._floors: dict[str | None, float] = {}
+        self.given_up: tuple[str, ...] = ()
 
     @property
     def untold(self) -> bool:
@@ -75,7 +79,7 @@ class Cycle:
             # A refusal is believed until the next audit, unless a poll cannot go on for it.
             reach=self._reach,
         )
-        self._reach = None
+        self._reach = {}
         try:
             shortfall = await self._run(reader)
             self._reach = reader.reach
@@ -89,13 +93,14 @@ class Cycle:
         first = self._ledger.book.baseline_at is None
         if first:
             reader.draft.baseline_at = reader.draft.now
+        shortfall = 0
         new = [scope for scope in heads if first or reader.listing(scope) is None]
         if first or new:  # an account, or what the configuration asks for since now
-            await baseline(reader, self._coverage, new)
+            shortfall = await baseline(reader, self._coverage, new)
             await self._publish(reader)
-        shortfall = 0
         if not first:
-            totals, shortfall = await self._poll(reader)
+            totals, missing = await self._poll(reader)
+            shortfall += missing
             await self._publish(reader)
             if not totals or any(total is not None for total in totals.values()):
                 shortfall += await self._audit(reader, force=bool(new))
@@ -138,7 +143,7 @@ class Cycle:
                     self._floors[kind] = await follow_listed(
                         reader, Scope(kind, None), unlisted(None)
                     )
-            await go_on(reader, self._coverage)
+            self.given_up = await go_on(reader, self._coverage)
         except PollError:
             await reader.commit()  # what was seen is true of each action by itself
             raise
@@ -150,7 +155,7 @@ class Cycle:
             self._ledger.book.audit_at, interval=self._audit_interval, now=reader.draft.now
         ):
             return 0
-        reader.reach = None
+        reader.reach.clear()
         audit = await begin(reader, self._coverage)
         if not audit.totals:
             return 0  # the API gives none: the time of the last audit says so

@@ -30,11 +30,12 @@ class Ends:
         return (self.last_page, self.last) if at_last else (self.first_page, 1)
 
 
-async def both_ends(reader: Reader, scope: Scope) -> Ends:
+async def both_ends(reader: Reader, scope: Scope, known: Order = Order.NEWEST) -> Ends:
     """Ask for both ends, and find out the order from them; two requests where totals are right.
 
-    The far end is only needed where new actions appear there: elsewhere one that cannot be read
-    is done without. Raises TooDeepError where it is needed and refused.
+    ``known`` is the order where the ends show none. The far end is only needed where new actions
+    appear there: elsewhere one that cannot be read is done without. Raises TooDeepError where it
+    is needed and refused.
     """
     first = last = await reader.fetch(scope, 1)
     number = max(1, pages_of(first.total or 0, reader.size))
@@ -44,7 +45,7 @@ async def both_ends(reader: Reader, scope: Scope) -> Ends:
             last = await reader.fetch(scope, number)
         except (InvalidResponseError, UnavailableError) as exc:
             last, unread = NOTHING, exc
-    order = learn(first.actions, last.actions)
+    order = learn(first.actions, last.actions, known=known)
     if order is Order.OLDEST:
         if unread is not None:
             raise unread
@@ -52,7 +53,7 @@ async def both_ends(reader: Reader, scope: Scope) -> Ends:
             last, number = await _last_within(reader, scope, (first, 1), number)
         last, number = await _last_from(reader, scope, last, number)
         # One page alone may show what the whole list does not.
-        order = learn(first.actions, last.actions)
+        order = learn(first.actions, last.actions, known=known)
     return Ends(order, first, last, number)
 
 
@@ -61,12 +62,16 @@ async def new_end(reader: Reader, scope: Scope, listing: Listing) -> tuple[Page,
 
     Raises TooDeepError where that page is refused.
     """
-    number = 1
-    if listing.order is Order.OLDEST:
-        number = max(1, pages_of(listing.accounted, reader.size))
+    if listing.order is not Order.OLDEST:
+        return await reader.fetch(scope, 1), 1
+    number = max(1, pages_of(listing.accounted, reader.size))
     page = await reader.fetch(scope, number)
+    if number > 1 and not reader.sized:
+        # Only the first page shows how large pages are where the API does not say.
+        await reader.fetch(scope, 1)
+        number = max(1, pages_of(listing.accounted, reader.size))
+        page = await reader.fetch(scope, number)
     if number > 1 and not page.actions:
-        require(reader, number)
         # Past the end, whatever that is answered with: the first page tells where that may be.
         first = await reader.fetch(scope, 1)
         guess = pages_of(first.total or 0, reader.size)
@@ -84,7 +89,6 @@ async def _last_from(reader: Reader, scope: Scope, page: Page, number: int) -> t
     step = 1
     while reader.is_full(page):
         following = await reader.fetch(scope, number + step)
-        require(reader, number + step)
         if not following.actions:
             return await _last_within(reader, scope, (page, number), number + step)
         if following.actions[0].id == page.actions[0].id:
@@ -102,18 +106,23 @@ async def _last_within(
     while empty - number > 1 and reader.is_full(page):
         middle = (number + empty) // 2
         between = await reader.fetch(scope, middle)
-        require(reader, middle)
         if between.actions:
             page, number = between, middle
         else:
             empty = middle
+    check_end(reader, scope, page, number)
     return page, number
 
 
-def require(reader: Reader, number: int) -> None:
-    """Raise TooDeepError if a page is refused for its depth."""
-    if reader.reach is not None and reader.refuses(number):
-        raise too_deep(reader.reach + 1)
+def check_end(reader: Reader, scope: Scope, page: Page, number: int) -> None:
+    """Raise TooDeepError if nothing stands behind a page but what may not be read.
+
+    A page that is not full is the end. One that is full is none where the API refuses the next, or
+    shows nothing there though its total promises more.
+    """
+    promised = page.total is not None and number < pages_of(page.total, reader.size)
+    if reader.is_full(page) and (promised or reader.refuses(scope, number + 1)):
+        raise too_deep(number + 1)
 
 
 def too_deep(number: int) -> TooDeepError:

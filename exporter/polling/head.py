@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from math import inf
 
 from exporter.ledger.model import Listing, Order, Scope
-from exporter.polling.ends import both_ends, new_end, require, too_deep
+from exporter.polling.ends import both_ends, check_end, new_end, too_deep
 from exporter.polling.order import TOLERANCE, contradicts, stamps
 from exporter.polling.plan import pages_of
 from exporter.polling.reader import Look, Reader
@@ -90,7 +90,7 @@ class HeadSearch:
 
     async def _learn_anew(self) -> tuple[Page, int]:
         """Find out the order again, from both ends of the listing."""
-        ends = await both_ends(self._reader, self._scope)
+        ends = await both_ends(self._reader, self._scope, self._listing.order)
         self._listing = replace(self._listing, order=ends.order)
         return ends.new_end
 
@@ -166,7 +166,6 @@ class HeadSearch:
                 break
             last = pages_of(total or 0, self._reader.size)
             looks = await self._read(top.number + 1, max(1, last - top.number))
-            require(self._reader, looks[-1].number)
             again = looks[0].page.actions[:1] == top.page.actions[:1]
             if again and self._reader.is_full(top.page):
                 raise too_deep(looks[0].number)  # it gives its last page again and again
@@ -174,15 +173,26 @@ class HeadSearch:
             # Behind the last page there may be empty ones, where the total is too large.
             top = next((each for each in reversed(looks) if each.page.actions), top)
             if top is not looks[-1]:
+                check_end(self._reader, self._scope, top.page, top.number)
                 break
             if uncommitted >= CHUNK:
                 await self._commit()
                 uncommitted = 0
+        if self._scope.status is not None:
+            await self._read_back(look)
         if self._read_to_its_end and top.page.actions:
             end = (top.number - 1) * self._reader.size + len(top.page.actions) + top.page.malformed
             self._listing = read_to(self._listing, end)
         if times := stamps(Order.OLDEST, top.page.actions):
             self._found_up_to(max(times))
+
+    async def _read_back(self, look: Look) -> None:
+        """Read down from a page, as far back as actions may have entered the status since."""
+        while look.number > 1 and self._missing() > 0:
+            (look,) = await self._read(look.number - 1, 1)
+            times = stamps(Order.OLDEST, look.page.actions)
+            if times and max(times) < self._floor - TOLERANCE:
+                break
 
     def _found_up_to(self, time: float) -> None:
         # One that is dated ahead of its time tells nothing of those that come until then.

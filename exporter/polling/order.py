@@ -44,10 +44,19 @@ def direction(times: Sequence[float]) -> Order | None:
     if falls == rises == 1 and len(times) > CLEARLY:
         return _without_stray(times)
     if not falls and not rises:
-        return None
+        return _slope(times)
     if falls >= CLEARLY * rises:
         return Order.NEWEST
     return Order.OLDEST if rises >= CLEARLY * falls else Order.NONE
+
+
+def _slope(times: Sequence[float]) -> Order | None:
+    """Return the order of a run whose neighbours are too close to show one, if it never turns."""
+    if len(times) < 2 or abs(times[-1] - times[0]) <= TOLERANCE:  # noqa: PLR2004 - a pair
+        return None
+    if all(later <= earlier for earlier, later in pairwise(times)):
+        return Order.NEWEST
+    return Order.OLDEST if all(b >= a for a, b in pairwise(times)) else None
 
 
 def _without_stray(times: Sequence[float]) -> Order | None:
@@ -61,13 +70,15 @@ def _without_stray(times: Sequence[float]) -> Order | None:
     return Order.NONE
 
 
-def learn(first_page: Sequence[Action], last_page: Sequence[Action]) -> Order:
+def learn(
+    first_page: Sequence[Action], last_page: Sequence[Action], *, known: Order = Order.NEWEST
+) -> Order:
     """Return the order of a listing of which the first and the last page are known.
 
-    What shows no direction (all created at once, or too few) is taken as newest first: that is
-    the likely one, and the next page that contradicts it is noticed.
+    What shows no direction (all created at once, or too few) is taken as ``known``, newest first if
+    nothing is: that is the likely one, and the next page that contradicts it is noticed.
     """
-    order = _shown(created(first_page), created(last_page)) or Order.NEWEST
+    order = _shown(created(first_page), created(last_page)) or known
     if order is Order.NONE and _shown(updated(first_page), updated(last_page)) is Order.NEWEST:
         return Order.UPDATED
     return order

@@ -51,6 +51,9 @@ class Journal(Protocol):
     def totals_missing(self, account: str) -> None:
         """Write down that the API does not tell how many actions there are."""
 
+    def sweep_given_up(self, account: str, error: str) -> None:
+        """Write down that a list which drifted cannot be read again."""
+
     def list_order(self, account: str, action_type: str, status: str, order: str) -> None:
         """Write down how a list is sorted, at first and when that changes; "" for all of them."""
 
@@ -188,6 +191,8 @@ class Poller:
                     self._journal.baseline_taken(self._name, len(self._ledger.book.open))
                 self._note_order()
                 self._note_totals(shortfall)
+                for what in self._cycle.given_up:
+                    self._journal.sweep_given_up(self._name, self._key.strike_out(what))
                 await self._tell()
                 await self._forget()
         except TimeoutError as exc:

@@ -5,7 +5,7 @@ serves them, and how deep it lets anyone read. It must not decide what to read n
 """
 
 import asyncio
-from collections.abc import Collection, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeGuard, TypeVar
 
@@ -56,17 +56,19 @@ class Reader:
         concurrency: int,
         served: int | None = None,
         absent: Collection[str] = (),
-        reach: int | None = None,
+        reach: Mapping[Scope, int] | None = None,
     ) -> None:
         """Begin a unit of work; ``size`` is the page size to ask for.
 
         ``served`` is how large pages were in the poll before, ``absent`` which actions the API
         did not know then; ``missing`` collects those that it does not know now. While ``whole``
         is set, nothing is committed but all of it. ``found`` are those asked for that are there.
-        ``reach`` is the last page that the API lets anyone read, None where no page was refused.
+        ``reach`` is the last page that the API lets anyone read, by list, where one was refused.
+        ``sized`` tells whether it is known how large pages are.
         """
         self.size = size if served is None else min(served, size)
-        self.reach = reach
+        self.sized = served is not None
+        self.reach = dict(reach or {})
         self.whole = False
         self.missing: set[str] = set()
         self.found: set[str] = set()
@@ -105,9 +107,9 @@ class Reader:
         """Yield the open actions (of one type), this unit of work included."""
         return self.ledger.book.open_after(self.draft, action_type)
 
-    def refuses(self, number: int) -> bool:
+    def refuses(self, scope: Scope, number: int) -> bool:
         """Tell whether the API is known to refuse a page for being too deep in its list."""
-        return self.reach is not None and number > self.reach
+        return number > self.reach.get(scope, number)
 
     def is_full(self, page: Page) -> bool:
         """Tell whether a page holds as much as a page can: then there may be another."""
@@ -119,7 +121,7 @@ class Reader:
         A page past the end, and one that is refused for its depth, hold nothing: `refuses` tells
         which it is.
         """
-        if self.refuses(number):
+        if self.refuses(scope, number):
             return NOTHING
         query = Query(number, self._asked, scope.status, scope.action_type)
         try:
@@ -127,11 +129,12 @@ class Reader:
         except (BadRequestError, NotFoundError):
             if number == 1:
                 raise
-            first = await self._client.list(replace(query, page=1))
-            if first.total is not None and number <= pages_of(first.total, self.size):
-                self.reach = number - 1
-            return NOTHING
+            again = await self._second_try(scope, query)
+            if again is None:
+                return NOTHING
+            page = again
         served = len(page.actions) + page.malformed
+        self.sized = self.sized or page.page_size is not None or number == 1
         if page.malformed == served > 1 and scope.status is None:
             raise InvalidResponseError(f"none of {served} actions on a page can be read")
         if page.page_size is not None and 0 < page.page_size < self._asked:
@@ -141,6 +144,17 @@ class Reader:
         if served > self.size:
             self.size = min(served, self._asked)
         return page
+
+    async def _second_try(self, scope: Scope, query: Query) -> Page | None:
+        """Ask once more for a page that was refused though it should be there."""
+        first = await self._client.list(replace(query, page=1))
+        if first.total is None or query.page > pages_of(first.total, self.size):
+            return None  # past the end, whatever that is answered with
+        try:
+            return await self._client.list(query)
+        except (BadRequestError, NotFoundError):
+            self.reach[scope] = min(query.page - 1, self.reach.get(scope, query.page))
+            return None
 
     def account(self, scope: Scope, new: int) -> None:
         """Account for new actions that were not found at the head of their listing."""
@@ -152,16 +166,18 @@ class Reader:
         """Return when this unit of work began, on the clock of the API."""
         return self.draft.now + (self._client.lead or 0.0)
 
-    def cutoff(self, first_page: Sequence[Action]) -> float | None:
-        """Return a time on the API's clock that surely lies before this unit of work.
+    def cutoff(self, new_end: Sequence[Action], order: Order) -> float | None:
+        """Return a time surely before this unit of work, on the clock that stamps actions.
 
-        Where the API does not tell its time, what the page that was read first holds does.
+        That is what the new end of a list holds, or else what the API says of its time, less what
+        is lost in rounding; None where neither tells.
         """
-        if self._client.lead is not None:
-            return self.time_there() - ROUNDING
-        times = (time for each in first_page for time in (each.created_at, each.updated_at))
-        latest = max((time for time in times if time is not None), default=None)
-        return None if latest is None else min(latest, self.draft.now)
+        times = (time for each in new_end for time in (each.created_at, each.updated_at))
+        stamped = max((time for time in times if time is not None), default=None)
+        there = self.time_there() - (0.0 if self._client.lead is None else ROUNDING)
+        if order is Order.NONE and self._client.lead is not None:
+            return there
+        return None if stamped is None else min(stamped, there)
 
     def reorder(self, scope: Scope, order: Order) -> None:
         """Take a listing as sorted like this from now on; the next poll verifies it."""

@@ -35,7 +35,9 @@ async def follow(reader: Reader, head: Scope, total: int | None) -> None:
         return
     # A hundred thousand may be in progress: what goes through all of them runs beside the loop.
     followed = await reader.ledger.in_worker(_followed, reader, head)
-    wanted, everything = await reader.ledger.in_worker(_planned, reader, followed, listing, total)
+    wanted, everything = await reader.ledger.in_worker(
+        _planned, reader, head, followed, total, listing
+    )
     running = len(followed)
     if not wanted:
         return
@@ -50,7 +52,7 @@ async def follow(reader: Reader, head: Scope, total: int | None) -> None:
     lost, strays = await _locate(reader, head, listing, wanted, total)
     if (
         listing.order is Order.NEWEST
-        and reader.reach is None
+        and head not in reader.reach
         and worth_searching(strays, size=reader.size, total=total)
     ):
         # They do not stand where they stood: it may be changes that sort the listing.
@@ -113,14 +115,14 @@ async def _locate(
     """
     left, plans = wanted, list[Plan]()
     for guess in fallen_or_not(listing, total):
-        left, steps = await reader.ledger.in_worker(_planned, reader, left, guess, total)
+        left, steps = await reader.ledger.in_worker(_planned, reader, head, left, total, guess)
         plans.append(steps)
         for part in _parts(steps.pages, reader.concurrency):
             await _read(reader, head, part, listing)
         left = _unseen(reader, left)
         if not worth_searching(len(left), size=reader.size, total=total):
             break
-    if listing.order in PLACED and total is not None and reader.reach is None:
+    if listing.order in PLACED and total is not None and head not in reader.reach:
         left = await _search(reader, head, listing, left, total)
     return left, len({row.id for row in left}.difference(plans[0].ids))
 
@@ -234,11 +236,16 @@ def _followed(reader: Reader, head: Scope) -> list[Row]:
 
 
 def _planned(
-    reader: Reader, rows: Sequence[Row], listing: Listing, total: int | None
+    reader: Reader,
+    head: Scope,
+    rows: Sequence[Row],
+    total: int | None,
+    listing: Listing,
 ) -> tuple[Sequence[Row], Plan]:
     """Return those that were not seen yet, and the plan to see them."""
     wanted = _unseen(reader, rows)
-    return wanted, plan(wanted, listing, size=reader.size, total=total, reach=reader.reach)
+    reach = reader.reach.get(head)
+    return wanted, plan(wanted, listing, size=reader.size, total=total, reach=reach)
 
 
 def _unseen(reader: Reader, rows: Iterable[Row]) -> Sequence[Row]:

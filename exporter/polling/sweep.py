@@ -4,6 +4,7 @@ It runs in the background of normal polls, a few pages each, and goes on after a
 it cannot find is history that changed or vanished unseen: it is accounted for as it is.
 """
 
+from exporter.errors import InvalidResponseError, UnavailableError
 from exporter.ledger.model import Listing, Metric, Order, Scope, SumKey
 from exporter.ledger.view import OTHER, Status
 from exporter.polling.baseline import unlisted
@@ -31,8 +32,13 @@ def explain(reader: Reader, kind: str, status: Status, count: int) -> None:
     reader.draft.sums[SumKey(Metric.KNOWN, kind, status)] += count
 
 
-async def go_on(reader: Reader, coverage: Coverage) -> None:
-    """Read on where sweeps are, a few pages in all."""
+async def go_on(reader: Reader, coverage: Coverage) -> tuple[str, ...]:
+    """Read on where sweeps are, a few pages in all; returns why some were given up.
+
+    Nothing else waits for what a sweep finds, so a list that is not answered ends its sweep alone:
+    if the difference stays, an audit begins another.
+    """
+    failed = []
     book = reader.ledger.book
     running = [
         (key, int(page))
@@ -41,8 +47,15 @@ async def go_on(reader: Reader, coverage: Coverage) -> None:
     ]
     left = PAGES
     for key, page in running:
-        if left > 0:
+        if left <= 0:
+            break
+        try:
             left -= await _read(reader, coverage, key, page, left)
+        except (InvalidResponseError, UnavailableError) as exc:
+            failed.append(f"{key.action_type}, {key.label}: {exc}")
+            reader.draft.fixed[key] = 0
+            reader.draft.fixed[key._replace(metric=Metric.SWEEP_MISSING)] = 0
+    return tuple(failed)
 
 
 async def _read(reader: Reader, coverage: Coverage, key: SumKey, page: int, most: int) -> int:
@@ -56,8 +69,9 @@ async def _read(reader: Reader, coverage: Coverage, key: SumKey, page: int, most
         or reader.listing(head._replace(status=status))
         or unlisted(reader.ledger.book.baseline_at)
     )
-    gap = SumKey(Metric.SWEEP_MISSING, key.action_type, status)
-    known = SumKey(Metric.KNOWN, key.action_type, status)
+    gap = key._replace(metric=Metric.SWEEP_MISSING)
+    known = key._replace(metric=Metric.KNOWN)
+    drift = key._replace(metric=Metric.UNEXPLAINED)
     missing = int(reader.ledger.book.sums.get(gap, 0))
     before = reader.draft.sums[known]
     from_end = listing.order is Order.OLDEST
@@ -71,6 +85,10 @@ async def _read(reader: Reader, coverage: Coverage, key: SumKey, page: int, most
     missing = max(0, missing - found)
     if last and missing:
         explain(reader, key.action_type, status, missing)
+    if settled := int(reader.draft.sums[known] - before):
+        # It is known now, and no more what the gauges have to be corrected by.
+        drifted = int(reader.ledger.book.sums.get(drift, 0))
+        reader.draft.fixed[drift] = drifted - min(settled, max(0, drifted))
     done = last or missing == 0
     reader.draft.fixed[key] = 0 if done else page
     reader.draft.fixed[gap] = 0 if done else missing

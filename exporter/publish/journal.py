@@ -74,6 +74,10 @@ class Journal:
         """Tell that the API does not say how many actions there are, which the gauges go by."""
         self._log.warning("totals_missing", account=account)
 
+    def sweep_given_up(self, account: str, error: str) -> None:
+        """Tell that a list which drifted cannot be read again for now."""
+        self._log.warning("sweep_given_up", account=account, error=error)
+
     def list_order(self, account: str, action_type: str, status: str, order: str) -> None:
         """Tell how a list is sorted; one without order costs requests."""
         self._log.log(

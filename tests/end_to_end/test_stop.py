@@ -114,7 +114,9 @@ def test_it_stops_before_it_is_started(
     ("words", "says"),
     [
         pytest.param(("demo", "--web.listen-address", "127.0.0.1:0"), "Open", id="demo"),
-        pytest.param(("simulate", "--web.listen-address", "127.0.0.1:0"), "base_url", id="simulate"),
+        pytest.param(
+            ("simulate", "--web.listen-address", "127.0.0.1:0"), "base_url", id="simulate"
+        ),
     ],
 )
 def test_it_stops_on_sigint_where_that_was_ignored(

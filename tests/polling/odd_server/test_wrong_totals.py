@@ -57,7 +57,7 @@ async def test_history_is_never_news(open_listed: OpenOdd, order: Order, lie: st
     account = open_listed(order)
     if order is Order.NONE:
         account.server.dated = True
-    account.server.history(3_000, "failed")
+    account.server.history(3_010, "failed")
     account.server.total = LIES[lie]
     await account.poll()
     account.server.follow_on(3, "failed")
@@ -120,7 +120,7 @@ async def test_totals_that_jump_at_each_answer_count_nothing(
 ) -> None:
     """Each answer tells another number, up to 1,000 off or none at all, for twenty polls."""
     account = open_listed(order, audit_interval=300.0)
-    account.server.history(2_000, "interrupted")
+    account.server.history(2_003, "interrupted")
     account.clock.advance(100)
     running = account.server.follow_on(40, "in-progress")
     turn = counting()

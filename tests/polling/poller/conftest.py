@@ -40,6 +40,15 @@ class Scripted(Cycle):
         self.hangs = False
 
     @property
+    def given_up(self) -> tuple[str, ...]:
+        """What the real one tells."""
+        return self._real.given_up
+
+    @given_up.setter
+    def given_up(self, value: tuple[str, ...]) -> None:
+        self._real.given_up = value
+
+    @property
     def untold(self) -> bool:
         """What the real one tells."""
         return self._real.untold
