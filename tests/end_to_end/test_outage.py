@@ -13,7 +13,7 @@ OLD = {"key": "KEY-simulated"}
             "faults", {"server_error": 1}, {"server_error": 0}, "unavailable", id="server error"
         ),
         pytest.param("faults", {"silence": 1}, {"silence": 0}, "unavailable", id="silence"),
-        pytest.param("faults", {"html": 1}, {"html": 0}, "invalid_response", id="wrong answer"),
+        pytest.param("faults", {"html": 1}, {"html": 0}, "unavailable", id="page of a portal"),
         pytest.param("key", {"key": "KEY-new"}, OLD, "auth", id="wrong key"),
     ],
 )

@@ -1,5 +1,6 @@
 import math
 import re
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -142,7 +143,13 @@ def _converts(prometheus: str) -> bool:
     return found is None or (int(found[1]), int(found[2])) >= (3, 4)
 
 
-@pytest.fixture(params=STORED)
+def _ways() -> list[str]:
+    """Return the ways to store histograms that the Prometheus on this machine has."""
+    program = shutil.which("prometheus")
+    return list(STORED) if program and _converts(program) else ["classic"]
+
+
+@pytest.fixture(params=_ways())
 def server(
     request: pytest.FixtureRequest,
     start: Callable[..., Any],
@@ -152,10 +159,8 @@ def server(
     free_port: int,
     tmp_path: Path,
 ) -> Server:
-    """Give a Prometheus that scrapes an exporter of a lively account, for each way to store."""
+    """Give a Prometheus that scrapes an exporter of a lively account, for each way it stores."""
     program = program_path("prometheus")
-    if request.param != "classic" and not _converts(program):
-        pytest.skip("needs Prometheus 3.4 or newer, first on PATH")
     options = (f"--{name}={value}" for name, value in LIFE.items())
     exporter = export(simulate(*options).url)
     target = exporter.url.removeprefix("http://")
