@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporter.errors import PollError
+from exporter.errors import PollError, TooDeepError
 from exporter.ledger.view import Status
 from exporter.simulator.clock import ManualClock
 from exporter.simulator.faults import Fault, Faults, FaultSource
@@ -194,8 +194,11 @@ def test_every_action_is_counted_once_whatever_happens(
         unsorted = order is Order.NONE
         start = account.world.record()
         account.simulator.faults = FaultSource(TRUE if unsorted else first, seed=1)
-        await account.poll()
+        with suppress(TooDeepError):  # a full last page, though the total promises another
+            await account.poll()
         account.simulator.faults = FaultSource(TRUE, seed=1)
+        if not account.view.baselined:
+            await account.poll()
         for step in steps:
             clock.advance(1)
             account.simulator.tick()
