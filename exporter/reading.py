@@ -7,6 +7,7 @@ would otherwise keep the program waiting for ever. It must not know what a file 
 import os
 import stat
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -22,12 +23,16 @@ PATIENCE = 2.0
 IMPATIENCE = 0.1
 """Seconds that it may take while another hangs: files on one dead mount must not add up."""
 
+AGAIN = 30.0
+"""Seconds until what hangs is tried once more, and twice as many after each further attempt."""
+
 
 def read_file(path: str | Path, largest: int = LARGEST) -> bytes:
     """Return what a regular file holds, ``largest`` bytes at most.
 
     Raises ValueError with what is wrong and how to mend it; the text quotes no content. Takes some
-    0.1 ms, PATIENCE at most; a file that hangs is an error at once until it answers.
+    0.1 ms, PATIENCE at most; a file that hangs is an error at once until it answers, or
+    until it is time to look whether the path leads elsewhere by now.
     """
     try:
         return within(str(path), lambda: _read(path, largest))
@@ -37,17 +42,24 @@ def read_file(path: str | Path, largest: int = LARGEST) -> bytes:
     raise ValueError(text)
 
 
-def within(name: str, call: Callable[[], T], patience: float = PATIENCE) -> T:
+def within(
+    name: str,
+    call: Callable[[], T],
+    patience: float = PATIENCE,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> T:
     """Return what ``call`` does, which may block; its errors come out as they are.
 
     Raises ValueError if it takes longer than ``patience`` seconds. It cannot be broken off: the
     thread it runs on stays until it ends by itself, and until then the same ``name`` is an error at
-    once. The thread does not keep the process from ending.
+    once, but for a new attempt after AGAIN: a mount that is replaced never lets the thread go. The
+    thread does not keep the process from ending.
     """
     hanging = [each for each in threading.enumerate() if isinstance(each, _Call) and each.late]
-    if any(each.what == name for each in hanging):
+    same = [each.began for each in hanging if each.what == name]
+    if same and monotonic() < max(same) + AGAIN * 2 ** (len(same) - 1):
         raise ValueError(_NO_ANSWER)
-    running = _Call(name, call)
+    running = _Call(name, call, monotonic())
     try:
         running.start()
     except RuntimeError as exc:
@@ -67,9 +79,10 @@ _NO_ANSWER = "cannot be read (it does not answer); check its disk or network mou
 class _Call(threading.Thread, Generic[T]):
     """A call that may hang, on a thread of its own."""
 
-    def __init__(self, what: str, call: Callable[[], T]) -> None:
+    def __init__(self, what: str, call: Callable[[], T], began: float) -> None:
         super().__init__(name=f"reading {what}", daemon=True)
         self.what = what
+        self.began = began
         self.late = False
         self.results: list[T] = []
         self.error: Exception | None = None

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.reading import LARGEST, read_file, within
+from exporter.reading import AGAIN, LARGEST, read_file, within
 
 HANGS = "does not answer"
 
@@ -98,3 +98,16 @@ def test_it_is_read_again_when_it_answers(hang: Callable[[], int]) -> None:
         if thread.name == "reading a":
             thread.join()
     assert within("a", hang) == 1
+
+
+def test_a_path_that_leads_elsewhere_by_now_is_read(hang: Callable[[], int]) -> None:
+    """A mount that was replaced never lets the old reading go: it is tried anew, more rarely."""
+    with pytest.raises(ValueError, match=HANGS):
+        within("a", hang, 0.01, lambda: 0.0)
+    with pytest.raises(ValueError, match=HANGS):
+        within("a", lambda: 2, 0.01, lambda: AGAIN - 1)
+    with pytest.raises(ValueError, match=HANGS):
+        within("a", hang, 0.01, lambda: AGAIN)
+    with pytest.raises(ValueError, match=HANGS):
+        within("a", lambda: 2, 0.01, lambda: 3 * AGAIN - 1)
+    assert within("a", lambda: 2, 1.0, lambda: 3 * AGAIN) == 2

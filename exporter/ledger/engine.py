@@ -16,7 +16,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from exporter.errors import StateError
 from exporter.ledger.evidence import MOST
-from exporter.ledger.log import KEPT, Log
+from exporter.ledger.log import KEPT, Log, write_back
 from exporter.ledger.place import Notices, Place, Sizes
 from exporter.ledger.schema import is_new, migrate
 
@@ -125,6 +125,9 @@ class Database:
     def close(self) -> None:
         """Close the database and give up the lock; it may be opened again."""
         if self._engine is not None:
+            if self._place is not None and self._place.moved:
+                with suppress(SQLAlchemyError, sqlite3.Error):
+                    write_back(self._engine)
             with suppress(SQLAlchemyError, sqlite3.Error):
                 self._engine.dispose()
             self._engine = None

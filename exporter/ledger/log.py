@@ -54,14 +54,18 @@ class Log:
         if now < self._next:
             return
         self._next = now + PAUSE
-        held = _is_held(engine, self._busy_timeout_ms)
+        held = not write_back(engine, self._busy_timeout_ms)
         if held and size > HELD and not self._told and self._notices is not None:
             self._told = True
             self._notices.state_log_large(self._file, size)
 
 
-def _is_held(engine: Engine, busy_timeout_ms: int) -> bool:
-    """Write the log into the database and cut it off; tells whether a reader was in the way."""
+def write_back(engine: Engine, busy_timeout_ms: int = 0) -> bool:
+    """Write the log into the database that is open, and empty it; tells whether all of it went.
+
+    It goes into that very file, also where its path names another by now. ``busy_timeout_ms`` is
+    what the connection waits else.
+    """
     driver = engine.raw_connection()
     try:
         cursor = driver.cursor()
@@ -74,4 +78,4 @@ def _is_held(engine: Engine, busy_timeout_ms: int) -> bool:
             cursor.close()
     finally:
         driver.close()
-    return bool(busy)
+    return not busy

@@ -137,7 +137,7 @@ class Place:
         Raises StateError if the path names another file by now: commits would be lost.
         """
         for path, known in self._opened.items():
-            if _identity(path) != known and path != self._beside("-wal"):
+            if _identity(path) != known:
                 raise StateError(
                     f"state database {self._named}: {path.name} was removed or replaced while in "
                     "use; what stands there now is read anew"
@@ -151,15 +151,24 @@ class Place:
         """Return how large the files are; 0 for one that is not there."""
         return Sizes(_size(self._file), _size(self._beside("-wal")))
 
+    @property
+    def moved(self) -> bool:
+        """Whether the path names another file than the one that is open: SQLite keeps its log."""
+        return self._named in self._opened and _known(self._named) != self._opened[self._named]
+
     def leave(self) -> None:
         """Give up the locks, after the database was closed."""
         journal = self._opened.get(self._beside("-wal"))
-        moved = self._named in self._opened and _known(self._named) != self._opened[self._named]
-        if journal is not None and moved and _known(self._beside("-wal")) == journal:
+        if journal is not None and self.moved and _known(self._beside("-wal")) == journal:
             # SQLite leaves it behind then, and would play it back into the file that is new.
-            for name in ("-wal", "-shm"):
-                with suppress(OSError):
-                    self._beside(name).unlink()
+            with suppress(OSError):
+                log = self._beside("-wal")
+                if _size(log):  # not written back: nothing else has these commits
+                    log.rename(self._beside("-wal.left"))
+                else:
+                    log.unlink()
+            with suppress(OSError):
+                self._beside("-shm").unlink()
         if self._opened and self._evidence is not None and self._lock is not None:
             with suppress(OSError):  # what is on the disk is right all the same, if less
                 closed = not _size(self._beside("-wal"))

@@ -65,7 +65,10 @@ class RepeatsFilter(logging.Filter):
         return passes
 
     def _passes(self, record: logging.LogRecord, now: float) -> bool:
-        line = record.getMessage().partition("\n")[0]
+        try:
+            line = record.getMessage().partition("\n")[0]
+        except Exception:  # noqa: BLE001 # the handler reports it; here it would reach the library
+            line = str(record.msg)
         kind = record.name, record.levelno, _VARYING.sub("0", line)
         seen = self._seen.get(kind)
         if seen is not None and now - seen.written_at < SECONDS:

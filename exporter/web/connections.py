@@ -123,6 +123,8 @@ class Connection(H11Protocol):
             self._patience = self.loop.call_later(seconds, self.transport.abort)
 
     def _unsent(self) -> int:
+        if self.transport.is_closing():  # asyncio's for TLS can no longer be asked
+            return 0
         # TLS has a buffer of its own above that of TCP.
         return sum(each.get_write_buffer_size() for each in {self.transport, self.tcp} if each)
 

@@ -24,6 +24,9 @@ from exporter.web.turns import Rank, Turns, origin
 MAX_REMEMBERED = 256
 """Right passwords that are remembered; wrong ones cannot crowd them out."""
 
+MAX_SHARING = 100
+"""Requests that wait for a check which another has asked for; of all addresses."""
+
 RESTS = {Rank.GOOD: 0.0, Rank.UNKNOWN: 1.0, Rank.GUESSING: 3.0}
 """How long addresses wait after a wrong password, by rank, in times of what its check took."""
 
@@ -71,6 +74,7 @@ class Passwords:
         self._right: OrderedDict[bytes, None] = OrderedDict()
         self._checks: dict[tuple[bytes, str], _Check] = {}
         self._turns: Turns[_Check] = Turns()
+        self._sharing = 0
         self._came = asyncio.Event()
         self._ended = 0.0
         self._took = 0.0
@@ -91,8 +95,17 @@ class Passwords:
             password = sent.password[:_BYTES]
             check = _Check(mark, password, expected, known is not None, client, verdict)
             self._wait(check)
-        # Others may wait for the same answer: who gives up must not end it for them.
-        return await asyncio.shield(check.verdict)
+            # Others may wait for the same answer: who gives up must not end it for them.
+            return await asyncio.shield(check.verdict)
+        # A client may send it, hang up and come again: what waits here has to have an end, as the
+        # server serves no more requests at a time than connections.
+        if self._sharing >= MAX_SHARING:
+            return Verdict.BUSY
+        self._sharing += 1
+        try:
+            return await asyncio.shield(check.verdict)
+        finally:
+            self._sharing -= 1
 
     def _wait(self, check: _Check) -> None:
         self._checks[check.mark, origin(check.client)] = check

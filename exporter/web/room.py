@@ -6,8 +6,11 @@ It must not speak HTTP or TLS.
 import asyncio
 import resource
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Protocol
+
+from exporter.web.turns import origin
 
 MAX_CONNECTIONS = 256
 """Past it, an idle connection gives way; if all are busy, requests are answered with 503."""
@@ -30,6 +33,11 @@ def room_for_connections(files: int) -> int:
     return max(MIN_CONNECTIONS, min(MAX_CONNECTIONS, limit - RESERVED_FILES - files))
 
 
+def _origin(transport: asyncio.BaseTransport) -> str:
+    place = transport.get_extra_info("peername")
+    return origin(place[0]) if place else ""
+
+
 class Guest(Protocol):
     """What the room has to know of a connection."""
 
@@ -49,8 +57,9 @@ class Guest(Protocol):
 class Room:
     """The open connections, which give way to new ones when there are too many.
 
-    The one that has been idle the longest goes, then one whose client does not take its answer:
-    scrapers connect again by themselves, and whoever only holds connections cannot keep others out.
+    Of the address that holds most, the one that has been idle the longest goes, then one whose
+    client does not take its answer: scrapers connect again by themselves, and whoever only holds
+    connections cannot keep others out.
     """
 
     def __init__(
@@ -68,6 +77,7 @@ class Room:
         self._monotonic = monotonic
         self._told: float | None = None
         self._in: dict[asyncio.BaseTransport, Guest] = {}
+        self._origins: dict[asyncio.BaseTransport, str] = {}
         self.dropped = 0
         """Connections that had to give way."""
 
@@ -76,9 +86,11 @@ class Room:
         size = self._size()
         if len(self._in) >= size:
             self._tell(size)
-        while len(self._in) >= size and self._drop():
+        place = _origin(transport)
+        while len(self._in) >= size and self._drop(place):
             pass
         self._in[transport] = guest
+        self._origins[transport] = place
         return size
 
     def used(self, transport: asyncio.BaseTransport) -> None:
@@ -89,18 +101,22 @@ class Room:
     def leave(self, transport: asyncio.BaseTransport) -> None:
         """Forget a connection that ended, if it is here."""
         self._in.pop(transport, None)
+        self._origins.pop(transport, None)
 
     def end_handshakes(self) -> None:
         """End the connections that uvicorn does not know of yet."""
         for transport in [each for each, its in self._in.items() if not its.made]:
             self._show_out(transport)
 
-    def _drop(self) -> bool:
-        idle = (each for each, its in self._in.items() if not its.busy)
-        stalled = (each for each, its in self._in.items() if its.stalled)
-        transport = next(idle, None) or next(stalled, None)
-        if transport is None:
+    def _drop(self, newcomer: str) -> bool:
+        idle = [each for each, its in self._in.items() if not its.busy]
+        stalled = [each for each, its in self._in.items() if its.stalled]
+        candidates = idle or stalled
+        if not candidates:
             return False
+        # Whoever opens one after the other closes its own: not the scraper that comes by at times.
+        held = Counter([newcomer, *self._origins.values()])
+        transport = max(candidates, key=lambda each: held[self._origins[each]])
         self._show_out(transport)
         self.dropped += 1
         return True
@@ -112,6 +128,6 @@ class Room:
             self._report(size)
 
     def _show_out(self, transport: asyncio.BaseTransport) -> None:
-        del self._in[transport]
+        self.leave(transport)
         if isinstance(transport, asyncio.Transport):
             transport.abort()

@@ -143,6 +143,56 @@ def test_a_file_that_is_removed_while_in_use_begins_anew_and_says_so(
     assert heard.losses == [("began anew", 0)]
 
 
+def test_a_file_that_is_moved_while_in_use_takes_all_commits_along(
+    open_store: Opener, state_file: Path, heard: Any
+) -> None:
+    """Put back, it goes on where it was: its log is written into it before it is let go."""
+    store = open_store()
+    for number in range(5):
+        store.load(f"account {number}")
+    state_file.rename(beside(state_file, ".old"))
+    with pytest.raises(StateError, match="removed or replaced while in use"):
+        store.load("main")
+    store.load("main")
+    store.close()
+    assert heard.losses == [("began anew", 0)]
+    beside(state_file, ".old").replace(state_file)
+    assert open_store().load("account 6").account_id == 6
+
+
+def test_a_moved_file_that_is_being_read_leaves_its_log_aside(
+    open_store: Opener, state_file: Path
+) -> None:
+    """What cannot be written back while another program reads is kept under another name."""
+    store = open_store()
+    for number in range(5):
+        store.load(f"account {number}")
+    with closing(sqlite3.connect(state_file, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM accounts").fetchone()
+        store.load("account 5")
+        state_file.rename(beside(state_file, ".old"))
+        with pytest.raises(StateError, match="removed or replaced while in use"):
+            store.load("main")
+        assert beside(state_file, "-wal.left").stat().st_size
+
+
+def test_a_log_that_is_removed_while_in_use_costs_nothing(
+    open_store: Opener, state_file: Path, heard: Any
+) -> None:
+    """The process still has it, and writes it back before anything more is counted."""
+    store = open_store()
+    for number in range(5):
+        store.load(f"account {number}")
+    beside(state_file, "-wal").unlink()
+    with pytest.raises(StateError, match="-wal was removed or replaced while in use"):
+        store.load("main")
+    with closing(sqlite3.connect(state_file)) as other:
+        assert other.execute("SELECT count(*) FROM accounts").fetchone() == (5,)
+    assert store.load("main").account_id == 6
+    assert heard.losses == []
+
+
 def test_a_file_that_is_emptied_while_in_use(open_store: Opener, state_file: Path) -> None:
     """It is noticed before anything more is counted."""
     store = open_store()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import bcrypt
 import pytest
 
-from exporter.web.passwords import MAX_REMEMBERED, Credentials, Passwords, Verdict
+from exporter.web.passwords import MAX_REMEMBERED, MAX_SHARING, Credentials, Passwords, Verdict
 from exporter.web.turns import MAX_WAITING, MAX_WAITING_EACH
 
 DEADLINE = 30.0
@@ -116,6 +116,25 @@ async def test_same_question_is_asked_once_at_a_time(users: dict[bytes, bytes]) 
     checks = (passwords.check(users, sent("ann", "right"), "c") for _ in range(100))
     assert set(await asyncio.gather(*checks)) == {Verdict.RIGHT}
     assert len(compare.asked) == 1
+
+
+async def test_requests_that_wait_for_one_check_are_bounded(users: dict[bytes, bytes]) -> None:
+    """Who sends the same guess again and again cannot take the places of all other requests."""
+    compare = Bcrypt()
+    compare.free.clear()
+    passwords = Passwords(compare)
+    flood = [
+        asyncio.create_task(passwords.check(users, sent("ann", "guess"), "bad"))
+        for _ in range(MAX_SHARING + 50)
+    ]
+    done: set[asyncio.Task[Verdict]] = set()
+    while len(done) < 49:
+        done, _ = await asyncio.wait(flood, timeout=DEADLINE, return_when=asyncio.FIRST_COMPLETED)
+        assert done
+    assert {each.result() for each in done} == {Verdict.BUSY}
+    compare.free.set()
+    verdicts = await asyncio.gather(*flood)
+    assert verdicts.count(Verdict.WRONG) == 1 + MAX_SHARING
 
 
 async def test_flood_of_wrong_passwords_stops_nobody(users: dict[bytes, bytes]) -> None:

@@ -39,6 +39,10 @@ class Wire(asyncio.Transport):
 
     aborted = False
 
+    def __init__(self, client: str) -> None:
+        """Come from the address ``client``."""
+        super().__init__({"peername": (client, 1)})
+
     def abort(self) -> None:
         """Note it."""
         self.aborted = True
@@ -53,9 +57,9 @@ class Guest:
     made: bool = True
 
 
-def enter(room: Room, guest: Guest) -> Wire:
+def enter(room: Room, guest: Guest, client: str = "192.0.2.1") -> Wire:
     """Let a connection in."""
-    wire = Wire()
+    wire = Wire(client)
     room.enter(wire, guest)
     return wire
 
@@ -93,6 +97,15 @@ def test_one_that_does_not_take_its_answer_goes_before_a_busy_one(
     enter(room, Guest())
     assert (busy.aborted, stalled.aborted) == (False, True)
     assert room.dropped == 1
+
+
+def test_who_opens_one_after_the_other_closes_its_own(told: list[int]) -> None:
+    """A scraper whose connection rests between two scrapes is not the one that goes."""
+    room = Room(lambda: 3, told.append)
+    scraper = enter(room, Guest(), "192.0.2.1")
+    flood = [enter(room, Guest(), f"192.0.2.{2 + each % 2}") for each in range(100)]
+    assert not scraper.aborted
+    assert [each.aborted for each in flood] == [True] * 98 + [False] * 2
 
 
 def test_it_is_told_once_a_minute(make: Callable[..., Room], told: list[int]) -> None:

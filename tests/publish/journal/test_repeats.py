@@ -128,3 +128,9 @@ def test_kinds_are_remembered_in_bounds(
     log("")
     assert stream.getvalue().splitlines().count(" 0") == 2
     assert clock.now == 0
+
+
+def test_a_record_that_cannot_be_worded_does_not_reach_the_library(open_one: Open) -> None:
+    """Logging reports wrong arguments of a call itself; the call does not fail."""
+    open_one()
+    logging.getLogger("httpx").warning("%d files", "no number")
