@@ -72,6 +72,7 @@ async def serving(simulator: Simulator, *addresses: ListenAddress) -> AsyncItera
         access_log=False,
         server_header=False,
         date_header=False,
+        workers=1,  # or else WEB_CONCURRENCY would be read
         timeout_keep_alive=_KEEP_ALIVE,
     )
     server = _Server(config)

@@ -7,6 +7,7 @@ redirects are not followed, and no error, log line or repr holds it.
 
 import asyncio
 import random
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -171,7 +172,8 @@ class Client:
                     f"no answer within {self._timeout:g} s{self._route.through}"
                 )
                 raise Again(error, error.cause) from exc
-            except httpx.HTTPError as exc:
+            # The library lets TLS that breaks after the handshake through as it is.
+            except (httpx.HTTPError, ssl.SSLError) as exc:
                 error = UnavailableError(self._route.explain(exc))
                 raise Again(error, error.cause) from exc
             finally:

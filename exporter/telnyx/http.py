@@ -36,7 +36,7 @@ class Route:
         """Name the proxy by its variable, as the end of a phrase; empty where there is none."""
         return f" through the proxy of {self.proxy.variable}" if self.proxy else ""
 
-    def explain(self, error: httpx.HTTPError) -> str:
+    def explain(self, error: httpx.HTTPError | ssl.SSLError) -> str:
         """Return in one line why a connection failed; no secret of the proxy is in it."""
         refused = _refused_certificate(error)
         if refused is not None:

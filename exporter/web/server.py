@@ -73,6 +73,7 @@ class Server:
             access_log=False,
             server_header=False,
             proxy_headers=False,
+            workers=1,  # or else WEB_CONCURRENCY would be read
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             h11_max_incomplete_event_size=MAX_HEADER_BYTES,
         )

@@ -65,3 +65,12 @@ def test_this_machine_needs_none_of_it(
     result = invoke("once", "--config.file", write(api), **environ, SSLKEYLOGFILE="/no/log")
     assert result.exit_code == 0, result.stderr
     assert 'telnyx_up{account="account-0"} 1.0' in result.stdout
+
+
+@pytest.mark.parametrize("workers", ["", "many", "4"])
+def test_what_is_meant_for_other_web_servers_is_not_read(
+    workers: str, invoke: Invoke, write: Callable[..., str], api: str
+) -> None:
+    """The variable of uvicorn for its number of processes neither counts nor ends in a trace."""
+    result = invoke("once", "--config.file", write(api), WEB_CONCURRENCY=workers)
+    assert result.exit_code == 0, result.stderr

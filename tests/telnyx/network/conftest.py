@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import os
 import ssl
 import subprocess
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -137,6 +138,27 @@ async def _listening(certificate: Path | None = None) -> AsyncIterator[Heard]:
 def listening() -> Listening:
     """Give a context of a server that listens on loopback: ``listening(certificate)``."""
     return _listening
+
+
+@asynccontextmanager
+async def _breaking(certificate: Path) -> AsyncIterator[Heard]:
+    """Answer each request over TLS with what is no TLS."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        os.write(writer.get_extra_info("socket").fileno(), b"blocked " * 40)
+        with suppress(ssl.SSLError):
+            await reader.read()
+
+    heard = Heard()
+    async with _serving(answer, certificate) as heard.port:
+        yield heard
+
+
+@pytest.fixture
+def breaking() -> Listening:
+    """Give a context of a server that breaks its TLS: ``breaking(certificate)``."""
+    return _breaking
 
 
 @asynccontextmanager

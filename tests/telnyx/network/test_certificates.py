@@ -133,3 +133,16 @@ async def test_the_certificate_of_a_proxy_is_checked_too(
         with pytest.raises(UnavailableError, match="certificate is refused: it is not signed"):
             await desk(base_url=base_url, route=route).client.list(Query())
     assert proxy.heads == []
+
+
+async def test_tls_that_breaks_after_the_handshake_is_an_outage(
+    desk: Callable[..., Any], authority: Any, breaking: Listening
+) -> None:
+    """It is no defect of ours: a firewall may cut in, or a server refuse who has no certificate."""
+    ours = authority()
+    async with breaking(ours.issue()) as api:
+        base_url = f"https://127.0.0.1:{api.port}/v2"
+        environ = {"SSL_CERT_FILE": str(ours.file)}
+        route = Network.read([base_url], environ, strict=False).routes[base_url]
+        with pytest.raises(UnavailableError, match="connection failed: SSLError: "):
+            await desk(base_url=base_url, route=route).client.list(Query())
