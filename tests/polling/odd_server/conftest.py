@@ -35,6 +35,8 @@ LISTING = "/v2/sim_card_actions"
 USUAL: dict[str, Any] = {"audit_interval": 1e9, "page_size": 250, "concurrency": 4}
 ALL = Coverage((), ())
 REASONS = Reasons.with_configured(())
+PAST_END = [None, 400, 404, 422]
+"""How pages past the end of a list may be answered; see `Server`."""
 
 
 def stamp(seconds: float) -> str:
@@ -231,6 +233,11 @@ class Account:
         """Let 40 days pass, then forget the ended actions that retention no longer covers."""
         await self.poll(after=40 * 86_400)
         await self.ledger.forget(self.clock() - 30 * 86_400)
+
+    @property
+    def given_up(self) -> tuple[str, ...]:
+        """Which sweeps the last poll could not go on with, and why."""
+        return self._cycle.given_up
 
     @property
     def counts(self) -> dict[str, int]:

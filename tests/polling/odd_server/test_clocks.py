@@ -1,18 +1,31 @@
 """Wall clocks that jump between two polls: ours, Telnyx', and both directions of each."""
 
 from collections.abc import Callable
+from email.utils import formatdate
 from typing import Any
 
+import httpx
 import pytest
 
-from exporter.ledger.view import AccountView
+from exporter.ledger.view import AccountView, Status
+from exporter.polling.coverage import Coverage
 from exporter.simulator.settings import Order
+from tests.polling.odd_server.conftest import as_ever
 
 OpenOdd = Callable[..., Any]
+Params = dict[str, str]
 
 HOUR = 3600.0
 DAY = 86_400.0
 JUMPS = [HOUR, -HOUR, 20 * DAY, -20 * DAY]
+WRONG_FROM_THE_START = [
+    pytest.param(-HOUR, True, id="behind, dated"),
+    pytest.param(0.0, True, id="right, dated"),
+    pytest.param(HOUR, True, id="ahead, dated"),
+    pytest.param(0.0, False, id="right, undated"),
+    pytest.param(HOUR, False, id="ahead, undated"),
+]
+"""By how much our clock is ahead, and whether answers are dated."""
 
 
 def measured(view: AccountView) -> list[float]:
@@ -117,3 +130,55 @@ async def test_what_is_forgotten_by_a_clock_that_is_ahead_counts_no_second_time(
         await account.poll(after=400)
     assert account.counts == {"created": 60, "failed": 60}
     assert account.shortfall == 0
+
+
+@pytest.mark.parametrize(("ahead", "dated"), WRONG_FROM_THE_START)
+@pytest.mark.parametrize("order", [Order.NEWEST, Order.OLDEST])
+async def test_what_was_in_progress_at_the_first_poll_is_not_created(
+    open_odd: OpenOdd, order: Order, ahead: float, *, dated: bool
+) -> None:
+    """600 have come one after the other until now: they are followed, and none is news."""
+    account = open_odd()
+    account.time.ahead, account.server.dated, account.server.order = ahead, dated, order
+    account.server.follow_on(600, "in-progress", apart=3.0)
+    await account.poll()
+    assert account.counts == {"running": 600}
+
+
+@pytest.mark.parametrize(("ahead", "dated"), WRONG_FROM_THE_START)
+async def test_a_sweep_counts_no_history(open_odd: OpenOdd, ahead: float, *, dated: bool) -> None:
+    """The first audit is told that there is nothing, so all of the history is swept later."""
+    account = open_odd(Coverage((), (Status.FAILED, Status.COMPLETED)), audit_interval=120.0)
+    account.time.ahead, account.server.dated = ahead, dated
+    account.server.history(1_500, "failed", apart=2.0)
+    nothing = {"data": [], "meta": {"total_results": 0}}
+    account.server.answer = lambda _path, params: (
+        httpx.Response(200, json=nothing) if params.get("page[size]") == "1" else None
+    )
+    await account.poll()
+    account.server.answer = as_ever
+    for _ in range(10):
+        await account.poll()
+    assert account.counts == {}
+
+
+@pytest.mark.parametrize("ahead", [0.0, 30.0, 600.0])
+async def test_a_gateway_whose_clock_is_ahead_hides_nothing(
+    open_odd: OpenOdd, ahead: float
+) -> None:
+    """Answers are dated by another clock than the one that actions are stamped by."""
+    account = open_odd(audit_interval=300.0)
+    server = account.server
+    server.history(1_000)
+
+    def dated(path: str, params: Params) -> httpx.Response:
+        response: httpx.Response = server.well(path, params)
+        response.headers["date"] = formatdate(account.clock() + ahead, usegmt=True)
+        return response
+
+    server.answer = dated
+    await account.poll()
+    for _ in range(15):
+        server.follow_on(2, "failed", apart=5.0)
+        await account.poll(after=20.0)
+    assert account.counts == {"created": 30, "failed": 30}

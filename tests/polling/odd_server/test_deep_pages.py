@@ -9,12 +9,13 @@ import pytest
 from exporter.errors import TooDeepError
 from exporter.polling.coverage import Coverage
 from exporter.simulator.settings import Order
+from tests.polling.odd_server.conftest import as_ever
 
 OpenOdd = Callable[..., Any]
 Params = dict[str, str]
 
 DEEPEST = 5
-WAYS = ["400", "404", "416", "422", "500", "empty", "repeated"]
+REFUSALS = ["400", "404", "416", "422", "empty", "repeated"]
 
 
 def refuse(account: Any, way: str) -> None:
@@ -36,7 +37,7 @@ def refuse(account: Any, way: str) -> None:
     account.server.answer = answer
 
 
-@pytest.mark.parametrize("way", [way for way in WAYS if way != "500"])
+@pytest.mark.parametrize("way", REFUSALS)
 @pytest.mark.parametrize("order", [Order.NEWEST, Order.UPDATED])
 async def test_the_newest_are_enough(open_odd: OpenOdd, order: Order, way: str) -> None:
     """The list begins with the newest: old ones in progress are asked for by their ids."""
@@ -92,7 +93,7 @@ async def test_more_that_is_unseen_than_may_be_read(open_odd: OpenOdd, way: str)
     assert account.shortfall == 0
 
 
-@pytest.mark.parametrize("way", ["400", "422", "repeated"])
+@pytest.mark.parametrize("way", REFUSALS)
 @pytest.mark.parametrize("when", ["first poll", "later"])
 async def test_where_the_refused_page_is_needed_the_error_says_what_to_do(
     open_odd: OpenOdd, way: str, when: str
@@ -138,3 +139,40 @@ async def test_a_refusal_is_remembered_until_the_next_audit(open_odd: OpenOdd) -
     await account.poll()
     assert account.counts == {"created": 2030, "completed": 2000, "failed": 30}
     assert len(account.server.requests) <= 4
+
+
+@pytest.mark.parametrize("dated", [True, False], ids=["dated", "undated"])
+@pytest.mark.parametrize("apart", [2.0, 10.0], ids=["dense", "spread"])
+@pytest.mark.parametrize("way", REFUSALS)
+async def test_what_was_out_of_reach_is_no_news(
+    open_odd: OpenOdd, way: str, apart: float, *, dated: bool
+) -> None:
+    """Oldest first, each poll fails until all pages may be read: what is there then is history."""
+    account = open_odd(audit_interval=300.0)
+    account.server.order, account.server.dated = Order.OLDEST, dated
+    account.server.history(3_010, "failed", apart=apart)
+    refuse(account, way)
+    for _ in range(3):
+        with pytest.raises(TooDeepError):
+            await account.poll()
+        account.server.follow_on(3, "failed", apart=5.0)
+    account.server.answer = as_ever
+    for _ in range(2):
+        await account.poll()
+    account.server.follow_on(2, "failed", apart=5.0)
+    await account.poll()
+    assert account.counts == {"created": 2, "failed": 2}
+
+
+async def test_those_in_progress_out_of_reach_are_told_of(open_odd: OpenOdd) -> None:
+    """Of 2,000 in progress 1,250 may be listed: the others are missing, and said to be."""
+    account = open_odd(audit_interval=120.0)
+    running = account.server.follow_on(2_000, "in-progress", apart=5.0)
+    refuse(account, "422")
+    await account.poll()
+    assert account.counts == {"running": 1_250}
+    assert account.shortfall == 750
+    account.server.end(running, "failed")
+    for _ in range(8):
+        await account.poll()
+    assert account.counts == {"failed": 1_250}

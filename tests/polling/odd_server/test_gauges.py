@@ -123,3 +123,19 @@ async def test_an_unknown_status_that_vanished_goes_after_two_audits(open_odd: O
     assert shown == [1] * 8 + [0] * 16
     assert gauges(account) == {("enable", "completed"): 1_000, ("enable", "interrupted"): 3}
     assert set(account.ledger.view.drift.values()) == {0}
+
+
+async def test_a_sweep_that_finds_nothing_makes_up_no_actions(open_odd: OpenOdd) -> None:
+    """The first total lacked six of 50 interrupted ones: the gauge never shows more."""
+    account = open_odd(audit_interval=120.0)
+    account.server.history(1_000, "failed")
+    account.server.history(50, "interrupted")
+    account.server.total = lambda count: count - 6 if count == 1_050 else count
+    await account.poll()
+    account.server.total = lambda count: count
+    shown = []
+    for _ in range(10):
+        await account.poll()
+        shown.append(gauges(account)["enable", "interrupted"])
+    assert max(shown) <= 50
+    assert shown[-1] == 50

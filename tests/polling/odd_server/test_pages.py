@@ -9,6 +9,7 @@ import pytest
 
 from exporter.ledger.model import Metric, SumKey
 from exporter.ledger.view import Status
+from exporter.polling.coverage import Coverage
 from exporter.simulator.settings import Order
 
 OpenOdd = Callable[..., Any]
@@ -149,3 +150,41 @@ async def test_without_order_the_clock_here_may_be_wrong(open_odd: OpenOdd, behi
     for _ in range(2):
         await account.poll()
         assert account.counts == {"created": 6, "failed": 6}
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["told", "not told"])
+async def test_a_restart_finds_the_last_page_of_small_ones(
+    open_odd: OpenOdd, *, told: bool
+) -> None:
+    """Oldest first, a page holds 50 whatever is asked for, which a new process does not know."""
+    account = open_odd()
+    server = account.server
+    server.order, server.largest_page, server.tells_size = Order.OLDEST, 50, told
+    server.history(3_000)
+    await account.poll()
+    account.stop()
+    account.start(Coverage((), ()))
+    for _ in range(2):
+        server.follow_on(5, "failed", apart=5.0)
+        await account.poll()
+    await account.poll()
+    assert account.counts == {"created": 10, "failed": 10}
+
+
+@pytest.mark.parametrize("code", [400, 404, 422])
+async def test_a_page_that_is_refused_once_is_asked_for_again(open_odd: OpenOdd, code: int) -> None:
+    """Page 2 of the 600 new ones is refused in passing: all of them count in the same poll."""
+    account = open_odd()
+    account.server.history(3_000)
+    await account.poll()
+    account.server.follow_on(600, "failed", apart=3.0)
+    refusals = [httpx.Response(code, json={"errors": []})]
+
+    def once(_path: str, params: Params) -> httpx.Response | None:
+        return refusals.pop() if refusals and params.get("page[number]") == "2" else None
+
+    account.server.answer = once
+    for _ in range(2):
+        await account.poll()
+        assert account.counts == {"created": 600, "failed": 600}
+    assert not refusals

@@ -7,6 +7,7 @@ import pytest
 
 from exporter.ledger.view import Status
 from exporter.polling.coverage import Coverage
+from exporter.simulator.settings import Order
 
 OpenOdd = Callable[..., Any]
 FAILED = Coverage((), (Status.FAILED,))
@@ -114,3 +115,23 @@ async def test_an_unknown_status_shows_as_other(open_odd: OpenOdd) -> None:
     assert shown == {("enable", "completed"): 600, ("enable", "other"): 5}
     assert set(account.ledger.view.drift.values()) == {0}
     assert costs[1] == costs[2]
+
+
+@pytest.mark.parametrize("audit_interval", [120.0, 1e9], ids=["audited", "not audited"])
+@pytest.mark.parametrize("order", [Order.NEWEST, Order.OLDEST])
+async def test_failures_that_600_younger_ones_overtook_count(
+    open_odd: OpenOdd, order: Order, audit_interval: float
+) -> None:
+    """Thirty enter the list of failures far from the end where new ones appear."""
+    account = open_odd(FAILED, audit_interval=audit_interval)
+    account.server.order = order
+    account.server.history(300, "failed")
+    await account.poll()
+    running = account.server.follow_on(30, "in-progress", apart=5.0)
+    await account.poll()
+    account.server.follow_on(600, "failed", apart=5.0)
+    await account.poll()
+    account.server.end(running, "failed")
+    for _ in range(11):
+        await account.poll()
+    assert account.counts == {"created": 630, "failed": 630}

@@ -10,7 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
+from exporter.polling.coverage import Coverage
 from exporter.simulator.settings import Order
+from tests.polling.odd_server.conftest import PAST_END
 
 OpenOdd = Callable[..., Any]
 Lie = Callable[[int], int | None]
@@ -225,3 +227,64 @@ async def test_a_total_of_nothing_asks_for_no_page_that_there_cannot_be(open_odd
     account.server.end(running, "failed")
     await account.poll()
     assert account.counts == {"created": 34, "failed": 34}
+
+
+@pytest.mark.parametrize("past_end", PAST_END)
+@pytest.mark.parametrize("order", [Order.NEWEST, Order.OLDEST])
+async def test_a_total_that_is_ten_times_too_large_costs_little(
+    open_odd: OpenOdd, order: Order, past_end: int | None
+) -> None:
+    """It stays so for ever after the first poll: what is new counts, and no poll is dear."""
+    account = open_odd()
+    account.server.order, account.server.past_end = order, past_end
+    account.server.history(3_010)
+    await account.poll()
+    account.server.total = lambda count: count * 10
+    costs = [await account.poll() for _ in range(6)]
+    account.server.follow_on(3, "failed", apart=5.0)
+    costs += [await account.poll() for _ in range(2)]
+    assert account.counts == {"created": 3, "failed": 3}
+    assert max(costs) <= 15
+
+
+@pytest.mark.parametrize("past_end", PAST_END)
+@pytest.mark.parametrize("order", [Order.NEWEST, Order.UPDATED])
+async def test_a_total_in_progress_that_lags_hides_nothing(
+    open_odd: OpenOdd, order: Order, past_end: int | None
+) -> None:
+    """220 of 260 are left, on one page, when their total still promises a second page."""
+    account = open_odd()
+    account.server.order, account.server.past_end = order, past_end
+    account.server.history(3_000)
+    await account.poll()
+    running = account.server.follow_on(260, "in-progress", apart=3.0)
+    await account.poll()
+    assert account.counts == {"created": 260, "running": 260}
+    account.server.end(running[:40], "failed")
+    account.server.total = lambda count: 260 if count == 220 else count
+    await account.poll()
+    account.server.total = truth
+    account.server.follow_on(600, "failed", apart=3.0)
+    for _ in range(2):
+        await account.poll()
+    assert account.counts == {"created": 860, "failed": 640, "running": 220}
+
+
+@pytest.mark.parametrize("past_end", PAST_END)
+async def test_the_total_of_one_type_says_nothing_of_another(
+    open_odd: OpenOdd, past_end: int | None
+) -> None:
+    """The first poll is told of 300 of one type where ten are left: the other is read whole."""
+    account = open_odd(Coverage(("disable", "enable"), ()))
+    account.server.past_end = past_end
+    account.server.history(10, kind="disable")
+    account.server.history(1_000)
+    running = account.server.follow_on(600, "in-progress", apart=3.0)
+    account.server.total = lambda count: 300 if count == 10 else count
+    await account.poll()
+    assert account.counts == {"running": 600}
+    account.server.total = truth
+    account.server.end(running, "failed")
+    for _ in range(2):
+        await account.poll()
+    assert account.counts == {"failed": 600}

@@ -9,6 +9,9 @@ from exporter.errors import (
     StateError,
     UnavailableError,
 )
+from exporter.ledger.model import Metric, SumKey
+from exporter.ledger.view import Status
+from exporter.simulator.faults import Fault
 
 OpenAccount = Callable[..., Any]
 SECRET = "KEY-of-the-test"
@@ -143,3 +146,50 @@ async def test_missing_actions_are_told(rig: Any) -> None:
     await poller.poll()
     (told,) = rig.told("actions_not_found")
     assert told["count"] == 20 - sum(rig.account.view.created.values())
+
+
+async def test_missing_actions_are_told_once_an_hour(rig: Any) -> None:
+    """Each poll lacks some of those that its total promises: the log has a line an hour."""
+    poller = rig.poller()
+    await poller.poll()
+    faults = rig.account.simulator.faults
+    faults.knobs = faults.knobs.changed(malformed=0.5)
+    told = []
+    for _ in range(13):
+        rig.account.clock.advance(600)
+        rig.account.world.create(20)
+        await poller.poll()
+        told.append(len(rig.told("actions_not_found")))
+    assert told == [*[1] * 6, *[2] * 6, 3]
+
+
+async def test_missing_totals_are_told_once(rig: Any) -> None:
+    """However often the API stops to tell them, it is one line."""
+    poller = rig.poller()
+    await poller.poll()
+    assert not rig.told("totals_missing")
+    faults = rig.account.simulator.faults
+    for share in (1.0, 1.0, 0.0, 1.0):
+        faults.knobs = faults.knobs.changed(totals_missing=share)
+        await poller.poll()
+    (told,) = rig.told("totals_missing")
+    assert (told["account"], told["level"]) == ("test", "warning")
+
+
+async def test_a_sweep_that_is_given_up_is_told(rig: Any) -> None:
+    """Each poll in which one was given up has a line, and no other; the poll itself is well."""
+    poller = rig.poller()
+    await poller.poll()
+    sums = rig.account.ledger.book.sums
+    for polls in (1, 2):
+        sums[SumKey(Metric.SWEEP_PAGE, "enable", Status.COMPLETED)] = 1
+        sums[SumKey(Metric.SWEEP_MISSING, "enable", Status.COMPLETED)] = 5
+        rig.account.simulator.faults.script(None, Fault.BLOCKED)
+        for _ in range(3):
+            await poller.poll()
+            assert rig.telemetry.health().up
+            assert len(rig.told("sweep_given_up")) == polls
+    for told in rig.told("sweep_given_up"):
+        assert told["account"] == "test"
+        assert told["error"].startswith("enable, completed: ")
+        assert told.keys() == {"event", "level", "timestamp", "account", "error"}

@@ -1,0 +1,68 @@
+"""Sweeps of lists that are not answered, while everything else is."""
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from exporter.simulator.settings import Order
+from tests.polling.odd_server.conftest import as_ever
+
+OpenOdd = Callable[..., Any]
+Params = dict[str, str]
+
+
+def refuse_filtered(account: Any, code: int, *, beyond: int) -> None:
+    """Let lists by type and status be refused beyond a page, but for their totals."""
+
+    def answer(_path: str, params: Params) -> httpx.Response | None:
+        both = {"filter[status]", "filter[action_type]"} <= params.keys()
+        deep = both and int(params["page[number]"]) > beyond
+        return httpx.Response(code) if deep and params["page[size]"] != "1" else None
+
+    account.server.answer = answer
+
+
+def turn_up(account: Any, count: int) -> None:
+    """Let failures of long ago turn up in the middle of the list, where no poll looks."""
+    account.server.create(count, "failed", at=account.clock() - 50_000)
+    found = account.server.items[-count:]
+    del account.server.items[-count:]
+    account.server.items[100:100] = found
+
+
+@pytest.mark.parametrize(
+    ("order", "code", "beyond"),
+    [
+        pytest.param(Order.NEWEST, 400, 0, id="newest first, 400"),
+        pytest.param(Order.NEWEST, 500, 0, id="newest first, 500"),
+        pytest.param(Order.OLDEST, 500, 0, id="oldest first, 500"),
+        pytest.param(Order.OLDEST, 422, 5, id="oldest first, deep pages"),
+    ],
+)
+async def test_a_sweep_that_is_refused_holds_up_nothing(
+    open_odd: OpenOdd, order: Order, code: int, beyond: int
+) -> None:
+    """Polls and audits go on and say what was given up; once the list is served, drift ends."""
+    account = open_odd(audit_interval=180.0)
+    account.server.order = order
+    account.server.history(3_010, "failed")
+    await account.poll()
+    refuse_filtered(account, code, beyond=beyond)
+    turn_up(account, 20)
+    given_up = []
+    for part in range(1, 13):
+        account.server.follow_on(1, "failed", apart=5.0)
+        await account.poll()
+        assert account.counts == {"created": part, "failed": part}
+        given_up += account.given_up
+    assert len(given_up) > 1
+    assert all(each.startswith("enable, failed: ") for each in given_up)
+    assert account.ledger.view.drift["failed"] == 20
+    account.server.answer = as_ever
+    for _ in range(9):
+        await account.poll()
+        assert not account.given_up
+    assert set(account.ledger.view.drift.values()) == {0}
+    assert account.counts == {"created": 12, "failed": 12}
