@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from exporter.address import parse_listen_address
-from exporter.config.hosts import is_this_machine
+from exporter.config.hosts import is_literally_this_machine
 from exporter.config.problems import mistake
 
 _SEGMENTS = re.compile(r"[A-Za-z0-9._~!&'()*+,;=:@/-]*")
@@ -47,8 +47,11 @@ def _base_url(value: object) -> str:
     parts = _web_address(url, example)
     if parts.username is not None or parts.query or parts.fragment:
         raise mistake(f"must not hold a user, a ? or a #; write it like {example}")
-    if parts.scheme == "http" and not is_this_machine(parts.hostname or ""):
-        raise mistake("would send the API key unencrypted to another host; use https")
+    if parts.scheme == "http" and not is_literally_this_machine(parts.hostname or ""):
+        raise mistake(
+            "could send the API key unencrypted to another host; "
+            "use https, or http with localhost, 127.0.0.1 or [::1]"
+        )
     return url.rstrip("/")
 
 
