@@ -176,6 +176,9 @@ class Client:
             except (httpx.HTTPError, ssl.SSLError) as exc:
                 error = UnavailableError(self._route.explain(exc))
                 raise Again(error, error.cause) from exc
+            # What the library or the resolver does not take of base_url: it stays so.
+            except (httpx.InvalidURL, UnicodeError) as exc:
+                raise UnavailableError("base_url cannot be connected to; check its host") from exc
             finally:
                 self._observer.request_done(endpoint, code, self._clock.monotonic() - started)
             return self._judge(response, body, key)
