@@ -197,7 +197,11 @@ class Client:
         """Return the body of a good answer, raise the error of any other."""
         status, headers = response.status_code, response.headers
         answer = Received(
-            status, body, headers.get("content-type", ""), headers.get("location", "")
+            status,
+            body,
+            headers.get("content-type", ""),
+            headers.get("location", ""),
+            headers.get("www-authenticate", ""),
         )
         intruded = intrusion(answer, key)
         if intruded is not None:  # its clock and its limits are not Telnyx's either
@@ -220,6 +224,7 @@ async def _body(response: httpx.Response) -> bytes:
     try:
         return await read_body(response)
     except UnpackError:
-        if response.status_code == httpx.codes.OK:
+        page = "html" in response.headers.get("content-type", "").lower()
+        if response.status_code == httpx.codes.OK and not page:
             raise
         return b""  # the status says what it means: the words of a proxy can be done without
