@@ -18,13 +18,13 @@ from aiolimiter import AsyncLimiter
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 
 from exporter.clock import Clock
-from exporter.errors import AuthError, ConfigError, UnavailableError
+from exporter.errors import AuthError, ConfigError, InvalidResponseError, UnavailableError
 from exporter.telnyx.between import Received
 from exporter.telnyx.body import ACCEPT_ENCODING, UnpackError, read_body
 from exporter.telnyx.http import Route
 from exporter.telnyx.limits import read_lead, read_rate_limit
 from exporter.telnyx.query import Query
-from exporter.telnyx.verdict import Again, describe, intrusion, refusal
+from exporter.telnyx.verdict import Again, describe, intrusion, refusal, strike_out
 from exporter.telnyx.window import Window
 from exporter.telnyx.wire import Action, Page, decode_action, decode_page
 
@@ -174,8 +174,10 @@ class Client:
                 raise Again(error, error.cause) from exc
             # The library lets TLS that breaks after the handshake through as it is.
             except (httpx.HTTPError, ssl.SSLError) as exc:
-                error = UnavailableError(self._route.explain(exc))
-                raise Again(error, error.cause) from exc
+                error = UnavailableError(strike_out(self._route.explain(exc), key))
+                raise Again(error, error.cause) from _keyless(exc, key)
+            except InvalidResponseError as exc:
+                raise InvalidResponseError(strike_out(str(exc), key)) from _keyless(exc, key)
             # What the library or the resolver does not take of base_url: it stays so.
             except (httpx.InvalidURL, UnicodeError) as exc:
                 raise UnavailableError("base_url cannot be connected to; check its host") from exc
@@ -218,6 +220,11 @@ class Client:
         if status == httpx.codes.OK:
             return body
         raise refusal(status, describe(answer, key), limit)
+
+
+def _keyless(error: Exception, key: str) -> Exception | None:
+    """Return ``error`` as the cause of another, unless the server put the key into its words."""
+    return error if strike_out(str(error), key) == str(error) else None
 
 
 async def _body(response: httpx.Response) -> bytes:
