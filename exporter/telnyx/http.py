@@ -3,6 +3,7 @@
 It must not know the key: that goes into single requests (`client.py`).
 """
 
+import re
 import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -42,7 +43,8 @@ class Route:
         if refused is not None:
             strict = bool(self.trust and self.trust.verify_flags & ssl.VERIFY_X509_STRICT)
             return f"connection{self.through} failed: {explain_refusal(refused, strict=strict)}"
-        words = f"{type(error).__name__}: {error}"
+        told = str(error) if re.search(r"\w", str(error)) else "the connection was closed"
+        words = f"{type(error).__name__}: {told}"
         if self.proxy and isinstance(error, httpx.ProxyError):
             status = str(error).partition(" ")[0]
             words = f"it answers HTTP {status}"
