@@ -153,6 +153,12 @@ class Client:
             key = self._readable_key()
             started = self._clock.monotonic()
             code = "error"
+            stage = ""
+
+            async def note(event: str, _: object) -> None:
+                nonlocal stage
+                stage = event
+
             try:
                 async with asyncio.timeout(self._timeout):
                     async with self._http.stream(
@@ -164,6 +170,7 @@ class Client:
                             "accept-encoding": ACCEPT_ENCODING,
                         },
                         follow_redirects=False,
+                        extensions={"trace": note},
                     ) as response:
                         body = await _body(response)
                         code = str(response.status_code)
@@ -174,7 +181,7 @@ class Client:
                 raise Again(error, error.cause) from exc
             # The library lets TLS that breaks after the handshake through as it is.
             except (httpx.HTTPError, ssl.SSLError) as exc:
-                error = UnavailableError(strike_out(self._route.explain(exc), key))
+                error = UnavailableError(strike_out(self._route.explain(exc, stage), key))
                 raise Again(error, error.cause) from _keyless(exc, key)
             except InvalidResponseError as exc:
                 raise InvalidResponseError(strike_out(str(exc), key)) from _keyless(exc, key)
