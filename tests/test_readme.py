@@ -162,11 +162,11 @@ def test_configuration_is_good(text: str, tmp_path: Path) -> None:
     """Each configuration in the README passes the loader, once its key files are there."""
     for path in re.findall(r"api_key_file: (\S+)", text):
         file = tmp_path / Path(path).name
-        file.write_text("KEY\n", encoding="utf-8")
+        file.write_text("KEY-simulated\n", encoding="utf-8")
         text = text.replace(path, str(file))
     file = tmp_path / "config.yaml"
     file.write_text(text, encoding="utf-8")
-    assert load(file, {"TELNYX_API_KEY": "KEY"}).accounts
+    assert load(file, {"TELNYX_API_KEY": "KEY-simulated"}).accounts
 
 
 @pytest.mark.program("openssl")

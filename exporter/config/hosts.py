@@ -32,10 +32,25 @@ def parse_address(host: str) -> Address | None:
     return mapped or address
 
 
-def is_this_machine(host: str) -> bool:
-    """Tell whether a connection to ``host`` stays on this machine, whatever any resolver says.
+def is_literally_this_machine(host: str) -> bool:
+    """Tell whether ``host`` is ``localhost`` or a loopback address in its usual spelling.
 
+    Whatever else may mean this machine is a name to some resolvers, which decide where it leads.
     ``0.0.0.0`` and ``::`` count, as Linux connects them to this machine.
+    """
+    if host.lower() == "localhost":
+        return True
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return is_this_machine(host)
+
+
+def is_this_machine(host: str) -> bool:
+    """Tell whether ``host`` is meant to be this machine, in any spelling.
+
+    It is no promise where a connection to a name leads: `is_literally_this_machine` is stricter.
     """
     address = parse_address(host)
     if address is not None:

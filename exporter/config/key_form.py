@@ -12,10 +12,22 @@ _ALONE = "put the key alone there"
 
 _SHAPES = (
     (r"\s*\Z", "is empty; put the API key there"),
-    (r".*-----BEGIN ", "holds a certificate or key in PEM; put the API key there"),
+    (r".*-----BEGIN\b", "holds a certificate or key in PEM; put the API key there"),
     (
         r"\s*(\$(env:)?[a-z_]\w*|\$[({].*[)}]|%\w+%|`.*`|\{\{.*\}\})\s*\Z",
         "holds a variable that is not replaced; put the key there, or ${NAME} in the configuration",
+    ),
+    (
+        r"\s*ENC\[",
+        "holds an encrypted value; decrypt it first, and put the API key there",
+    ),
+    (
+        r"\s*(%\(.*\)s|#\{.*\}|@@.*@@|__.*__)\s*\Z",
+        "holds a variable that is not replaced; put the key there, or ${NAME} in the configuration",
+    ),
+    (
+        r"\s*@",
+        "holds the name of a file; put the key itself there, or name its file in api_key_file",
     ),
     (r"\s*[{\[]", f"holds JSON; {_ALONE}"),
     (
@@ -36,7 +48,7 @@ _SHAPES = (
         "holds quotes around the key; remove them",
     ),
     (
-        r"\s*<.*>\s*\Z|.*(\.\.\.|\*\*\*|\u2026)",
+        r"\s*(<.*>|&lt;.*&gt;|~|key)\s*\Z|.*(\.\.\.|\*\*\*|\u2026)",
         "holds a placeholder, or a key that is not shown whole; put the whole API key there",
     ),
     (r"\s*S0VZ[a-z0-9+/]+=*\s*\Z", "holds a key in base64; put the key itself there"),
@@ -47,7 +59,7 @@ _FAULTS = tuple((re.compile(shape, re.IGNORECASE | re.DOTALL), text) for shape, 
 
 _TELLING = (
     "your|change|replace|insert|enter|paste|put|fill|placeholder|todo|tbd|fixme|redacted|"
-    "none|null|undefined|x{3,}+"
+    "none|null|nil|undefined|true|false|x{3,}+"
 )
 _PLACEHOLDER = re.compile(
     rf"(?:telnyx)?apikey|(?=.*?(?:{_TELLING}))"

@@ -8,13 +8,19 @@ import re
 from typing import Annotated
 from urllib.parse import SplitResult, urlsplit
 
+import idna
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from exporter.address import parse_listen_address
-from exporter.config.hosts import is_this_machine
+from exporter.config.hosts import is_literally_this_machine
 from exporter.config.problems import mistake
 
 _SEGMENTS = re.compile(r"[A-Za-z0-9._~!&'()*+,;=:@/-]*")
+_LONGEST_LABEL = 63
+_LONGEST_HOST = 253
+"""Characters, by the domain name system."""
+
+_AFTER_BRACKET = re.compile(r".*\](:[0-9]*)?")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?\.?")
 
 
@@ -34,6 +40,7 @@ def _web_address(url: str, example: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         sound = parts.port != 0 and not re.search(r"\s", url) and _is_host(parts.hostname or "")
+        sound = sound and ("[" not in parts.netloc or bool(_AFTER_BRACKET.fullmatch(parts.netloc)))
     except ValueError:
         parts, sound = SplitResult("", "", "", "", ""), False
     if parts.scheme not in {"http", "https"} or not sound:
@@ -47,8 +54,13 @@ def _base_url(value: object) -> str:
     parts = _web_address(url, example)
     if parts.username is not None or parts.query or parts.fragment:
         raise mistake(f"must not hold a user, a ? or a #; write it like {example}")
-    if parts.scheme == "http" and not is_this_machine(parts.hostname or ""):
-        raise mistake("would send the API key unencrypted to another host; use https")
+    if parts.scheme == "http" and not is_literally_this_machine(parts.hostname or ""):
+        raise mistake(
+            "could send the API key unencrypted to another host; "
+            "use https, or http with localhost, 127.0.0.1 or [::1]"
+        )
+    if not _is_connectable(parts.hostname or ""):
+        raise mistake(f"has a host name that is not valid; write it like {example}")
     return url.rstrip("/")
 
 
@@ -82,18 +94,32 @@ def _path(path: str) -> str:
     return f"/{inner}"
 
 
+def _is_connectable(host: str) -> bool:
+    """Tell whether the HTTP library takes ``host``, which it decodes where it begins encoded."""
+    if not host.lower().startswith("xn--"):
+        return True
+    try:
+        idna.decode(host)
+    except UnicodeError:
+        return False
+    return True
+
+
 def _is_address(host: str) -> bool:
     try:
         ipaddress.ip_address(host)
     except ValueError:
         return False
-    return True
+    return "%" not in host  # the HTTP library connects to no address with a zone
 
 
 def _is_host(host: str) -> bool:
     # The HTTP library takes four numbers for an address only where each is decimal and in bounds.
     quad = re.fullmatch(r"[0-9]+(\.[0-9]+){3}", host)
-    return _is_address(host) or (bool(_HOST.fullmatch(host)) and ".." not in host and not quad)
+    if _is_address(host):
+        return True
+    short = len(host) <= _LONGEST_HOST and max(map(len, host.split("."))) <= _LONGEST_LABEL
+    return bool(_HOST.fullmatch(host)) and ".." not in host and not quad and short
 
 
 def _state_url(value: object) -> str:

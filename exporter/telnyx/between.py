@@ -4,6 +4,7 @@ Pure. Telnyx answers with JSON, documented or not, or with a status alone; it se
 redirects. It must not judge what an answer of Telnyx's means.
 """
 
+import json
 import re
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 
 from exporter.errors import InvalidResponseError
 from exporter.telnyx.loose import decode_anything
+from exporter.telnyx.wire import decode_problems
 
 _BEGIN = 32 * 1024
 """Bytes of a page in which its title is looked for: pages are foreign, and may be endless."""
@@ -26,26 +28,40 @@ _REDIRECTS = {301, 302, 303, 307, 308}
 _OLDER_FORM = {HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND}
 """Statuses that Telnyx itself may give with another body than JSON, of plain text."""
 
+_CUT_JSON = re.compile(r"(\[\s*)*(\{\s*(\"|\Z)|\Z)")
+"""How an object, or a list of them, begins that may be cut off anywhere."""
+
+_GZIP = b"\x1f\x8b"
+_QUOTED = re.compile(r'"(?:\\.|[^"\\])*"')
+_SCHEME = re.compile(r"\s*([\w!#$%&'*+.^`|~-]+)(?:\s+[^\s=]|\s*\Z)")
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """An answer: its status, its whole body, and the two headers that tell whose it is."""
+    """An answer: its status, its whole body, and the headers that tell whose it is.
+
+    The body is empty where it could not be unpacked.
+    """
 
     status: int
     body: bytes
     content_type: str = ""
     location: str = ""
+    authenticate: str = ""
 
 
 def intruder(answer: Received) -> str | None:
     """Return what somebody else's ``answer`` says of itself, one line or ""; None if Telnyx's.
 
-    That is where a redirect leads to, or the title of a page, or else how its text begins.
+    That is where a redirect leads to, or who is asked to log in, or the title of a page, or else
+    how its text begins.
     """
     if answer.status in _REDIRECTS and answer.location:
         return f"redirects to {_target(answer.location)}"
+    schemes = _foreign_schemes(answer)
+    if schemes:
+        return _line(f"asks for a login by {', '.join(schemes)}")
     if _is_page(answer):
         return _title(answer)
     if answer.status in _NEVER_TELNYX:
@@ -54,26 +70,50 @@ def intruder(answer: Received) -> str | None:
 
 
 def _is_page(answer: Received) -> bool:
-    start = answer.body.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
-    if start in {b"", b"{", b"["}:
-        return False
-    return start == b"<" or "html" in answer.content_type.lower()
+    start = _start(answer.body)
+    if start.startswith("<"):
+        return True
+    return "html" in answer.content_type.lower() and not (start and _is_json(answer.body))
 
 
 def _is_foreign_text(answer: Received) -> bool:
     """Tell whether the body is a text that is no JSON, where Telnyx gives none."""
-    declared = answer.content_type.lower().startswith("text/")
-    if answer.status in _OLDER_FORM or (answer.status < HTTPStatus.BAD_REQUEST and not declared):
+    if answer.status in _OLDER_FORM and not _is_bracketed(answer.body):
         return False
-    if not answer.body.strip():
+    # Broken JSON of a good answer is Telnyx's own, where it is called JSON; so is a packed one.
+    broken = "json" in answer.content_type.lower() or answer.body.startswith(_GZIP)
+    if answer.status < HTTPStatus.BAD_REQUEST and broken:
         return False
-    if answer.body.lstrip()[:1] in {b"{", b"["}:  # cut off, perhaps, but meant as JSON
-        return False
-    try:
-        decode_anything(answer.body)
-    except InvalidResponseError:
+    return bool(answer.body.strip()) and not _is_json(answer.body)
+
+
+def _is_bracketed(body: bytes) -> bool:
+    return _start(body)[:1] in {"{", "["}
+
+
+def _is_json(body: bytes) -> bool:
+    """Tell whether the body is JSON, or the beginning of some."""
+    if _CUT_JSON.match(_start(body)):
         return True
-    return False
+    try:
+        decode_anything(body)
+    except InvalidResponseError:
+        return False
+    return True
+
+
+def _start(body: bytes) -> str:
+    begin = body[:_BEGIN]
+    return begin.decode(json.detect_encoding(begin), "replace").lstrip("\ufeff \t\r\n\f\v")
+
+
+def _foreign_schemes(answer: Received) -> list[str]:
+    """Return by what schemes a 401 asks to log in, if none of them is Telnyx's."""
+    if answer.status != HTTPStatus.UNAUTHORIZED or decode_problems(answer.body):
+        return []
+    parts = _QUOTED.sub('""', answer.authenticate).split(",")
+    schemes = [found[1] for found in map(_SCHEME.match, parts) if found]
+    return [] if "bearer" in map(str.lower, schemes) else list(dict.fromkeys(schemes))
 
 
 def _target(location: str) -> str:
@@ -99,6 +139,9 @@ def _title(answer: Received) -> str:
 
 def _decoded(answer: Received) -> str:
     begin = answer.body[:_BEGIN]
+    detected = json.detect_encoding(begin)  # by zero bytes, which no other encoding has
+    if not detected.startswith("utf-8"):
+        return begin.decode(detected, "replace").removeprefix("\ufeff")
     declared = _CHARSET.search(answer.content_type) or _CHARSET.search(
         begin[:1024].decode("latin-1")
     )

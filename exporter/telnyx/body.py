@@ -3,6 +3,7 @@
 It must not judge what the body says, nor the status that it came with.
 """
 
+import re
 import zlib
 from collections.abc import Iterator
 
@@ -21,6 +22,7 @@ _MOST_MEMBERS = 100
 """Gzip members of a body: servers send one, and each further copies what is left."""
 
 _GZIP = zlib.MAX_WBITS | 16
+_NAME = re.compile("[a-z0-9-]{1,12}")
 _PLAIN = {"", "identity"}
 
 
@@ -58,8 +60,12 @@ def _is_gzip(encoding: str) -> bool:
     named = [each.strip().lower() for each in encoding.split(",")]
     packings = [each for each in named if each not in _PLAIN]
     if packings and packings not in (["gzip"], ["x-gzip"]):
+        # Nothing longer is quoted: a server may repeat there what it was sent.
+        words = repr(packings[0]) if _NAME.fullmatch(packings[0]) else "something else"
+        several = len(packings) > 1
         raise UnpackError(
-            f"the answer is packed as {encoding[:50]!r}, and {ACCEPT_ENCODING} was asked for"
+            f"the answer is packed {'more than once' if several else f'as {words}'}, "
+            f"and {ACCEPT_ENCODING} was asked for"
         )
     return bool(packings)
 

@@ -18,13 +18,13 @@ from aiolimiter import AsyncLimiter
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 
 from exporter.clock import Clock
-from exporter.errors import AuthError, ConfigError, UnavailableError
+from exporter.errors import AuthError, ConfigError, InvalidResponseError, UnavailableError
 from exporter.telnyx.between import Received
 from exporter.telnyx.body import ACCEPT_ENCODING, UnpackError, read_body
 from exporter.telnyx.http import Route
 from exporter.telnyx.limits import read_lead, read_rate_limit
 from exporter.telnyx.query import Query
-from exporter.telnyx.verdict import Again, describe, intrusion, refusal
+from exporter.telnyx.verdict import Again, describe, intrusion, refusal, strike_out
 from exporter.telnyx.window import Window
 from exporter.telnyx.wire import Action, Page, decode_action, decode_page
 
@@ -153,6 +153,12 @@ class Client:
             key = self._readable_key()
             started = self._clock.monotonic()
             code = "error"
+            stage = ""
+
+            async def note(event: str, _: object) -> None:
+                nonlocal stage
+                stage = event
+
             try:
                 async with asyncio.timeout(self._timeout):
                     async with self._http.stream(
@@ -164,6 +170,7 @@ class Client:
                             "accept-encoding": ACCEPT_ENCODING,
                         },
                         follow_redirects=False,
+                        extensions={"trace": note},
                     ) as response:
                         body = await _body(response)
                         code = str(response.status_code)
@@ -174,8 +181,13 @@ class Client:
                 raise Again(error, error.cause) from exc
             # The library lets TLS that breaks after the handshake through as it is.
             except (httpx.HTTPError, ssl.SSLError) as exc:
-                error = UnavailableError(self._route.explain(exc))
-                raise Again(error, error.cause) from exc
+                error = UnavailableError(strike_out(self._route.explain(exc, stage), key))
+                raise Again(error, error.cause) from _keyless(exc, key)
+            except InvalidResponseError as exc:
+                raise InvalidResponseError(strike_out(str(exc), key)) from _keyless(exc, key)
+            # What the library or the resolver does not take of base_url: it stays so.
+            except (httpx.InvalidURL, UnicodeError) as exc:
+                raise UnavailableError("base_url cannot be connected to; check its host") from exc
             finally:
                 self._observer.request_done(endpoint, code, self._clock.monotonic() - started)
             return self._judge(response, body, key)
@@ -194,7 +206,11 @@ class Client:
         """Return the body of a good answer, raise the error of any other."""
         status, headers = response.status_code, response.headers
         answer = Received(
-            status, body, headers.get("content-type", ""), headers.get("location", "")
+            status,
+            body,
+            headers.get("content-type", ""),
+            headers.get("location", ""),
+            headers.get("www-authenticate", ""),
         )
         intruded = intrusion(answer, key)
         if intruded is not None:  # its clock and its limits are not Telnyx's either
@@ -213,10 +229,16 @@ class Client:
         raise refusal(status, describe(answer, key), limit)
 
 
+def _keyless(error: Exception, key: str) -> Exception | None:
+    """Return ``error`` as the cause of another, unless the server put the key into its words."""
+    return error if strike_out(str(error), key) == str(error) else None
+
+
 async def _body(response: httpx.Response) -> bytes:
     try:
         return await read_body(response)
     except UnpackError:
-        if response.status_code == httpx.codes.OK:
+        page = "html" in response.headers.get("content-type", "").lower()
+        if response.status_code == httpx.codes.OK and not page:
             raise
         return b""  # the status says what it means: the words of a proxy can be done without

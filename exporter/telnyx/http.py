@@ -3,6 +3,7 @@
 It must not know the key: that goes into single requests (`client.py`).
 """
 
+import re
 import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -36,13 +37,22 @@ class Route:
         """Name the proxy by its variable, as the end of a phrase; empty where there is none."""
         return f" through the proxy of {self.proxy.variable}" if self.proxy else ""
 
-    def explain(self, error: httpx.HTTPError | ssl.SSLError) -> str:
-        """Return in one line why a connection failed; no secret of the proxy is in it."""
+    def explain(self, error: httpx.HTTPError | ssl.SSLError, stage: str = "") -> str:
+        """Return in one line why a connection failed; no secret of the proxy is in it.
+
+        ``stage`` is the last event of the connection that the HTTP library told of.
+        """
         refused = _refused_certificate(error)
         if refused is not None:
             strict = bool(self.trust and self.trust.verify_flags & ssl.VERIFY_X509_STRICT)
-            return f"connection{self.through} failed: {explain_refusal(refused, strict=strict)}"
-        words = f"{type(error).__name__}: {error}"
+            words = explain_refusal(refused, strict=strict)
+            # Telnyx's own certificate comes within the tunnel: `proxy.start_tls`.
+            if self.proxy and stage.startswith("connection.start_tls"):
+                words = words.replace("the server's certificate", "the proxy's certificate")
+                words = words.replace("check base_url", f"check {self.proxy.variable}")
+            return f"connection{self.through} failed: {words}"
+        told = str(error) if re.search(r"\w", str(error)) else "the connection was closed"
+        words = f"{type(error).__name__}: {told}"
         if self.proxy and isinstance(error, httpx.ProxyError):
             status = str(error).partition(" ")[0]
             words = f"it answers HTTP {status}"

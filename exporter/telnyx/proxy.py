@@ -16,12 +16,16 @@ from exporter.config.hosts import Address, is_this_machine, parse_address
 from exporter.errors import ConfigError
 
 HTTPS_PORT = 443
+LAST_PORT = 65535
 
 _ENTRY = re.compile(
     r"(?:\[(?P<inner>[^\[\]]+)\](?P<bits>/[0-9]+)?|(?P<bare>[^\[\]:]+|[^\[\]:]*(?::[^\[\]:]*){2,}))"
     r"(?::(?P<port>[0-9]{1,5}))?"
 )
 _NAME = re.compile(r"\.?[\w-]+(\.[\w-]+)*\.?")
+_SHORT_RANGE = re.compile(r"([0-9]+(?:\.[0-9]+){0,2})\.?(/[0-9]+)")
+"""What macOS writes, and curl takes, for a range: the zeros at the end are left out."""
+
 _NUMBERS = re.compile(r"[0-9.]+")
 
 
@@ -78,8 +82,9 @@ def _proxy_url(variable: str, value: str) -> str:
 
 def _is_exempt(host: str, port: int, variable: str, value: str) -> bool:
     """Tell whether the entries of ``value`` exempt a host. Raises ConfigError."""
-    exempt = False
-    for entry in filter(None, re.split(r"[\s,]+", value)):
+    entries = [entry for entry in re.split(r"[\s,]+", value) if entry]
+    exempt = "*" in entries
+    for entry in () if exempt else entries:
         try:
             exempt |= _matches(entry, host, port)
         except ValueError:
@@ -90,10 +95,8 @@ def _is_exempt(host: str, port: int, variable: str, value: str) -> bool:
 
 def _matches(entry: str, host: str, port: int) -> bool:
     """Tell whether an entry means a host. Raises ValueError where the entry means nothing."""
-    if entry == "*":
-        return True
     found = _ENTRY.fullmatch(entry)
-    if found is None:
+    if found is None or not 0 < int(found["port"] or HTTPS_PORT) <= LAST_PORT:
         raise ValueError
     text = f"{found['inner'] or found['bare']}{found['bits'] or ''}"
     address = parse_address(host)
@@ -117,6 +120,9 @@ def _address(text: str) -> Address:
 
 
 def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    short = _SHORT_RANGE.fullmatch(text)
+    if short is not None:
+        text = f"{short[1]}{'.0' * (3 - short[1].count('.'))}{short[2]}"
     network = ipaddress.ip_network(text, strict=False)
     inner = _address(str(network.network_address))
     before = network.max_prefixlen - inner.max_prefixlen

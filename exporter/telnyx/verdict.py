@@ -5,6 +5,9 @@ gives the words, as Telnyx answers some requests with another body than the docu
 none. Answers that are not Telnyx's are an outage, whatever their status.
 """
 
+import re
+from dataclasses import replace
+
 import httpx
 
 from exporter.errors import (
@@ -76,10 +79,10 @@ def intrusion(answer: Received, key: str) -> UnavailableError | None:
     """
     if passes(answer.status):
         return None
-    words = intruder(answer)
-    if words is None:
+    if intruder(answer) is None:
         return None
-    told = f": {_title(words, key)}" if words else ""
+    words = _words(answer, key)
+    told = f": {words}" if words else ""
     where = "not from Telnyx but from a firewall, proxy or portal in between"
     return UnavailableError(_line(f"HTTP {answer.status}, {where}{told}", key))
 
@@ -100,14 +103,20 @@ def describe(answer: Received, key: str) -> str:
     ``key`` is struck out of it: some servers repeat in their answer what they were sent.
     """
     problems = decode_problems(answer.body)
-    words = str(problems[0]) if problems else _title(intruder(answer) or "", key)
+    words = str(problems[0]) if problems else _words(answer, key)
     return _line(f"HTTP {answer.status}: {words}" if words else f"HTTP {answer.status}", key)
 
 
-def _title(words: str, key: str) -> str:
-    # The key first: of one that is cut, the rest would stay.
-    return words.replace(key, "***")[:LONGEST_TITLE]
+def strike_out(text: str, key: str) -> str:
+    """Return ``text`` without the key, in upper or lower case."""
+    return re.sub(re.escape(key), "***", text, flags=re.IGNORECASE)
+
+
+def _words(answer: Received, key: str) -> str:
+    # The key first, also of the body: of one that is cut, the rest would stay.
+    body = re.sub(re.escape(key.encode()), b"***", answer.body, flags=re.IGNORECASE)
+    return strike_out(intruder(replace(answer, body=body)) or "", key)[:LONGEST_TITLE]
 
 
 def _line(text: str, key: str) -> str:
-    return " ".join(text.replace(key, "***").split())[:LONGEST_TEXT]
+    return " ".join(strike_out(text, key).split())[:LONGEST_TEXT]

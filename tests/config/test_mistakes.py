@@ -76,7 +76,8 @@ DURATION = "write it like 500ms, 15s, 5m, 1h30m or 30d"
             "accounts:\n- api_key: x\n  base_url: http://api.telnyx.com/v2\n",
             (
                 "config.yaml:3: accounts[0].base_url: "
-                "would send the API key unencrypted to another host; use https"
+                "could send the API key unencrypted to another host; "
+                "use https, or http with localhost, 127.0.0.1 or [::1]"
             ),
         ),
         (

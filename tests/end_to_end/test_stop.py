@@ -69,7 +69,7 @@ def test_one_poll_alone_stops_in_its_middle(
     """It has not done what it was asked for, says so by its exit code, and prints no trace."""
     file = tmp_path / "config.yaml"
     port = silent_api.getsockname()[1]
-    account = f"{{api_key: KEY, base_url: 'http://127.0.0.1:{port}/v2'}}"
+    account = f"{{api_key: KEY-simulated, base_url: 'http://127.0.0.1:{port}/v2'}}"
     file.write_text(f"accounts: [{account}]\npoll: {{request_timeout: 5m}}\n", encoding="utf-8")
     silent_api.settimeout(STARTED)
     polling = command("once", "--config.file", str(file))
@@ -166,7 +166,7 @@ def test_a_pipe_for_certificates_is_told(command: Callable[..., Any], tmp_path: 
     """What the libraries read by themselves is not waited for either."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    starting = command("once", env={"TELNYX_API_KEY": "KEY", "SSL_CERT_FILE": str(pipe)})
+    starting = command("once", env={"TELNYX_API_KEY": "KEY-simulated", "SSL_CERT_FILE": str(pipe)})
     assert starting.process.wait(STARTED) == 1
     assert starting.end() == 1
     assert (

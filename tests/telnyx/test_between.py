@@ -18,12 +18,16 @@ PAGE = b"<!DOCTYPE html>\n<html><head><title>Access\n Denied</title></head><body
     ("body", "content_type"),
     [
         (b"", ""),
-        (b" \r\n", "text/html"),
-        (b"", "text/html"),
+        (b" \r\n", "text/plain"),
+        (b"", "application/json"),
         (b'{"errors": [{"code": "10009"}]}', "application/json"),
         (b'{"error": "no"}', "text/html; charset=utf-8"),
         (b'{"message": "<b>no</b>"}', ""),
         (b'{"errors": [{"ti', "application/json"),
+        (b'{"errors": [{"ti', "text/html"),
+        (b'[{"ti', "text/plain"),
+        (b"{", "text/plain"),
+        (b"[" * 100_000, "text/plain"),
         (b"[]", "text/plain"),
         (b"null", "application/json"),
         (b'"Unauthorized"', "application/json"),
@@ -41,9 +45,56 @@ def test_an_older_text_is_telnyx_s(status: int) -> None:
     assert intruder(Received(status, b"Unauthorized", "text/plain")) is None
 
 
+@pytest.mark.parametrize("scheme", ["", "Bearer", 'Basic realm="a, b", bearer realm="x"'])
+def test_a_refused_key_is_telnyx_s(scheme: str) -> None:
+    """So it is where Telnyx tells the scheme that it takes."""
+    assert intruder(Received(401, b"", authenticate=scheme)) is None
+
+
+def test_a_documented_refusal_is_telnyx_s_whatever_scheme_it_names() -> None:
+    """Nobody else sends Telnyx's errors."""
+    body = b'{"errors": [{"code": "10009", "title": "Authentication failed"}]}'
+    assert intruder(Received(401, body, authenticate="Basic")) is None
+
+
+@pytest.mark.parametrize("status", [200, 401, 403, 404])
+@pytest.mark.parametrize("content_type", ["text/html", "text/plain", ""])
+@pytest.mark.parametrize("body", [b"[Blocked] by firewall", b"{Blocked} by firewall"])
+def test_brackets_alone_are_no_json(status: int, content_type: str, body: bytes) -> None:
+    """A text in brackets is somebody's text."""
+    assert intruder(Received(status, body, content_type)) == body.decode()
+
+
+@pytest.mark.parametrize("status", [200, 401, 403])
+@pytest.mark.parametrize("body", [b"", b" \r\n"])
+def test_an_empty_page_is_not_telnyx_s(status: int, body: bytes) -> None:
+    """Telnyx sends no page, not even an empty one."""
+    assert intruder(Received(status, body, "text/html; charset=utf-8")) == ""
+
+
+@pytest.mark.parametrize("content_type", ["", "application/octet-stream", "text/plain"])
+def test_a_good_status_with_a_text_is_not_telnyx_s(content_type: str) -> None:
+    """Telnyx lists in JSON; broken JSON that is called JSON may be its own."""
+    assert intruder(Received(200, b"Access denied", content_type)) == "Access denied"
+    assert intruder(Received(200, b"Access denied", "application/json")) is None
+
+
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
+        (Received(401, b"", authenticate="NTLM"), "asks for a login by NTLM"),
+        (
+            Received(401, b"no", "text/plain", authenticate="Negotiate, NTLM TlRM=="),
+            "asks for a login by Negotiate, NTLM",
+        ),
+        (
+            Received(401, b"", authenticate='Basic realm="Bearer, bearer", charset = "UTF-8"'),
+            "asks for a login by Basic",
+        ),
+        *(
+            (Received(403, PAGE.decode().encode(codec)), "Access Denied")
+            for codec in ("utf-16", "utf-16-le", "utf-16-be", "utf-32")
+        ),
         (Received(403, PAGE, "text/html"), "Access Denied"),
         (Received(403, PAGE), "Access Denied"),
         (Received(403, PAGE, "application/json"), "Access Denied"),

@@ -182,3 +182,29 @@ def test_no_answer_takes_more_memory_than_the_cap(
     refused, grown = out.splitlines()
     assert "the answer is" in refused
     assert int(grown) <= MEMORY
+
+
+@pytest.mark.parametrize("status", [200, 401, 403])
+@pytest.mark.parametrize(
+    ("encoding", "content"),
+    [
+        ("br", b"?"),
+        ("deflate", zlib.compress(PAGE)),
+        ("gzip", gzip.compress(PAGE)[:-9]),
+    ],
+)
+async def test_a_page_that_cannot_be_unpacked_is_not_telnyx_s(
+    desk: Desk, answer: Answer, status: int, encoding: str, content: bytes
+) -> None:
+    """Its content type says that it is a page, whatever it holds."""
+    headers = {"content_encoding": encoding, "content_type": "text/html"}
+    at = desk([answer(status, content, **headers)])
+    with pytest.raises(UnavailableError, match=f"HTTP {status}, not from Telnyx"):
+        await at.client.list(Query())
+
+
+async def test_a_login_at_a_proxy_does_not_blame_the_key(desk: Desk, answer: Answer) -> None:
+    """Telnyx asks for a bearer token, and for nothing else."""
+    at = desk([answer(401, b"", www_authenticate="NTLM")])
+    with pytest.raises(UnavailableError, match=r"HTTP 401, not from Telnyx .* login by NTLM"):
+        await at.client.list(Query())

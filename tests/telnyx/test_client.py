@@ -153,3 +153,17 @@ async def test_a_good_page_has_no_bad_items_to_tell_of(desk: Desk, answer: Answe
     at = desk([answer(200, b'{"data":[{"id":"a"}]}')])
     await at.client.list(Query())
     assert at.notes.malformed == []
+
+
+@pytest.mark.parametrize(
+    "base_url",
+    ["https://xn--a.com", "http://[::1].:1/v2", "https://h/" + "a" * 70_000],
+)
+async def test_an_address_that_the_library_refuses_is_one_line(
+    desk: Callable[..., Any], base_url: str
+) -> None:
+    """It is an outage that names the setting, and nothing is sent."""
+    at = desk([], base_url=base_url)
+    with pytest.raises(UnavailableError, match=r"^base_url cannot be connected to; check its host"):
+        await at.client.list(Query())
+    assert (at.requests, at.clock.waits) == ([], [])

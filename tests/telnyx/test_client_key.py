@@ -123,6 +123,10 @@ async def test_a_key_that_cannot_be_read_counts_as_refused(desk: Desk) -> None:
         pytest.param((200, b"Bearer KEY0123-secret"), id="no-json"),
         pytest.param((200, b'{"KEY0123-secret":1}'), id="no-listing"),
         pytest.param((302, b"Bearer KEY0123-secret"), id="redirect"),
+        pytest.param((403, b"key0123-SECRET"), id="other-case"),
+        pytest.param(
+            (403, b"<title>" + b" " * (32 * 1024 - 17) + b"KEY0123-secret"), id="at-the-bound"
+        ),
     ],
 )
 async def test_no_error_holds_the_key(
@@ -133,7 +137,40 @@ async def test_no_error_holds_the_key(
     with pytest.raises(PollError) as caught:
         await at.client.list(Query())
     assert KEY not in _everything(at, caught.value)
+    assert KEY[:4] not in str(caught.value).upper()
     assert KEY not in log.getvalue()
+
+
+LONG_KEY = "KEY" + "0123456789ABCDEF" * 2 + "_aB1cD2eF3gH4iJ5kL6mN7o"
+
+
+@pytest.mark.parametrize("key", [LONG_KEY, "key-12", "KEY-12"])
+@pytest.mark.parametrize("before", ["", "gzip, ", "x" * 40 + ", "])
+async def test_a_packing_that_is_the_key_is_not_quoted(
+    desk: Desk, answer: Answer, key: str, before: str
+) -> None:
+    """Neither as a whole nor in part."""
+    at = desk([answer(200, b"x", content_encoding=before + key)], key=key)
+    with pytest.raises(PollError) as caught:
+        await at.client.list(Query())
+    assert key[:5].lower() not in "".join(traceback.format_exception(caught.value)).lower()
+
+
+async def test_a_redirect_to_the_key_is_struck_out(desk: Desk, answer: Answer) -> None:
+    """A host is told in lower case, and the key with it."""
+    at = desk([answer(302, b"", location=f"https://{KEY}.example.org/{KEY}")])
+    with pytest.raises(UnavailableError) as caught:
+        await at.client.list(Query())
+    assert KEY.lower() not in str(caught.value).lower()
+    assert "***.example.org" in str(caught.value)
+
+
+async def test_a_broken_answer_with_the_key_is_told_without_it(desk: Desk) -> None:
+    """The library quotes what it cannot read."""
+    at = desk([httpx.RemoteProtocolError(f"illegal header line: {KEY}")] * 4)
+    with pytest.raises(UnavailableError, match=r"illegal header line: \*\*\*") as caught:
+        await at.client.list(Query())
+    assert KEY not in _everything(at, caught.value)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,9 @@
+import ssl
+
+import httpx
 import pytest
 
-from exporter.telnyx.http import open_http
+from exporter.telnyx.http import Route, open_http
 from exporter.version import __version__
 
 
@@ -18,3 +21,12 @@ async def test_every_phase_of_a_request_is_bounded(phase: str) -> None:
     """No phase of a request lasts longer than the time-out."""
     async with open_http(timeout=3.0, concurrency=2) as http:
         assert http.timeout.as_dict()[phase] == 3.0
+
+
+@pytest.mark.parametrize("error", [httpx.ConnectError(""), httpx.ReadError(" "), ssl.SSLError()])
+def test_an_error_without_words_says_that_the_connection_was_closed(
+    error: httpx.HTTPError | ssl.SSLError,
+) -> None:
+    """The library gives no words where the other side just leaves."""
+    words = f"{type(error).__name__}: the connection was closed"
+    assert Route().explain(error) == f"connection failed: {words}"

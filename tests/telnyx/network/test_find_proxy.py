@@ -82,6 +82,9 @@ def test_neither_plain_http_nor_this_machine_is_asked_through_a_proxy(url: str, 
     [
         ("*", True),
         ("example.org, *", True),
+        ("*, 192.168.*, h:x", True),
+        ("http://h *", True),
+        ("169.254/16, 10/8", False),
         ("telnyx.com", True),
         (".telnyx.com", True),
         ("*.telnyx.com", True),
@@ -116,6 +119,11 @@ def test_names_are_exempt(variable: str, no_proxy: str, exempt: bool) -> None:  
         ("10.1.2.3", "10.1.2.3", True),
         ("10.1.2.3", "10.0.0.0/8", True),
         ("10.1.2.3", "10.9.9.9/8", True),
+        ("10.1.2.3", "10/8", True),
+        ("10.1.2.3", "10.1/16:443", True),
+        ("10.1.2.3", "10.2/16", False),
+        ("169.254.7.7", "169.254/16", True),
+        ("192.168.3.9", "192.168.3/24", True),
         ("10.1.2.3", "10.0.0.0/255.0.0.0", True),
         ("10.1.2.3", "11.0.0.0/8", False),
         ("10.1.2.3", "10.1.2.3:443", True),
@@ -177,7 +185,20 @@ def test_what_is_no_proxy_is_one_line_without_the_password(name: str, proxy: str
 
 
 @pytest.mark.parametrize(
-    "entry", ["10.0.0.0/99", "192.168.", "192.168.*", "a;b", "<local>", "http://h", "a..b", "h:x"]
+    "entry",
+    [
+        "10.0.0.0/99",
+        "192.168.",
+        "192.168.*",
+        "a;b",
+        "<local>",
+        "http://h",
+        "a..b",
+        "h:x",
+        "h:0",
+        "h:65536",
+        "[::1]:0",
+    ],
 )
 @pytest.mark.parametrize("rest", ["", "telnyx.com,"])
 def test_what_exempts_nothing_is_a_mistake(entry: str, rest: str) -> None:

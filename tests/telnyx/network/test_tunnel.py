@@ -128,3 +128,40 @@ async def test_a_proxy_that_is_down_is_named_by_its_variable(ask: Any, proxying:
             await ask("https://api.telnyx.test/v2", HTTPS_PROXY=there)
     with pytest.raises(UnavailableError, match="through the proxy of HTTPS_PROXY failed: "):
         await ask("https://api.telnyx.test/v2", HTTPS_PROXY=there)
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [("DNS:other.test", "check HTTPS_PROXY"), ("", "SSL_CERT_FILE")],
+    ids=["other-host", "not-trusted"],
+)
+async def test_a_certificate_of_the_proxy_is_told_as_its_own(
+    ask: Any, authority: Any, proxying: Listening, names: str, words: str
+) -> None:
+    """What to check is the variable that names it, not base_url."""
+    trusted, other = authority(), authority("other")
+    certificate = trusted.issue(names) if names else other.issue()
+    async with proxying(certificate) as proxy:
+        with pytest.raises(UnavailableError, match=r"the proxy's certificate is refused") as caught:
+            await ask(
+                "https://api.telnyx.test/v2",
+                HTTPS_PROXY=f"https://localhost:{proxy.port}",
+                SSL_CERT_FILE=str(trusted.file),
+            )
+    assert words in str(caught.value)
+    assert "base_url" not in str(caught.value)
+
+
+async def test_a_certificate_behind_a_secured_proxy_is_the_server_s(
+    ask: Any, authority: Any, listening: Listening, proxying: Listening
+) -> None:
+    """The one of the proxy was taken."""
+    trusted = authority()
+    good, wrong = trusted.issue(), authority("other").issue()
+    async with listening(wrong) as api, proxying(good) as proxy:
+        with pytest.raises(UnavailableError, match=r"the server's certificate is refused"):
+            await ask(
+                f"https://api.telnyx.test:{api.port}/v2",
+                HTTPS_PROXY=f"https://localhost:{proxy.port}",
+                SSL_CERT_FILE=str(trusted.file),
+            )
