@@ -21,7 +21,7 @@ LARGEST = 1024 * 1024
 PATIENCE = 2.0
 """Seconds that one reading may take."""
 
-IMPATIENCE = 0.1
+IMPATIENCE = 0.5
 """Seconds that it may take while another hangs: files on one dead mount must not add up."""
 
 AGAIN = 30.0
