@@ -122,8 +122,9 @@ class Place:
         if not found.closed and found.lost(commits):
             raise StateError(
                 f"state database {self._named} lacks the last {found.lost(commits)} commits: its "
-                f"write-ahead log {self._file.name}-wal is missing or damaged; put it back, or "
-                f"remove {self._file.name}.lock to go on with what there is"
+                f"write-ahead log {self._file.name}-wal is missing or damaged, or this is a copy "
+                "made while the exporter ran; put the log back, or a whole copy in its place "
+                f"(README, Backup), or remove {self._file.name}.lock to go on with what there is"
             )
 
     def note(self, commits: int) -> None:
