@@ -4,6 +4,7 @@ Each configuration, key and certificate is read through here, as a pipe or a mou
 would otherwise keep the program waiting for ever. It must not know what a file is for.
 """
 
+import errno
 import os
 import stat
 import threading
@@ -20,7 +21,7 @@ LARGEST = 1024 * 1024
 PATIENCE = 2.0
 """Seconds that one reading may take."""
 
-IMPATIENCE = 0.1
+IMPATIENCE = 0.5
 """Seconds that it may take while another hangs: files on one dead mount must not add up."""
 
 AGAIN = 30.0
@@ -38,6 +39,8 @@ def read_file(path: str | Path, largest: int = LARGEST) -> bytes:
         return within(str(path), lambda: _read(path, largest))
     except OSError as exc:
         text = f"cannot be read ({exc.strerror}); check the path and permissions"
+        if exc.errno == errno.ENXIO:  # of a socket
+            text = _NO_FILE
     # Raised here: an error of the system would be dragged along, and shown with it.
     raise ValueError(text)
 
@@ -74,6 +77,7 @@ def within(
 
 
 _NO_ANSWER = "cannot be read (it does not answer); check its disk or network mount"
+_NO_FILE = "is not a regular file; name one"
 
 
 class _Call(threading.Thread, Generic[T]):
@@ -100,7 +104,7 @@ def _read(path: str | Path, largest: int) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ValueError("is not a regular file; name one")
+            raise ValueError(_NO_FILE)
         content = file.read(largest + 1)
     if len(content) > largest:
         raise ValueError(f"is longer than {largest} bytes; name another file")

@@ -3,10 +3,12 @@
 It must not know tables, or fail a transaction for what only takes room.
 """
 
+import sqlite3
 from collections.abc import Callable
 from math import inf
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from exporter.ledger.place import Notices
 
@@ -45,7 +47,7 @@ class Log:
         """Empty the log of ``size`` bytes if it is large; not within a transaction.
 
         Tells once that a reader does not let it, and again when it was emptied in between.
-        Raises what SQLite raises.
+        What SQLite refuses is left for the next attempt: a transaction that it concerns says so.
         """
         if size <= LARGE:
             self._told = False
@@ -54,7 +56,10 @@ class Log:
         if now < self._next:
             return
         self._next = now + PAUSE
-        held = not write_back(engine, self._busy_timeout_ms)
+        try:
+            held = not write_back(engine, self._busy_timeout_ms)
+        except (SQLAlchemyError, sqlite3.Error):
+            return
         if held and size > HELD and not self._told and self._notices is not None:
             self._told = True
             self._notices.state_log_large(self._file, size)
@@ -64,7 +69,7 @@ def write_back(engine: Engine, busy_timeout_ms: int = 0) -> bool:
     """Write the log into the database that is open, and empty it; tells whether all of it went.
 
     It goes into that very file, also where its path names another by now. ``busy_timeout_ms`` is
-    what the connection waits else.
+    what the connection waits else. Raises what SQLite raises.
     """
     driver = engine.raw_connection()
     try:

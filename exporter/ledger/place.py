@@ -84,6 +84,7 @@ class Place:
             return self._file
         self._refuse_kind()
         self._file = Path(os.path.realpath(self._named))
+        self._refuse_kinds_beside()
         self._lock = _open(self._beside(".lock"))
         self._lock_or_refuse(self._lock)
         self._evidence = self._last or evidence.read(self._lock)
@@ -121,8 +122,9 @@ class Place:
         if not found.closed and found.lost(commits):
             raise StateError(
                 f"state database {self._named} lacks the last {found.lost(commits)} commits: its "
-                f"write-ahead log {self._file.name}-wal is missing or damaged; put it back, or "
-                f"remove {self._file.name}.lock to go on with what there is"
+                f"write-ahead log {self._file.name}-wal is missing or damaged, or this is a copy "
+                "made while the exporter ran; put the log back, or a whole copy in its place "
+                f"(README, Backup), or remove {self._file.name}.lock to go on with what there is"
             )
 
     def note(self, commits: int) -> None:
@@ -193,16 +195,26 @@ class Place:
                     "exist: check that its disk is mounted, or set state.url to that file"
                 ) from None
             return
-        for is_kind, kind in _KINDS:
-            if is_kind(found.st_mode):
-                raise StateError(
-                    f"state database {self._named} is {kind}: set state.url to a regular file"
-                )
+        if kind := _kind(found.st_mode):
+            raise StateError(
+                f"state database {self._named} is {kind}: set state.url to a regular file"
+            )
         if found.st_nlink > 1:
             raise StateError(
                 f"state database {self._named} has a second name (a hard link), and SQLite keeps "
                 f"its log beside each: remove one; find / -samefile {self._named} lists them"
             )
+
+    def _refuse_kinds_beside(self) -> None:
+        """Raise StateError for what SQLite or a lock would hang on, or tell without its name."""
+        for suffix in (".lock", "-wal", "-shm", "-journal"):
+            path = self._beside(suffix)
+            with suppress(FileNotFoundError):
+                if kind := _kind(path.stat().st_mode):
+                    raise StateError(
+                        f"state database {self._named}: {path.name} beside it is {kind}, and has "
+                        "to be a regular file: move it away"
+                    )
 
     def _lock_or_refuse(self, descriptor: int) -> None:
         try:
@@ -238,6 +250,11 @@ class Place:
         if os.fstat(self._database).st_mode & stat.S_IROTH:
             self._exposed = True
             self._notices.state_exposed(str(self._named))
+
+
+def _kind(mode: int) -> str | None:
+    """Return what it is, None for a regular file."""
+    return next((kind for is_kind, kind in _KINDS if is_kind(mode)), None)
 
 
 def _open(path: Path) -> int:

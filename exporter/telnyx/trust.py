@@ -13,6 +13,7 @@ from pathlib import Path
 import certifi
 
 from exporter.errors import ConfigError
+from exporter.reading import read_file
 
 SYSTEM_FILES = (
     "/etc/ssl/cert.pem",
@@ -21,6 +22,9 @@ SYSTEM_FILES = (
     "/etc/ssl/ca-bundle.pem",
 )
 """Where systems keep the certificates that they trust, for an OpenSSL built to look elsewhere."""
+
+LARGEST = 8 * 1024 * 1024
+"""Bytes of a file of certificates that are read at most; all public authorities take 0.3 MB."""
 
 _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
 """The file names by which OpenSSL finds a certificate in a directory."""
@@ -89,11 +93,14 @@ def explain_refusal(error: ssl.SSLCertVerificationError, *, strict: bool) -> str
 
 def _load_file(context: ssl.SSLContext, file: str) -> list[str]:
     try:
-        context.load_verify_locations(cafile=file)
+        # OpenSSL itself would wait for a pipe, and read a device without an end.
+        content = read_file(file, LARGEST)
+        # What stands around the certificates need not be ASCII, and ssl takes nothing else.
+        context.load_verify_locations(cadata=content.decode("ascii", "ignore") or "nothing")
     except ssl.SSLError:
         text = "is not a file of certificates in PEM form; name one"
-    except OSError as exc:
-        text = f"cannot be read ({exc.strerror or exc}); check the path and permissions"
+    except ValueError as exc:
+        text = str(exc)
     else:
         return []
     return [f"SSL_CERT_FILE: {file}: {text}"]

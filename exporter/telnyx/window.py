@@ -3,6 +3,8 @@
 It must not read headers (`limits.py`), nor spread requests that are within the limit.
 """
 
+import asyncio
+
 from exporter.clock import Clock
 from exporter.errors import RateLimitedError
 
@@ -12,9 +14,11 @@ LONGEST_WAIT = 30.0
 LONGEST_PAUSE = 3600.0
 """Seconds that the next poll is put off at most, whatever a header asks for."""
 
+LONGEST_SPENT = LONGEST_WAIT
+"""Seconds that a good answer holds requests back at most: its reset is a forecast, no refusal.
 
-LONGEST_SPENT = 60.0
-"""Seconds that a good answer holds requests back at most: its reset is a forecast, no refusal."""
+It is no longer than a request waits: an API that says so in every answer would end every poll.
+"""
 
 
 class Window:
@@ -25,6 +29,7 @@ class Window:
         self._clock = clock
         self._refused_until = 0.0
         self._spent_until = 0.0
+        self._waits: set[asyncio.Future[None]] = set()
 
     def spend_for(self, seconds: float) -> None:
         """Let no request out for ``seconds``, LONGEST_SPENT at most, as nothing is left of it."""
@@ -32,10 +37,15 @@ class Window:
         self._spent_until = max(self._spent_until, until)
 
     def reopen(self) -> bool:
-        """Forget that nothing is left, but no refusal; tells whether that opens it."""
+        """Forget that nothing is left, but no refusal; tells whether that opens it.
+
+        Requests that wait go out then. To be called on their event loop.
+        """
         now = self._clock.monotonic()
         opens = self._spent_until > now >= self._refused_until
         self._spent_until = 0.0
+        for each in self._waits:
+            each.cancel()  # how long it has to wait now is found out anew
         return opens
 
     def close_for(self, seconds: float) -> None:
@@ -47,11 +57,20 @@ class Window:
         self._refused_until = max(self._refused_until, until)
 
     async def wait(self) -> None:
-        """Wait until it is open; raises RateLimitedError where that takes too long."""
+        """Wait until it is open; raises RateLimitedError where a refusal makes that too long."""
         while (wait := self._closed_for()) > 0:
-            if wait > LONGEST_WAIT:
-                raise RateLimitedError(f"rate limit: told to wait {wait:.0f} s", retry_after=wait)
-            await self._clock.sleep(wait)
+            refused = self._refused_until - self._clock.monotonic()
+            if refused > LONGEST_WAIT:
+                raise RateLimitedError(
+                    f"rate limit: told to wait {refused:.0f} s", retry_after=refused
+                )
+            sleep = asyncio.ensure_future(self._clock.sleep(wait))
+            self._waits.add(sleep)
+            try:
+                await asyncio.wait({sleep})
+            finally:
+                sleep.cancel()
+                self._waits.discard(sleep)
 
     def _closed_for(self) -> float:
         return max(self._refused_until, self._spent_until) - self._clock.monotonic()

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import StaticPool, create_engine, text
 
 from exporter.ledger.engine import Database
-from exporter.ledger.log import HELD, KEPT, LARGE, PAUSE
+from exporter.ledger.log import HELD, KEPT, LARGE, PAUSE, Log
 from exporter.ledger.store import Store
 
 Opener = Callable[..., Any]
@@ -102,6 +102,21 @@ def test_it_is_not_tried_at_each_transaction(
     assert state.look() > LARGE
     state.time.now += 1
     assert state.look() == 0
+    assert heard.losses == []
+
+
+def test_what_cannot_be_emptied_fails_nothing(heard: Any, tmp_path: Path) -> None:
+    """It only takes room: it is tried again later, and no reader is blamed."""
+    time = Time()
+    log = Log("state.db", 0, heard, time)
+    broken = create_engine(f"sqlite:///{tmp_path}/none/state.db")
+    closed = create_engine("sqlite://", poolclass=StaticPool)
+    with closing(closed.raw_connection()) as connection:
+        assert isinstance(connection.driver_connection, sqlite3.Connection)
+        connection.driver_connection.close()
+    for engine in (broken, closed):
+        log.keep_small(engine, HELD + 1)
+        time.now += PAUSE
     assert heard.losses == []
 
 

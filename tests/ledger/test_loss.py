@@ -175,6 +175,27 @@ def test_a_moved_file_that_is_being_read_leaves_its_log_aside(
         with pytest.raises(StateError, match="removed or replaced while in use"):
             store.load("main")
         assert beside(state_file, "-wal.left").stat().st_size
+    beside(state_file, "-wal.left").rename(beside(state_file, ".old-wal"))
+    beside(state_file, ".lock").unlink()
+    for end in ("", "-wal"):
+        beside(state_file, f".old{end}").replace(beside(state_file, end))
+    assert open_store().load("new").account_id == 7
+
+
+def test_a_copy_made_while_it_ran_is_refused_as_what_it_is(
+    open_store: Opener, state_file: Path
+) -> None:
+    """A file that was copied without its log lacks commits: nobody has to look for a lost one."""
+    stopped(open_store, 2)
+    killed(state_file, 5)
+    copy = state_file.read_bytes()
+    beside(state_file, "-wal").unlink()
+    state_file.write_bytes(copy)
+    said = (
+        r"lacks the last 3 commits: .* or this is a copy made while the exporter ran; .*\(README, "
+    )
+    with pytest.raises(StateError, match=said):
+        open_store().load("account 0")
 
 
 def test_a_log_that_is_removed_while_in_use_costs_nothing(

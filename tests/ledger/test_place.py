@@ -1,6 +1,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -97,3 +98,46 @@ def test_closing_leaves_one_file(open_store: Opener, state_file: Path) -> None:
     with suppress(FileNotFoundError):
         state_file.with_name("state.db.lock").unlink()
     assert [path.name for path in state_file.parent.iterdir()] == ["state.db"]
+
+
+def _a_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+
+
+@pytest.mark.parametrize("end", [".lock", "-wal", "-shm", "-journal"])
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        pytest.param(os.mkfifo, "a pipe", id="pipe"),
+        pytest.param(os.mkdir, "a directory", id="directory"),
+        pytest.param(_a_socket, "a socket", id="socket"),
+        pytest.param(lambda path: path.symlink_to("/dev/zero"), "a device", id="device"),
+    ],
+)
+@pytest.mark.parametrize("first", [False, True], ids=["later", "first"])
+def test_what_is_no_file_beside_the_database_is_refused(
+    open_store: Opener,
+    state_file: Path,
+    end: str,
+    make: Callable[[Path], None],
+    kind: str,
+    first: bool,  # noqa: FBT001 # data
+) -> None:
+    """Nothing hangs on it: one line names it and what to do, and that works."""
+    if not first:
+        store = open_store()
+        store.load("main")
+        store.close()
+    path = state_file.with_name(state_file.name + end)
+    path.unlink(missing_ok=True)
+    make(path)
+    store = open_store()
+    with pytest.raises(StateError) as caught:
+        store.load("main")
+    assert str(caught.value) == (
+        f"state database {state_file}: {path.name} beside it is {kind}, and has to be a regular "
+        "file: move it away"
+    )
+    path.rename(path.with_name("away"))
+    assert store.load("main").account_id == 1

@@ -15,8 +15,10 @@ from exporter.errors import (
 )
 from exporter.ledger.view import AccountView, Status
 from exporter.polling.coverage import Coverage
+from exporter.polling.pace import Pace
 from exporter.simulator.faults import Fault, Faults, FaultSource
-from exporter.simulator.settings import QUIET, Order
+from exporter.simulator.limiter import Limiter
+from exporter.simulator.settings import QUIET, Order, SimulatorSettings
 
 OpenAccount = Callable[..., Any]
 ORDERS = [Order.NEWEST, Order.OLDEST, Order.UPDATED, Order.NONE]
@@ -44,6 +46,35 @@ async def test_what_had_ended_before_the_first_poll_shows_in_gauges_only(
     }
     assert ended(account.view) == (0, 0, 0)
     assert sum(account.view.created.values()) == 0
+
+
+class AlwaysSpent(Limiter):
+    """Says in each answer that it was the last one of its day, and refuses none."""
+
+    def __init__(self) -> None:
+        """Have no limit."""
+        super().__init__(SimulatorSettings())
+
+    def headers(self, now: float, *, refused: bool) -> dict[str, str]:
+        """Say the same at any time."""
+        spent = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "86400"}
+        return super().headers(now, refused=refused) | spent
+
+
+async def test_answers_that_all_say_that_nothing_is_left_end_no_poll(
+    open_account: OpenAccount,
+) -> None:
+    """Each request waits, and the first poll of several ends well within its deadline."""
+    account = open_account(replace(QUIET, history=5_000))
+    account.simulator.limiter = AlwaysSpent()
+    account.world.create(600)
+    began = account.clock()
+    assert await account.poll() > 3
+    assert account.clock() - began < Pace(60.0, 86_400.0).deadline_with(None)
+    assert account.differences() == {"created": (0, 600)}
+    account.world.create(1)
+    await account.poll()
+    assert sum(account.view.created.values()) == 1
 
 
 async def test_what_was_in_progress_at_the_first_poll_counts_when_it_ends(

@@ -58,13 +58,28 @@ async def test_a_wait_past_the_cap_ends_the_poll(desk: Desk) -> None:
     assert clock.waits == []
 
 
-async def test_a_limit_that_is_said_to_be_spent_is_believed_for_a_minute(desk: Desk) -> None:
-    """A good answer is no refusal: an absurd reset in it must not hold an account for an hour."""
-    window = Window(desk().clock)
+@pytest.mark.parametrize("began", [0.0, 0.1, 12_345.678])
+async def test_a_limit_that_is_said_to_be_spent_ends_no_poll(desk: Desk, began: float) -> None:
+    """A good answer is no refusal: for an absurd reset in it a request waits, and goes out."""
+    clock = desk().clock
+    await asyncio.sleep(began)
+    began = clock.monotonic()
+    window = Window(clock)
     window.spend_for(1e12)
-    with pytest.raises(RateLimitedError) as caught:
+    await window.wait()
+    assert clock.monotonic() - began == pytest.approx(LONGEST_SPENT)
+
+
+async def test_who_waits_goes_on_where_it_is_tried_again(desk: Desk) -> None:
+    """A request that waits goes out at once; one that was refused meanwhile waits for that."""
+    clock = desk().clock
+    window = Window(clock)
+    for refused, expected in ((0.0, 5.0), (9.0, 14.0)):
+        window.spend_for(20.0)
+        window.close_for(refused)
+        asyncio.get_running_loop().call_later(5.0, window.reopen)
         await window.wait()
-    assert caught.value.retry_after == pytest.approx(LONGEST_SPENT)
+        assert clock.monotonic() == pytest.approx(expected)
 
 
 async def test_what_is_said_to_be_spent_can_be_tried_again(desk: Desk) -> None:

@@ -1,4 +1,6 @@
 import asyncio
+import os
+import socket
 import ssl
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 from exporter.errors import ConfigError
 from exporter.telnyx.http import Network
 from exporter.telnyx.query import Query
-from exporter.telnyx.trust import read_trust
+from exporter.telnyx.trust import LARGEST, read_trust
 
 API = "https://api.telnyx.com/v2"
 
@@ -103,10 +105,34 @@ def test_a_file_that_cannot_be_used_is_named_with_its_variable(
     Network.read(["http://localhost/v2"], environ, strict=False)
 
 
-def test_a_directory_is_no_file(tmp_path: Path) -> None:
-    """It is refused, as it would be no authority at all."""
-    with pytest.raises(ConfigError, match=f"^SSL_CERT_FILE: {tmp_path}: "):
-        read_trust({"SSL_CERT_FILE": str(tmp_path)}, strict=False)
+@pytest.mark.parametrize("kind", ["folder", "pipe", "device", "socket"])
+def test_what_is_no_regular_file_is_told_at_once(tmp_path: Path, kind: str) -> None:
+    """Neither waited for nor read without an end: one line says what it is not."""
+    made = Path("/dev/zero") if kind == "device" else tmp_path / "made"
+    if kind == "folder":
+        made.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(made)
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(made))
+    with pytest.raises(ConfigError) as caught:
+        Network.read([API], {"SSL_CERT_FILE": str(made)}, strict=False)
+    (line,) = caught.value.problems
+    told = "cannot be read (Is a directory)" if kind == "folder" else "is not a regular file"
+    assert line.startswith(f"SSL_CERT_FILE: {made}: {told}; ")
+
+
+def test_a_file_of_certificates_is_read_with_what_stands_around_them(tmp_path: Path) -> None:
+    """Each is taken, whatever is written between them; a huge file is not read."""
+    file = tmp_path / "file"
+    file.write_bytes("Autorité\n".encode() + Path(certifi.where()).read_bytes() + b"\xff\n")
+    trusted = read_trust({"SSL_CERT_FILE": str(file)}, strict=False).get_ca_certs()
+    plain = read_trust({"SSL_CERT_FILE": certifi.where()}, strict=False).get_ca_certs()
+    assert len(trusted) == len(plain) > 100
+    os.truncate(file, LARGEST + 1)
+    with pytest.raises(ConfigError, match=f"is longer than {LARGEST} bytes"):
+        read_trust({"SSL_CERT_FILE": str(file)}, strict=False)
 
 
 def test_every_mistake_is_told_once() -> None:
