@@ -80,8 +80,11 @@ class Turns(Generic[Item]):
             guessing = (each for each, rank in self._records.items() if rank is Rank.GUESSING)
             del self._records[next(guessing, next(iter(self._records)))]
 
-    def enter(self, client: str, item: Item) -> Item | None:
-        """Let ``item`` wait; return the one that has to give way: it, another, or none."""
+    def enter(self, client: str, item: Item, places: int = MAX_WAITING) -> Item | None:
+        """Let ``item`` wait; return the one that has to give way: it, another, or none.
+
+        ``places`` is how many may wait now, `MAX_WAITING` at most.
+        """
         place = origin(client)
         count = Counter(each.origin for each in self._waiting)
         if count[place] >= MAX_WAITING_EACH:
@@ -89,7 +92,7 @@ class Turns(Generic[Item]):
         self._number += 1
         entry = _Entry(place, self._number, item)
         self._waiting.append(entry)
-        if len(self._waiting) <= MAX_WAITING:
+        if len(self._waiting) <= min(places, MAX_WAITING):
             return None
         count[place] += 1
         last = max(
