@@ -107,7 +107,7 @@ class Passwords:
             verdict = asyncio.get_running_loop().create_future()
             password = sent.password[:_BYTES]
             check = _Check(mark, password, expected, known is not None, client, verdict)
-            self._wait(check)
+            self._wait(check, sent.name)
             # Others may wait for the same answer: who gives up must not end it for them.
             return await asyncio.shield(check.verdict)
         # A client may send it, hang up and come again: what waits here has to have an end.
@@ -119,9 +119,10 @@ class Passwords:
         finally:
             self._sharing -= 1
 
-    def _wait(self, check: _Check) -> None:
+    def _wait(self, check: _Check, name: bytes) -> None:
         self._checks[check.mark, origin(check.client)] = check
-        out = self._turns.enter(check.client, check, self._room() // SHARE)
+        places = self._room() // SHARE
+        out = self._turns.enter(check.client, check, places, name=name)
         if out is not None:
             self._end(out).set_result(Verdict.BUSY)
         self._came.set()

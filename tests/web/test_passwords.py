@@ -218,6 +218,23 @@ async def test_guessers_together_do_not_hold_up_an_address_that_does_not_guess(
     assert {await each for each in guesses} == {Verdict.WRONG, Verdict.BUSY}
 
 
+async def test_a_user_is_served_behind_the_address_of_a_guesser(users: dict[bytes, bytes]) -> None:
+    """Guesses at one user's password leave a place there to another."""
+    compare = Bcrypt()
+    compare.free.clear()
+    passwords = Passwords(compare)
+    guesses = [
+        asyncio.create_task(passwords.check(users, sent("ann", f"{each}"), "proxy"))
+        for each in range(10)
+    ]
+    await asyncio.wait(guesses, timeout=0)
+    right = asyncio.create_task(passwords.check(users, sent("bob", "other"), "proxy"))
+    await asyncio.wait({right}, timeout=0)
+    compare.free.set()
+    assert await asyncio.wait_for(right, DEADLINE) is Verdict.RIGHT
+    assert {await each for each in guesses} == {Verdict.WRONG, Verdict.BUSY}
+
+
 async def test_a_password_that_is_right_by_now_is_not_computed_again(
     users: dict[bytes, bytes],
 ) -> None:
