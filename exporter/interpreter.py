@@ -22,10 +22,12 @@ While the ledger's thread computes, each step of a scrape waits for so long.
 def raise_file_limit() -> None:
     """Let the process open as many files as the system allows it, as programs in Go do.
 
-    The lower limit is for programs that cannot handle more; shells and services begin with it.
+    The lower limit is for programs that cannot handle more; shells and services begin with it. It
+    stays where the system refuses another.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with suppress(ValueError, OSError):  # some systems refuse a limit that they name themselves
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def run(program: Coroutine[Any, Any, None]) -> None:

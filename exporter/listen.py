@@ -67,7 +67,8 @@ def _bind_everywhere(port: int) -> socket.socket:
 
 def _advice(address: ListenAddress, exc: OSError) -> str:
     if exc.errno == errno.EADDRINUSE:
-        why, mend = "another program listens there", "stop it, or choose another address"
+        why = "another program, or another address of the list, listens there"
+        mend = "stop it, or choose another address"
     elif exc.errno == errno.EACCES:
         why, mend = "it is not allowed", "choose a port from 1024 on"
     elif isinstance(exc, socket.gaierror):

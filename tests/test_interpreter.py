@@ -1,6 +1,8 @@
 import subprocess
 import sys
 
+import pytest
+
 WITHIN = 20.0
 
 WAITING = """
@@ -47,3 +49,30 @@ def test_an_error_is_no_good_end() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=WITHIN)  # noqa: S603 - fixed words
     assert done.returncode == 1
     assert "what went wrong" in done.stderr
+
+
+REFUSED = """
+import resource
+
+from exporter import interpreter
+
+_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+
+
+def refuse(*_):
+    raise {error}
+
+
+resource.setrlimit = refuse
+interpreter.raise_file_limit()
+print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+"""
+
+
+@pytest.mark.parametrize("error", ["ValueError", "OSError"])
+def test_a_limit_that_the_system_refuses_stays(error: str) -> None:
+    """The program goes on with the files that it has."""
+    command = (sys.executable, "-c", REFUSED.format(error=error))
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=WITHIN)  # noqa: S603 - fixed words
+    assert (done.stdout, done.stderr) == ("64\n", "")

@@ -15,12 +15,15 @@ from exporter.address import parse_listen_address
 from exporter.config.hosts import is_literally_this_machine
 from exporter.config.problems import mistake
 
-_SEGMENTS = re.compile(r"[A-Za-z0-9._~!&'()*+,;=:@/-]*")
 _LONGEST_LABEL = 63
 _LONGEST_HOST = 253
 """Characters, by the domain name system."""
 
 _AFTER_BRACKET = re.compile(r".*\](:[0-9]*)?")
+_PLAIN = r"A-Za-z0-9_~!&'()*+,;=:@-"
+# Neither "." nor "..", said without a lookahead: the regular expressions of Go have none.
+_SEGMENT = rf"(?:\.{{0,2}}[{_PLAIN}]|\.\.\.)[.{_PLAIN}]*"
+_PATH = rf"/*(?:{_SEGMENT}(?:/{_SEGMENT})*)?/*"
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?\.?")
 
 
@@ -87,11 +90,9 @@ def _route_prefix(value: object) -> str:
 
 def _path(path: str) -> str:
     """Return a path with a slash at its begin and none at its end; ``/`` for the root."""
-    inner = path.strip("/")
-    segments = inner.split("/")
-    if not _SEGMENTS.fullmatch(inner) or not {".", ".."}.isdisjoint(segments) or "//" in inner:
+    if not re.fullmatch(_PATH, path):
         raise mistake("has a path that not every proxy passes on; write it like /telnyx")
-    return f"/{inner}"
+    return f"/{path.strip('/')}"
 
 
 def _is_connectable(host: str) -> bool:
@@ -168,7 +169,11 @@ FilePath = Annotated[str, BeforeValidator(text)]
 BaseUrl = Annotated[str, BeforeValidator(_base_url)]
 LinkUrl = Annotated[str, BeforeValidator(_link_url)]
 ExternalUrl = Annotated[str, BeforeValidator(_external_url)]
-RoutePrefix = Annotated[str, BeforeValidator(_route_prefix)]
+RoutePrefix = Annotated[
+    str,
+    BeforeValidator(_route_prefix),
+    WithJsonSchema({"type": "string", "minLength": 1, "pattern": rf"^{_PATH}$|\$\{{"}),
+]
 StateUrl = Annotated[str, BeforeValidator(_state_url)]
 ListenAddresses = Annotated[
     tuple[Annotated[str, BeforeValidator(_listen_address)], ...],

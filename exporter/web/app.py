@@ -4,6 +4,7 @@ It must not poll, count or read the configuration: all that it shows or starts i
 """
 
 from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -41,7 +42,8 @@ def create_app(
     the exposition of a snapshot, on another.
     ``reload`` reads the configuration again and returns its mistakes: none if it now holds.
     ``prefix`` is empty, or has a slash at its begin and none at its end; ``/`` leads there.
-    ``external_url`` is where people reach the exporter, if that is not the host that they name.
+    ``external_url`` is where people reach the exporter, if that is not the host that they name; its
+    path is where ``prefix`` is for them.
     """
     page = Page()
     scrapes = Scrapes(snapshot, write)
@@ -78,7 +80,12 @@ def create_app(
         Route(f"{prefix}/-/reload", do_reload, methods=["POST", "PUT"]),
     ]
     if prefix:
-        routes += _lead_to(f"{prefix}/", "/", prefix)
+        outside = f"{urlsplit(external_url).path.rstrip('/')}/" if external_url else f"{prefix}/"
+        # What a proxy shows at its root is not at ours: there it would lead to itself.
+        routes += [
+            _lead("/", f"{prefix}/" if outside == "/" else outside),
+            _lead(prefix, outside),
+        ]
     app = Starlette(routes=routes)
     app.router.redirect_slashes = False
     return SecurityHeaders(app, style=style_source(page.css))
@@ -95,11 +102,11 @@ def _answer(body: Body, kind: str, *, vary: str) -> Response:
     return Response(body.content, headers=headers)
 
 
-def _lead_to(target: str, *paths: str) -> list[Route]:
+def _lead(path: str, target: str) -> Route:
     async def lead(_: Request) -> Response:
         return RedirectResponse(target, 302)
 
-    return [Route(path, lead) for path in paths]
+    return Route(path, lead)
 
 
 def _verdict(good: bool, yes: str, no: str) -> Response:  # noqa: FBT001 # the verdict itself

@@ -57,8 +57,7 @@ class Connection(H11Protocol):
     def let_in(self, transport: asyncio.Transport) -> None:
         """Take a place among the open connections; ``transport`` is the TCP one."""
         self.tcp = transport
-        # Only where no connection can give way: all of them have requests running.
-        self.limit_concurrency = self._entrance.room.enter(transport, self) + 1
+        self._entrance.room.enter(transport, self)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as the base
         """Begin; a client whose certificate has no allowed name is turned away."""
@@ -76,6 +75,9 @@ class Connection(H11Protocol):
         if self._answered and not self.busy and self._entrance.tls() is not self._tls:
             self._refuse()
         if not self._refused:
+            # uvicorn would count what gave way or ended and is gone with the loop's next turn.
+            running = sum(not each.done() for each in self.tasks)
+            self.limit_concurrency = 0 if self._entrance.room.is_full(running) else None
             super().data_received(data)
             self._watch()
 

@@ -19,13 +19,17 @@ from enum import Enum
 
 import bcrypt
 
+from exporter.web.room import MAX_CONNECTIONS
 from exporter.web.turns import Rank, Turns, origin
 
 MAX_REMEMBERED = 256
 """Right passwords that are remembered; wrong ones cannot crowd them out."""
 
-MAX_SHARING = 100
-"""Requests that wait for a check which another has asked for; of all addresses."""
+SHARE = 4
+"""One of so many connections may hold a check that waits; as many, one that another asked for.
+
+A server answers 503 to everybody once it holds as many requests as it may have connections.
+"""
 
 RESTS = {Rank.GOOD: 0.0, Rank.UNKNOWN: 1.0, Rank.GUESSING: 3.0}
 """How long addresses wait after a wrong password, by rank, in times of what its check took."""
@@ -67,9 +71,18 @@ class _Check:
 class Passwords:
     """Checks credentials, and remembers which were right."""
 
-    def __init__(self, compare: Callable[[bytes, bytes], bool] = bcrypt.checkpw) -> None:
-        """Compare a password and a hash by ``compare``, which runs on a thread."""
+    def __init__(
+        self,
+        compare: Callable[[bytes, bytes], bool] = bcrypt.checkpw,
+        *,
+        room: Callable[[], int] = lambda: MAX_CONNECTIONS,
+    ) -> None:
+        """Compare a password and a hash by ``compare``, which runs on a thread.
+
+        ``room`` returns how many connections may be open now.
+        """
         self._compare = compare
+        self._room = room
         self._secret = secrets.token_bytes(32)
         self._right: OrderedDict[bytes, None] = OrderedDict()
         self._checks: dict[tuple[bytes, str], _Check] = {}
@@ -94,12 +107,11 @@ class Passwords:
             verdict = asyncio.get_running_loop().create_future()
             password = sent.password[:_BYTES]
             check = _Check(mark, password, expected, known is not None, client, verdict)
-            self._wait(check)
+            self._wait(check, sent.name)
             # Others may wait for the same answer: who gives up must not end it for them.
             return await asyncio.shield(check.verdict)
-        # A client may send it, hang up and come again: what waits here has to have an end, as the
-        # server serves no more requests at a time than connections.
-        if self._sharing >= MAX_SHARING:
+        # A client may send it, hang up and come again: what waits here has to have an end.
+        if self._sharing >= self._room() // SHARE:
             return Verdict.BUSY
         self._sharing += 1
         try:
@@ -107,9 +119,10 @@ class Passwords:
         finally:
             self._sharing -= 1
 
-    def _wait(self, check: _Check) -> None:
+    def _wait(self, check: _Check, name: bytes) -> None:
         self._checks[check.mark, origin(check.client)] = check
-        out = self._turns.enter(check.client, check)
+        places = self._room() // SHARE
+        out = self._turns.enter(check.client, check, places, name=name)
         if out is not None:
             self._end(out).set_result(Verdict.BUSY)
         self._came.set()

@@ -81,8 +81,8 @@ class Room:
         self.dropped = 0
         """Connections that had to give way."""
 
-    def enter(self, transport: asyncio.Transport, guest: Guest) -> int:
-        """Let a connection in, and return how many may be; ``transport`` is the TCP one."""
+    def enter(self, transport: asyncio.Transport, guest: Guest) -> None:
+        """Let a connection in; ``transport`` is the TCP one."""
         size = self._size()
         if len(self._in) >= size:
             self._tell(size)
@@ -91,7 +91,13 @@ class Room:
             pass
         self._in[transport] = guest
         self._origins[transport] = place
-        return size
+
+    def is_full(self, running: int) -> bool:
+        """Tell whether more connections are open, or requests running, than may be.
+
+        That is only where no connection can give way.
+        """
+        return max(running, sum(each.made for each in self._in.values())) > self._size()
 
     def used(self, transport: asyncio.BaseTransport) -> None:
         """Note that a connection was idle until now, or is from now on."""

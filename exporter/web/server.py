@@ -16,6 +16,7 @@ from exporter.address import ListenAddress
 from exporter.listen import bound_address, listen
 from exporter.web.connections import Connection, Entrance
 from exporter.web.guard import Guard
+from exporter.web.passwords import Passwords
 from exporter.web.room import Room, room_for_connections
 from exporter.web.watch import Security
 
@@ -61,8 +62,12 @@ class Server:
         A handshake and a request have ``header_timeout`` seconds each to arrive; a client has to
         take something of its answer within ``answer_timeout``.
         """
+
+        def room() -> int:
+            return room_for_connections(files())
+
         config = uvicorn.Config(
-            app if security is None else Guard(app, security),
+            app if security is None else Guard(app, security, passwords=Passwords(room=room)),
             http=Connection,
             ws="none",
             lifespan="off",
@@ -77,7 +82,7 @@ class Server:
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             h11_max_incomplete_event_size=MAX_HEADER_BYTES,
         )
-        self._room = Room(lambda: room_for_connections(files()), on_full)
+        self._room = Room(room, on_full)
         entrance = Entrance(
             security, self._room, header_timeout=header_timeout, answer_timeout=answer_timeout
         )

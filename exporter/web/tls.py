@@ -190,7 +190,7 @@ def _load(section: Section, context: ssl.SSLContext, certificate: _Pem, key: _Pe
         else:
             section.wrong(key.key, f"holds no private key in PEM ({_words(exc)}); name one")
     except OSError as exc:
-        section.wrong(key.key, f"cannot be read ({exc.strerror}); mend the path or its rights")
+        section.wrong(key.key, f"cannot be read ({exc.strerror}); check the path and permissions")
     except ValueError as exc:
         section.wrong(key.key, str(exc))
 

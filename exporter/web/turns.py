@@ -53,6 +53,7 @@ class Rank(IntEnum):
 @dataclass(slots=True)
 class _Entry(Generic[Item]):
     origin: str
+    name: bytes
     number: int
     item: Item = field(repr=False)
 
@@ -80,16 +81,25 @@ class Turns(Generic[Item]):
             guessing = (each for each, rank in self._records.items() if rank is Rank.GUESSING)
             del self._records[next(guessing, next(iter(self._records)))]
 
-    def enter(self, client: str, item: Item) -> Item | None:
-        """Let ``item`` wait; return the one that has to give way: it, another, or none."""
+    def enter(
+        self, client: str, item: Item, places: int = MAX_WAITING, *, name: bytes = b""
+    ) -> Item | None:
+        """Let ``item`` wait; return the one that has to give way: it, another, or none.
+
+        ``places`` is how many may wait now, `MAX_WAITING` at most; ``name`` is the user's.
+        """
         place = origin(client)
         count = Counter(each.origin for each in self._waiting)
-        if count[place] >= MAX_WAITING_EACH:
-            return item
         self._number += 1
-        entry = _Entry(place, self._number, item)
-        self._waiting.append(entry)
-        if len(self._waiting) <= MAX_WAITING:
+        self._waiting.append(_Entry(place, name, self._number, item))
+        if count[place] >= MAX_WAITING_EACH:
+            # Users behind one proxy share an address with whoever guesses the password of another.
+            here = [each for each in self._waiting if each.origin == place]
+            names = Counter(each.name for each in here)
+            greedy = max(here, key=lambda each: (names[each.name], each.number))
+            self._waiting.remove(greedy)
+            return greedy.item
+        if len(self._waiting) <= min(places, MAX_WAITING):
             return None
         count[place] += 1
         last = max(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import bcrypt
 import pytest
 
-from exporter.web.passwords import MAX_REMEMBERED, MAX_SHARING, Credentials, Passwords, Verdict
+from exporter.web.passwords import MAX_REMEMBERED, Credentials, Passwords, Verdict
 from exporter.web.turns import MAX_WAITING, MAX_WAITING_EACH
 
 DEADLINE = 30.0
@@ -113,28 +113,31 @@ async def test_same_question_is_asked_once_at_a_time(users: dict[bytes, bytes]) 
     """A flood of scrapes by one user after the start costs one computation."""
     compare = Bcrypt()
     passwords = Passwords(compare)
-    checks = (passwords.check(users, sent("ann", "right"), "c") for _ in range(100))
+    checks = (passwords.check(users, sent("ann", "right"), "c") for _ in range(50))
     assert set(await asyncio.gather(*checks)) == {Verdict.RIGHT}
     assert len(compare.asked) == 1
 
 
-async def test_requests_that_wait_for_one_check_are_bounded(users: dict[bytes, bytes]) -> None:
-    """Who sends the same guess again and again cannot take the places of all other requests."""
+@pytest.mark.parametrize(("room", "sharing"), [(16, 4), (28, 7), (256, 64)])
+async def test_requests_that_wait_for_one_check_are_bounded(
+    users: dict[bytes, bytes], room: int, sharing: int
+) -> None:
+    """Who sends the same guess again and again takes a quarter of the room at most."""
     compare = Bcrypt()
     compare.free.clear()
-    passwords = Passwords(compare)
+    passwords = Passwords(compare, room=lambda: room)
     flood = [
         asyncio.create_task(passwords.check(users, sent("ann", "guess"), "bad"))
-        for _ in range(MAX_SHARING + 50)
+        for _ in range(1 + sharing + 50)
     ]
     done: set[asyncio.Task[Verdict]] = set()
-    while len(done) < 49:
+    while len(done) < 50:
         done, _ = await asyncio.wait(flood, timeout=DEADLINE, return_when=asyncio.FIRST_COMPLETED)
         assert done
     assert {each.result() for each in done} == {Verdict.BUSY}
     compare.free.set()
     verdicts = await asyncio.gather(*flood)
-    assert verdicts.count(Verdict.WRONG) == 1 + MAX_SHARING
+    assert verdicts.count(Verdict.WRONG) == 1 + sharing
 
 
 async def test_flood_of_wrong_passwords_stops_nobody(users: dict[bytes, bytes]) -> None:
@@ -163,14 +166,17 @@ async def test_flood_of_wrong_passwords_stops_nobody(users: dict[bytes, bytes]) 
     assert len(compare.asked) == 1 + MAX_WAITING_EACH + 1
 
 
-async def test_all_clients_together_wait_in_bounds(users: dict[bytes, bytes]) -> None:
-    """Many addresses cannot queue more than the bound, and the queue empties again."""
+@pytest.mark.parametrize(("room", "places"), [(16, 4), (28, 7), (256, MAX_WAITING)])
+async def test_all_clients_together_wait_in_bounds(
+    users: dict[bytes, bytes], room: int, places: int
+) -> None:
+    """Many addresses cannot queue more than a quarter of the room, and the queue empties again."""
     compare = Bcrypt()
-    passwords = Passwords(compare)
+    passwords = Passwords(compare, room=lambda: room)
     checks = (passwords.check(users, sent("ann", f"{each}"), f"{each}") for each in range(100))
     verdicts = await asyncio.gather(*checks)
-    assert verdicts.count(Verdict.WRONG) == len(compare.asked) == MAX_WAITING
-    assert verdicts.count(Verdict.BUSY) == 100 - MAX_WAITING
+    assert verdicts.count(Verdict.WRONG) == len(compare.asked) == places
+    assert verdicts.count(Verdict.BUSY) == 100 - places
     assert await passwords.check(users, sent("ann", "again"), "0") is Verdict.WRONG
 
 
@@ -209,6 +215,23 @@ async def test_guessers_together_do_not_hold_up_an_address_that_does_not_guess(
     assert await asyncio.wait_for(right, DEADLINE) is Verdict.RIGHT
     asked = [password for password, _ in compare.asked]
     assert asked.index(b"other") <= 12 + 1  # after the one that was under way
+    assert {await each for each in guesses} == {Verdict.WRONG, Verdict.BUSY}
+
+
+async def test_a_user_is_served_behind_the_address_of_a_guesser(users: dict[bytes, bytes]) -> None:
+    """Guesses at one user's password leave a place there to another."""
+    compare = Bcrypt()
+    compare.free.clear()
+    passwords = Passwords(compare)
+    guesses = [
+        asyncio.create_task(passwords.check(users, sent("ann", f"{each}"), "proxy"))
+        for each in range(10)
+    ]
+    await asyncio.wait(guesses, timeout=0)
+    right = asyncio.create_task(passwords.check(users, sent("bob", "other"), "proxy"))
+    await asyncio.wait({right}, timeout=0)
+    compare.free.set()
+    assert await asyncio.wait_for(right, DEADLINE) is Verdict.RIGHT
     assert {await each for each in guesses} == {Verdict.WRONG, Verdict.BUSY}
 
 

@@ -41,6 +41,24 @@ async def test_the_root_leads_to_the_page(
     assert answer.headers["x-frame-options"] == "DENY"
 
 
+@pytest.mark.parametrize(
+    ("external", "root", "bare"),
+    [
+        pytest.param("https://example.org/out", "/out/", "/out/", id="another path"),
+        pytest.param("https://example.org/a/telnyx", "/a/telnyx/", "/a/telnyx/", id="the prefix"),
+        pytest.param("https://example.org", "/a/telnyx/", "/", id="the root"),
+    ],
+)
+async def test_redirects_lead_to_where_people_reach_the_page(
+    operator: Any, serve: Any, external: str, root: str, bare: str
+) -> None:
+    """That is the external path, which a proxy maps to the prefix; none leads to itself."""
+    _, address = await serve(operator.app(prefix="/a/telnyx", external_url=external))
+    async with httpx.AsyncClient(base_url=address.url, trust_env=False) as client:
+        assert (await client.get("/")).headers["location"] == root
+        assert (await client.get("/a/telnyx")).headers["location"] == bare
+
+
 @pytest.mark.parametrize("path", ["/a", "/a/", "/a/telnyx/x", "/a/telnyxx", "/A/telnyx/"])
 async def test_nothing_else_is_there(client: httpx.AsyncClient, path: str) -> None:
     """Neither above the prefix nor beside it."""

@@ -129,3 +129,16 @@ def test_a_room_that_shrinks_is_cleared(told: list[int]) -> None:
     size[0] = 3
     enter(room, Guest())
     assert [each.aborted for each in wires] == [True] * 8 + [False] * 2
+
+
+def test_room_is_full_only_of_what_is_in_it(make: Callable[..., Room]) -> None:
+    """What gave way does not count, nor a handshake; what is busy and requests that run do."""
+    room = make()
+    for _ in range(5):
+        enter(room, Guest())
+    enter(room, Guest(made=False))
+    assert not room.is_full(running=2)
+    assert room.is_full(running=3)
+    for _ in range(3):
+        enter(room, Guest(busy=True))
+    assert room.is_full(running=0)

@@ -61,7 +61,10 @@ async def test_every_address_is_that_of_ipv4_too(operator: Any, host: str) -> No
 async def test_port_in_use_is_a_clear_error(operator: Any, serve: Any) -> None:
     """A taken port names the address and what to do."""
     _, address = await serve(operator.app())
-    with pytest.raises(UsageError, match=f"{address}: another program listens there; stop it"):
+    with pytest.raises(
+        UsageError,
+        match=f"{address}: another program, or another address of the list, listens there; stop it",
+    ):
         await Server(operator.app()).start(address)
 
 

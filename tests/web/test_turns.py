@@ -71,6 +71,16 @@ def test_an_address_has_few_places(turns: Turns[str]) -> None:
     assert len(turns) == MAX_WAITING_EACH
 
 
+def test_names_share_the_places_of_an_address(turns: Turns[str]) -> None:
+    """One user has a place beside those who guess the password of another there."""
+    for number in range(MAX_WAITING_EACH):
+        assert turns.enter("192.0.2.1", str(number), name=b"ann") is None
+    assert turns.enter("192.0.2.1", "more", name=b"ann") == "more"
+    assert turns.enter("192.0.2.1", "bob", name=b"bob") == str(MAX_WAITING_EACH - 1)
+    assert turns.enter("192.0.2.1", "more", name=b"ann") == "more"
+    assert len(turns) == MAX_WAITING_EACH
+
+
 def test_who_guesses_gives_way_to_who_does_not(turns: Turns[str]) -> None:
     """However many guess, a new address gets a place; the last of the greediest loses one."""
     for number in range(MAX_WAITING):

@@ -1,9 +1,12 @@
+from contextlib import nullcontext
 from typing import Any
 
 import jsonschema
 import pytest
+from pydantic import ValidationError
 
 from exporter.config.schema import json_schema
+from exporter.config.settings import Web
 from tests.packaging.chart.documents import Json
 from tests.packaging.chart.values_schema import SCHEMA, complaints, with_value
 
@@ -60,3 +63,32 @@ def test_a_duration_is_read_alike(text: str) -> None:
     poll = json_schema()["$defs"]["Poll"]["properties"]["interval"]
     taken = jsonschema.Draft202012Validator(poll).is_valid(text)
     assert (complaints(with_value(("config", "poll", "interval"), text)) == []) is taken
+
+
+@pytest.mark.parametrize(
+    ("text", "taken"),
+    [
+        ("/", True),
+        ("/a", True),
+        ("a/b/", True),
+        ("//a", True),
+        ("/.a/..b/...", True),
+        ("/${PATH}", True),
+        ("", False),
+        ("/a/../b", False),
+        ("..", False),
+        ("/a/.", False),
+        ("/a//b", False),
+        ("/a b", False),
+        ("/{a}", False),
+        ("/a%2Fb", False),
+        ("/a?b", False),
+    ],
+)
+def test_a_prefix_is_judged_alike(text: str, *, taken: bool) -> None:
+    """Helm takes what the exporter takes, and leaves a variable to it."""
+    told = complaints(with_value(("config", "web", "route_prefix"), text))
+    assert (told == []) is taken
+    if "$" not in text:
+        with nullcontext() if taken else pytest.raises(ValidationError):
+            Web(route_prefix=text)
