@@ -67,6 +67,7 @@ class Cycle:
         Raises PollError or StateError. What was committed by then is true, though it is not all
         there is; what is published stays as it was.
         """
+        self.given_up = ()
         await self._ledger.open(self._clock.now())
         reader = Reader(
             client=self._client,
@@ -143,7 +144,7 @@ class Cycle:
                     self._floors[kind] = await follow_listed(
                         reader, Scope(kind, None), unlisted(None)
                     )
-            self.given_up = await go_on(reader, self._coverage)
+            self.given_up += await go_on(reader, self._coverage)
         except PollError:
             await reader.commit()  # what was seen is true of each action by itself
             raise

@@ -80,6 +80,8 @@ async def _read(reader: Reader, coverage: Coverage, key: SumKey, page: int, most
     while read < most and not last and reader.draft.sums[known] - before < missing:
         (look,) = await reader.read(scope, [max(1, end + 1 - page) if from_end else page], listing)
         page, read = page + 1, read + 1
+        if reader.refuses(scope, look.number):
+            raise InvalidResponseError(f"the API refuses its page {look.number}")
         last = _is_last(look, listing, reader)
     found = reader.draft.sums[known] - before
     missing = max(0, missing - found)

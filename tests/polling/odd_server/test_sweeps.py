@@ -66,3 +66,40 @@ async def test_a_sweep_that_is_refused_holds_up_nothing(
         assert not account.given_up
     assert set(account.ledger.view.drift.values()) == {0}
     assert account.counts == {"created": 12, "failed": 12}
+
+
+async def test_a_sweep_that_is_given_up_as_an_audit_is_due_is_told(open_odd: OpenOdd) -> None:
+    """Each poll audits, and so polls twice: what the first half gave up is told all the same."""
+    account = open_odd(audit_interval=60.0)
+    account.server.history(3_010, "failed")
+    await account.poll()
+    refuse_filtered(account, 400, beyond=0)
+    turn_up(account, 20)
+    given_up = []
+    for _ in range(6):
+        await account.poll()
+        given_up += account.given_up
+    assert given_up
+
+
+@pytest.mark.parametrize("code", [400, 404, 422])
+async def test_a_sweep_that_may_not_read_to_its_end_finds_no_end(
+    open_odd: OpenOdd, code: int
+) -> None:
+    """Newest first, 20 failures turn up beyond what may be listed: they stay drift until it may."""
+    account = open_odd(audit_interval=180.0)
+    await account.poll()
+    account.server.follow_on(3_010, "failed", apart=1.0)
+    await account.poll()
+    refuse_filtered(account, code, beyond=5)
+    account.server.create(20, "failed", at=account.clock() - 3_000)
+    found = account.server.items[-20:]
+    del account.server.items[-20:]
+    account.server.items[100:100] = found
+    for _ in range(12):
+        await account.poll()
+    assert account.ledger.view.drift["failed"] == 20
+    account.server.answer = as_ever
+    for _ in range(12):
+        await account.poll()
+    assert account.counts == {"created": 3_030, "failed": 3_030}
