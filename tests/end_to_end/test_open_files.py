@@ -1,5 +1,6 @@
 import contextlib
 import re
+import resource
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,7 +26,10 @@ def limited() -> Limited:
 @pytest.fixture
 def flood() -> Iterator[Callable[[str], None]]:
     """Give what connects again and again and says nothing; the ends stay open."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
     with contextlib.ExitStack() as held:
+        held.callback(resource.setrlimit, resource.RLIMIT_NOFILE, before)
 
         def connect(url: str) -> None:
             parts = urlsplit(url)

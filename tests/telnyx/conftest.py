@@ -51,7 +51,7 @@ def pytest_asyncio_loop_factories(
     item: pytest.Item,
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Let time jump, except where a test uses the network."""
-    if "listening" in getattr(item, "fixturenames", ()):
+    if not {"listening", "proxying", "breaking"}.isdisjoint(getattr(item, "fixturenames", ())):
         return {"real": asyncio.SelectorEventLoop}
     return {"jumping": _JumpingLoop}
 
