@@ -48,10 +48,10 @@ as_user make --no-print-directory .venv/.dev
     ulimit -Sn 1024
     trap '' INT
     as_user .venv/bin/python -m pytest -q -n auto --dist worksteal \
-        --ignore=tests/web/test_page_in_browser.py \
-        tests/benchmarks tests/cli/test_output.py tests/config/test_secrets.py \
+        tests/benchmarks/test_compare.py tests/cli/test_output.py tests/config/test_secrets.py \
         tests/end_to_end/test_open_files.py tests/end_to_end/test_state.py \
         tests/end_to_end/test_stop.py tests/end_to_end/test_tls_errors.py \
-        tests/ledger/test_engine.py tests/ledger/test_place.py tests/robustness \
-        tests/service tests/telnyx/network tests/web tests/test_*.py
+        tests/ledger/test_engine.py tests/ledger/test_place.py \
+        tests/robustness/whole/test_neighbours.py tests/telnyx/network tests/web/test_server.py \
+        tests/web/tls tests/test_probe*.py tests/test_reading.py
 )

@@ -36,7 +36,10 @@ async def client() -> AsyncIterator[Callable[[ListenAddress, int], httpx.AsyncCl
         yield make
 
 
-@pytest.mark.parametrize("files", [0, 10**9], ids=["large room", "smallest room"])
+@pytest.mark.parametrize(
+    ("files", "tries"),
+    [pytest.param(0, 1, id="large room"), pytest.param(10**9, 20, id="smallest room")],
+)
 async def test_guessers_lock_nobody_out(
     operator: Any,
     serve: Any,
@@ -44,8 +47,12 @@ async def test_guessers_lock_nobody_out(
     hashed: Callable[..., str],
     client: Callable[[ListenAddress, int], httpx.AsyncClient],
     files: int,
+    tries: int,
 ) -> None:
-    """While forty guess from twelve addresses, users that were never seen before get in."""
+    """While forty guess from twelve addresses, users that were never seen before get in.
+
+    Where few connections fit, they may have to ask again.
+    """
     users = {f"user{number}": hashed(f"right{number}", 7) for number in range(5)}
     file = "basic_auth_users:\n" + "".join(f"  {name}: {h}\n" for name, h in users.items())
     _, address = await serve(operator.app(), security=web_file.security(file), files=lambda: files)
@@ -60,21 +67,26 @@ async def test_guessers_lock_nobody_out(
             if answers.total() > GUESSES:
                 begun.set()
 
+    async def gets_in(came_from: int, number: int) -> bool:
+        for _ in range(tries):
+            asked = client(address, came_from).get(
+                "/metrics", auth=(f"user{number}", f"right{number}")
+            )
+            with suppress(httpx.TransportError):
+                answer = await asyncio.wait_for(asked, DEADLINE)
+                if answer.status_code == httpx.codes.OK:
+                    return True
+        return False
+
     clients = [client(address, 2 + number) for number in range(ADDRESSES)]
     async with asyncio.TaskGroup() as group:
         for number in range(GUESSERS):
             group.create_task(guess(number, clients[number % ADDRESSES]))
         await asyncio.wait_for(begun.wait(), DEADLINE)
         for number in range(5):  # each from an address of its own, as after a restart
-            asked = client(address, 100 + number).get(
-                "/metrics", auth=(f"user{number}", f"right{number}")
-            )
-            answer = await asyncio.wait_for(asked, DEADLINE)
-            assert answer.status_code == 200
+            assert await gets_in(100 + number, number)
         for _ in range(20):  # and once it is known, at once
-            async with asyncio.timeout(DEADLINE):
-                answer = await client(address, 100).get("/metrics", auth=("user0", "right0"))
-            assert answer.status_code == 200
+            assert await gets_in(100, 0)
         over.set()
     assert answers.keys() <= {401, 503}
     assert answers[503]
