@@ -51,12 +51,18 @@ def _web_address(url: str, example: str) -> SplitResult:
     return parts
 
 
-def _base_url(value: object) -> str:
-    url = text(value)
-    example = "https://api.telnyx.com/v2"
+def _bare_address(url: str, example: str) -> SplitResult:
+    """Split a web address that paths are put behind."""
     parts = _web_address(url, example)
     if parts.username is not None or parts.query or parts.fragment:
         raise mistake(f"must not hold a user, a ? or a #; write it like {example}")
+    return parts
+
+
+def _base_url(value: object) -> str:
+    url = text(value)
+    example = "https://api.telnyx.com/v2"
+    parts = _bare_address(url, example)
     if parts.scheme == "http" and not is_literally_this_machine(parts.hostname or ""):
         raise mistake(
             "could send the API key unencrypted to another host; "
@@ -76,11 +82,7 @@ def _link_url(value: object) -> str:
 
 
 def _external_url(value: object) -> str:
-    url = text(value)
-    example = "https://example.org/telnyx/"
-    parts = _web_address(url, example)
-    if parts.username is not None or parts.query or parts.fragment:
-        raise mistake(f"must not hold a user, a ? or a #; write it like {example}")
+    parts = _bare_address(text(value), "https://example.org/telnyx/")
     return f"{parts.scheme}://{parts.netloc}{_path(parts.path)}".rstrip("/")
 
 
