@@ -39,7 +39,7 @@ test: ## Run the linters and all tests
 
 # highest or lowest-direct, as uv says.
 RESOLUTION := highest
-CORE := $(addprefix tests/,cli config ledger polling publish service simulator telnyx web)
+CORE := $(addprefix tests/,app cli config ledger metrics scheduling simulator sinks sync telnyx web)
 TOOLS := hypothesis jsonschema packaging pytest pytest-asyncio pytest-timeout pytest-xdist telnyx
 .PHONY: test-ranges
 test-ranges: dist ## Run the core tests without locks, with RESOLUTION=highest or lowest-direct

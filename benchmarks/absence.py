@@ -15,8 +15,8 @@ from pathlib import Path
 from benchmarks.account import KEY, PAGE, open_account, open_core
 from benchmarks.recorded import Answers, Asked, Recorder
 from exporter.clock import SystemClock
-from exporter.ledger.engine import Database
-from exporter.ledger.store import Store
+from exporter.ledger.store.database import Database
+from exporter.ledger.store.sqlite import SqliteStore
 from exporter.simulator.clock import ManualClock
 from exporter.simulator.inprocess import InProcessTransport
 from exporter.simulator.record import Record
@@ -90,9 +90,9 @@ async def rehearse(count: int, folder: Path) -> Scene:
     return Scene(count, state, recorder.answers, asked, world.record().since(before))
 
 
-def open_store(file: Path) -> Store:
+def open_store(file: Path) -> SqliteStore:
     """Open the state in a file, as the exporter does."""
-    return Store(Database(f"sqlite:///{file}"))
+    return SqliteStore(Database(f"sqlite:///{file}"))
 
 
 def _created(record: Record) -> int:

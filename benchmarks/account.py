@@ -6,19 +6,19 @@ from dataclasses import dataclass
 import httpx
 
 from exporter.clock import Clock
-from exporter.ledger.engine import Database
 from exporter.ledger.ledger import Ledger
-from exporter.ledger.picture import Frame
 from exporter.ledger.reasons import Reasons
-from exporter.ledger.store import Store
-from exporter.polling.coverage import Coverage
-from exporter.polling.cycle import Cycle
-from exporter.publish.health import Telemetry
+from exporter.ledger.snapshot import SnapshotOptions
+from exporter.ledger.store.database import Database
+from exporter.ledger.store.sqlite import SqliteStore
+from exporter.metrics.self_metrics import SelfMetrics
 from exporter.simulator.clock import ManualClock, WorldClock
 from exporter.simulator.inprocess import InProcessTransport
 from exporter.simulator.settings import SimulatorSettings, WorldSettings
 from exporter.simulator.simulator import Simulator
-from exporter.telnyx.client import Client, Manners
+from exporter.sync.cycle import Cycle
+from exporter.sync.filters import AccountFilters
+from exporter.telnyx.client import Client, ClientLimits
 from exporter.telnyx.http import open_http
 
 UNLIMITED = 1e9
@@ -56,7 +56,7 @@ def open_account(
     world: WorldSettings,
     worker: ThreadPoolExecutor,
     *,
-    store: Store | None = None,
+    store: SqliteStore | None = None,
     clock: ManualClock | None = None,
 ) -> Account:
     """Open an account; unless a ``store`` is given, its state is kept in memory."""
@@ -64,7 +64,7 @@ def open_account(
     simulator = Simulator(SimulatorSettings(world=world), clock)
     time = WorldClock(clock)
     cycle, ledger = open_core(
-        InProcessTransport(simulator), time, store or Store(Database("sqlite://")), worker
+        InProcessTransport(simulator), time, store or SqliteStore(Database("sqlite://")), worker
     )
     return Account(simulator, clock, cycle, ledger)
 
@@ -72,7 +72,7 @@ def open_account(
 def open_core(
     transport: httpx.AsyncBaseTransport,
     clock: Clock,
-    store: Store,
+    store: SqliteStore,
     worker: ThreadPoolExecutor,
     *,
     name: str = NAME,
@@ -85,21 +85,21 @@ def open_core(
         store=store,
         worker=worker,
         reasons=reasons,
-        frame=Frame((), (), {}, 900.0, reasons.classes),
+        options=SnapshotOptions((), (), {}, 900.0, reasons.classes),
     )
     client = Client(
         base_url="http://telnyx.test/v2",
         key=lambda: KEY,
         http=open_http(timeout=10, concurrency=CONCURRENCY, transport=transport),
-        manners=Manners(timeout=10, rate=UNLIMITED, concurrency=CONCURRENCY),
-        observer=Telemetry(name),
+        limits=ClientLimits(timeout=10, rate=UNLIMITED, concurrency=CONCURRENCY),
+        observer=SelfMetrics(name),
         clock=clock,
     )
     cycle = Cycle(
         client=client,
         ledger=ledger,
         clock=clock,
-        coverage=Coverage((), ()),
+        filters=AccountFilters((), ()),
         audit_interval=audit_interval,
         page_size=PAGE,
         concurrency=CONCURRENCY,

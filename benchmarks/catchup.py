@@ -25,12 +25,12 @@ from benchmarks.account import CONCURRENCY, KEY, NAME, PAGE, UNLIMITED
 from benchmarks.figures import Figure, Report, markdown
 from benchmarks.recorded import served
 from benchmarks.timing import Spent, in_turn
+from exporter.account import AccountRuntime, SharedResources
+from exporter.app import find_network
 from exporter.clock import SystemClock
 from exporter.config import LogFormat, LogLevel, Settings
-from exporter.ledger.view import AccountView
-from exporter.publish.journal import Journal, open_journal
-from exporter.runtime import Runtime, Shared
-from exporter.service import find_network
+from exporter.ledger.snapshot import AccountSnapshot
+from exporter.sinks.event_log import EventLog, open_event_log
 from exporter.telnyx.http import open_http
 
 UNSEEN = 100_000
@@ -88,7 +88,7 @@ class Race:
     scene: Scene
     address: str
     folder: Path
-    journal: Journal
+    event_log: EventLog
 
     async def ours(self) -> None:
         """Catch up as the exporter does, from its start on: its state on disk, its log in a file.
@@ -104,12 +104,14 @@ class Race:
             }
         )
         with ThreadPoolExecutor(1) as worker, closing(open_store(state)) as store:
-            shared = Shared(store, worker, SystemClock(), self.journal, find_network(settings))
-            runtime = Runtime.build(settings, settings.accounts[0], shared)
+            shared = SharedResources(
+                store, worker, SystemClock(), self.event_log, find_network(settings)
+            )
+            runtime = AccountRuntime.build(settings, settings.accounts[0], shared)
             await runtime.poller.poll()
             await runtime.close()
-        if not self.agrees(runtime.ledger.view) or not runtime.telemetry.health().up:
-            raise RuntimeError(f"did not catch up: {runtime.telemetry.health().last_error}")
+        if not self.agrees(runtime.ledger.snapshot) or not runtime.self_metrics.health().up:
+            raise RuntimeError(f"did not catch up: {runtime.self_metrics.health().last_error}")
 
     async def bare(self) -> None:
         """Ask for the very same, side by side as the exporter does, and decode it."""
@@ -143,24 +145,24 @@ class Race:
         if listed < self.scene.count:
             raise RuntimeError(f"only {listed} actions came")
 
-    def agrees(self, view: AccountView) -> bool:
+    def agrees(self, snapshot: AccountSnapshot) -> bool:
         """Tell whether what is exported is what happened."""
         happened = {
             (kind, status.value): n for (kind, status), n in self.scene.happened.current.items()
         }
-        shown = {key: n for key, n in view.actions.items() if n}
-        return sum(view.created.values()) == self.scene.count and shown == {
+        shown = {key: n for key, n in snapshot.actions.items() if n}
+        return sum(snapshot.created.values()) == self.scene.count and shown == {
             key: n for key, n in happened.items() if n
         }
 
 
 async def race(
-    count: int, rounds: int, folder: Path, journal: Journal
+    count: int, rounds: int, folder: Path, event_log: EventLog
 ) -> tuple[Scene, dict[str, Spent]]:
     """Time the three; returns the medians, by name."""
     scene = await rehearse(count, folder)
     with served(scene.answers) as address:
-        each = Race(scene, address, folder, journal)
+        each = Race(scene, address, folder, event_log)
         contenders = {"ours": each.ours, "bare": each.bare, "SDK": each.sdk}
         return scene, await in_turn(contenders, rounds=rounds)
 
@@ -168,10 +170,10 @@ async def race(
 def measure(count: int = UNSEEN, rounds: int = 5) -> Report:
     """Time it, and say how many times the others' time it is."""
     with TemporaryDirectory() as folder, Path(folder, "log").open("w") as log:
-        journal = open_journal(
+        event_log = open_event_log(
             level=LogLevel.INFO, form=LogFormat.LOGFMT, stream=log, secrets=lambda: {KEY}
         )
-        scene, spent = asyncio.run(race(count, rounds, Path(folder), journal))
+        scene, spent = asyncio.run(race(count, rounds, Path(folder), event_log))
     ours, bare, sdk = spent["ours"], spent["bare"], spent["SDK"]
     title = f"catching up with {count:,}"
     return Report(

@@ -14,15 +14,16 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from benchmarks.account import open_account
 from benchmarks.native import lines, native
 from benchmarks.timing import in_turn
-from exporter.ledger.view import AccountView, Status
-from exporter.publish.exposition import Format, compress
-from exporter.publish.health import AccountHealth, Snapshot, Telemetry
-from exporter.publish.metrics import build_registry, process_metrics
-from exporter.publish.writer import Writer
+from exporter.domain import Status
+from exporter.ledger.snapshot import AccountSnapshot
+from exporter.metrics.collector import build_registry, process_metrics
+from exporter.metrics.exposition import Format, compress
+from exporter.metrics.render import Renderer
+from exporter.metrics.self_metrics import AccountHealth, ExporterSnapshot, SelfMetrics
 from exporter.simulator.settings import QUIET
 
 
-async def populated(accounts: int) -> Snapshot:
+async def populated(accounts: int) -> ExporterSnapshot:
     """Return a snapshot of accounts that have seen every kind of action."""
     with ThreadPoolExecutor(1) as worker:
         account = open_account(replace(QUIET, history=10_000), worker)
@@ -34,8 +35,8 @@ async def populated(accounts: int) -> Snapshot:
                 world.finish(action_id, status, "SIM card is blocked")
         await account.poll()
         await account.poll()
-        view = account.ledger.view
-    return Snapshot(
+        view = account.ledger.snapshot
+    return ExporterSnapshot(
         accounts=tuple(_named(view, f"account-{number:03}") for number in range(accounts)),
         reload_successful=True,
         reload_success_at=time.time(),
@@ -44,7 +45,7 @@ async def populated(accounts: int) -> Snapshot:
     )
 
 
-def equal(snapshot: Snapshot) -> CollectorRegistry:
+def equal(snapshot: ExporterSnapshot) -> CollectorRegistry:
     """Return a registry of native metrics that exposes what we do of ``snapshot``."""
     families = list(build_registry(lambda: snapshot, revision="unknown").collect())
     registry = native(families)
@@ -53,7 +54,9 @@ def equal(snapshot: Snapshot) -> CollectorRegistry:
     return registry
 
 
-async def ratios(snapshot: Snapshot, theirs: CollectorRegistry, rounds: int) -> Mapping[str, float]:
+async def ratios(
+    snapshot: ExporterSnapshot, theirs: CollectorRegistry, rounds: int
+) -> Mapping[str, float]:
     """Return how much longer ours takes in the same process, by format.
 
     All of it is drawn and written anew, as where every account was polled since; or what has not
@@ -80,11 +83,11 @@ async def ratios(snapshot: Snapshot, theirs: CollectorRegistry, rounds: int) -> 
     }
 
 
-def _writer() -> Writer:
-    return Writer(process_metrics(revision="unknown"))
+def _writer() -> Renderer:
+    return Renderer(process_metrics(revision="unknown"))
 
 
-def _meanwhile(snapshot: Snapshot) -> Snapshot:
+def _meanwhile(snapshot: ExporterSnapshot) -> ExporterSnapshot:
     """Return a snapshot with new tallies of requests for every account, the views the same."""
     pairs = tuple((view, replace(health)) for view, health in snapshot.accounts)
     return replace(snapshot, accounts=pairs)
@@ -103,9 +106,9 @@ def _later(call: Callable[[], object]) -> Callable[[], Awaitable[None]]:
     return run
 
 
-def _named(view: AccountView, name: str) -> tuple[AccountView, AccountHealth]:
-    telemetry = Telemetry(name)
+def _named(view: AccountSnapshot, name: str) -> tuple[AccountSnapshot, AccountHealth]:
+    self_metrics = SelfMetrics(name)
     for number in range(500):
-        telemetry.request_done("get" if number % 5 else "list", "200", number / 1000)
-        telemetry.poll_succeeded(time.time(), number / 100)
-    return replace(view, name=name), telemetry.health()
+        self_metrics.request_done("get" if number % 5 else "list", "200", number / 1000)
+        self_metrics.poll_succeeded(time.time(), number / 100)
+    return replace(view, name=name), self_metrics.health()

@@ -13,14 +13,14 @@ from benchmarks.account import NAME, open_core
 from benchmarks.figures import Figure, Report
 from benchmarks.recorded import Answers, Recorder, Replay
 from benchmarks.timing import in_turn
-from exporter.ledger.engine import Database
-from exporter.ledger.store import Store
-from exporter.ledger.view import Status
-from exporter.polling.cycle import Cycle
+from exporter.domain import Status
+from exporter.ledger.store.database import Database
+from exporter.ledger.store.sqlite import SqliteStore
 from exporter.simulator.clock import ManualClock, WorldClock
 from exporter.simulator.inprocess import InProcessTransport
 from exporter.simulator.settings import QUIET, SimulatorSettings
 from exporter.simulator.simulator import Simulator
+from exporter.sync.cycle import Cycle
 
 HISTORIES = (10_000, 10_000_000)
 IN_FLIGHT = (1_000, 10_000, 100_000)
@@ -94,7 +94,9 @@ async def rehearse(history: int, flights: Sequence[int], worker: ThreadPoolExecu
     return Play(polls, requests)
 
 
-def open_stage(worker: ThreadPoolExecutor, store: Store | None = None, name: str = NAME) -> Stage:
+def open_stage(
+    worker: ThreadPoolExecutor, store: SqliteStore | None = None, name: str = NAME
+) -> Stage:
     """Open the core over a recording that is yet to be given."""
     clock, replay = ManualClock(), Replay({})
     cycle, _ = open_core(replay, WorldClock(clock), store or _memory(), worker, name=name)
@@ -186,8 +188,8 @@ def measure() -> Report:
     return Report("What a poll grows with", MEANING, tuple(figures))
 
 
-def _memory() -> Store:
-    return Store(Database("sqlite://"))
+def _memory() -> SqliteStore:
+    return SqliteStore(Database("sqlite://"))
 
 
 def _repeated(stage: Stage, answers: Answers, times: int) -> Poll:

@@ -18,21 +18,21 @@ from typing import TextIO
 from benchmarks.account import open_core
 from benchmarks.programs import ProgramError
 from exporter.config import LogFormat, LogLevel
-from exporter.ledger.engine import Database
+from exporter.domain import ENDED_STATUSES
 from exporter.ledger.ledger import Ledger
-from exporter.ledger.model import ENTERED, Metric
-from exporter.ledger.store import Store
-from exporter.ledger.view import ENDED
-from exporter.polling.pace import Pace
-from exporter.polling.poller import Poller, Told
-from exporter.publish.exposition import Format, render
-from exporter.publish.health import Snapshot, Telemetry
-from exporter.publish.journal import open_journal
-from exporter.publish.metrics import build_registry
+from exporter.ledger.records import ENTRY_SUMS, SumName
+from exporter.ledger.store.database import Database
+from exporter.ledger.store.sqlite import SqliteStore
+from exporter.metrics.collector import build_registry
+from exporter.metrics.exposition import Format, render
+from exporter.metrics.self_metrics import ExporterSnapshot, SelfMetrics
+from exporter.scheduling.budget import PollBudget
+from exporter.scheduling.poller import Poller, ReportedState
 from exporter.simulator.clock import ManualClock, WorldClock
 from exporter.simulator.inprocess import InProcessTransport
 from exporter.simulator.settings import SimulatorSettings, WorldSettings
 from exporter.simulator.simulator import Simulator
+from exporter.sinks.event_log import open_event_log
 
 NAME = "benchmark"
 INTERVAL = 60.0
@@ -66,7 +66,7 @@ class Fixed:
         """Tell that it has not changed."""
         return False
 
-    def strike_out(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """Return ``text`` as it is."""
         return text
 
@@ -79,25 +79,25 @@ async def run(polls: int, every: int, file: Path, worker: ThreadPoolExecutor, lo
     clock = ManualClock()
     time = WorldClock(clock)
     simulator = Simulator(SimulatorSettings(world=WORLD), clock)
-    store = Store(Database(f"sqlite:///{file}"))
+    store = SqliteStore(Database(f"sqlite:///{file}"))
     transport = InProcessTransport(simulator)
     cycle, ledger = open_core(
         transport, time, store, worker, name=NAME, audit_interval=AUDIT_INTERVAL
     )
-    telemetry = Telemetry(NAME)
-    journal = open_journal(level=LogLevel.INFO, form=LogFormat.JSON, stream=log, secrets=tuple)
+    self_metrics = SelfMetrics(NAME)
+    event_log = open_event_log(level=LogLevel.INFO, form=LogFormat.JSON, stream=log, secrets=tuple)
     poller = Poller(
-        told=Told(NAME, journal),
+        reported=ReportedState(NAME, event_log),
         cycle=cycle,
         ledger=ledger,
         clock=time,
-        pace=Pace(INTERVAL, RETENTION),
-        tally=telemetry,
+        budget=PollBudget(INTERVAL, RETENTION),
+        observer=self_metrics,
         key=Fixed(),
     )
     registry = build_registry(
-        lambda: Snapshot(
-            accounts=((ledger.view, telemetry.health()),),
+        lambda: ExporterSnapshot(
+            accounts=((ledger.snapshot, self_metrics.health()),),
             reload_successful=True,
             reload_success_at=0.0,
             now=time.now(),
@@ -105,7 +105,7 @@ async def run(polls: int, every: int, file: Path, worker: ThreadPoolExecutor, lo
         ),
         revision="benchmark",
     )
-    before: Counter[Metric] = Counter()
+    before: Counter[SumName] = Counter()
     for number in range(1, polls + 1):
         clock.advance(INTERVAL)
         await poller.poll()
@@ -116,11 +116,11 @@ async def run(polls: int, every: int, file: Path, worker: ThreadPoolExecutor, lo
         simulator.requests.clear()
         simulator.world.prune(max(0, listed(simulator) - LISTED))
         if number % every == 0:
-            told = {"polls": number, "rss": resident(), "tracked": ledger.view.tracked}
+            told = {"polls": number, "rss": resident(), "tracked": ledger.snapshot.tracked}
             sys.stdout.write(json.dumps(told) + "\n")
             sys.stdout.flush()
-    if failed := sum(telemetry.health().poll_failures.values()):
-        raise ProgramError(f"{failed} polls failed: {telemetry.health().last_error}")
+    if failed := sum(self_metrics.health().poll_failures.values()):
+        raise ProgramError(f"{failed} polls failed: {self_metrics.health().last_error}")
     if (counts := counted(ledger)) != (truth := happened(simulator) - before):
         raise ProgramError(f"counted {counts}, but there were {truth}")
 
@@ -130,18 +130,20 @@ def listed(simulator: Simulator) -> int:
     return sum(simulator.world.record().current.values())
 
 
-def happened(simulator: Simulator) -> Counter[Metric]:
+def happened(simulator: Simulator) -> Counter[SumName]:
     """Return what has happened in the account."""
     record = simulator.world.record()
-    entered = {ENTERED[status]: sum(record.by_type(status).values()) for status in ENDED}
-    return Counter({Metric.CREATED: sum(record.created.values()), **entered})
+    entered = {
+        ENTRY_SUMS[status]: sum(record.by_type(status).values()) for status in ENDED_STATUSES
+    }
+    return Counter({SumName.CREATED: sum(record.created.values()), **entered})
 
 
-def counted(ledger: Ledger) -> Counter[Metric]:
+def counted(ledger: Ledger) -> Counter[SumName]:
     """Return what the exporter has counted."""
-    counts: Counter[Metric] = Counter()
-    for key, value in ledger.book.sums.items():
-        if key.metric in {Metric.CREATED, *ENTERED.values()}:
+    counts: Counter[SumName] = Counter()
+    for key, value in ledger.state.sums.items():
+        if key.metric in {SumName.CREATED, *ENTRY_SUMS.values()}:
             counts[key.metric] += int(value)
     return counts
 

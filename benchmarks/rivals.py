@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 from telnyx import AsyncTelnyx
 
-from exporter.ledger.view import Status
+from exporter.domain import Status
 from exporter.simulator.action import Filter
 from exporter.simulator.inprocess import InProcessTransport
 from exporter.simulator.simulator import Simulator

@@ -17,14 +17,14 @@ from statistics import median
 
 from benchmarks.figures import Figure, Report
 from benchmarks.tables import arrivals, dated, ended, fill
-from exporter.ledger.engine import Database
-from exporter.ledger.ledger import PRUNED_AT_ONCE, Ledger, Sight
-from exporter.ledger.model import Listing, Order
-from exporter.ledger.picture import Frame
+from exporter.domain import Action
+from exporter.ledger.ledger import PRUNED_AT_ONCE, Ledger, PageContext
 from exporter.ledger.reasons import Reasons
-from exporter.ledger.store import Store
-from exporter.polling.poller import PRUNES
-from exporter.telnyx.wire import Action
+from exporter.ledger.records import ListCursor, SortOrder
+from exporter.ledger.snapshot import SnapshotOptions
+from exporter.ledger.store.database import Database
+from exporter.ledger.store.sqlite import SqliteStore
+from exporter.scheduling.poller import PRUNES
 
 DAY = 86_400.0
 YEAR = 365 * DAY
@@ -49,7 +49,7 @@ LONGEST_STEP = 1000.0
 
 BEGUN = 1_700_000_000.0
 REASONS = Reasons.with_configured(())
-NEW = Sight(Listing(Order.NEWEST, 0, None))
+NEW = PageContext(ListCursor(SortOrder.NEWEST, 0, None))
 
 MEANING = (
     f"The year is {int(REMEMBERED * YEAR / RETENTION):,} actions, seen in progress, seen ended "
@@ -77,7 +77,7 @@ def measure() -> Report:
 
 async def _year(file: Path, worker: ThreadPoolExecutor) -> Sequence[Figure]:
     """Live through a year, and look at the file every day."""
-    store, stream = Store(Database(f"sqlite:///{file}")), arrivals(Random(1))  # noqa: S311
+    store, stream = SqliteStore(Database(f"sqlite:///{file}")), arrivals(Random(1))  # noqa: S311
     ledger = _ledger("year", store, worker)
     step = RETENTION * BATCH / REMEMBERED
     now, sizes = BEGUN, [0.0]
@@ -90,7 +90,7 @@ async def _year(file: Path, worker: ThreadPoolExecutor) -> Sequence[Figure]:
         await _forget_all(ledger, now - RETENTION)
         if now >= BEGUN + len(sizes) * DAY:
             sizes.append(_size(file))
-    tracked = ledger.book.tracked
+    tracked = ledger.state.tracked
     store.close()
     retention, year = int(RETENTION / DAY), int(YEAR / DAY)
     each = max(sizes[-retention:]) / tracked
@@ -111,7 +111,7 @@ async def _year(file: Path, worker: ThreadPoolExecutor) -> Sequence[Figure]:
 async def _full(file: Path, worker: ThreadPoolExecutor) -> Sequence[Figure]:
     """Forget from a full table, with another account on the same worker."""
     await asyncio.to_thread(fill, file, "full", rows=FULL, since=BEGUN, rate=RATE)
-    store = Store(Database(f"sqlite:///{file}"))
+    store = SqliteStore(Database(f"sqlite:///{file}"))
     full, other = (_ledger(name, store, worker) for name in ("full", "other"))
     began = time.perf_counter()
     await full.open(BEGUN)
@@ -159,11 +159,11 @@ async def _full(file: Path, worker: ThreadPoolExecutor) -> Sequence[Figure]:
 async def _commit(ledger: Ledger, actions: Sequence[Action], now: float) -> None:
     """Do with actions what a poll does: take them in, commit, publish, tell."""
     await ledger.open(now)
-    draft = ledger.begin(now)
+    unit = ledger.begin(now)
     for start in range(0, len(actions), BATCH):
-        await ledger.absorb(draft, actions[start : start + BATCH], NEW)
-    draft.baseline_at = ledger.book.baseline_at or now
-    await ledger.commit(draft)
+        await ledger.record(unit, actions[start : start + BATCH], NEW)
+    unit.baseline_at = ledger.state.baseline_at or now
+    await ledger.commit(unit)
     await ledger.publish(now)
     while events := await ledger.unlogged():
         await ledger.logged([number for number, _ in events])
@@ -189,9 +189,9 @@ async def _forget_all(ledger: Ledger, before: float) -> float:
     return time.perf_counter() - began
 
 
-def _ledger(name: str, store: Store, worker: ThreadPoolExecutor) -> Ledger:
-    frame = Frame((), (), {}, 900.0, REASONS.classes)
-    return Ledger(name=name, store=store, worker=worker, reasons=REASONS, frame=frame)
+def _ledger(name: str, store: SqliteStore, worker: ThreadPoolExecutor) -> Ledger:
+    options = SnapshotOptions((), (), {}, 900.0, REASONS.classes)
+    return Ledger(name=name, store=store, worker=worker, reasons=REASONS, options=options)
 
 
 def _size(file: Path) -> float:

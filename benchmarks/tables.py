@@ -9,16 +9,15 @@ from random import Random
 
 from sqlalchemy import create_engine, select
 
-from exporter.ledger.draft import Draft
-from exporter.ledger.engine import Database
+from exporter.domain import KNOWN_ACTION_TYPES, Action, Status
 from exporter.ledger.reasons import Reasons
-from exporter.ledger.schema import accounts
-from exporter.ledger.store import Store
-from exporter.ledger.transitions import observe
-from exporter.ledger.view import KNOWN_ACTION_TYPES, Status
-from exporter.ledger.writes import write_draft
+from exporter.ledger.rules import observe
+from exporter.ledger.store.database import Database
+from exporter.ledger.store.schema import accounts
+from exporter.ledger.store.sqlite import SqliteStore
+from exporter.ledger.store.writes import write_unit
+from exporter.ledger.unit_of_work import UnitOfWork
 from exporter.simulator.reasons import reason_of
-from exporter.telnyx.wire import Action
 
 FILLED = 20_000
 """Rows that are filled in at once."""
@@ -30,7 +29,7 @@ def fill(file: Path, name: str, *, rows: int, since: float, rate: float) -> None
     The first came at ``since``, and then ``rate`` of them a second.
     """
     url = f"sqlite:///{file}"
-    Store(database := Database(url)).load(name)
+    SqliteStore(database := Database(url)).load(name)
     database.close()
     engine = create_engine(url)
     reasons = Reasons.with_configured(())
@@ -40,7 +39,7 @@ def fill(file: Path, name: str, *, rows: int, since: float, rate: float) -> None
         connection.exec_driver_sql("PRAGMA cache_size=-2000000")
         mine = connection.execute(select(accounts.c.id)).scalar_one()
         for start in range(0, rows, FILLED):
-            draft = Draft(name, reasons, str, since)
+            draft = UnitOfWork(name, reasons, str, since)
             for number in range(start, start + FILLED):
                 now = since + number / rate
                 action = ended(dated(next(stream), now), now)
@@ -49,7 +48,7 @@ def fill(file: Path, name: str, *, rows: int, since: float, rate: float) -> None
                     draft.rows[row.id] = row
             draft.added.update(draft.rows)
             draft.baseline_at = since
-            write_draft(connection, mine, draft, {})
+            write_unit(connection, mine, draft, {})
         connection.commit()
     engine.dispose()
 

@@ -10,8 +10,8 @@ import signal
 import sys
 from typing import NoReturn
 
-from exporter.output import prepared
-from exporter.stopping import SIGNALS
+from exporter.cli.output import prepared
+from exporter.cli.signals import SIGNALS
 
 SERVING = {"run", "demo", "simulate"}
 """Commands that go on until they are stopped; the others have not done what they were asked for."""
@@ -24,7 +24,7 @@ def main() -> None:
     if sys.argv[1:2] == ["run"]:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with prepared():
-        from exporter.cli import main as command_line  # noqa: PLC0415 # this is what takes long
+        from exporter.cli.main import main as command_line  # noqa: PLC0415 # this is what takes long
 
         command_line()
 

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pydantic import SecretStr
 
 from exporter.address import ListenAddress
+from exporter.app import Exporter
 from exporter.clock import Clock
 from exporter.config import Account, Poll, Settings, State, StuckAfter
-from exporter.publish.journal import Journal
-from exporter.service import Service
 from exporter.simulator.server import serving
 from exporter.simulator.settings import DEMO
 from exporter.simulator.simulator import Simulator
+from exporter.sinks.event_log import EventLog
 
 INTERVAL = 2.0
 """Seconds between two polls: short, so that there is something to see."""
@@ -33,7 +33,7 @@ class Running:
 
 @asynccontextmanager
 async def demo(
-    listen_address: Sequence[str], *, clock: Clock, journal: Journal
+    listen_address: Sequence[str], *, clock: Clock, event_log: EventLog
 ) -> AsyncIterator[Running]:
     """Run the demo while the context lasts.
 
@@ -46,11 +46,11 @@ async def demo(
             stuck_after=StuckAfter(default=600.0),
             state=State(url="sqlite://"),
         ).with_overrides(listen_address=listen_address)
-        service = Service(settings, load=lambda: settings, clock=clock, journal=journal)
+        exporter = Exporter(settings, load=lambda: settings, clock=clock, event_log=event_log)
         try:
-            yield Running(await service.start(), api)
+            yield Running(await exporter.start(), api)
         finally:
-            await service.stop()
+            await exporter.stop()
 
 
 def welcome(running: Running) -> str:

@@ -51,7 +51,7 @@ as_user make --no-print-directory .venv/.dev
         tests/benchmarks/test_compare.py tests/cli/test_output.py tests/config/test_secrets.py \
         tests/end_to_end/test_open_files.py tests/end_to_end/test_state.py \
         tests/end_to_end/test_stop.py tests/end_to_end/test_tls_errors.py \
-        tests/ledger/test_engine.py tests/ledger/test_place.py \
+        tests/ledger/store/test_database.py tests/ledger/store/test_file_lock.py \
         tests/robustness/whole/test_neighbours.py tests/telnyx/network tests/web/test_server.py \
         tests/web/tls tests/test_probe*.py tests/test_reading.py
 )

@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-MAX_LINES = 320
 
 LAYERS = (
     {"cli", "__main__", "probe"},
-    {"demo", "interpreter", "output", "stopping"},
-    {"service", "runtime", "table"},
+    {"demo"},
+    {"app", "account", "api_key"},
     {"web"},
-    {"publish"},
-    {"polling"},
+    {"metrics", "sinks"},
+    {"scheduling"},
+    {"sync"},
     {"ledger"},
     {"telnyx"},
-    {"config", "address", "listen", "clock", "errors", "reading", "version", "__init__"},
+    {"config", "address", "listen", "clock", "domain", "errors", "reading", "version", "__init__"},
 )
 """The rooms, from the top: each imports from itself and from what lies below."""
 
@@ -28,22 +28,27 @@ DEPTHS = {room: depth for depth, layer in enumerate(LAYERS) for room in layer}
 BOTTOM = LAYERS[-1]
 
 SIMULATOR_USERS = LAYERS[0] | {"demo", "simulator"}
-SIMULATOR_NEEDS = BOTTOM | {"simulator", "ledger.view"}
+SIMULATOR_NEEDS = BOTTOM | {"simulator"}
 
 OWNERS = {
     "httpx": {"telnyx", "simulator"},  # the simulator stands in for the network
-    "prometheus_client": {"publish", "web"},
+    "prometheus_client": {"metrics", "web"},
     "sqlalchemy": {"ledger"},
 }
 """Libraries that only some rooms may import."""
 
 PURE = (
-    "ledger/transitions.py",
+    "domain.py",
     "ledger/reasons.py",
-    "polling/order.py",
-    "polling/pace.py",
-    "polling/plan.py",
-    "polling/settling.py",
+    "ledger/rules.py",
+    "ledger/snapshot.py",
+    "ledger/state.py",
+    "ledger/unit_of_work.py",
+    "scheduling/budget.py",
+    "sync/cursors.py",
+    "sync/filters.py",
+    "sync/request_plan.py",
+    "sync/sort_order.py",
 )
 IMPURE = {"asyncio", "httpx", "logging", "random", "sqlalchemy", "structlog", "time"}
 HTTPX_CALLS = {"Client", "AsyncClient", "get", "post", "put", "delete", "request", "stream"}
@@ -184,12 +189,6 @@ def docstring_breaks(module: Module) -> list[str]:
     return [] if ast.get_docstring(module.tree) else [module.at(1, "has no docstring")]
 
 
-def size_breaks(module: Module) -> list[str]:
-    """List the module if it is too long to have one responsibility."""
-    lines = len((PACKAGE / module.path).read_bytes().splitlines())
-    return [module.at(lines, f"has more than {MAX_LINES} lines")] if lines > MAX_LINES else []
-
-
 Check = Callable[[Module], list[str]]
 CHECKS: tuple[Check, ...] = (
     direction_breaks,
@@ -198,7 +197,6 @@ CHECKS: tuple[Check, ...] = (
     purity_breaks,
     print_breaks,
     docstring_breaks,
-    size_breaks,
 )
 
 
@@ -209,9 +207,9 @@ def test_rule_is_kept(check: Check) -> None:
     assert not breaks, "\n" + "\n".join(breaks)
 
 
-def test_some_pure_modules_exist() -> None:
+def test_pure_modules_exist() -> None:
     """The list of pure modules names files that are there, so that the rule holds something."""
-    assert any((PACKAGE / name).is_file() for name in PURE)
+    assert [name for name in PURE if not (PACKAGE / name).is_file()] == []
 
 
 def test_who_asks_over_http_asks_directly() -> None:
@@ -273,7 +271,7 @@ def test_no_import_cycle() -> None:
         pytest.param(direction_breaks, "misc/a.py", "", 1, id="unknown-room"),
         pytest.param(simulator_breaks, "simulator/a.py", "import exporter.telnyx", 1, id="sim"),
         pytest.param(
-            simulator_breaks, "simulator/a.py", "from exporter.ledger.view import X", 0, id="view"
+            simulator_breaks, "simulator/a.py", "from exporter.domain import X", 0, id="domain"
         ),
         pytest.param(
             simulator_breaks, "simulator/a.py", "from exporter.ledger import store", 1, id="store"
@@ -286,7 +284,7 @@ def test_no_import_cycle() -> None:
         pytest.param(purity_breaks, PURE[0], "\nx = datetime.now()", 2, id="now"),
         pytest.param(purity_breaks, PURE[0], "from datetime import datetime", 0, id="datetime"),
         pytest.param(print_breaks, "web/a.py", "def f():\n print(1)", 2, id="print"),
-        pytest.param(print_breaks, "cli.py", "print(1)", 0, id="cli-prints"),
+        pytest.param(print_breaks, "cli/a.py", "print(1)", 0, id="cli-prints"),
         pytest.param(docstring_breaks, "web/a.py", "import os", 1, id="no-docstring"),
     ],
 )

@@ -11,10 +11,10 @@ import bcrypt
 import pytest
 
 from exporter.address import ListenAddress
+from exporter.metrics.collector import process_metrics
+from exporter.metrics.render import Renderer
+from exporter.metrics.self_metrics import ExporterSnapshot
 from exporter.probe import DeadError, ask, main
-from exporter.publish.health import Snapshot
-from exporter.publish.metrics import process_metrics
-from exporter.publish.writer import Writer
 from exporter.web.app import create_app
 from exporter.web.server import Server
 from exporter.web.suites import CURVES, SUITES
@@ -64,8 +64,8 @@ async def face(folder: Path) -> AsyncIterator[Face]:
 
         async def start(security: str = "", *, healthy: bool = True) -> ListenAddress:
             app = create_app(
-                snapshot=lambda: Snapshot((), True, 0.0, 0.0, 60.0),  # noqa: FBT003 # a record
-                write=Writer(process_metrics(revision="x")).write,
+                snapshot=lambda: ExporterSnapshot((), True, 0.0, 0.0, 60.0),  # noqa: FBT003 # a record
+                write=Renderer(process_metrics(revision="x")).write,
                 healthy=lambda: healthy,
                 ready=lambda: False,
                 reload=lambda: asyncio.sleep(0, ()),

@@ -14,13 +14,13 @@ import structlog
 import yaml
 from structlog.testing import LogCapture
 
-from exporter.cli import main
+from exporter.cli.main import main
 from exporter.config import load
+from exporter.domain import Event, EventType
 from exporter.errors import Cause
-from exporter.ledger.model import Event, EventKind
 from exporter.ledger.reasons import Reasons
-from exporter.publish.declared import ALL
-from exporter.publish.journal import Journal
+from exporter.metrics.catalogue import CATALOGUE
+from exporter.sinks.event_log import EventLog
 from exporter.web.toolkit import load as load_web
 
 ROOT = Path(__file__).parents[1]
@@ -63,7 +63,9 @@ def test_metrics_are_those_of_the_code() -> None:
         (names(name), kind, names(labels), meaning)
         for name, kind, labels, meaning in table(section("Metrics"))
     ]
-    assert shown == [((each.name,), each.kind.value, each.labels, each.help) for each in ALL]
+    assert shown == [
+        ((each.name,), each.metric_type.value, each.labels, each.help) for each in CATALOGUE
+    ]
 
 
 def test_reason_classes_are_those_of_the_code() -> None:
@@ -87,10 +89,10 @@ def test_commands_are_those_of_the_code() -> None:
     assert sorted(shown) == [(f"telnyx-sim-exporter {name}",) for name in sorted(main.commands)]
 
 
-def an_event(kind: EventKind) -> Event:
-    """Make an event of a kind."""
+def an_event(event_type: EventType) -> Event:
+    """Make an event of a type."""
     return Event(
-        kind=kind,
+        event_type=event_type,
         account="a",
         action_id="b",
         sim_card_id="c",
@@ -108,7 +110,7 @@ def an_event(kind: EventKind) -> Event:
 def logged() -> list[tuple[str, str, set[str]]]:
     """Let a journal tell of everything it can, and give name, level and fields of each event."""
     capture = LogCapture()
-    journal = Journal(
+    journal = EventLog(
         structlog.wrap_logger(
             None, processors=[capture], wrapper_class=structlog.make_filtering_bound_logger(0)
         )
@@ -131,8 +133,8 @@ def logged() -> list[tuple[str, str, set[str]]]:
         "size": 1,
         "status": "all",
     }
-    for kind in EventKind:
-        journal.action(an_event(kind))
+    for event_type in EventType:
+        journal.action(an_event(event_type))
     for name, method in inspect.getmembers(journal, inspect.ismethod):
         if not name.startswith("_") and name != "action":
             method(*(values[parameter] for parameter in inspect.signature(method).parameters))
@@ -154,7 +156,7 @@ def test_fields_of_actions_are_those_of_the_code(logged: list[tuple[str, str, se
     text = re.search(r"The first three carry (.*?)\. ", README, re.DOTALL)
     assert text is not None
     fields = set(names(text[1]))
-    assert [found for name, _, found in logged if name in set(EventKind)] == [fields] * 3
+    assert [found for name, _, found in logged if name in set(EventType)] == [fields] * 3
 
 
 @pytest.mark.parametrize("text", blocks("yaml", "# config.yaml"), ids=["least", "several"])
@@ -212,7 +214,7 @@ def test_prometheus_understands_the_queries(
     run_program(program_path("promtool"), "check", "rules", str(file))
 
     used = {name for query in queries for name in re.findall(r"telnyx_\w+", query)}
-    known = {each.name for each in ALL}
+    known = {each.name for each in CATALOGUE}
     assert used
     assert {re.sub(r"_(bucket|count)$", "", name) for name in used} <= known
 

@@ -1,4 +1,4 @@
-"""The ledger of one account: sightings in, committed state and its view out.
+"""The ledger of one account: observations in, committed state and its view out.
 
 The shell around the pure parts: it keeps the database and everything that grows with the
 account off the event loop, in the worker thread that all accounts share. It must not talk to
@@ -11,17 +11,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
+from exporter.domain import Action, Event, Status
 from exporter.errors import StateError
-from exporter.ledger.book import Book
-from exporter.ledger.draft import Draft
-from exporter.ledger.model import Event, Listing, Row
-from exporter.ledger.picture import Frame, draw, empty_view
 from exporter.ledger.reasons import Reasons
-from exporter.ledger.store import Store
-from exporter.ledger.transitions import ended, is_history, observe
-from exporter.ledger.view import AccountView, Status
-from exporter.ledger.wording import keepable
-from exporter.telnyx.wire import Action
+from exporter.ledger.records import ListCursor, TrackedAction
+from exporter.ledger.rules import ended_status, is_history, observe
+from exporter.ledger.sanitize import sanitized
+from exporter.ledger.snapshot import AccountSnapshot, SnapshotOptions, build, empty_snapshot
+from exporter.ledger.state import LedgerState
+from exporter.ledger.store.sqlite import SqliteStore
+from exporter.ledger.unit_of_work import UnitOfWork
 
 PRUNED_AT_ONCE = 500
 """How many actions are forgotten at once: some 20 ms, as each stands on a page of its own."""
@@ -37,25 +36,25 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class PageContext:
     """How a number of actions came into sight.
 
-    ``listing`` is the listing that the horizon is taken from; None: all that nobody knows is
+    ``cursor`` is the listing that the baseline cutoff is taken from; None: all that nobody knows is
     history, as before the baseline. ``first`` is the position of the first action, counted from
     the old end, and ``step`` what to add for each further one; None where it is not known.
     ``spare`` is how many actions the totals say are yet unseen: without it, an action that does
     not say when it was created is history.
     """
 
-    listing: Listing | None
+    cursor: ListCursor | None
     first: int | None = None
     step: int = 0
     spare: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What a sighting brought.
+class PageResult:
+    """What an observation brought.
 
     ``new`` counts the actions that nobody knew and that are no history, ``changed`` those with
     another status than before; ``ends_known`` says that the last one was known before this unit
@@ -71,67 +70,75 @@ class Ledger:
     """What is known of one account."""
 
     def __init__(
-        self, *, name: str, store: Store, worker: ThreadPoolExecutor, reasons: Reasons, frame: Frame
+        self,
+        *,
+        name: str,
+        store: SqliteStore,
+        worker: ThreadPoolExecutor,
+        reasons: Reasons,
+        options: SnapshotOptions,
     ) -> None:
         """Keep the parts; nothing is read before `open`."""
         self._name = name
         self._store = store
         self._worker = worker
         self._reasons = reasons
-        self._frame = frame
-        self._book: Book | None = None
+        self._options = options
+        self._state: LedgerState | None = None
         self._session = 0
-        self._view = empty_view(name, frame)
+        self._snapshot = empty_snapshot(name, options)
 
     @property
-    def view(self) -> AccountView:
+    def snapshot(self) -> AccountSnapshot:
         """The picture that was published last."""
-        return self._view
+        return self._snapshot
 
     @property
-    def book(self) -> Book:
+    def state(self) -> LedgerState:
         """What is committed; `open` comes first."""
-        if self._book is None:
+        if self._state is None:
             raise StateError("the state database was not opened")
-        return self._book
+        return self._state
 
     async def open(self, now: float) -> None:
         """Read what is kept of the account, unless that is done; publish it if it is a view."""
         if self._session != self._store.session:
-            self._book = None
+            self._state = None
         await self.in_worker(self._open, now)
 
-    def begin(self, now: float) -> Draft:
+    def begin(self, now: float) -> UnitOfWork:
         """Begin a unit of work at ``now``."""
-        self.book.settle()
-        return Draft(self._name, self._reasons, self.book.label, now)
+        self.state.forget_uncommitted_types()
+        return UnitOfWork(self._name, self._reasons, self.state.label, now)
 
-    async def absorb(self, draft: Draft, actions: Sequence[Action], sight: Sight) -> Seen:
+    async def record(
+        self, unit: UnitOfWork, actions: Sequence[Action], context: PageContext
+    ) -> PageResult:
         """Take actions that came into sight into a unit of work."""
-        return await self.in_worker(self._absorb, draft, actions, sight)
+        return await self.in_worker(self._record, unit, actions, context)
 
-    async def strangers(self, draft: Draft, actions: Sequence[Action]) -> tuple[Action, ...]:
+    async def unknown(self, unit: UnitOfWork, actions: Sequence[Action]) -> tuple[Action, ...]:
         """Return those of the actions that nobody knows; nothing is taken in."""
-        return await self.in_worker(self._strangers, draft, actions)
+        return await self.in_worker(self._unknown, unit, actions)
 
-    async def commit(self, draft: Draft) -> None:
+    async def commit(self, unit: UnitOfWork) -> None:
         """Commit a unit of work; it must not be used any more."""
-        await self.in_worker(self._commit, draft)
+        await self.in_worker(self._commit, unit)
 
     async def publish(self, now: float) -> None:
         """Draw the view of what is committed, as it is at ``now``."""
-        view = await self.in_worker(draw, self.book, self._frame, now)
+        snapshot = await self.in_worker(build, self.state, self._options, now)
         # What is the same stays the same object: what was written of it need not be written anew.
-        self._view = self._view if view == self._view else view
+        self._snapshot = self._snapshot if snapshot == self._snapshot else snapshot
 
-    async def note_stuck(self, draft: Draft) -> None:
+    async def note_stuck(self, unit: UnitOfWork) -> None:
         """Take those that have become stuck into a unit of work, each once."""
-        await self.in_worker(self._note_stuck, draft)
+        await self.in_worker(self._note_stuck, unit)
 
-    async def interrupted(self, action_type: str | None, limit: int) -> Sequence[Row]:
+    async def interrupted(self, action_type: str | None, limit: int) -> Sequence[TrackedAction]:
         """Return interrupted actions (of one type), the latest first."""
         return await self.in_worker(
-            self._store.interrupted, self.book.account_id, action_type, limit
+            self._store.interrupted, self.state.account_id, action_type, limit
         )
 
     async def forget(self, before: float) -> int:
@@ -140,11 +147,11 @@ class Ledger:
 
     async def unlogged(self) -> tuple[tuple[int, Event], ...]:
         """Return the oldest events that were not logged yet, each with its number."""
-        return await self.in_worker(self._store.pending, self.book.account_id, EVENTS_AT_ONCE)
+        return await self.in_worker(self._store.pending, self.state.account_id, EVENTS_AT_ONCE)
 
     async def logged(self, seqs: Sequence[int]) -> None:
         """Clear events that were logged."""
-        await self.in_worker(self._store.logged, self.book.account_id, seqs)
+        await self.in_worker(self._store.logged, self.state.account_id, seqs)
 
     async def in_worker(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call something that takes long on the ledger's thread, beside the event loop."""
@@ -155,100 +162,109 @@ class Ledger:
                 return call(*args, **kwargs)
             except Exception:
                 # The disk has the last word: whatever memory says is read anew from it.
-                self._book = None
+                self._state = None
                 raise
 
         return await asyncio.get_running_loop().run_in_executor(self._worker, guarded)
 
     def _check_session(self) -> None:
-        if self._book is not None and self._session != self._store.session:
+        if self._state is not None and self._session != self._store.session:
             # Another account met an error: who knows what stands on the disk by now.
             raise StateError("the state database was closed meanwhile: it is read anew")
 
     def _open(self, now: float) -> None:
-        if self._book is not None:
+        if self._state is not None:
             return
-        self._book = self._store.load(self._name)
+        self._state = self._store.load(self._name)
         self._session = self._store.session
-        if self._book.baseline_at is not None or not self._view.readable:
-            self._view = draw(self._book, self._frame, now)
+        if self._state.baseline_at is not None or not self._snapshot.readable:
+            self._snapshot = build(self._state, self._options, now)
 
-    def _absorb(self, draft: Draft, actions: Sequence[Action], sight: Sight) -> Seen:
-        actions = [keepable(action) for action in actions]
-        recalled = self._recall(draft, actions)
+    def _record(
+        self, unit: UnitOfWork, actions: Sequence[Action], context: PageContext
+    ) -> PageResult:
+        actions = [sanitized(action) for action in actions]
+        recalled = self._recall(unit, actions)
         new = changed = 0
         ends_known = True
-        spare = sight.spare
-        baseline = sight.listing is None
-        cutoff = None if sight.listing is None else sight.listing.cutoff
+        spare = context.spare
+        baseline = context.cursor is None
+        baseline_time = None if context.cursor is None else context.cursor.baseline_time
         for index, action in enumerate(actions):
-            # The draft comes first: an action may stand twice on one page.
-            known = draft.rows.get(action.id) or recalled.get(action.id)
+            # The unit of work comes first: an action may stand twice on one page.
+            known = unit.rows.get(action.id) or recalled.get(action.id)
             history = False
             if known is None:
-                history = sight.listing is None or is_history(
-                    action, sight.listing, missing=spare > 0
+                history = context.cursor is None or is_history(
+                    action, context.cursor, missing=spare > 0
                 )
             found = observe(
-                known, action, history=history, now=draft.now, keep=baseline, cutoff=cutoff
+                known,
+                action,
+                history=history,
+                now=unit.now,
+                keep=baseline,
+                baseline_time=baseline_time,
             )
             if found.row is not None:
-                counted = not (baseline and known is None and ended(action.status) is not None)
-                draft.apply(found, new_row=known is None, counted=counted)
+                counted = not (
+                    baseline and known is None and ended_status(action.status) is not None
+                )
+                unit.apply(found, new_row=known is None, counted=counted)
                 came = known is None and not history
                 new += came
                 spare -= came
                 changed += found.left is not None
-            if sight.first is not None and action.status not in SETTLED:
-                _place(draft, action.id, sight.first + sight.step * index)
-            ends_known = (known is not None and action.id not in draft.added) or history
-        return Seen(new, changed, ends_known)
+            if context.first is not None and action.status not in SETTLED:
+                _note_position(unit, action.id, context.first + context.step * index)
+            ends_known = (known is not None and action.id not in unit.added) or history
+        return PageResult(new, changed, ends_known)
 
-    def _strangers(self, draft: Draft, actions: Sequence[Action]) -> tuple[Action, ...]:
-        kept = [keepable(action) for action in actions]
-        known = self._recall(draft, kept)
+    def _unknown(self, unit: UnitOfWork, actions: Sequence[Action]) -> tuple[Action, ...]:
+        kept = [sanitized(action) for action in actions]
+        known = self._recall(unit, kept)
         return tuple(a for a, k in zip(actions, kept, strict=True) if k.id not in known)
 
-    def _recall(self, draft: Draft, actions: Sequence[Action]) -> dict[str, Row]:
+    def _recall(self, unit: UnitOfWork, actions: Sequence[Action]) -> dict[str, TrackedAction]:
         """Return what is remembered of actions, this unit of work included."""
-        book = self.book
-        found: dict[str, Row] = {}
+        state = self.state
+        found: dict[str, TrackedAction] = {}
         asked = []
         for action in actions:
-            row = draft.rows.get(action.id) or book.open.get(action.id)
+            row = unit.rows.get(action.id) or state.open.get(action.id)
             if row is None:
                 asked.append(action.id)
             else:
                 found[action.id] = row
         if asked:
-            found.update(self._store.find(book.account_id, asked))
+            found.update(self._store.find(state.account_id, asked))
         return found
 
-    def _commit(self, draft: Draft) -> None:
-        if draft.empty:
-            self.book.apply(draft, {})
+    def _commit(self, unit: UnitOfWork) -> None:
+        if unit.empty:
+            self.state.apply(unit, {})
             return
-        after = self._store.commit(self.book.account_id, draft, self.book.sums)
-        self.book.apply(draft, after)
+        after = self._store.commit(self.state.account_id, unit, self.state.sums)
+        self.state.apply(unit, after)
 
-    def _note_stuck(self, draft: Draft) -> None:
+    def _note_stuck(self, unit: UnitOfWork) -> None:
         found = [
             row
-            for row in self.book.open_after(draft)
-            if not row.stuck and self._frame.is_stuck(row, draft.now)
+            for row in self.state.open_after(unit)
+            if not row.stuck and self._options.is_stuck(row, unit.now)
         ]
         for row in found:
-            draft.stuck(row)
+            unit.stuck(row)
 
     def _forget(self, before: float) -> int:
-        count, horizon = self._store.prune(self.book.account_id, before, PRUNED_AT_ONCE)
-        self.book.pruned(count, horizon)
+        count, baseline_cutoff = self._store.prune(self.state.account_id, before, PRUNED_AT_ONCE)
+        self.state.dropped(count, baseline_cutoff)
         return count
 
 
-def _place(draft: Draft, id_: str, position: int) -> None:
+def _note_position(unit: UnitOfWork, id_: str, position: int) -> None:
     """Note where an action was seen: on its row where that is written anyway."""
-    row = draft.rows.get(id_)
+    row = unit.rows.get(id_)
     if row is not None:
         row.position = position
-    draft.positions[id_] = position
+    unit.positions[id_] = position

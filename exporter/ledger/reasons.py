@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from exporter.ledger.view import OTHER
+from exporter.domain import OTHER
 
 MATCHED_CHARACTERS = 2000
 """How much of a reason is read: it may be of any length, and so may the time a pattern takes."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from exporter.ledger.view import Status
+from exporter.domain import Status
 
 
 @dataclass(frozen=True, slots=True)

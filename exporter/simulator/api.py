@@ -5,7 +5,7 @@ Reads the world and changes nothing in it. It must not know the web framework.
 
 from collections.abc import Callable, Iterable, Sequence
 
-from exporter.ledger.view import KNOWN_ACTION_TYPES, Status
+from exporter.domain import KNOWN_ACTION_TYPES, Status
 from exporter.simulator import answers
 from exporter.simulator.action import Filter
 from exporter.simulator.answers import Answer, Problem

@@ -14,8 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from exporter.domain import Status
 from exporter.errors import UsageError
-from exporter.ledger.view import Status
 from exporter.simulator.simulator import Simulator
 
 _Handler = Callable[[Request], Awaitable[object]]

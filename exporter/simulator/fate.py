@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from exporter.ledger.view import Status
+from exporter.domain import Status
 from exporter.simulator.chance import Chance, choose
 from exporter.simulator.reasons import reason_of
 from exporter.simulator.settings import WorldSettings

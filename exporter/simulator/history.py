@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections import deque
 from dataclasses import dataclass
 
-from exporter.ledger.view import Status
+from exporter.domain import Status
 from exporter.simulator.action import Action, Filter
 from exporter.simulator.book import KEPT_SECONDS
 from exporter.simulator.chance import Chance, choose

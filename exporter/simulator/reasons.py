@@ -3,7 +3,7 @@
 Worded as a carrier's back end might word them; none is Telnyx's, which publishes no catalogue.
 """
 
-from exporter.ledger.view import Status
+from exporter.domain import Status
 
 FAILED = (
     "The SIM card has used up its data limit and cannot be activated.",

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from exporter.ledger.view import ENDED, KNOWN_ACTION_TYPES, Status
+from exporter.domain import ENDED_STATUSES, KNOWN_ACTION_TYPES, Status
 from exporter.simulator.action import Action
 
 Entry = tuple[str, Status, str | None]
@@ -65,7 +65,7 @@ class Record:
         types = sorted({name for name, _ in self.current})
         return {
             "created": dict(self.created),
-            **{status.value: self.by_type(status) for status in ENDED},
+            **{status.value: self.by_type(status) for status in ENDED_STATUSES},
             "reasons": {
                 status.value: {why or "": n for why, n in self.by_reason(status).items()}
                 for status in (Status.FAILED, Status.INTERRUPTED)
@@ -100,7 +100,7 @@ class Recorder:
         """Note a change of status."""
         self._current[before.action_type, before.status] -= 1
         self.found(after)
-        if after.status in ENDED:
+        if after.status in ENDED_STATUSES:
             self._entered[after.action_type, after.status, after.reason] += 1
 
     def gone(self, action: Action) -> None:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from exporter.ledger.view import Status
+from exporter.domain import Status
 from exporter.simulator.action import Action, Bulk
 from exporter.simulator.chance import Chance
 from exporter.simulator.faults import Faults

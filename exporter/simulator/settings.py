@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from exporter.domain import KNOWN_ACTION_TYPES
 from exporter.errors import UsageError
-from exporter.ledger.view import KNOWN_ACTION_TYPES
 from exporter.simulator.faults import Faults
 from exporter.simulator.knobs import Knob, check, knob, knobs_of, share
 

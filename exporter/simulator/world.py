@@ -9,8 +9,8 @@ import math
 from collections.abc import Sequence
 from enum import Enum, auto
 
+from exporter.domain import Status
 from exporter.errors import UsageError
-from exporter.ledger.view import Status
 from exporter.simulator.action import Action, Bulk, Filter
 from exporter.simulator.book import Book
 from exporter.simulator.fate import Fate, Turn

@@ -18,15 +18,22 @@ from aiolimiter import AsyncLimiter
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 
 from exporter.clock import Clock
+from exporter.domain import Action
 from exporter.errors import AuthError, ConfigError, InvalidResponseError, UnavailableError
-from exporter.telnyx.between import Received
 from exporter.telnyx.body import ACCEPT_ENCODING, UnpackError, read_body
 from exporter.telnyx.http import Route
-from exporter.telnyx.limits import read_lead, read_rate_limit
+from exporter.telnyx.interception import HttpAnswer
 from exporter.telnyx.query import Query
-from exporter.telnyx.verdict import Again, describe, intrusion, refusal, strike_out
-from exporter.telnyx.window import Window
-from exporter.telnyx.wire import Action, Page, decode_action, decode_page
+from exporter.telnyx.rate_limit_gate import RateLimitGate
+from exporter.telnyx.rate_limit_headers import read_clock_offset, read_rate_limit
+from exporter.telnyx.responses import (
+    RetryableError,
+    describe,
+    error_for,
+    interception_error,
+    redact,
+)
+from exporter.telnyx.schema import Page, decode_action, decode_page
 
 ATTEMPTS = 4
 """How often one request is sent at most: Telnyx advises 3 to 5."""
@@ -52,7 +59,7 @@ class Observer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Manners:
+class ClientLimits:
     """How one account is asked: ``rate`` in requests a second, ``timeout`` in seconds."""
 
     timeout: float
@@ -64,9 +71,9 @@ class Client:
     """Asks the API for one account.
 
     ``key`` returns the API key at each request; ``http`` is closed by whoever made it, and
-    ``route`` is the one that it takes. ``lead`` is by how many seconds the API's clock is ahead of
-    ours, as it last said; None until it does.
-    Every method raises AuthError, RateLimitedError, UnavailableError or InvalidResponseError.
+    ``route`` is the one that it takes. ``clock_offset`` is by how many seconds the API's clock is
+    ahead of ours, as it last said; None until it does. Every method raises AuthError,
+    RateLimitedError, UnavailableError or InvalidResponseError.
     """
 
     def __init__(
@@ -75,29 +82,27 @@ class Client:
         base_url: str,
         key: Callable[[], str],
         http: httpx.AsyncClient,
-        manners: Manners,
+        limits: ClientLimits,
         observer: Observer,
         clock: Clock,
-        window: Window | None = None,
+        gate: RateLimitGate | None = None,
         route: Route | None = None,
     ) -> None:
-        """Keep the parts; nothing is sent yet. ``window`` is one that others may have closed."""
+        """Keep the parts; nothing is sent yet. ``gate`` is one that others may have closed."""
         self._url = base_url.rstrip("/") + "/sim_card_actions"
         self._key = key
         self._http = http
         self._route = route or Route()
-        self._timeout = manners.timeout
-        self._slots = asyncio.Semaphore(manners.concurrency)
+        self._timeout = limits.timeout
+        self._slots = asyncio.Semaphore(limits.concurrency)
         # aiolimiter cannot hold less than one request a period: slower rates get longer periods.
         self._limiter = (
-            AsyncLimiter(manners.rate, 1.0)
-            if manners.rate >= 1
-            else AsyncLimiter(1, 1 / manners.rate)
+            AsyncLimiter(limits.rate, 1.0) if limits.rate >= 1 else AsyncLimiter(1, 1 / limits.rate)
         )
         self._observer = observer
         self._clock = clock
-        self._window = window or Window(clock)
-        self.lead: float | None = None
+        self._gate = gate or RateLimitGate(clock)
+        self.clock_offset: float | None = None
         self._jitter = random.Random()  # noqa: S311 - spreads retries, guards nothing
 
     async def list(self, query: Query) -> Page:
@@ -119,7 +124,7 @@ class Client:
         retrying = AsyncRetrying(
             sleep=self._clock.sleep,
             stop=stop_after_attempt(ATTEMPTS),
-            retry=retry_if_exception_type(Again),
+            retry=retry_if_exception_type(RetryableError),
             wait=self._pause,
             before_sleep=self._tell,
             reraise=True,
@@ -128,28 +133,28 @@ class Client:
             async for attempt in retrying:
                 with attempt:
                     return await self._send(endpoint, url, params)
-        except Again as exc:
+        except RetryableError as exc:
             raise exc.error from exc
         raise AssertionError("tenacity ends with a result or an error")  # pragma: no cover
 
     def _pause(self, state: RetryCallState) -> float:
         """Return the seconds before the next attempt: backoff, or longer if the server says so."""
         backoff = BACKOFF * 2.0 ** (state.attempt_number - 1) * self._jitter.uniform(0.75, 1.25)
-        again = state.outcome.exception() if state.outcome is not None else None
+        retryable = state.outcome.exception() if state.outcome is not None else None
         # The server's word alone would be no wait at all where its clock is behind ours.
-        told = again.wait if isinstance(again, Again) else None
+        told = retryable.wait if isinstance(retryable, RetryableError) else None
         return max(backoff, told or 0.0)
 
     def _tell(self, state: RetryCallState) -> None:
-        again = state.outcome.exception() if state.outcome is not None else None
-        if isinstance(again, Again):
-            self._observer.retrying(again.cause)
+        retryable = state.outcome.exception() if state.outcome is not None else None
+        if isinstance(retryable, RetryableError):
+            self._observer.retrying(retryable.cause)
 
     async def _send(self, endpoint: str, url: str, params: dict[str, str]) -> bytes:
         """Send one request once, when the limits allow it."""
         async with self._slots:
             await self._limiter.acquire()
-            await self._window.wait()
+            await self._gate.wait()
             key = self._readable_key()
             started = self._clock.monotonic()
             code = "error"
@@ -178,13 +183,13 @@ class Client:
                 error = UnavailableError(
                     f"no answer within {self._timeout:g} s{self._route.through}"
                 )
-                raise Again(error, error.cause) from exc
+                raise RetryableError(error, error.cause) from exc
             # The library lets TLS that breaks after the handshake through as it is.
             except (httpx.HTTPError, ssl.SSLError) as exc:
-                error = UnavailableError(strike_out(self._route.explain(exc, stage), key))
-                raise Again(error, error.cause) from _keyless(exc, key)
+                error = UnavailableError(redact(self._route.explain(exc, stage), key))
+                raise RetryableError(error, error.cause) from _keyless(exc, key)
             except InvalidResponseError as exc:
-                raise InvalidResponseError(strike_out(str(exc), key)) from _keyless(exc, key)
+                raise InvalidResponseError(redact(str(exc), key)) from _keyless(exc, key)
             # What the library or the resolver does not take of base_url: it stays so.
             except (httpx.InvalidURL, UnicodeError) as exc:
                 raise UnavailableError("base_url cannot be connected to; check its host") from exc
@@ -205,33 +210,33 @@ class Client:
     def _judge(self, response: httpx.Response, body: bytes, key: str) -> bytes:
         """Return the body of a good answer, raise the error of any other."""
         status, headers = response.status_code, response.headers
-        answer = Received(
+        answer = HttpAnswer(
             status,
             body,
             headers.get("content-type", ""),
             headers.get("location", ""),
             headers.get("www-authenticate", ""),
         )
-        intruded = intrusion(answer, key)
+        intruded = interception_error(answer, key)
         if intruded is not None:  # its clock and its limits are not Telnyx's either
             raise intruded
-        lead = read_lead(headers, self._clock.now())
-        self.lead = self.lead if lead is None else lead
-        limit = read_rate_limit(headers, self._clock.now() + (self.lead or 0.0))
+        clock_offset = read_clock_offset(headers, self._clock.now())
+        self.clock_offset = self.clock_offset if clock_offset is None else clock_offset
+        limit = read_rate_limit(headers, self._clock.now() + (self.clock_offset or 0.0))
         self._observer.rate_limit_seen(limit.limit, limit.remaining)
         if status == httpx.codes.TOO_MANY_REQUESTS:
             if limit.wait is not None:
-                self._window.close_for(limit.wait)
+                self._gate.close_for(limit.wait)
         elif limit.remaining == 0 and limit.reset is not None:
-            self._window.spend_for(limit.reset)
+            self._gate.exhaust_for(limit.reset)
         if status == httpx.codes.OK:
             return body
-        raise refusal(status, describe(answer, key), limit)
+        raise error_for(status, describe(answer, key), limit)
 
 
 def _keyless(error: Exception, key: str) -> Exception | None:
     """Return ``error`` as the cause of another, unless the server put the key into its words."""
-    return error if strike_out(str(error), key) == str(error) else None
+    return error if redact(str(error), key) == str(error) else None
 
 
 async def _body(response: httpx.Response) -> bytes:

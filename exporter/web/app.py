@@ -12,9 +12,9 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from exporter.publish.exposition import Format, accepts_gzip, choose_format
-from exporter.publish.health import Snapshot
-from exporter.publish.journal import one_line
+from exporter.metrics.exposition import Format, accepts_gzip, choose_format
+from exporter.metrics.self_metrics import ExporterSnapshot
+from exporter.sinks.event_log import one_line
 from exporter.web.cross_site import is_cross_site
 from exporter.web.page import Page
 from exporter.web.scrapes import Body, Scrapes
@@ -28,8 +28,8 @@ _CROSS_SITE = (
 
 def create_app(
     *,
-    snapshot: Callable[[], Snapshot],
-    write: Callable[[Snapshot, Format], bytes],
+    snapshot: Callable[[], ExporterSnapshot],
+    write: Callable[[ExporterSnapshot, Format], bytes],
     healthy: Callable[[], bool],
     ready: Callable[[], bool],
     reload: Callable[[], Awaitable[tuple[str, ...]]],
@@ -47,7 +47,9 @@ def create_app(
     """
     page = Page()
     scrapes = Scrapes(snapshot, write)
-    pages: Scrapes[Snapshot, None] = Scrapes(snapshot, lambda taken, _: page.render(taken).encode())
+    pages: Scrapes[ExporterSnapshot, None] = Scrapes(
+        snapshot, lambda taken, _: page.render(taken).encode()
+    )
 
     async def metrics(request: Request) -> Response:
         chosen = choose_format(",".join(request.headers.getlist("accept")))

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from exporter.ledger.view import ENDED, AccountView, Status
-from exporter.publish.health import AccountHealth, Snapshot
+from exporter.domain import ENDED_STATUSES, Status
+from exporter.ledger.snapshot import AccountSnapshot
+from exporter.metrics.self_metrics import AccountHealth, ExporterSnapshot
 
 OVERDUE_INTERVALS = 3
 """After so many poll intervals without the end of a poll, an account that was up is overdue."""
@@ -46,18 +47,18 @@ class Card:
 
     name: str
     state: State
-    view: AccountView
+    view: AccountSnapshot
     health: AccountHealth
     total: TypeRow
     rows: tuple[TypeRow, ...]
 
 
-def arrange(snapshot: Snapshot) -> tuple[Card, ...]:
+def arrange(snapshot: ExporterSnapshot) -> tuple[Card, ...]:
     """Return the cards of all accounts, in the order of the configuration."""
     return tuple(_card(view, health, snapshot) for view, health in snapshot.accounts)
 
 
-def _card(view: AccountView, health: AccountHealth, snapshot: Snapshot) -> Card:
+def _card(view: AccountSnapshot, health: AccountHealth, snapshot: ExporterSnapshot) -> Card:
     types = dict.fromkeys(action_type for action_type, _ in view.actions)
     rows = tuple(_row(view, action_type, (action_type,)) for action_type in types)
     return Card(
@@ -70,7 +71,7 @@ def _card(view: AccountView, health: AccountHealth, snapshot: Snapshot) -> Card:
     )
 
 
-def _state(view: AccountView, health: AccountHealth, snapshot: Snapshot) -> State:
+def _state(view: AccountSnapshot, health: AccountHealth, snapshot: ExporterSnapshot) -> State:
     if health.last_cause is not None:
         return State.DOWN
     if not health.last_poll or not view.baselined:
@@ -80,11 +81,11 @@ def _state(view: AccountView, health: AccountHealth, snapshot: Snapshot) -> Stat
     return State.UP
 
 
-def _row(view: AccountView, name: str, types: Iterable[str]) -> TypeRow:
+def _row(view: AccountSnapshot, name: str, types: Iterable[str]) -> TypeRow:
     names = tuple(types)
     oldest = [view.oldest_in_progress[each] for each in names if each in view.oldest_in_progress]
     completed, failed, interrupted = (
-        None if view.untold else _sum(view, names, status) for status in ENDED
+        None if view.totals_unknown else _sum(view, names, status) for status in ENDED_STATUSES
     )
     return TypeRow(
         name=name,
@@ -97,7 +98,7 @@ def _row(view: AccountView, name: str, types: Iterable[str]) -> TypeRow:
     )
 
 
-def _sum(view: AccountView, types: Iterable[str], status: Status) -> int:
+def _sum(view: AccountSnapshot, types: Iterable[str], status: Status) -> int:
     return sum(view.actions.get((each, status), 0) for each in types)
 
 

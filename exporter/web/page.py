@@ -7,7 +7,7 @@ as reasons are foreign.
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from exporter.publish.health import Snapshot
+from exporter.metrics.self_metrics import ExporterSnapshot
 from exporter.version import __version__
 from exporter.web import wording
 from exporter.web.cards import State, arrange
@@ -37,7 +37,7 @@ class Page:
         self._template = environment.get_template("page.html")
         self.css = environment.get_template("page.css").render()
 
-    def render(self, snapshot: Snapshot) -> str:
+    def render(self, snapshot: ExporterSnapshot) -> str:
         """Return the whole page; safe to call from any thread."""
         cards = arrange(snapshot)
         shortest, longest = REFRESH_SECONDS

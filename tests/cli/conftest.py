@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from exporter.cli import main
-from exporter.ledger.view import Status
-from exporter.publish.journal import QUIET_LIBRARIES
+from exporter.cli.main import main
+from exporter.domain import Status
 from exporter.simulator.server import serving
 from exporter.simulator.settings import QUIET, SimulatorSettings
 from exporter.simulator.simulator import Simulator
+from exporter.sinks.event_log import QUIET_LIBRARIES
 
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 NETWORK = (

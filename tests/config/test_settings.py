@@ -15,8 +15,8 @@ from exporter.config import (
     from_environment,
 )
 from exporter.config.fields import STATUSES
+from exporter.domain import Status
 from exporter.errors import ConfigError
-from exporter.ledger.view import Status
 
 
 @pytest.fixture

@@ -197,7 +197,7 @@ def test_a_reload_from_a_pipe_holds_nothing_up(
 
 HANGING = """
 import signal, sys, threading
-from exporter.stopping import stopping
+from exporter.cli.signals import stopping
 def ask(number):
     print("asked", number, flush=True)
 def tell(seconds):

@@ -8,19 +8,19 @@ from typing import Any
 
 import pytest
 
-from exporter.ledger.book import Book
-from exporter.ledger.draft import Draft
-from exporter.ledger.engine import Database
-from exporter.ledger.ledger import Ledger, Seen, Sight
-from exporter.ledger.model import Listing, Order, Row, SumKey
-from exporter.ledger.picture import Frame
+from exporter.domain import Action
+from exporter.ledger.ledger import Ledger, PageContext, PageResult
 from exporter.ledger.reasons import Reasons
-from exporter.ledger.store import Store
-from exporter.ledger.transitions import observe
-from exporter.telnyx.wire import Action
+from exporter.ledger.records import ListCursor, SortOrder, SumKey, TrackedAction
+from exporter.ledger.rules import observe
+from exporter.ledger.snapshot import SnapshotOptions
+from exporter.ledger.state import LedgerState
+from exporter.ledger.store.database import Database
+from exporter.ledger.store.sqlite import SqliteStore
+from exporter.ledger.unit_of_work import UnitOfWork
 
 REASONS = Reasons.with_configured(())
-NEW = Sight(Listing(Order.NEWEST, 0, None))
+NEW = PageContext(ListCursor(SortOrder.NEWEST, 0, None))
 
 
 def an_action(action_id: str = "a", status: str = "in-progress", **fields: Any) -> Action:
@@ -35,7 +35,7 @@ def an_action(action_id: str = "a", status: str = "in-progress", **fields: Any) 
     return Action(id=action_id, status=status, **(usual | fields))
 
 
-def a_row(action_id: str = "a", status: str = "in-progress", **fields: Any) -> Row:
+def a_row(action_id: str = "a", status: str = "in-progress", **fields: Any) -> TrackedAction:
     """Return a row created at 100, seen at 105; ended at 120 where its status says that it has."""
     usual: dict[str, Any] = {
         "sim_card_id": "sim",
@@ -48,11 +48,11 @@ def a_row(action_id: str = "a", status: str = "in-progress", **fields: Any) -> R
         "position": None,
         "stuck": False,
     }
-    return Row(id=action_id, status=status, **(usual | fields))
+    return TrackedAction(id=action_id, status=status, **(usual | fields))
 
 
-def a_frame(**fields: Any) -> Frame:
-    """Return a frame that shows all, and takes what is older than 900 s as stuck."""
+def an_options(**fields: Any) -> SnapshotOptions:
+    """Return options that shows all, and takes what is older than 900 s as stuck."""
     usual: dict[str, Any] = {
         "action_types": (),
         "statuses": (),
@@ -60,36 +60,36 @@ def a_frame(**fields: Any) -> Frame:
         "stuck_after_default": 900.0,
         "reason_classes": REASONS.classes,
     }
-    return Frame(**(usual | fields))
+    return SnapshotOptions(**(usual | fields))
 
 
-def a_book(**fields: Any) -> Book:
-    """Return the book of an account whose baseline and totals were taken at 50."""
+def a_state(**fields: Any) -> LedgerState:
+    """Return the state of an account whose baseline and totals were taken at 50."""
     usual: dict[str, Any] = {
         "name": "main",
         "account_id": 1,
         "baseline_at": 50.0,
         "audit_at": 50.0,
         "tracked": 0,
-        "listings": {},
+        "cursors": {},
         "open": {},
         "sums": {},
         "exemplars": {},
         "failures": (),
     }
-    return Book(**(usual | fields))
+    return LedgerState(**(usual | fields))
 
 
-def a_draft(book: Book | None = None, now: float = 120.0) -> Draft:
-    """Return a draft against a book, or one that takes every action type as its own label."""
-    return Draft("main", REASONS, str if book is None else book.label, now)
+def a_unit(state: LedgerState | None = None, now: float = 120.0) -> UnitOfWork:
+    """Return a unit of work; without a state, every action type is its own label."""
+    return UnitOfWork("main", REASONS, str if state is None else state.label, now)
 
 
-def sight(draft: Draft, *actions: Action) -> Draft:
-    """Take actions that are new into a draft, and return it."""
+def context(unit: UnitOfWork, *actions: Action) -> UnitOfWork:
+    """Take actions that are new into a unit of work, and return it."""
     for action in actions:
-        draft.apply(observe(None, action, history=False, now=draft.now), new_row=True)
-    return draft
+        unit.apply(observe(None, action, history=False, now=unit.now), new_row=True)
+    return unit
 
 
 @dataclass
@@ -97,27 +97,29 @@ class Account:
     """A ledger and the shorthands that tests use it by."""
 
     ledger: Ledger
-    store: Store
+    store: SqliteStore
 
-    async def saw(self, *actions: Action, at: float = 120.0, listing: Sight = NEW) -> Seen:
+    async def saw(
+        self, *actions: Action, at: float = 120.0, cursor: PageContext = NEW
+    ) -> PageResult:
         """Open the ledger, then take actions in, commit them and publish."""
         await self.ledger.open(at)
-        draft = self.ledger.begin(at)
-        seen = await self.ledger.absorb(draft, actions, listing)
-        draft.baseline_at = self.ledger.book.baseline_at or 50.0
-        draft.audit_at = self.ledger.book.audit_at or 50.0
-        await self.ledger.note_stuck(draft)
-        await self.ledger.commit(draft)
+        unit = self.ledger.begin(at)
+        seen = await self.ledger.record(unit, actions, cursor)
+        unit.baseline_at = self.ledger.state.baseline_at or 50.0
+        unit.audit_at = self.ledger.state.audit_at or 50.0
+        await self.ledger.note_stuck(unit)
+        await self.ledger.commit(unit)
         await self.ledger.publish(at)
         return seen
 
-    def kept(self) -> Book:
+    def kept(self) -> LedgerState:
         """Return what the database holds of the account, read by the same connection."""
-        return self.store.load(self.ledger.book.name)
+        return self.store.load(self.ledger.state.name)
 
     def sums(self) -> dict[SumKey, float]:
         """Return the sums other than 0."""
-        return {key: value for key, value in self.ledger.book.sums.items() if value}
+        return {key: value for key, value in self.ledger.state.sums.items() if value}
 
 
 @pytest.fixture
@@ -127,33 +129,33 @@ def make_action() -> Callable[..., Action]:
 
 
 @pytest.fixture
-def make_row() -> Callable[..., Row]:
+def make_row() -> Callable[..., TrackedAction]:
     """Give the maker of rows."""
     return a_row
 
 
 @pytest.fixture
-def make_frame() -> Callable[..., Frame]:
+def make_options() -> Callable[..., SnapshotOptions]:
     """Give the maker of frames."""
-    return a_frame
+    return an_options
 
 
 @pytest.fixture
-def make_book() -> Callable[..., Book]:
+def make_state() -> Callable[..., LedgerState]:
     """Give the maker of books."""
-    return a_book
+    return a_state
 
 
 @pytest.fixture
-def make_draft() -> Callable[..., Draft]:
-    """Give the maker of drafts."""
-    return a_draft
+def make_unit() -> Callable[..., UnitOfWork]:
+    """Give the maker of units of work."""
+    return a_unit
 
 
 @pytest.fixture
-def new_in() -> Callable[..., Draft]:
-    """Give the way to take new actions into a draft."""
-    return sight
+def new_in() -> Callable[..., UnitOfWork]:
+    """Give the way to take new actions into a unit of work."""
+    return context
 
 
 @pytest.fixture
@@ -197,14 +199,14 @@ def heard() -> Heard:
 
 
 @pytest.fixture
-def open_store(state_file: Path, heard: Heard) -> Iterator[Callable[..., Store]]:
+def open_store(state_file: Path, heard: Heard) -> Iterator[Callable[..., SqliteStore]]:
     """Open stores on the state file; all are closed in the end."""
-    stores: list[Store] = []
+    stores: list[SqliteStore] = []
 
-    def open_one(file: Path = state_file, *, busy_timeout_ms: int = 50) -> Store:
+    def open_one(file: Path = state_file, *, busy_timeout_ms: int = 50) -> SqliteStore:
         url = f"sqlite:///{file}"
         database = Database(url, busy_timeout_ms=busy_timeout_ms, notices=heard)
-        stores.append(Store(database))
+        stores.append(SqliteStore(database))
         return stores[-1]
 
     yield open_one
@@ -213,12 +215,12 @@ def open_store(state_file: Path, heard: Heard) -> Iterator[Callable[..., Store]]
 
 
 @pytest.fixture
-def open_account(open_store: Callable[..., Store]) -> Iterator[Callable[..., Account]]:
+def open_account(open_store: Callable[..., SqliteStore]) -> Iterator[Callable[..., Account]]:
     """Open accounts; those on one store share its state file."""
     worker = ThreadPoolExecutor(1)
 
     def open_one(
-        name: str = "main", store: Store | None = None, frame: Frame | None = None
+        name: str = "main", store: SqliteStore | None = None, options: SnapshotOptions | None = None
     ) -> Account:
         store = store or open_store()
         return Account(
@@ -227,7 +229,7 @@ def open_account(open_store: Callable[..., Store]) -> Iterator[Callable[..., Acc
                 store=store,
                 worker=worker,
                 reasons=REASONS,
-                frame=frame or a_frame(),
+                options=options or an_options(),
             ),
             store,
         )

@@ -3,20 +3,21 @@ from typing import Any
 
 import pytest
 
-from exporter.ledger.ledger import Seen, Sight
-from exporter.ledger.model import EventKind, Listing, Metric, Order, Scope
-from exporter.ledger.store import Store
+from exporter.domain import EventType
+from exporter.ledger.ledger import PageContext, PageResult
+from exporter.ledger.records import ListCursor, ListFilter, SortOrder, SumName
+from exporter.ledger.store.sqlite import SqliteStore
 
 Opener = Callable[..., Any]
 Maker = Callable[..., Any]
 
-HEAD = Scope(None, None)
-BASELINE = Sight(None)
+HEAD = ListFilter(None, None)
+BASELINE = PageContext(None)
 
 
-def since(horizon: float, spare: int = 0) -> Sight:
-    """Return a sight of a listing whose history goes up to ``horizon``."""
-    return Sight(Listing(Order.NEWEST, 0, horizon), spare=spare)
+def since(baseline_cutoff: float, spare: int = 0) -> PageContext:
+    """Return a sight of a listing whose history goes up to ``baseline_cutoff``."""
+    return PageContext(ListCursor(SortOrder.NEWEST, 0, baseline_cutoff), spare=spare)
 
 
 async def test_an_action_counts_once_however_often_it_is_listed(
@@ -26,14 +27,14 @@ async def test_an_action_counts_once_however_often_it_is_listed(
     account = open_account()
     action = make_action(status="failed")
     await account.ledger.open(0.0)
-    draft = account.ledger.begin(120.0)
-    sight = since(50.0)
-    assert (await account.ledger.absorb(draft, [action, action], sight)).new == 1
-    assert (await account.ledger.absorb(draft, [action], sight)).new == 0
-    await account.ledger.commit(draft)
-    assert await account.saw(action) == Seen(0, 0, ends_known=True)
-    assert account.ledger.view.created["enable"] == 1
-    assert account.ledger.view.failed["enable", "none"] == 1
+    unit = account.ledger.begin(120.0)
+    context = since(50.0)
+    assert (await account.ledger.record(unit, [action, action], context)).new == 1
+    assert (await account.ledger.record(unit, [action], context)).new == 0
+    await account.ledger.commit(unit)
+    assert await account.saw(action) == PageResult(0, 0, ends_known=True)
+    assert account.ledger.snapshot.created["enable"] == 1
+    assert account.ledger.snapshot.failed["enable", "none"] == 1
 
 
 @pytest.mark.parametrize("restart", [False, True], ids=["going on", "after a restart"])
@@ -47,11 +48,11 @@ async def test_counters_go_on_and_catch_up(
         account.store.close()
         account = open_account()
     seen = await account.saw(make_action("a", "failed"), make_action("c", "interrupted"))
-    assert seen == Seen(1, 1, ends_known=False)
-    view = account.ledger.view
-    assert (view.created["enable"], view.completed["enable"]) == (3, 1)
-    assert (view.failed["enable", "none"], view.interrupted["enable", "none"]) == (1, 1)
-    assert {status: view.actions["enable", status] for status in ("completed", "failed")} == {
+    assert seen == PageResult(1, 1, ends_known=False)
+    snapshot = account.ledger.snapshot
+    assert (snapshot.created["enable"], snapshot.completed["enable"]) == (3, 1)
+    assert (snapshot.failed["enable", "none"], snapshot.interrupted["enable", "none"]) == (1, 1)
+    assert {status: snapshot.actions["enable", status] for status in ("completed", "failed")} == {
         "completed": 1,
         "failed": 1,
     }
@@ -63,11 +64,11 @@ async def test_a_restart_shows_what_was_committed_at_once(
     """Before the first poll of the new process, the view is that of the old one."""
     account = open_account()
     await account.saw(make_action("a"), make_action("b", "failed"))
-    before = account.ledger.view
+    before = account.ledger.snapshot
     account.store.close()
     account = open_account()
     await account.ledger.open(120.0)
-    assert account.ledger.view == before
+    assert account.ledger.snapshot == before
 
 
 async def test_a_picture_that_did_not_change_stays_the_same_object(
@@ -76,11 +77,11 @@ async def test_a_picture_that_did_not_change_stays_the_same_object(
     """What was written of it need not be written anew; one that changed is another."""
     account = open_account()
     await account.saw(make_action("a"))
-    before = account.ledger.view
+    before = account.ledger.snapshot
     await account.ledger.publish(121.0)
-    assert account.ledger.view is before
+    assert account.ledger.snapshot is before
     await account.saw(make_action("a", "failed"))
-    assert account.ledger.view is not before
+    assert account.ledger.snapshot is not before
 
 
 async def test_what_ended_before_the_baseline_is_history(
@@ -88,11 +89,11 @@ async def test_what_ended_before_the_baseline_is_history(
 ) -> None:
     """It counts as nothing; what was in progress then is tracked, and counts when it ends."""
     account = open_account()
-    await account.saw(make_action("a"), make_action("b", "failed"), listing=BASELINE)
-    assert {key.metric for key in account.sums()} == {Metric.KNOWN}
+    await account.saw(make_action("a"), make_action("b", "failed"), cursor=BASELINE)
+    assert {key.metric for key in account.sums()} == {SumName.KNOWN}
     await account.saw(make_action("a", "failed"), make_action("b", "failed"))
-    view = account.ledger.view
-    assert (view.created["enable"], view.failed["enable", "none"]) == (0, 1)
+    snapshot = account.ledger.snapshot
+    assert (snapshot.created["enable"], snapshot.failed["enable", "none"]) == (0, 1)
 
 
 async def test_the_totals_say_how_many_without_a_time_are_new(
@@ -101,9 +102,9 @@ async def test_the_totals_say_how_many_without_a_time_are_new(
     """Of those that do not say when they were created, as many count as are missing."""
     account = open_account()
     actions = [make_action(f"{n}", "failed", created_at=None, updated_at=None) for n in range(3)]
-    seen = await account.saw(*actions, listing=since(100.0, spare=2))
-    assert seen == Seen(2, 0, ends_known=True)
-    assert account.ledger.view.created["enable"] == 2
+    seen = await account.saw(*actions, cursor=since(100.0, spare=2))
+    assert seen == PageResult(2, 0, ends_known=True)
+    assert account.ledger.snapshot.created["enable"] == 2
 
 
 async def test_what_was_created_at_the_horizon_is_history(
@@ -112,7 +113,7 @@ async def test_what_was_created_at_the_horizon_is_history(
     """Whatever the totals say: what was forgotten was created up to then."""
     account = open_account()
     seen = await account.saw(
-        make_action("a", "failed", created_at=100.0), listing=since(100.0, spare=2)
+        make_action("a", "failed", created_at=100.0), cursor=since(100.0, spare=2)
     )
     assert seen.new == 0
 
@@ -120,15 +121,15 @@ async def test_what_was_created_at_the_horizon_is_history(
 async def test_strangers_are_those_that_nobody_knows(
     open_account: Opener, make_action: Maker
 ) -> None:
-    """Neither the draft nor what is committed, ended or not, holds them."""
+    """Neither the unit of work nor what is committed, ended or not, holds them."""
     account = open_account()
     await account.saw(make_action("open"), make_action("ended", "failed"))
-    draft = account.ledger.begin(130.0)
-    await account.ledger.absorb(draft, [make_action("drafted")], since(50.0))
+    unit = account.ledger.begin(130.0)
+    await account.ledger.record(unit, [make_action("drafted")], since(50.0))
     ids = ("open", "ended", "drafted", "new", "bad\ud800")
-    found = await account.ledger.strangers(draft, [make_action(each) for each in ids])
+    found = await account.ledger.unknown(unit, [make_action(each) for each in ids])
     assert [action.id for action in found] == ["new", "bad\ud800"]
-    assert list(draft.rows) == ["drafted"]
+    assert list(unit.rows) == ["drafted"]
 
 
 async def test_positions_follow_the_page(open_account: Opener, make_action: Maker) -> None:
@@ -136,8 +137,10 @@ async def test_positions_follow_the_page(open_account: Opener, make_action: Make
     account = open_account()
     await account.saw(make_action("old"))
     page = [make_action("new"), make_action("old")]
-    await account.saw(*page, listing=Sight(Listing(Order.NEWEST, 0, None), first=9, step=-1))
-    held = {id_: row.position for id_, row in account.ledger.book.open.items()}
+    await account.saw(
+        *page, cursor=PageContext(ListCursor(SortOrder.NEWEST, 0, None), first=9, step=-1)
+    )
+    held = {id_: row.position for id_, row in account.ledger.state.open.items()}
     assert held == {"new": 9, "old": 8}
     assert account.kept().open["new"].position == 9
 
@@ -152,9 +155,9 @@ async def test_stuck_is_told_once(open_account: Opener, make_action: Maker) -> N
     account.store.close()
     account = open_account()
     await account.saw(at=1003.0)
-    told = [(event.kind, event.action_id) for _, event in await account.ledger.unlogged()]
-    assert told == [(EventKind.STUCK, "slow")]
-    assert account.ledger.view.stuck["enable"] == 1
+    told = [(event.event_type, event.action_id) for _, event in await account.ledger.unlogged()]
+    assert told == [(EventType.STUCK, "slow")]
+    assert account.ledger.snapshot.stuck["enable"] == 1
 
 
 async def test_events_are_told_until_they_were_logged(
@@ -178,34 +181,34 @@ async def test_forgotten_actions_that_are_still_listed_do_not_count_again(
 ) -> None:
     """The counters stay as they are, in memory and on the disk, and what is new still counts."""
     account = open_account()
-    listing = Listing(Order.NEWEST, 2, None)
+    cursor = ListCursor(SortOrder.NEWEST, 2, None)
     await account.ledger.open(0.0)
-    draft = account.ledger.begin(120.0)
-    draft.listings[HEAD] = listing
+    unit = account.ledger.begin(120.0)
+    unit.cursors[HEAD] = cursor
     actions = [make_action("a", "failed"), make_action("b", "failed", created_at=None)]
-    await account.ledger.absorb(draft, actions, Sight(listing))
-    await account.ledger.commit(draft)
+    await account.ledger.record(unit, actions, PageContext(cursor))
+    await account.ledger.commit(unit)
     sums = account.sums()
     assert await account.ledger.forget(120.0) == 0
     assert await account.ledger.forget(121.0) == 2
-    assert account.ledger.book.tracked == 0
-    assert account.ledger.book.listings == account.kept().listings
-    now_known = Sight(account.ledger.book.listings[HEAD])
-    assert await account.saw(*actions, listing=now_known) == Seen(0, 0, ends_known=True)
+    assert account.ledger.state.tracked == 0
+    assert account.ledger.state.cursors == account.kept().cursors
+    now_known = PageContext(account.ledger.state.cursors[HEAD])
+    assert await account.saw(*actions, cursor=now_known) == PageResult(0, 0, ends_known=True)
     assert account.sums() == sums
     later = make_action("c", "failed", created_at=111.0, updated_at=112.0)
-    assert (await account.saw(later, listing=now_known)).new == 1
+    assert (await account.saw(later, cursor=now_known)).new == 1
 
 
 async def test_two_accounts_on_one_store_do_not_mix(
-    open_account: Opener, open_store: Callable[..., Store], make_action: Maker
+    open_account: Opener, open_store: Callable[..., SqliteStore], make_action: Maker
 ) -> None:
     """The same action ids count for each."""
     store = open_store()
     one, two = open_account("one", store), open_account("two", store)
     await one.saw(make_action("a", "failed"))
     await two.saw(make_action("a", "completed"), make_action("b"))
-    assert (one.ledger.view.created["enable"], two.ledger.view.created["enable"]) == (1, 2)
+    assert (one.ledger.snapshot.created["enable"], two.ledger.snapshot.created["enable"]) == (1, 2)
     assert [event.account for _, event in await one.ledger.unlogged()] == ["one"]
     assert await two.ledger.unlogged() == ()
 
@@ -215,9 +218,9 @@ async def test_nothing_to_write_is_no_commit(open_account: Opener, make_action: 
     account = open_account()
     await account.saw(make_action("a"))
     before = account.kept()
-    draft = account.ledger.begin(130.0)
-    sight = Sight(Listing(Order.NEWEST, 0, None), first=4)
-    await account.ledger.absorb(draft, [make_action("a")], sight)
-    await account.ledger.commit(draft)
-    assert account.ledger.book.open["a"].position == 4
+    unit = account.ledger.begin(130.0)
+    context = PageContext(ListCursor(SortOrder.NEWEST, 0, None), first=4)
+    await account.ledger.record(unit, [make_action("a")], context)
+    await account.ledger.commit(unit)
+    assert account.ledger.state.open["a"].position == 4
     assert account.kept() == before

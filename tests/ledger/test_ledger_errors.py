@@ -8,14 +8,14 @@ import pytest
 from sqlalchemy import text
 
 from exporter.errors import StateError
-from exporter.ledger.ledger import Sight
-from exporter.ledger.model import Listing, Metric, Order, SumKey
-from exporter.ledger.store import Store
+from exporter.ledger.ledger import PageContext
+from exporter.ledger.records import ListCursor, SortOrder, SumKey, SumName
+from exporter.ledger.store.sqlite import SqliteStore
 
 Opener = Callable[..., Any]
 Maker = Callable[..., Any]
 
-BASELINE = Sight(None)
+BASELINE = PageContext(None)
 
 
 @pytest.fixture
@@ -24,15 +24,15 @@ def remove_state_file(state_file: Path) -> Callable[[], None]:
     return state_file.unlink
 
 
-def since(horizon: float, spare: int = 0) -> Sight:
-    """Return a sight of a listing whose history goes up to ``horizon``."""
-    return Sight(Listing(Order.NEWEST, 0, horizon), spare=spare)
+def since(baseline_cutoff: float, spare: int = 0) -> PageContext:
+    """Return a sight of a listing whose history goes up to ``baseline_cutoff``."""
+    return PageContext(ListCursor(SortOrder.NEWEST, 0, baseline_cutoff), spare=spare)
 
 
 async def test_nothing_is_known_before_it_is_opened(open_account: Opener) -> None:
     """There is a view of zeros to show, and no book to work against."""
     account = open_account()
-    assert not account.ledger.view.baselined
+    assert not account.ledger.snapshot.baselined
     with pytest.raises(StateError, match="not opened"):
         account.ledger.begin(0.0)
     with pytest.raises(StateError, match="not opened"):
@@ -45,16 +45,16 @@ async def test_an_action_that_vanished_and_is_listed_again_is_not_new(
     """Within one poll, one answer may deny what another shows."""
     account = open_account()
     await account.saw(make_action("a"))
-    draft = account.ledger.begin(130.0)
-    draft.vanish(account.ledger.book.open["a"])
-    seen = await account.ledger.absorb(draft, [make_action("a", "failed")], since(50.0))
-    await account.ledger.commit(draft)
+    unit = account.ledger.begin(130.0)
+    unit.mark_gone(account.ledger.state.open["a"])
+    seen = await account.ledger.record(unit, [make_action("a", "failed")], since(50.0))
+    await account.ledger.commit(unit)
     await account.ledger.publish(130.0)
     assert (seen.new, seen.changed) == (0, 1)
-    assert account.ledger.view.created["enable"] == 1
-    assert account.ledger.view.failed["enable", "none"] == 1
-    assert account.ledger.view.actions["enable", "failed"] == 1
-    assert account.kept() == account.ledger.book
+    assert account.ledger.snapshot.created["enable"] == 1
+    assert account.ledger.snapshot.failed["enable", "none"] == 1
+    assert account.ledger.snapshot.actions["enable", "failed"] == 1
+    assert account.kept() == account.ledger.state
 
 
 @pytest.mark.parametrize("bad", ["\0", "\ud800"], ids=["NUL", "half a pair"])
@@ -66,18 +66,18 @@ async def test_texts_that_no_store_can_hold_do_not_break_a_commit(
     action = make_action(f"a{bad}", "failed", reason=f"No{bad}funds", action_type=f"t{bad}")
     assert (await account.saw(action)).new == 1
     assert (await account.saw(action)).new == 0
-    assert account.ledger.view.failed["t\ufffd", "insufficient_funds"] == 1
-    assert account.kept() == account.ledger.book
-    assert [row.reason for row in account.ledger.view.failures] == ["No\ufffdfunds"]
+    assert account.ledger.snapshot.failed["t\ufffd", "insufficient_funds"] == 1
+    assert account.kept() == account.ledger.state
+    assert [row.reason for row in account.ledger.snapshot.failures] == ["No\ufffdfunds"]
 
 
 async def test_after_an_error_memory_is_what_the_disk_holds(
     open_account: Opener, make_action: Maker
 ) -> None:
-    """The commit that failed is not seen; the same sightings count once when it works again."""
+    """The commit that failed is not seen; the same observations count once when it works again."""
     account = open_account()
     await account.saw(make_action("a"))
-    published = account.ledger.view
+    published = account.ledger.snapshot
     database = account.store._database  # noqa: SLF001  # the error to come
     with database.transaction() as connection:
         connection.execute(
@@ -89,22 +89,22 @@ async def test_after_an_error_memory_is_what_the_disk_holds(
     actions = (make_action("a", "failed"), make_action("b"))
     with pytest.raises(StateError, match="no more"):
         await account.saw(*actions)
-    assert account.ledger.view == published
+    assert account.ledger.snapshot == published
     with pytest.raises(StateError, match="not opened"):
         account.ledger.begin(0.0)
     with database.transaction() as connection:
         connection.execute(text("DROP TRIGGER broken"))
     await account.ledger.open(130.0)
-    assert list(account.ledger.book.open) == ["a"]
+    assert list(account.ledger.state.open) == ["a"]
     await account.saw(*actions)
-    assert account.ledger.view.failed["enable", "none"] == 1
-    assert account.ledger.view.created["enable"] == 2
-    assert account.kept() == account.ledger.book
+    assert account.ledger.snapshot.failed["enable", "none"] == 1
+    assert account.ledger.snapshot.created["enable"] == 2
+    assert account.kept() == account.ledger.state
 
 
 async def test_an_error_of_one_account_makes_the_others_read_anew(
     open_account: Opener,
-    open_store: Callable[..., Store],
+    open_store: Callable[..., SqliteStore],
     make_action: Maker,
     remove_state_file: Callable[[], None],
 ) -> None:
@@ -113,18 +113,18 @@ async def test_an_error_of_one_account_makes_the_others_read_anew(
     one, two = open_account("one", store), open_account("two", store)
     await one.saw(make_action("a"))
     await two.saw(make_action("b"))
-    draft = two.ledger.begin(130.0)
-    await two.ledger.absorb(draft, [make_action("b", "failed")], since(50.0))
+    unit = two.ledger.begin(130.0)
+    await two.ledger.record(unit, [make_action("b", "failed")], since(50.0))
     remove_state_file()
     with pytest.raises(StateError, match="removed or replaced"):
         await one.saw(make_action("a", "failed"))
     with pytest.raises(StateError, match="read anew"):
-        await two.ledger.commit(draft)
+        await two.ledger.commit(unit)
     await two.saw(make_action("c"))
     await one.saw(make_action("d"))
-    assert list(two.ledger.book.open) == ["c"]
-    assert list(one.ledger.book.open) == ["d"]
-    assert (one.kept(), two.kept()) == (one.ledger.book, two.ledger.book)
+    assert list(two.ledger.state.open) == ["c"]
+    assert list(one.ledger.state.open) == ["d"]
+    assert (one.kept(), two.kept()) == (one.ledger.state, two.ledger.state)
 
 
 async def test_a_commit_that_nobody_waits_for_any_more_is_whole_or_nothing(
@@ -133,16 +133,16 @@ async def test_a_commit_that_nobody_waits_for_any_more_is_whole_or_nothing(
     """A poll that ran out of time while committing has committed all or nothing."""
     account = open_account()
     await account.saw(make_action("a"))
-    draft = account.ledger.begin(130.0)
-    await account.ledger.absorb(draft, [make_action("a", "failed")], since(50.0))
-    commit = asyncio.ensure_future(account.ledger.commit(draft))
+    unit = account.ledger.begin(130.0)
+    await account.ledger.record(unit, [make_action("a", "failed")], since(50.0))
+    commit = asyncio.ensure_future(account.ledger.commit(unit))
     await asyncio.sleep(0)  # one turn of the loop: it is handed to the worker, and waits
     commit.cancel()
     with pytest.raises(asyncio.CancelledError):
         await commit
     await account.saw(make_action("a", "failed"))  # counts if the commit came to nothing
-    assert account.ledger.view.failed["enable", "none"] == 1
-    assert account.kept() == account.ledger.book
+    assert account.ledger.snapshot.failed["enable", "none"] == 1
+    assert account.kept() == account.ledger.state
 
 
 async def test_the_event_loop_does_not_touch_the_disk(
@@ -154,11 +154,11 @@ async def test_the_event_loop_does_not_touch_the_disk(
     assert isinstance(worker, ThreadPoolExecutor)
     await account.saw(make_action("a"))
     worker.shutdown()
-    draft = account.ledger.begin(130.0)
+    unit = account.ledger.begin(130.0)
     for call in (
-        account.ledger.absorb(draft, [], BASELINE),
-        account.ledger.strangers(draft, []),
-        account.ledger.commit(draft),
+        account.ledger.record(unit, [], BASELINE),
+        account.ledger.unknown(unit, []),
+        account.ledger.commit(unit),
         account.ledger.publish(0.0),
         account.ledger.forget(0.0),
         account.ledger.unlogged(),
@@ -174,9 +174,9 @@ async def test_a_type_that_only_a_lost_poll_saw_takes_no_room(
     """The next poll labels as a restarted process would."""
     account = open_account()
     await account.saw(make_action("a"))
-    draft = account.ledger.begin(130.0)
-    await account.ledger.absorb(draft, [make_action("b", action_type="lost")], since(50.0))
-    assert "lost" in account.ledger.book.types
+    unit = account.ledger.begin(130.0)
+    await account.ledger.record(unit, [make_action("b", action_type="lost")], since(50.0))
+    assert "lost" in account.ledger.state.types
     account.ledger.begin(131.0)
-    assert set(account.ledger.book.types) == set(account.kept().types)
-    assert SumKey(Metric.CREATED, "lost") not in account.ledger.book.sums
+    assert set(account.ledger.state.types) == set(account.kept().types)
+    assert SumKey(SumName.CREATED, "lost") not in account.ledger.state.sums

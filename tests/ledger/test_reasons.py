@@ -3,8 +3,8 @@ import time
 
 import pytest
 
+from exporter.domain import OTHER
 from exporter.ledger.reasons import MATCHED_CHARACTERS, NO_REASON, Reasons, Rule
-from exporter.ledger.view import OTHER
 
 BUILT_IN = Reasons.with_configured(())
 

@@ -14,8 +14,8 @@ import pytest
 
 from dashboards.queries import REPLICA
 from dashboards.shipped import FOLDER, shipped
-from exporter.publish.declaration import Kind
-from exporter.publish.declared import ALL
+from exporter.metrics.catalogue import CATALOGUE
+from exporter.metrics.definition import MetricType
 from tests.monitoring.dashboards.conftest import (
     FILES,
     Json,
@@ -34,30 +34,34 @@ RANGES = {"__rate_interval": "13m", "__range": "17h", "__interval": "19s"}
 WHOLE_TIME = (timedelta(hours=17), timedelta(seconds=19))
 
 OF_OTHERS = {
-    "up": Kind.GAUGE,
-    "process_cpu_seconds_total": Kind.COUNTER,
-    "process_open_fds": Kind.GAUGE,
-    "process_resident_memory_bytes": Kind.GAUGE,
-    "process_start_time_seconds": Kind.GAUGE,
+    "up": MetricType.GAUGE,
+    "process_cpu_seconds_total": MetricType.COUNTER,
+    "process_open_fds": MetricType.GAUGE,
+    "process_resident_memory_bytes": MetricType.GAUGE,
+    "process_start_time_seconds": MetricType.GAUGE,
 }
 """What Prometheus and its client library add."""
 
 OF_TARGETS = {"job", "instance", "pod", "container", "endpoint", "node"}
 """Labels that come with the scrape."""
 
-SERIES: dict[str, tuple[Kind, set[str]]] = {
-    each.name: (each.kind, {*each.labels}) for each in ALL if each.kind != Kind.HISTOGRAM
+SERIES: dict[str, tuple[MetricType, set[str]]] = {
+    each.name: (each.metric_type, {*each.labels})
+    for each in CATALOGUE
+    if each.metric_type != MetricType.HISTOGRAM
 }
 SERIES |= {
-    f"{each.name}_{end}": (Kind.COUNTER, {*each.labels, *(["le"] if end == "bucket" else [])})
-    for each in ALL
-    if each.kind == Kind.HISTOGRAM
+    f"{each.name}_{end}": (MetricType.COUNTER, {*each.labels, *(["le"] if end == "bucket" else [])})
+    for each in CATALOGUE
+    if each.metric_type == MetricType.HISTOGRAM
     for end in ("bucket", "count", "sum")
 }
-NATIVE = {each.name for each in ALL if each.kind == Kind.HISTOGRAM}
+NATIVE = {each.name for each in CATALOGUE if each.metric_type == MetricType.HISTOGRAM}
 """Histograms as Prometheus stores them with convert_classic_histograms_to_nhcb."""
 
-SERIES |= {each.name: (Kind.COUNTER, {*each.labels}) for each in ALL if each.name in NATIVE}
+SERIES |= {
+    each.name: (MetricType.COUNTER, {*each.labels}) for each in CATALOGUE if each.name in NATIVE
+}
 SERIES |= {name: (kind, set()) for name, kind in OF_OTHERS.items()}
 """Each series that there can be: its kind, and its labels besides those of the target."""
 
@@ -255,7 +259,9 @@ def growth_breaks(board: Json) -> Iterator[str]:
     for place, node, within in selectors(board):
         calls = {each.func.name for each in within if isinstance(each, promql.Call)}
         kind = SERIES.get(node.name, (None,))[0]
-        if not place.startswith("variable ") and (kind == Kind.COUNTER) != bool(calls & ADVANCING):
+        if not place.startswith("variable ") and (kind == MetricType.COUNTER) != bool(
+            calls & ADVANCING
+        ):
             yield f"{place}: {node.name} is a {kind}, in {sorted(calls)}"
 
 
@@ -362,7 +368,7 @@ def test_every_metric_is_shown_somewhere() -> None:
     """No metric is exported for nothing."""
     asked = {node.name for name in FILES for _, node, _ in selectors(read(name))}
     shown = {re.sub(r"_(bucket|count|sum)$", "", each) for each in asked} | asked
-    assert [each.name for each in ALL if each.name not in shown] == []
+    assert [each.name for each in CATALOGUE if each.name not in shown] == []
 
 
 def _panel(board: Json, kind: str = "timeseries") -> Any:

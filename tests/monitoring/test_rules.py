@@ -14,8 +14,8 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry, ProcessCollector
 
-from exporter.publish.declaration import Kind
-from exporter.publish.declared import ALL
+from exporter.metrics.catalogue import CATALOGUE
+from exporter.metrics.definition import MetricType
 
 ROOT = Path(__file__).parents[2]
 CASES = Path(__file__).with_name("rules")
@@ -43,8 +43,8 @@ LABELS: dict[str, set[str]] = {"up": set()}
 for _family in ProcessCollector(registry=CollectorRegistry()).collect():
     LABELS |= {sample.name: set(sample.labels) for sample in _family.samples}
 
-for _metric in ALL:
-    if _metric.kind is Kind.HISTOGRAM:
+for _metric in CATALOGUE:
+    if _metric.metric_type is MetricType.HISTOGRAM:
         for _suffix in ("_bucket", "_count", "_sum"):
             LABELS[_metric.name + _suffix] = {*_metric.labels, "le"}
     else:

@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 import httpx
 import pytest
 
-from exporter.ledger.view import Status
+from exporter.domain import Status
 from exporter.simulator.inprocess import InProcessTransport
 from exporter.simulator.settings import QUIET, SimulatorSettings
 from exporter.simulator.simulator import Simulator

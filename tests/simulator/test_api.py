@@ -4,7 +4,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from exporter.ledger.view import Status
+from exporter.domain import Status
 from exporter.simulator.clock import ManualClock
 from exporter.simulator.settings import QUIET, SimulatorSettings
 from exporter.simulator.simulator import Simulator

@@ -3,7 +3,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from exporter.ledger.view import Status
+from exporter.domain import Status
 from exporter.simulator.action import Filter
 from exporter.simulator.inprocess import InProcessTransport
 from exporter.simulator.simulator import Simulator

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.ledger.view import KNOWN_ACTION_TYPES, Status
+from exporter.domain import KNOWN_ACTION_TYPES, Status
 from exporter.simulator.action import Action, Filter
 from exporter.simulator.history import shuffled
 from exporter.simulator.ids import Kind

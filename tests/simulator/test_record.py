@@ -1,4 +1,4 @@
-from exporter.ledger.view import Status
+from exporter.domain import Status
 from exporter.simulator.settings import QUIET
 from exporter.simulator.world import World
 

@@ -9,7 +9,7 @@ import telnyx
 from telnyx import DefaultHttpxClient, Telnyx
 from telnyx.types.sim_cards import action_list_params
 
-from exporter.ledger.view import KNOWN_ACTION_TYPES, Status
+from exporter.domain import KNOWN_ACTION_TYPES, Status
 from exporter.simulator.action import Filter
 from exporter.simulator.clock import ManualClock
 from exporter.simulator.faults import Fault

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exporter.domain import ENDED_STATUSES, Status
 from exporter.errors import UsageError
-from exporter.ledger.view import ENDED, Status
 from exporter.simulator.action import Action, Filter
 from exporter.simulator.settings import DEMO, QUIET, Order, WorldSettings
 from exporter.simulator.world import World
@@ -73,7 +73,7 @@ def test_actions_end_in_the_configured_shares() -> None:
     world.advance(START + 10_000)
     record = world.record()
     total = sum(record.created.values())
-    shares = [sum(record.by_type(status).values()) / total for status in ENDED]
+    shares = [sum(record.by_type(status).values()) / total for status in ENDED_STATUSES]
     assert shares == pytest.approx([0.65, 0.2, 0.1], abs=0.03)
     assert record.in_flight / total == pytest.approx(0.05, abs=0.02)
     assert total == pytest.approx(5000, rel=0.1)

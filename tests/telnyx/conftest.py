@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from exporter.telnyx.client import Client, Manners
+from exporter.telnyx.client import Client, ClientLimits
 from exporter.telnyx.http import Route, open_http
 
 EPOCH = 1_700_000_000.0
@@ -209,7 +209,7 @@ async def desk() -> AsyncIterator[Callable[..., Desk]]:
             base_url=base_url,
             key=(lambda: key) if isinstance(key, str) else key,
             http=http,
-            manners=Manners(timeout=timeout, rate=rate, concurrency=concurrency),
+            limits=ClientLimits(timeout=timeout, rate=rate, concurrency=concurrency),
             observer=notes,
             clock=clock,
             route=route,

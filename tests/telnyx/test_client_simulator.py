@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from exporter.domain import Status
 from exporter.errors import (
     AuthError,
     BadRequestError,
@@ -15,14 +16,13 @@ from exporter.errors import (
     PollError,
     UnavailableError,
 )
-from exporter.ledger.view import Status
 from exporter.simulator.faults import Fault, Faults
 from exporter.simulator.ids import Kind
 from exporter.simulator.inprocess import InProcessTransport
 from exporter.simulator.settings import QUIET, SimulatorSettings
 from exporter.simulator.simulator import Simulator
 from exporter.telnyx.query import Query
-from exporter.telnyx.wire import Page
+from exporter.telnyx.schema import Page
 
 Desk = Callable[..., Any]
 Account = Callable[..., tuple[Any, Simulator]]
@@ -163,8 +163,8 @@ async def test_a_fault_that_stays_is_an_error(
     with pytest.raises(error) as caught:
         await at.client.list(Query())
     assert type(caught.value) is error
-    again = error is UnavailableError and fault not in {Fault.HTML, Fault.BLOCKED}
-    assert simulator.served == len(at.notes.done) == (4 if again else 1)
+    retryable = error is UnavailableError and fault not in {Fault.HTML, Fault.BLOCKED}
+    assert simulator.served == len(at.notes.done) == (4 if retryable else 1)
 
 
 async def test_odd_and_bad_items_do_not_hide_the_others(account: Account) -> None:

@@ -12,17 +12,12 @@ import pytest
 from starlette.types import ASGIApp
 
 from exporter.address import ListenAddress
-from exporter.ledger.view import (
-    DELAY_BUCKETS,
-    AccountView,
-    EndedRow,
-    Histogram,
-    InFlightRow,
-    Status,
-)
-from exporter.publish.health import AccountHealth, Snapshot, Telemetry
-from exporter.publish.metrics import process_metrics
-from exporter.publish.writer import Writer
+from exporter.domain import Status
+from exporter.ledger.records import DELAY_BUCKETS, Histogram
+from exporter.ledger.snapshot import AccountSnapshot, EndedAction, InFlightAction
+from exporter.metrics.collector import process_metrics
+from exporter.metrics.render import Renderer
+from exporter.metrics.self_metrics import AccountHealth, ExporterSnapshot, SelfMetrics
 from exporter.web.app import create_app
 from exporter.web.server import Server
 from exporter.web.watch import Security
@@ -30,14 +25,14 @@ from exporter.web.watch import Security
 NOW = 1_785_585_605.0
 """2026-08-01 12:00:05 UTC."""
 
-Account = tuple[AccountView, AccountHealth]
+Account = tuple[AccountSnapshot, AccountHealth]
 
 
 @dataclass
 class Operator:
     """What an app shows and does; a test changes it between requests."""
 
-    snapshot: Snapshot
+    snapshot: ExporterSnapshot
     healthy: bool = True
     ready: bool = True
     problems: tuple[str, ...] = ()
@@ -61,7 +56,7 @@ class Operator:
         """Make the app; with ``waits`` its reload does not end by itself."""
         return create_app(
             snapshot=lambda: self.snapshot,
-            write=Writer(process_metrics(revision="x")).write,
+            write=Renderer(process_metrics(revision="x")).write,
             healthy=lambda: self.healthy,
             ready=lambda: self.ready,
             reload=self.wait if waits else self.reload,
@@ -70,11 +65,11 @@ class Operator:
 
 
 @pytest.fixture
-def view() -> Callable[..., AccountView]:
+def view() -> Callable[..., AccountSnapshot]:
     """Give a maker of views: empty, but for what is given."""
 
-    def make(name: str = "default", **changes: Any) -> AccountView:
-        empty = AccountView(
+    def make(name: str = "default", **changes: Any) -> AccountSnapshot:
+        empty = AccountSnapshot(
             name=name,
             baselined=True,
             actions={
@@ -91,7 +86,7 @@ def view() -> Callable[..., AccountView]:
             durations={},
             detection_delay=Histogram((0,) * (len(DELAY_BUCKETS) + 1), 0.0),
             drift={},
-            listings={"newest": 1, "none": 0},
+            lists={"newest": 1, "none": 0},
             orders={("", ""): "newest"},
             tracked=0,
             last_audit=1_785_585_000.0,
@@ -104,10 +99,10 @@ def view() -> Callable[..., AccountView]:
 
 
 @pytest.fixture
-def busy(view: Callable[..., AccountView]) -> AccountView:
+def busy(view: Callable[..., AccountSnapshot]) -> AccountSnapshot:
     """Give the view of an account with a stuck action and a failure, of nasty text."""
-    flight = InFlightRow("action-1", "sim-1", "enable", NOW - 5000, stuck=True)
-    failure = EndedRow(
+    flight = InFlightAction("action-1", "sim-1", "enable", NOW - 5000, stuck=True)
+    failure = EndedAction(
         action_id="action-2",
         sim_card_id="sim-2",
         action_type="set_standby",
@@ -136,26 +131,28 @@ def busy(view: Callable[..., AccountView]) -> AccountView:
 
 
 @pytest.fixture
-def up() -> Telemetry:
+def up() -> SelfMetrics:
     """Give the telemetry of an account whose last poll, 12 s ago, succeeded."""
-    telemetry = Telemetry("default")
+    telemetry = SelfMetrics("default")
     telemetry.poll_succeeded(NOW - 12, 0.5)
     return telemetry
 
 
 @pytest.fixture
-def snapshot() -> Callable[..., Snapshot]:
+def snapshot() -> Callable[..., ExporterSnapshot]:
     """Give a maker of snapshots at the fixed time, of views and telemetries."""
 
-    def make(*accounts: tuple[AccountView, Telemetry], **changes: Any) -> Snapshot:
+    def make(*accounts: tuple[AccountSnapshot, SelfMetrics], **changes: Any) -> ExporterSnapshot:
         pairs = tuple((view, telemetry.health()) for view, telemetry in accounts)
-        return replace(Snapshot(pairs, True, NOW, NOW, 60.0), **changes)  # noqa: FBT003 # a record
+        return replace(ExporterSnapshot(pairs, True, NOW, NOW, 60.0), **changes)  # noqa: FBT003 # a record
 
     return make
 
 
 @pytest.fixture
-def operator(snapshot: Callable[..., Snapshot], busy: AccountView, up: Telemetry) -> Operator:
+def operator(
+    snapshot: Callable[..., ExporterSnapshot], busy: AccountSnapshot, up: SelfMetrics
+) -> Operator:
     """Give an operator of one busy account."""
     return Operator(snapshot((busy, up)))
 

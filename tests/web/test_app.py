@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from exporter.publish.exposition import Format
+from exporter.metrics.exposition import Format
 
 PATHS = ("/", "/metrics", "/-/healthy", "/-/ready")
 

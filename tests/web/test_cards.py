@@ -3,18 +3,18 @@ from collections.abc import Callable
 import pytest
 
 from exporter.errors import Cause
-from exporter.ledger.view import AccountView
-from exporter.publish.health import Snapshot, Telemetry
+from exporter.ledger.snapshot import AccountSnapshot
+from exporter.metrics.self_metrics import ExporterSnapshot, SelfMetrics
 from exporter.web.cards import State, TypeRow, arrange
 
 NOW = 1_785_585_605.0
 
-Views = Callable[..., AccountView]
-Snapshots = Callable[..., Snapshot]
+Views = Callable[..., AccountSnapshot]
+Snapshots = Callable[..., ExporterSnapshot]
 
 
-def _telemetry(succeeded_at: float | None, *, failed: bool = False) -> Telemetry:
-    telemetry = Telemetry("default")
+def _telemetry(succeeded_at: float | None, *, failed: bool = False) -> SelfMetrics:
+    telemetry = SelfMetrics("default")
     if succeeded_at is not None:
         telemetry.poll_succeeded(succeeded_at, 0.5)
     if failed:
@@ -37,7 +37,7 @@ def _telemetry(succeeded_at: float | None, *, failed: bool = False) -> Telemetry
 def test_state_of_an_account(
     view: Views,
     snapshot: Snapshots,
-    telemetry: Telemetry,
+    telemetry: SelfMetrics,
     baselined: bool,  # noqa: FBT001 # a test's data
     state: State,
 ) -> None:
@@ -60,7 +60,7 @@ def test_rows_are_summed_and_empty_types_left_out(view: Views, snapshot: Snapsho
         oldest_in_progress={"enable": 200.0, "set_standby": 100.0},
         stuck={"enable": 1, "set_standby": 1},
     )
-    (card,) = arrange(snapshot((committed, Telemetry("default"))))
+    (card,) = arrange(snapshot((committed, SelfMetrics("default"))))
     enable = TypeRow("enable", 2, 1, 0, 3, 0, 200.0)
     standby = TypeRow("set_standby", 1, 1, 5, 0, 4, 100.0)
     assert card.rows == (enable, standby)
@@ -70,12 +70,12 @@ def test_rows_are_summed_and_empty_types_left_out(view: Views, snapshot: Snapsho
 def test_without_totals_what_has_ended_is_not_known(view: Views, snapshot: Snapshots) -> None:
     """It is no zero: how many ended before the first poll was never told."""
     committed = view(actions={("enable", "in-progress"): 2}, last_audit=0.0)
-    (card,) = arrange(snapshot((committed, Telemetry("default"))))
+    (card,) = arrange(snapshot((committed, SelfMetrics("default"))))
     assert card.rows == (TypeRow("enable", 2, 0, None, None, None, None),)
 
 
 def test_total_of_nothing_has_no_oldest(view: Views, snapshot: Snapshots) -> None:
     """Without an action in progress there is no oldest one."""
-    (card,) = arrange(snapshot((view(), Telemetry("default"))))
+    (card,) = arrange(snapshot((view(), SelfMetrics("default"))))
     assert card.rows == ()
     assert card.total.oldest is None

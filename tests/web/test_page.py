@@ -4,15 +4,15 @@ from html.parser import HTMLParser
 import pytest
 
 from exporter.errors import Cause
-from exporter.ledger.view import AccountView
-from exporter.publish.health import Snapshot, Telemetry
+from exporter.ledger.snapshot import AccountSnapshot
+from exporter.metrics.self_metrics import ExporterSnapshot, SelfMetrics
 from exporter.version import __version__
 from exporter.web.page import Page
 
 NOW = 1_785_585_605.0
 
-Views = Callable[..., AccountView]
-Snapshots = Callable[..., Snapshot]
+Views = Callable[..., AccountSnapshot]
+Snapshots = Callable[..., ExporterSnapshot]
 
 
 class _Reader(HTMLParser):
@@ -51,12 +51,12 @@ class _Reader(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
 
-def _read(snapshot: Snapshot) -> _Reader:
+def _read(snapshot: ExporterSnapshot) -> _Reader:
     return _Reader(Page().render(snapshot))
 
 
 def test_busy_account_shows_what_an_engineer_needs(
-    snapshot: Snapshots, busy: AccountView, up: Telemetry
+    snapshot: Snapshots, busy: AccountSnapshot, up: SelfMetrics
 ) -> None:
     """Health, what is in flight and for how long, and the failures with their reasons show."""
     text = _read(snapshot((busy, up))).text
@@ -76,16 +76,18 @@ def test_busy_account_shows_what_an_engineer_needs(
         assert words in text, words
 
 
-def test_foreign_text_is_only_text(snapshot: Snapshots, busy: AccountView, up: Telemetry) -> None:
+def test_foreign_text_is_only_text(
+    snapshot: Snapshots, busy: AccountSnapshot, up: SelfMetrics
+) -> None:
     """A reason full of markup shows as it is written and makes no element."""
     read = _read(snapshot((busy, up)))
     assert "<script>alert('x')</script> & \"more\"" in read.text
     assert read.all("script") == []
 
 
-def test_account_names_are_only_text(view: Views, snapshot: Snapshots, up: Telemetry) -> None:
+def test_account_names_are_only_text(view: Views, snapshot: Snapshots, up: SelfMetrics) -> None:
     """An account's name and its error are escaped as well, wherever they stand."""
-    telemetry = Telemetry("x")
+    telemetry = SelfMetrics("x")
     telemetry.poll_failed(NOW - 5, 0.5, Cause.UNAVAILABLE, "<b>no answer</b>")
     read = _read(snapshot((view("<i>one</i>"), telemetry), (view("two"), up)))
     assert read.text.count("<i>one</i>") == 2
@@ -93,7 +95,7 @@ def test_account_names_are_only_text(view: Views, snapshot: Snapshots, up: Telem
     assert read.all("i") == read.all("b") == []
 
 
-def test_quiet_account_says_so(view: Views, snapshot: Snapshots, up: Telemetry) -> None:
+def test_quiet_account_says_so(view: Views, snapshot: Snapshots, up: SelfMetrics) -> None:
     """Nothing in flight and no failures are said in words, not by empty tables."""
     read = _read(snapshot((view(), up)))
     assert "Nothing is in flight" in read.text
@@ -103,21 +105,21 @@ def test_quiet_account_says_so(view: Views, snapshot: Snapshots, up: Telemetry) 
 
 def test_account_that_was_never_polled_shows_no_numbers(view: Views, snapshot: Snapshots) -> None:
     """Before the first poll the page promises numbers and shows none."""
-    read = _read(snapshot((view(baselined=False), Telemetry("default"))))
+    read = _read(snapshot((view(baselined=False), SelfMetrics("default"))))
     assert "… Waiting" in read.text
     assert "Not polled yet. Numbers show as soon as the first poll is done." in read.text
     assert read.all("dl") == []
 
 
-def test_restarted_account_shows_what_it_knew(snapshot: Snapshots, busy: AccountView) -> None:
+def test_restarted_account_shows_what_it_knew(snapshot: Snapshots, busy: AccountSnapshot) -> None:
     """After a restart what was committed shows at once, and is called so."""
-    text = _read(snapshot((busy, Telemetry("default")))).text
+    text = _read(snapshot((busy, SelfMetrics("default")))).text
     assert "Not polled yet. What is shown was known before the exporter started." in text
     assert "action-1" in text
 
 
 def test_failed_poll_says_why_and_keeps_the_numbers(
-    snapshot: Snapshots, busy: AccountView, up: Telemetry
+    snapshot: Snapshots, busy: AccountSnapshot, up: SelfMetrics
 ) -> None:
     """An account that is down names cause, error and last success, and keeps its tables."""
     up.poll_failed(NOW - 5, 0.5, Cause.AUTH, "Telnyx refuses the API key (401)")
@@ -131,7 +133,7 @@ def test_failed_poll_says_why_and_keeps_the_numbers(
 
 def test_overdue_poll_is_pointed_out(view: Views, snapshot: Snapshots) -> None:
     """An old success is not shown as if all were well."""
-    telemetry = Telemetry("default")
+    telemetry = SelfMetrics("default")
     telemetry.poll_succeeded(NOW - 700, 0.5)
     text = _read(snapshot((view(), telemetry))).text
     assert "! Overdue" in text
@@ -139,16 +141,16 @@ def test_overdue_poll_is_pointed_out(view: Views, snapshot: Snapshots) -> None:
 
 
 def test_a_list_without_order_is_pointed_out(
-    view: Views, snapshot: Snapshots, up: Telemetry
+    view: Views, snapshot: Snapshots, up: SelfMetrics
 ) -> None:
     """It costs more, so the operator is told; one in order is not worth a word."""
-    unsorted = _read(snapshot((view(listings={"newest": 1, "none": 1}), up))).text
+    unsorted = _read(snapshot((view(lists={"newest": 1, "none": 1}), up))).text
     assert "The API lists the actions in no order." in unsorted
     assert "no order" not in _read(snapshot((view(), up))).text
 
 
 def test_refused_configuration_is_pointed_out(
-    view: Views, snapshot: Snapshots, up: Telemetry
+    view: Views, snapshot: Snapshots, up: SelfMetrics
 ) -> None:
     """A reload that was refused shows until one succeeds."""
     said = "The configuration was changed but not taken over"
@@ -156,7 +158,9 @@ def test_refused_configuration_is_pointed_out(
     assert said not in _read(snapshot((view(), up))).text
 
 
-def test_several_accounts_can_be_jumped_to(view: Views, snapshot: Snapshots, up: Telemetry) -> None:
+def test_several_accounts_can_be_jumped_to(
+    view: Views, snapshot: Snapshots, up: SelfMetrics
+) -> None:
     """Each account has its place, in order, and every link within the page leads somewhere."""
     read = _read(snapshot((view("one"), up), (view("two"), up)))
     ids = [attributes["id"] for _, attributes in read.tags if "id" in attributes]
@@ -169,7 +173,7 @@ def test_several_accounts_can_be_jumped_to(view: Views, snapshot: Snapshots, up:
 
 
 def test_links_lead_to_runbooks_and_elsewhere(
-    view: Views, snapshot: Snapshots, up: Telemetry
+    view: Views, snapshot: Snapshots, up: SelfMetrics
 ) -> None:
     """The runbooks and what is configured stand beside the page's own links, in order."""
     links = (("My <b>dashboards</b>", 'https://h/d/u?a=1&b="2"'), ("Wiki", "http://wiki/"))
@@ -187,7 +191,7 @@ def test_links_lead_to_runbooks_and_elsewhere(
 
 
 def test_tables_and_times_are_readable_by_machines(
-    snapshot: Snapshots, busy: AccountView, up: Telemetry
+    snapshot: Snapshots, busy: AccountSnapshot, up: SelfMetrics
 ) -> None:
     """Headers have a scope, times a datetime in UTC, and the landmarks are there."""
     read = _read(snapshot((busy, up)))
@@ -200,7 +204,7 @@ def test_tables_and_times_are_readable_by_machines(
 
 @pytest.mark.parametrize(("interval", "seconds"), [(1, "5"), (30, "30"), (3600, "60")])
 def test_page_refreshes_with_the_polls(
-    view: Views, snapshot: Snapshots, up: Telemetry, interval: float, seconds: str
+    view: Views, snapshot: Snapshots, up: SelfMetrics, interval: float, seconds: str
 ) -> None:
     """The page loads again after a poll interval, though not in a rush nor after an hour."""
     read = _read(snapshot((view(), up), poll_interval=interval))
@@ -214,7 +218,7 @@ def test_page_without_accounts_says_so(snapshot: Snapshots) -> None:
 
 
 def test_without_totals_the_page_says_what_is_not_known(
-    view: Views, snapshot: Snapshots, up: Telemetry
+    view: Views, snapshot: Snapshots, up: SelfMetrics
 ) -> None:
     """It claims no zeros, and says why."""
     text = _read(snapshot((view(actions={("enable", "in-progress"): 2}, last_audit=0.0), up))).text

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.core import GaugeMetricFamily
 
-from exporter.publish.exposition import Format, render
+from exporter.metrics.exposition import Format, render
 from exporter.web.scrapes import Scrapes
 
 

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from exporter.cli import main
+from exporter.cli.main import main
 from exporter.config import load
 from tests.packaging.chart.documents import Json
 from tests.packaging.chart.helm import LEAST, Helm, Rendering, least

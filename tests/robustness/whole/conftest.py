@@ -16,9 +16,9 @@ import pytest
 import structlog
 from pydantic import SecretStr
 
+from exporter.app import Exporter
 from exporter.config import Account, Poll, Settings, State, Web
-from exporter.publish.journal import Journal
-from exporter.service import Service
+from exporter.sinks.event_log import EventLog
 
 DEADLINE = 15.0
 KEY = "KEY-simulated"
@@ -90,7 +90,7 @@ class Seen:
         return {key: value for key, value in self.series.items() if key.startswith(begin)}
 
 
-class Exporter:
+class RunningExporter:
     """A service over real HTTP on both sides, and what it has told so far."""
 
     def __init__(self, settings: Settings, ahead: float) -> None:
@@ -100,8 +100,8 @@ class Exporter:
         logger = structlog.wrap_logger(
             structlog.PrintLogger(self._log), processors=[structlog.processors.JSONRenderer()]
         )
-        self.service = Service(
-            settings, load=lambda: settings, clock=self.time, journal=Journal(logger)
+        self.app = Exporter(
+            settings, load=lambda: settings, clock=self.time, event_log=EventLog(logger)
         )
         self.http = httpx.AsyncClient(
             trust_env=False,
@@ -112,12 +112,12 @@ class Exporter:
 
     async def start(self) -> None:
         """Start the service."""
-        self.http.base_url = httpx.URL((await self.service.start()).url)
+        self.http.base_url = httpx.URL((await self.app.start()).url)
 
     async def stop(self) -> None:
         """Stop it, if it runs."""
         if not self.http.is_closed:
-            await self.service.stop()
+            await self.app.stop()
             await self.http.aclose()
 
     async def look(self) -> Seen:
@@ -151,13 +151,15 @@ class Exporter:
 
 
 @pytest.fixture
-async def export(stack: AsyncExitStack, tmp_path: Path) -> Callable[..., Awaitable[Exporter]]:
+async def export(
+    stack: AsyncExitStack, tmp_path: Path
+) -> Callable[..., Awaitable[RunningExporter]]:
     """Give a starter of exporters, of accounts by their URLs, polled often."""
 
     async def start(
         accounts: dict[str, str], request_timeout: float = 10.0, ahead: float = 0.0
-    ) -> Exporter:
-        exporter = Exporter(
+    ) -> RunningExporter:
+        exporter = RunningExporter(
             Settings(
                 accounts=tuple(
                     Account(name=name, api_key=SecretStr(KEY), base_url=url)
@@ -183,11 +185,11 @@ async def export(stack: AsyncExitStack, tmp_path: Path) -> Callable[..., Awaitab
 
 @pytest.fixture
 async def running(
-    export: Callable[..., Awaitable[Exporter]], api: Any
-) -> Callable[..., Awaitable[Exporter]]:
+    export: Callable[..., Awaitable[RunningExporter]], api: Any
+) -> Callable[..., Awaitable[RunningExporter]]:
     """Give a starter of an exporter that has counted two failures, with one action in flight."""
 
-    async def start(request_timeout: float = 10.0) -> Exporter:
+    async def start(request_timeout: float = 10.0) -> RunningExporter:
         exporter = await export({"default": api.url}, request_timeout)
         await exporter.until(lambda seen: seen.up == 1)
         api.happen(3, failed=2)

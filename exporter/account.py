@@ -1,0 +1,141 @@
+"""One account at work: its client, ledger and poller, put together from the settings.
+
+It builds and takes apart; what runs when is the schedule's matter, and what is shown the
+service's.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Self
+
+from exporter.api_key import ApiKey
+from exporter.clock import Clock
+from exporter.config import Account, Settings
+from exporter.domain import Status
+from exporter.ledger.ledger import Ledger
+from exporter.ledger.reasons import Reasons, Rule
+from exporter.ledger.snapshot import SnapshotOptions
+from exporter.ledger.store.sqlite import SqliteStore
+from exporter.metrics.self_metrics import SelfMetrics
+from exporter.scheduling.budget import PollBudget
+from exporter.scheduling.poller import Poller, ReportedState
+from exporter.sinks.event_log import EventLog
+from exporter.sync.cycle import Cycle
+from exporter.sync.discovery import CHUNK_PAGES
+from exporter.sync.filters import AccountFilters
+from exporter.telnyx.client import Client, ClientLimits
+from exporter.telnyx.http import Network, open_http
+from exporter.telnyx.rate_limit_gate import RateLimitGate
+
+NO_ACCOUNTS: Mapping[str, Any] = MappingProxyType({})
+"""No account: there was nothing before."""
+
+
+@dataclass(frozen=True, slots=True)
+class SharedResources:
+    """What all accounts share."""
+
+    store: SqliteStore
+    worker: ThreadPoolExecutor
+    clock: Clock
+    event_log: EventLog
+    network: Network
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRuntime:
+    """The parts of one account that others need."""
+
+    account: Account
+    budget: PollBudget
+    ledger: Ledger
+    poller: Poller
+    self_metrics: SelfMetrics
+    reported: ReportedState
+    key: ApiKey
+    gate: RateLimitGate
+    close: Callable[[], Awaitable[None]]
+    """Closes the connections; the polls have to have ended."""
+
+    @classmethod
+    def build(
+        cls,
+        settings: Settings,
+        account: Account,
+        shared: SharedResources,
+        earlier: Mapping[str, Self] = NO_ACCOUNTS,
+    ) -> Self:
+        """Put the parts of ``account`` together.
+
+        ``earlier`` are the accounts as they were before a reload, by name: the tallies of this
+        one go on, and a rate limit that is spent stays so for the same key at the same server.
+        """
+        poll = settings.poll
+        before = earlier.get(account.name)
+        self_metrics = SelfMetrics(account.name) if before is None else before.self_metrics
+        reported = (
+            ReportedState(account.name, shared.event_log) if before is None else before.reported
+        )
+        key = ApiKey(account)
+        alike = (each for each in earlier.values() if each.account.base_url == account.base_url)
+        gates = (each.gate for each in alike if key.is_sent_by(each.key))
+        gate = next(gates, None) or RateLimitGate(shared.clock)
+        statuses = tuple(Status(each) for each in account.statuses)
+        reasons = Reasons.with_configured(
+            [Rule(each.reason_class, each.match) for each in settings.reasons]
+        )
+        ledger = Ledger(
+            name=account.name,
+            store=shared.store,
+            worker=shared.worker,
+            reasons=reasons,
+            options=SnapshotOptions(
+                action_types=account.action_types,
+                statuses=statuses,
+                stuck_after=dict(settings.stuck_after.model_extra or {}),
+                stuck_after_default=settings.stuck_after.default,
+                reason_classes=reasons.classes,
+            ),
+        )
+        route = shared.network.routes[account.base_url]
+        http = open_http(timeout=poll.request_timeout, concurrency=poll.concurrency, route=route)
+        client = Client(
+            base_url=account.base_url,
+            key=key,
+            http=http,
+            limits=ClientLimits(poll.request_timeout, poll.rate_limit, poll.concurrency),
+            observer=self_metrics,
+            clock=shared.clock,
+            gate=gate,
+            route=route,
+        )
+        cycle = Cycle(
+            client=client,
+            ledger=ledger,
+            clock=shared.clock,
+            filters=AccountFilters(account.action_types, statuses),
+            audit_interval=poll.audit_interval,
+            page_size=poll.page_size,
+            concurrency=poll.concurrency,
+            on_sweep=self_metrics.sweep_started,
+        )
+        budget = PollBudget(
+            poll.interval,
+            settings.state.retention,
+            # Twice what the rate limit allows, or a second each over all connections.
+            page_time=2 * max(1 / poll.rate_limit, 1 / poll.concurrency),
+            page_size=poll.page_size,
+            chunk_time=2 * CHUNK_PAGES * poll.request_timeout / poll.concurrency,
+        )
+        poller = Poller(
+            cycle=cycle,
+            ledger=ledger,
+            clock=shared.clock,
+            budget=budget,
+            observer=self_metrics,
+            key=key,
+            reported=reported,
+        )
+        return cls(account, budget, ledger, poller, self_metrics, reported, key, gate, http.aclose)

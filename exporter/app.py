@@ -1,0 +1,278 @@
+"""The composition root: builds the parts from settings, runs them, reloads, stops in order.
+
+It decides nothing that the rooms decide; it is the only place that knows all of them.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from exporter.account import AccountRuntime, SharedResources
+from exporter.address import ListenAddress
+from exporter.clock import Clock
+from exporter.config import Settings
+from exporter.errors import ConfigError, StateError
+from exporter.ledger.store.database import Database
+from exporter.ledger.store.sqlite import SqliteStore
+from exporter.metrics.collector import build_registry, process_metrics
+from exporter.metrics.render import Renderer
+from exporter.metrics.self_metrics import ExporterSnapshot
+from exporter.scheduling.scheduler import Scheduler
+from exporter.sinks.event_log import EventLog
+from exporter.telnyx.http import Network
+from exporter.web.app import create_app
+from exporter.web.server import Server
+from exporter.web.watch import Security
+
+GRACE = 3.0
+"""Seconds that open connections get when the exporter stops."""
+
+REVISION = "TELNYX_SIM_EXPORTER_REVISION"
+"""The environment variable by which a build says which revision it is of."""
+
+FIXED_SETTINGS = (
+    "state.url",
+    "web.listen_address",
+    "web.config_file",
+    "web.external_url",
+    "web.route_prefix",
+    "log.level",
+    "log.format",
+)
+"""Settings that a reload cannot change."""
+
+
+class Exporter:
+    """The exporter: polls every account and serves what is known.
+
+    ``load`` reads the settings anew at a reload; it raises ConfigError.
+    """
+
+    def __init__(
+        self, settings: Settings, *, load: Callable[[], Settings], clock: Clock, event_log: EventLog
+    ) -> None:
+        """Build the parts; nothing runs, and no file is opened yet. Raises ConfigError."""
+        self._settings = settings
+        self._load = load
+        self._clock = clock
+        self._event_log = event_log
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="ledger")
+        self._store = SqliteStore(Database(settings.state.url, notices=event_log))
+        self._shared = SharedResources(
+            self._store, self._worker, clock, event_log, find_network(settings)
+        )
+        self._scheduler = Scheduler(clock)
+        self._reloading = asyncio.Lock()
+        self._started = self._stopping = False
+        self._reload_successful = True
+        self._reload_success_at = clock.now()
+        revision = os.environ.get(REVISION, "unknown")
+        self.registry = build_registry(self.snapshot, revision=revision)
+        app = create_app(
+            snapshot=self.snapshot,
+            write=Renderer(process_metrics(revision=revision)).write,
+            healthy=self._scheduler.alive,
+            ready=self.ready,
+            reload=self.reload,
+            prefix=settings.web.prefix,
+            external_url=settings.web.external_url,
+        )
+        file = settings.web.config_file
+        self._security = None if file is None else Security(Path(file), event_log.web_config)
+        self._server = Server(
+            app,
+            security=self._security,
+            files=self._files,
+            on_full=event_log.connections_limited,
+        )
+        self._accounts = {
+            account.name: AccountRuntime.build(settings, account, self._shared)
+            for account in settings.accounts
+        }
+
+    async def start(self) -> ListenAddress:
+        """Serve and poll; returns the first address that is served. Raises UsageError."""
+        # Read before anybody can scrape: where counters are missing for a moment, the next scrape
+        # has them at what they were. A state that cannot be read is met by the first polls too,
+        # which say so: to wait for it here, once for each account, would keep the port shut.
+        with suppress(StateError):
+            for account in self._accounts.values():
+                await account.ledger.open(self._clock.now())
+        self._scheduler.start()
+        listening = await self._server.start(*self._settings.web.addresses)
+        for name, account in self._accounts.items():
+            self._poll_from_now(name, account)
+        secure = self._security is not None and self._security.current().tls is not None
+        urls = [each.url.replace("http:", "https:" if secure else "http:", 1) for each in listening]
+        prefix = self._settings.web.prefix
+        self._event_log.started(",".join(f"{url}{prefix}" for url in urls), self._accounts)
+        self._started = True
+        return listening[0]
+
+    async def poll_once(self) -> ExporterSnapshot:
+        """Poll every account once, side by side, and serve nothing."""
+        await asyncio.gather(*(each.poller.poll() for each in self._accounts.values()))
+        return self.snapshot()
+
+    async def stop(self) -> None:
+        """Stop in order: no more polls, then no more answers, then the database."""
+        self._stopping = True
+        async with self._reloading:  # one that is under way would start polls again
+            await self._scheduler.stop()
+            await self._server.stop(GRACE)
+            for account in self._accounts.values():
+                await account.close()
+            await asyncio.get_running_loop().run_in_executor(self._worker, self._store.close)
+            self._worker.shutdown(wait=False)
+        if self._started:
+            self._event_log.stopped()
+
+    async def reload(self) -> tuple[str, ...]:
+        """Read the settings again; returns their mistakes, and goes on as before if any."""
+        if self._ends():
+            return ("the exporter is stopping",)
+        async with self._reloading:
+            try:
+                settings = await asyncio.to_thread(self._load)
+                if self._ends():  # the files may have hung, and what is read now is of no use
+                    return ("the exporter is stopping",)
+                problems = _unchangeable(self._settings, settings)
+                if self._security is not None:
+                    problems += self._security.check()
+                if not problems:
+                    await self._swap(settings)
+            except ConfigError as exc:
+                problems = exc.problems
+            except StateError as exc:
+                problems = (str(exc),)
+            self._reload_successful = not problems
+            if problems:
+                self._event_log.reload_refused(problems)
+                return problems
+            self._reload_success_at = self._clock.now()
+            self._event_log.reloaded()
+            return ()
+
+    def snapshot(self) -> ExporterSnapshot:
+        """Return all that is published, as it is now."""
+        return ExporterSnapshot(
+            accounts=tuple(
+                (each.ledger.snapshot, each.self_metrics.health())
+                for each in self._accounts.values()
+            ),
+            reload_successful=self._reload_successful,
+            reload_success_at=self._reload_success_at,
+            now=self._clock.now(),
+            poll_interval=self._settings.poll.interval,
+            state_bytes=self._store.sizes,
+            external_links=tuple(
+                (link.name, link.url) for link in self._settings.web.external_links
+            ),
+            connections_dropped=self._server.dropped,
+        )
+
+    def secrets(self) -> set[str]:
+        """Return the keys in use, which no log line may hold."""
+        return {each.key.last for each in self._accounts.values()}
+
+    def ready(self) -> bool:
+        """Tell whether there is a whole picture of every account."""
+        return all(each.ledger.snapshot.baselined for each in self._accounts.values())
+
+    def _ends(self) -> bool:
+        return self._stopping
+
+    def _files(self) -> int:
+        """Return how many connections the polls may have open."""
+        return len(self._accounts) * self._settings.poll.concurrency
+
+    async def _swap(self, settings: Settings) -> None:
+        """Go over to new settings; accounts that these do not touch are not disturbed.
+
+        Raises StateError, and nothing has changed, if what is known cannot be read.
+        """
+        before, accounts = self._accounts, await self._built(settings)
+        ended = {name: old for name, old in before.items() if accounts.get(name) is not old}
+        begun = {name: new for name, new in accounts.items() if before.get(name) is not new}
+        for name in ended:
+            await self._scheduler.remove(name)
+        try:
+            # Read when the polls before have ended, and before anybody sees the new accounts:
+            # a counter may neither lose what was counted last nor show 0 meanwhile.
+            for new in begun.values():
+                await new.ledger.open(self._clock.now())
+        except StateError:
+            for new in begun.values():
+                await new.close()
+            for name, old in ended.items():
+                self._poll_from_now(name, old)
+            raise
+        self._settings, self._accounts = settings, accounts
+        for name, new in begun.items():
+            new.gate.reopen()
+            self._poll_from_now(name, new)
+        for name in accounts.keys() - begun.keys():
+            # Who asks for a reload also wants to know whether a refused key works by now, and
+            # whether a limit that was said to be spent for long really is.
+            reopened = accounts[name].gate.reopen()
+            if accounts[name].poller.try_again() or reopened:
+                self._scheduler.poll_now(name)
+        for old in ended.values():
+            await old.close()
+
+    async def _built(self, settings: Settings) -> dict[str, AccountRuntime]:
+        """Return the accounts of new settings: those that these do not touch are as they were."""
+        same = _polled_alike(self._settings, settings)
+        shared: SharedResources | None = None
+        accounts: dict[str, AccountRuntime] = {}
+        for account in settings.accounts:
+            before = self._accounts.get(account.name)
+            if before is not None and same and before.account == account:
+                accounts[account.name] = before
+            else:
+                if shared is None:
+                    network = await asyncio.to_thread(find_network, settings)
+                    shared = replace(self._shared, network=network)
+                accounts[account.name] = AccountRuntime.build(
+                    settings, account, shared, self._accounts
+                )
+                await asyncio.sleep(0)  # one takes a millisecond, and there may be a hundred
+        return accounts
+
+    def _poll_from_now(self, name: str, account: AccountRuntime) -> None:
+        self._scheduler.add(
+            name,
+            account.poller.poll,
+            interval=account.budget.interval,
+            deadline=lambda: account.poller.deadline,
+        )
+
+
+def find_network(settings: Settings) -> Network:
+    """Return how the accounts' APIs are reached. Raises ConfigError with every mistake."""
+    urls = (account.base_url for account in settings.accounts)
+    return Network.read(urls, os.environ, strict=settings.poll.tls_strict)
+
+
+def _polled_alike(before: Settings, after: Settings) -> bool:
+    """Tell whether an account that did not change itself is polled as before."""
+    return (before.poll, before.stuck_after, before.reasons, before.state) == (
+        after.poll,
+        after.stuck_after,
+        after.reasons,
+        after.state,
+    )
+
+
+def _unchangeable(before: Settings, after: Settings) -> tuple[str, ...]:
+    """Return a line for each setting that only a restart can change and that was changed."""
+    problems = []
+    for place in FIXED_SETTINGS:
+        section, key = place.split(".")
+        if getattr(getattr(before, section), key) != getattr(getattr(after, section), key):
+            problems.append(f"{place}: cannot change while the exporter runs; restart it")
+    return tuple(problems)

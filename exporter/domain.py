@@ -1,0 +1,74 @@
+"""The vocabulary that all rooms share: statuses, actions and what happens to them.
+
+Values only: no behavior, no I/O. Times are seconds since the epoch, durations seconds.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Status(StrEnum):
+    """The statuses of a SIM card action that the API documents."""
+
+    IN_PROGRESS = "in-progress"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+ENDED_STATUSES = (Status.COMPLETED, Status.FAILED, Status.INTERRUPTED)
+
+KNOWN_ACTION_TYPES = (
+    "enable",
+    "enable_standby_sim_card",
+    "disable",
+    "set_standby",
+    "set_public_ip",
+    "remove_public_ip",
+    "enable_voice",
+    "disable_voice",
+)
+"""The action types that Telnyx documents (2026-08). The set is open: others live too."""
+
+OTHER = "other"
+"""The label value for what is out of bounds: action types past the 50th, unmatched reasons."""
+
+
+class Action(msgspec.Struct, frozen=True, gc=False):
+    """One SIM card action as the API lists it; times are seconds since the epoch.
+
+    ``status`` is as sent, in lower case with dashes, and empty where none was sent.
+    """
+
+    id: str
+    sim_card_id: str
+    action_type: str
+    status: str
+    reason: str | None
+    created_at: float | None
+    updated_at: float | None
+
+
+class EventType(StrEnum):
+    """What happened to an action that a person should read of."""
+
+    FAILED = "sim_card_action_failed"
+    INTERRUPTED = "sim_card_action_interrupted"
+    STUCK = "sim_card_action_stuck"
+
+
+class Event(msgspec.Struct, frozen=True):
+    """One line of the journal: what happened to one action, with its whole reason."""
+
+    event_type: EventType = msgspec.field(name="kind")
+    account: str
+    action_id: str
+    sim_card_id: str
+    action_type: str
+    status: str
+    reason: str
+    reason_class: str
+    created_at: float | None
+    updated_at: float | None
+    duration_seconds: float | None

@@ -1,0 +1,149 @@
+"""The values that the ledger keeps: rows, sums, listings, events. No behaviour, no I/O.
+
+All times are seconds since the epoch.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+import msgspec
+
+from exporter.domain import Status
+
+GONE = "(gone)"
+"""The status of an action that the API does not know any more; no status of the API's."""
+
+
+class TrackedAction(msgspec.Struct, gc=False):
+    """What is remembered of one action.
+
+    ``ended_at`` is when it was seen to have ended, on our clock; None while it is open, that is
+    in progress or in a status that nobody knows. ``position`` is its place counted from the old
+    end of the account's listing, None where it is not known. ``stuck`` says that it was told of.
+    """
+
+    id: str
+    sim_card_id: str
+    action_type: str
+    status: str
+    reason: str | None
+    created_at: float | None
+    updated_at: float | None
+    seen_at: float
+    ended_at: float | None
+    position: int | None
+    stuck: bool
+
+
+class SumName(StrEnum):
+    """What a sum counts; the label of each is said behind it."""
+
+    CREATED = "created"  # none
+    COMPLETED = "completed"  # none
+    FAILED = "failed"  # reason class
+    INTERRUPTED = "interrupted"  # reason class
+    DURATION_BUCKET = "duration_bucket"  # status/upper bound
+    DURATION_SUM = "duration_sum"  # status
+    DELAY_BUCKET = "delay_bucket"  # upper bound
+    DELAY_SUM = "delay_sum"  # none
+    KNOWN = "known"  # status: actions that the ledger accounts for
+    UNEXPLAINED = "unexplained"  # status: the API's total less the known one, at the last audit
+    SWEEP_PAGE = "sweep_page"  # status: the page where a sweep goes on, 0 for no sweep
+    SWEEP_MISSING = "sweep_missing"  # status: how many actions a sweep has yet to find
+
+
+ENTRY_SUMS = {
+    Status.COMPLETED: SumName.COMPLETED,
+    Status.FAILED: SumName.FAILED,
+    Status.INTERRUPTED: SumName.INTERRUPTED,
+}
+"""The sum that counts entries into a status."""
+
+
+class SumKey(NamedTuple):
+    """The name of one sum of one account."""
+
+    metric: SumName
+    action_type: str
+    label: str = ""
+
+
+class ListFilter(NamedTuple):
+    """One listing of an account: the filters it is asked with, None for none."""
+
+    action_type: str | None
+    status: Status | None
+
+
+class SortOrder(StrEnum):
+    """How a listing is sorted, as found out from what it holds: by creation, unless said."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    UPDATED = "updated"  # the latest changed first
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class ListCursor:
+    """What is known of one listing.
+
+    ``seen_count`` is how many of its actions are accounted for, one by one or as history. An
+    unknown action created at ``baseline_cutoff`` or before is history; None: there is no history.
+    One that says it ended at ``baseline_time`` or before is history wherever it turns up, and one
+    created by then was there before anyone looked; None: nothing tells when the first poll was over
+    there. All that was created before ``high_watermark`` (changed, where that is what sorts it) was
+    found when it was read last. ``dropped`` is how many actions vanished from its old end.
+    """
+
+    order: SortOrder
+    seen_count: int
+    baseline_cutoff: float | None
+    high_watermark: float | None = None
+    dropped: int = 0
+    baseline_time: float | None = None
+
+
+POSITIONED_ORDERS = (SortOrder.NEWEST, SortOrder.OLDEST)
+"""The orders in which an action keeps its place, counted from the old end."""
+
+
+DURATION_BUCKETS = (
+    1.0,
+    5.0,
+    15.0,
+    30.0,
+    60.0,
+    120.0,
+    300.0,
+    600.0,
+    1800.0,
+    3600.0,
+    10800.0,
+    86400.0,
+)
+"""Upper bounds of the histogram created-to-ended, in seconds; +Inf is implied."""
+
+DELAY_BUCKETS = (1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 90.0, 120.0, 300.0, 900.0, 3600.0)
+"""Upper bounds of the histogram ended-to-seen, in seconds; +Inf is implied."""
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """Observations by bucket.
+
+    ``counts`` are per bucket, not cumulative, one more than there are bounds (the last is +Inf).
+    """
+
+    counts: tuple[int, ...]
+    sum: float
+
+
+@dataclass(frozen=True, slots=True)
+class Exemplar:
+    """The latest action behind a counter, for OpenMetrics exemplars."""
+
+    action_id: str
+    sim_card_id: str
+    timestamp: float

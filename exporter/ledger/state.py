@@ -1,0 +1,114 @@
+"""What is known of one account, in memory: the open actions, the sums, the listings.
+
+It mirrors what is committed and changes by commits only. It must not do I/O.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import chain
+
+from exporter.domain import KNOWN_ACTION_TYPES, OTHER, Event, EventType
+from exporter.ledger.records import Exemplar, ListCursor, ListFilter, SumKey, SumName, TrackedAction
+from exporter.ledger.unit_of_work import UnitOfWork
+
+MAX_ACTION_TYPES = 50
+"""How many action types are told apart; from the next one on they are `other`."""
+
+RECENT_FAILURES = 50
+"""How many of the latest failures are kept to be shown."""
+
+
+@dataclass(slots=True)
+class LedgerState:
+    """The committed state of one account. ``failures`` are latest first."""
+
+    name: str
+    account_id: int
+    baseline_at: float | None
+    audit_at: float | None
+    tracked: int
+    cursors: dict[ListFilter, ListCursor]
+    open: dict[str, TrackedAction]
+    sums: dict[SumKey, float]
+    exemplars: dict[SumKey, Exemplar]
+    failures: tuple[Event, ...]
+    types: dict[str, None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Learn the action types that sums exist for: those were within the bound once."""
+        counted = sorted(self._counted() - {"", OTHER})
+        self.types = dict.fromkeys((*KNOWN_ACTION_TYPES, *counted))
+
+    def admit_types(self, types: Iterable[str]) -> None:
+        """Tell these action types apart from now on, as far as the bound allows."""
+        for each in types:
+            if len(self.types) < MAX_ACTION_TYPES:
+                self.types.setdefault(each)
+
+    def forget_uncommitted_types(self) -> None:
+        """Give up the action types that no commit told of, as a restart would."""
+        counted = self._counted()
+        self.types = dict.fromkeys(
+            (*KNOWN_ACTION_TYPES, *(each for each in self.types if each in counted))
+        )
+
+    def label(self, action_type: str) -> str:
+        """Return the label value for an action type; `other` where it is out of bounds."""
+        if action_type in self.types:
+            return action_type
+        if action_type not in {"", OTHER}:
+            self.admit_types((action_type,))
+        return action_type if action_type in self.types else OTHER
+
+    def apply(self, unit: UnitOfWork, after: dict[SumKey, float]) -> None:
+        """Take in a unit of work that was committed; ``after`` are the sums that it changed."""
+        self.sums.update(after)
+        self.exemplars.update(unit.exemplars)
+        self.cursors.update(unit.cursors)
+        self.tracked += len(unit.added)
+        for row in unit.rows.values():
+            if row.ended_at is None:
+                self.open[row.id] = row
+            else:
+                self.open.pop(row.id, None)
+        for id_, position in unit.positions.items():
+            if id_ in self.open:
+                self.open[id_].position = position
+        told = [event for event in unit.events if event.event_type is not EventType.STUCK]
+        self.failures = (*reversed(told), *self.failures)[:RECENT_FAILURES]
+        if unit.baseline_at is not None:
+            self.baseline_at = unit.baseline_at
+        if unit.audit_at is not None:
+            self.audit_at = unit.audit_at
+
+    def open_after(
+        self, unit: UnitOfWork, action_type: str | None = None
+    ) -> Iterator[TrackedAction]:
+        """Yield the actions (of one type) that are open once a unit of work is committed.
+
+        There may be a hundred thousand, so they are not gathered.
+        """
+        known = (unit.rows.get(id_, row) for id_, row in self.open.items())
+        new = (row for id_, row in unit.rows.items() if id_ not in self.open)
+        for row in chain(known, new):
+            if row.ended_at is None and action_type in {None, row.action_type}:
+                yield row
+
+    def dropped(self, count: int, baseline_cutoff: float | None) -> None:
+        """Take in that ``count`` ended actions were forgotten, created up to ``baseline_cutoff``."""
+        self.tracked -= count
+        if baseline_cutoff is None:
+            return
+        for list_filter, cursor in self.cursors.items():
+            self.cursors[list_filter] = replace(
+                cursor,
+                baseline_cutoff=max(baseline_cutoff, cursor.baseline_cutoff or baseline_cutoff),
+                baseline_time=max(baseline_cutoff, cursor.baseline_time or baseline_cutoff),
+            )
+
+    def total(self, metric: SumName, action_type: str, label: str = "") -> int:
+        """Return one sum, 0 where nothing was counted."""
+        return int(self.sums.get(SumKey(metric, action_type, label), 0))
+
+    def _counted(self) -> set[str]:
+        return {key.action_type for key in self.sums}

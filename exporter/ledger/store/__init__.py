@@ -1,0 +1,1 @@
+"""Where the ledger is kept: one port (`protocol`), a module a database."""

@@ -1,0 +1,225 @@
+"""Opening the state database: SQLite with the settings that durability needs, and one owner.
+
+It must not know tables. Every error of the database becomes a StateError at this boundary.
+"""
+
+import errno
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from sqlalchemy import URL, Connection, Engine, StaticPool, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from exporter.errors import StateError
+from exporter.ledger.store.commit_record import MAX_COMMITS
+from exporter.ledger.store.file_lock import FileSizes, StateFileLock, StateObserver
+from exporter.ledger.store.schema import is_new, migrate
+from exporter.ledger.store.wal import KEPT, WriteAheadLog, write_back
+
+BUSY_TIMEOUT_MS = 5000
+"""How long SQLite waits for another reader or writer (a backup, say), in milliseconds."""
+
+_ROOM = "make room on its disk"
+_INODES = "its file system has no inodes left: remove files there"
+_RIGHTS = "let this user write to the file and to its directory"
+_DISK = "look after its disk"
+_MENDS = {
+    sqlite3.SQLITE_FULL: _ROOM,
+    sqlite3.SQLITE_BUSY: "end the program that holds it",
+    sqlite3.SQLITE_CORRUPT: "put a copy in its place, or move it away to begin at 0",
+    sqlite3.SQLITE_NOTADB: "put a copy in its place, or move it away to begin at 0",
+    sqlite3.SQLITE_READONLY: _RIGHTS,
+    sqlite3.SQLITE_CANTOPEN: _RIGHTS,
+    sqlite3.SQLITE_PERM: _RIGHTS,
+    sqlite3.SQLITE_IOERR: _DISK,
+}
+"""What helps, by SQLite's primary result code."""
+
+_SYSTEM_MENDS = {
+    errno.ENOENT: "create its directory",
+    errno.ENOTDIR: "create its directory",
+    errno.EACCES: _RIGHTS,
+    errno.EPERM: _RIGHTS,
+    errno.EROFS: _RIGHTS,
+    errno.ENOSPC: _ROOM,
+    errno.EDQUOT: _ROOM,
+    errno.EIO: _DISK,
+    errno.ELOOP: "check the symbolic links of its path",
+    errno.ENAMETOOLONG: "shorten its path",
+}
+"""What helps, by the operating system's error number."""
+
+
+class Database:
+    """The one connection to the state database, and the lock that says whose it is.
+
+    Opened at first use and again after any error, so that it recovers when the disk does.
+    For one thread at a time.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        busy_timeout_ms: int = BUSY_TIMEOUT_MS,
+        notices: StateObserver | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Keep the SQLAlchemy ``url``; nothing is opened yet. Raises StateError if unreadable.
+
+        ``notices`` is told, on the thread that works, of losses and of what gets out of hand.
+        """
+        try:
+            parsed = make_url(url)
+        except ArgumentError as exc:
+            raise StateError(f"state.url: {exc}") from exc
+        name = parsed.database
+        self._url = url
+        self._busy_timeout_ms = busy_timeout_ms
+        self._file = Path(name) if name and name != ":memory:" else None
+        self._file_lock = StateFileLock(self._file, notices) if self._file is not None else None
+        self._log = WriteAheadLog(str(self._file), busy_timeout_ms, notices, monotonic)
+        self._engine: Engine | None = None
+        self._session = 0
+        self._commits = 0
+        self._sizes: FileSizes | None = None
+
+    @property
+    def session(self) -> int:
+        """The number of times it was closed: what was read in an earlier session may be stale."""
+        return self._session
+
+    @property
+    def sizes(self) -> FileSizes | None:
+        """How large the files were at the last transaction; None in memory, or before any."""
+        return self._sizes
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Run one transaction: committed at the end, rolled back on any error.
+
+        Raises StateError; whatever is open is closed then, and opened again the next time.
+        """
+        try:
+            with self._opened().begin() as connection:
+                before = _changes(connection)
+                yield connection
+                written = _changes(connection) != before
+                if written:
+                    self._commits = (self._commits + 1) % MAX_COMMITS
+                    connection.exec_driver_sql(f"PRAGMA user_version = {self._commits}")
+            if written and self._file_lock is not None:
+                self._file_lock.note(self._commits)
+        except (SQLAlchemyError, sqlite3.Error, OSError) as exc:
+            self.close()
+            wording = _wording(exc, self._file)
+            raise StateError(f"state database {self._name()}: {wording}") from exc
+        except StateError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the database and give up the lock; it may be opened again."""
+        if self._engine is not None:
+            if self._file_lock is not None and self._file_lock.moved:
+                with suppress(SQLAlchemyError, sqlite3.Error):
+                    write_back(self._engine)
+            with suppress(SQLAlchemyError, sqlite3.Error):
+                self._engine.dispose()
+            self._engine = None
+        if self._file_lock is not None:
+            self._file_lock.release()
+        self._session += 1
+
+    def _opened(self) -> Engine:
+        if self._engine is None:
+            url: str | URL = self._url
+            if self._file_lock is not None:
+                url = URL.create("sqlite", database=str(self._file_lock.acquire()))
+            engine = create_engine(
+                url, poolclass=StaticPool, connect_args={"check_same_thread": False}
+            )
+            event.listen(engine, "connect", self._set_up)
+            event.listen(engine, "begin", _begin)
+            self._engine = engine
+            with engine.begin() as connection:
+                self._commits = self._migrated(connection)
+            if self._file_lock is not None:
+                self._file_lock.remember(self._commits)
+                self._sizes = self._file_lock.sizes()
+        elif self._file_lock is not None:
+            self._sizes = self._file_lock.check()
+            self._log.keep_small(self._engine, self._sizes.log)
+        return self._engine
+
+    def _migrated(self, connection: Connection) -> int:
+        """Bring the tables up to date; returns how many commits the database has then."""
+        counted: int = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+        new = is_new(connection)
+        if self._file_lock is not None:
+            self._file_lock.refuse_loss(None if new else counted)
+        migrate(connection)
+        if new:  # one commit is what tells it from a file that was emptied
+            counted = 1
+            connection.exec_driver_sql("PRAGMA user_version = 1")
+        return counted
+
+    def _set_up(self, connection: sqlite3.Connection, _record: object) -> None:
+        try:
+            connection.execute(f"PRAGMA busy_timeout={self._busy_timeout_ms}")
+            # Transactions are ours (`_begin`): the driver's own would leave table changes out.
+            connection.isolation_level = None
+            connection.execute("PRAGMA journal_mode=WAL")
+            # FULL: what was committed survives a power loss, not only a crash of the process.
+            connection.execute("PRAGMA synchronous=FULL")
+            # What the log has grown to is given back as soon as it is begun anew.
+            connection.execute(f"PRAGMA journal_size_limit={KEPT}")
+        except sqlite3.Error:
+            connection.close()  # the pool does not know it yet
+            raise
+
+    def _name(self) -> str:
+        return str(self._file) if self._file is not None else "in memory"
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _changes(connection: Connection) -> int:
+    """Return how many rows were changed on this connection so far."""
+    driver = connection.connection.driver_connection
+    return driver.total_changes if isinstance(driver, sqlite3.Connection) else 0
+
+
+def _wording(exc: BaseException, file: Path | None) -> str:
+    """Return what went wrong and what helps, without the statement and its parameters."""
+    original = getattr(exc, "orig", None) or exc
+    mend = None
+    if isinstance(original, OSError):
+        mend = _SYSTEM_MENDS.get(original.errno or 0)
+        text = original.strerror or str(original)
+    else:
+        # The low byte is the primary code, the others say more closely what it is.
+        mend = _MENDS.get((getattr(original, "sqlite_errorcode", None) or 0) & 0xFF)
+        text = str(original).partition("\n")[0]
+    if file is not None and mend in {_ROOM, _RIGHTS, _DISK}:
+        # SQLite does not say why it cannot open a file, and the system calls both ENOSPC.
+        mend = _used_up(file) or mend
+    text = text or type(original).__name__
+    return f"{text}: {mend}" if mend else text
+
+
+def _used_up(file: Path) -> str | None:
+    """Return what helps where the file system is full, None where it is not."""
+    try:
+        found = os.statvfs(file.parent)
+    except OSError:
+        return None
+    if found.f_files and not found.f_favail:
+        return _INODES
+    return None if found.f_bavail else _ROOM

@@ -1,0 +1,166 @@
+"""The tables of the state database, their version, and how an older version is brought up.
+
+SQL stays within what SQLite and PostgreSQL both have. Sums stand apart from rows, so that
+forgetting rows never changes a counter.
+"""
+
+from collections.abc import Callable, Sequence
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    inspect,
+    select,
+    text,
+    update,
+)
+
+from exporter.errors import StateError
+
+metadata = MetaData()
+
+schema_version = Table("schema_version", metadata, Column("version", Integer, primary_key=True))
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("baseline_at", Float),
+    Column("audit_at", Float),
+)
+
+cursors = Table(
+    "listings",
+    metadata,
+    Column("account_id", Integer, primary_key=True, autoincrement=False),
+    Column("action_type", Text, primary_key=True),  # "" for no filter
+    Column("status", Text, primary_key=True),  # "" for no filter
+    Column("sort_order", Text, nullable=False),
+    Column("accounted", BigInteger, nullable=False),
+    Column("horizon", Float),
+    Column("frontier", Float),
+    Column("pruned", BigInteger, nullable=False),
+    Column("cutoff", Float),
+)
+
+actions = Table(
+    "actions",
+    metadata,
+    # The first in the key: if the account were, SQLite would find the open ones by reading all.
+    Column("id", Text, primary_key=True),
+    Column("account_id", Integer, primary_key=True, autoincrement=False),
+    Column("sim_card_id", Text, nullable=False),
+    Column("action_type", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("reason", Text),
+    Column("created_at", Float),
+    Column("updated_at", Float),
+    Column("seen_at", Float, nullable=False),
+    Column("ended_at", Float),  # null while open
+    Column("position", BigInteger),
+    Column("stuck", Boolean, nullable=False),
+    # Finds the open actions at the start and the oldest ended ones to forget.
+    Index("actions_by_end", "account_id", "ended_at"),
+    # Finds those that may go on: few among many.
+    Index(
+        "actions_interrupted",
+        "account_id",
+        "ended_at",
+        sqlite_where=text("status = 'interrupted'"),
+        postgresql_where=text("status = 'interrupted'"),
+    ),
+    sqlite_with_rowid=False,
+)
+
+sums = Table(
+    "sums",
+    metadata,
+    Column("account_id", Integer, primary_key=True, autoincrement=False),
+    Column("metric", Text, primary_key=True),
+    Column("action_type", Text, primary_key=True),
+    Column("label", Text, primary_key=True),
+    Column("value", Float, nullable=False),
+    Column("exemplar_action_id", Text),
+    Column("exemplar_sim_card_id", Text),
+    Column("exemplar_at", Float),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("account_id", Integer, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("body", Text, nullable=False),  # an Event as JSON
+    Column("logged", Boolean, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+Step = Callable[[Connection], None]
+
+
+def _add_cutoff(connection: Connection) -> None:
+    """Bring version 1 to 2."""
+    connection.execute(text("ALTER TABLE listings ADD COLUMN cutoff FLOAT"))
+    connection.execute(
+        text(
+            "UPDATE listings SET cutoff = "
+            "(SELECT baseline_at FROM accounts WHERE accounts.id = listings.account_id)"
+        )
+    )
+
+
+MIGRATIONS: tuple[Step, ...] = (_add_cutoff,)
+"""The first brings a database from version 1 to 2, and so on; one that is released never changes.
+
+A new database needs none: it is made from the tables above.
+"""
+
+
+def migrate(connection: Connection, steps: Sequence[Step] = MIGRATIONS) -> None:
+    """Bring the database to the newest version, within the caller's transaction.
+
+    Raises StateError where a newer release or another program wrote it.
+    """
+    newest = 1 + len(steps)
+    version = _version(connection)
+    if version is None:
+        metadata.create_all(connection)
+        connection.execute(schema_version.insert().values(version=newest))
+        return
+    if version > newest:
+        raise StateError(
+            f"the state database has version {version}, this release knows up to {newest}: "
+            "run the newer release, or set state.url to another file"
+        )
+    for step in steps[version - 1 :]:
+        step(connection)
+    if version < newest:
+        connection.execute(update(schema_version).values(version=newest))
+
+
+def is_new(connection: Connection) -> bool:
+    """Tell whether the database has no tables yet."""
+    return not inspect(connection).get_table_names()
+
+
+def _version(connection: Connection) -> int | None:
+    """Return the version of the database, None where it is new."""
+    tables = inspect(connection).get_table_names()
+    if schema_version.name in tables:
+        return connection.execute(select(schema_version.c.version)).scalar_one_or_none()
+    if tables:
+        raise StateError(
+            f"the state database was made by another program, it holds {tables[0]!r}: "
+            "set state.url to another file"
+        )
+    return None

@@ -1,0 +1,271 @@
+"""Reading and writing the ledger: each method is one transaction.
+
+It must not decide what anything means. Not for the event loop: calls block on the disk.
+Every method raises StateError.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from math import inf, nextafter
+from typing import Any
+
+import msgspec
+from sqlalchemy import (
+    Connection,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy import Row as Record
+
+from exporter.domain import Event, EventType, Status
+from exporter.errors import StateError
+from exporter.ledger.records import (
+    Exemplar,
+    ListCursor,
+    ListFilter,
+    SortOrder,
+    SumKey,
+    SumName,
+    TrackedAction,
+)
+from exporter.ledger.state import RECENT_FAILURES, LedgerState
+from exporter.ledger.store.database import Database
+from exporter.ledger.store.schema import accounts, actions, cursors, outbox, sums
+from exporter.ledger.store.writes import delete_rows, write_unit
+from exporter.ledger.unit_of_work import UnitOfWork, resulting_sums
+
+IDS_AT_ONCE = 500
+"""How many ids one SELECT asks for: SQLite takes at most 999 parameters in old versions."""
+
+ROW_COLUMNS = [actions.c[name] for name in TrackedAction.__struct_fields__]
+
+FIND = str(select(*ROW_COLUMNS).where(actions.c.account_id == literal_column("?"))) + (
+    f" AND {actions.c.id} IN"
+)
+"""Finds actions by their ids, as SQLite's driver takes it: the ids follow."""
+
+
+class SqliteStore:
+    """The durable side of the ledger."""
+
+    def __init__(self, database: Database) -> None:
+        """Keep the database; it is opened by the first call."""
+        self._database = database
+
+    @property
+    def session(self) -> int:
+        """The database's session: what was read in an earlier one may be stale."""
+        return self._database.session
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """Bytes on disk by part, `database` and `log`; empty in memory, or before it is opened."""
+        sizes = self._database.sizes
+        return {} if sizes is None else sizes._asdict()
+
+    def close(self) -> None:
+        """Close the database; the next call opens it again."""
+        self._database.close()
+
+    def load(self, name: str) -> LedgerState:
+        """Read what is kept of the account ``name``; one never heard of begins empty."""
+        with self._database.transaction() as connection, _understood():
+            return _load(connection, name)
+
+    def find(self, account_id: int, ids: Collection[str]) -> dict[str, TrackedAction]:
+        """Return the actions among ``ids`` that are remembered, by id."""
+        found: dict[str, TrackedAction] = {}
+        with self._database.transaction() as connection:
+            asked = iter(ids)
+            while part := tuple(islice(asked, IDS_AT_ONCE)):
+                # Past what expands a list anew each time, which takes longer than finding it.
+                query = FIND + f" ({', '.join('?' * len(part))})"
+                for record in connection.exec_driver_sql(query, (account_id, *part)).all():
+                    row = found[record[0]] = TrackedAction(*record)
+                    row.stuck = bool(row.stuck)  # SQLite has no such type
+        return found
+
+    def interrupted(
+        self, account_id: int, action_type: str | None, limit: int
+    ) -> list[TrackedAction]:
+        """Return at most ``limit`` interrupted actions (of one type), the latest first."""
+        query = select(*ROW_COLUMNS).where(
+            actions.c.account_id == account_id, actions.c.status == Status.INTERRUPTED.value
+        )
+        if action_type is not None:
+            query = query.where(actions.c.action_type == action_type)
+        query = query.order_by(actions.c.ended_at.desc()).limit(limit)
+        with self._database.transaction() as connection:
+            return [TrackedAction(*record) for record in connection.execute(query)]
+
+    def commit(
+        self, account_id: int, unit: UnitOfWork, before: dict[SumKey, float]
+    ) -> dict[SumKey, float]:
+        """Write a unit of work in one transaction; returns the changed sums as they are now.
+
+        ``before`` are the sums as they are stored.
+        """
+        after = resulting_sums(unit, before)
+        with self._database.transaction() as connection:
+            write_unit(connection, account_id, unit, after)
+        return after
+
+    def pending(self, account_id: int, limit: int) -> tuple[tuple[int, Event], ...]:
+        """Return the oldest events that were not logged yet, each with its number."""
+        query = (
+            select(outbox.c.seq, outbox.c.body)
+            .where(outbox.c.account_id == account_id, outbox.c.logged.is_(False))
+            .order_by(outbox.c.seq)
+            .limit(limit)
+        )
+        with self._database.transaction() as connection, _understood():
+            return tuple(
+                (seq, msgspec.json.decode(body, type=Event))
+                for seq, body in connection.execute(query)
+            )
+
+    def logged(self, account_id: int, seqs: Sequence[int]) -> None:
+        """Clear events that were logged; the latest failures stay, to be shown."""
+        if not seqs:
+            return
+        with self._database.transaction() as connection:
+            connection.execute(
+                update(outbox).where(outbox.c.seq == bindparam("number")).values(logged=True),
+                [{"number": seq} for seq in seqs],
+            )
+            mine = (
+                outbox.c.account_id == account_id,
+                outbox.c.logged.is_(True),
+                # Nothing above is logged yet: what waits need not be looked through.
+                outbox.c.seq <= max(seqs),
+            )
+            connection.execute(delete(outbox).where(*mine, outbox.c["kind"] == EventType.STUCK))
+            newest = (
+                select(outbox.c.seq)
+                .where(*mine)
+                .order_by(outbox.c.seq.desc())
+                .limit(RECENT_FAILURES)
+            )
+            connection.execute(delete(outbox).where(*mine, outbox.c.seq.not_in(newest)))
+
+    def prune(self, account_id: int, before: float, limit: int) -> tuple[int, float | None]:
+        """Forget at most ``limit`` actions that were seen to end before ``before``.
+
+        Returns how many, and the latest time of creation among them: what was created up to
+        then counts as history from now on, as it may still be listed. Actions without any time,
+        or with one that is not over yet, are kept: nothing else tells them from new ones.
+        """
+        created = func.coalesce(actions.c.created_at, actions.c.updated_at)
+        oldest = (
+            select(actions.c.id, created.label("created"))
+            .where(
+                actions.c.account_id == account_id,
+                actions.c.ended_at < before,
+                created <= before,
+            )
+            .order_by(actions.c.ended_at)
+            .limit(limit)
+        )
+        with self._database.transaction() as connection:
+            found = connection.execute(oldest).all()
+            if not found:
+                return 0, None
+            delete_rows(connection, account_id, [record.id for record in found])
+            # Strictly above: nothing that was forgotten may pass for new.
+            baseline_cutoff = nextafter(max(record.created for record in found), inf)
+            for bound in (cursors.c["horizon"], cursors.c["cutoff"]):
+                connection.execute(
+                    update(cursors)
+                    .where(
+                        cursors.c.account_id == account_id,
+                        or_(bound.is_(None), bound < baseline_cutoff),
+                    )
+                    .values({bound: baseline_cutoff})
+                )
+        return len(found), baseline_cutoff
+
+
+@contextmanager
+def _understood() -> Iterator[None]:
+    """Turn what cannot be made into values of ours into a StateError."""
+    try:
+        yield
+    except (ValueError, msgspec.MsgspecError) as exc:
+        raise StateError(
+            f"the state database holds what this release cannot read ({exc}): put a copy in its "
+            "place, or move it away to begin at 0"
+        ) from exc
+
+
+def _load(connection: Connection, name: str) -> LedgerState:
+    record = connection.execute(select(accounts).where(accounts.c.name == name)).first()
+    if record is None:
+        connection.execute(insert(accounts).values(name=name))
+        record = connection.execute(select(accounts).where(accounts.c.name == name)).one()
+    mine = record.id
+    total = select(func.count()).select_from(actions).where(actions.c.account_id == mine)
+    open_rows = select(*ROW_COLUMNS).where(
+        actions.c.account_id == mine, actions.c.ended_at.is_(None)
+    )
+    latest = (
+        select(outbox.c.body)
+        .where(outbox.c.account_id == mine, outbox.c["kind"] != EventType.STUCK)
+        .order_by(outbox.c.seq.desc())
+        .limit(RECENT_FAILURES)
+    )
+    kept_sums = connection.execute(select(sums).where(sums.c.account_id == mine)).all()
+    return LedgerState(
+        name=name,
+        account_id=mine,
+        baseline_at=record.baseline_at,
+        audit_at=record.audit_at,
+        tracked=connection.execute(total).scalar_one(),
+        cursors={
+            ListFilter(
+                each.action_type or None, Status(each.status) if each.status else None
+            ): ListCursor(
+                SortOrder(each.sort_order),
+                each.accounted,
+                each.horizon,
+                each.frontier,
+                each.pruned,
+                each.cutoff,
+            )
+            for each in connection.execute(select(cursors).where(cursors.c.account_id == mine))
+        },
+        open=_rows(connection.execute(open_rows)),
+        sums={_sum_key(each): each.value for each in kept_sums},
+        exemplars={
+            _sum_key(each): Exemplar(
+                each.exemplar_action_id, each.exemplar_sim_card_id, each.exemplar_at
+            )
+            for each in kept_sums
+            if each.exemplar_action_id is not None
+        },
+        failures=tuple(
+            msgspec.json.decode(body, type=Event) for body in connection.execute(latest).scalars()
+        ),
+    )
+
+
+def _rows(records: Iterable[Any]) -> dict[str, TrackedAction]:
+    """Make rows of records; texts that many of them share are held once."""
+    alike: dict[str, str] = {}
+    rows: dict[str, TrackedAction] = {}
+    for record in records:
+        row = TrackedAction(*record)
+        row.action_type = alike.setdefault(row.action_type, row.action_type)
+        row.status = alike.setdefault(row.status, row.status)
+        rows[row.id] = row
+    return rows
+
+
+def _sum_key(record: Record[tuple[object, ...]]) -> SumKey:
+    return SumKey(SumName(record.metric), record.action_type, record.label)

@@ -1,0 +1,121 @@
+"""The statements that put a unit of work into the tables, within a transaction of the store's.
+
+Rows are written whole: what stood under the same key is replaced. It must not commit.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import islice
+from operator import attrgetter
+
+import msgspec
+from sqlalchemy import Connection, Executable, Table, bindparam, delete, insert, update
+
+from exporter.ledger.records import SumKey, TrackedAction
+from exporter.ledger.store.schema import accounts, actions, cursors, outbox, sums
+from exporter.ledger.unit_of_work import UnitOfWork
+
+Values = dict[str, object]
+
+AT_ONCE = 1000
+"""How many rows one statement takes: as dictionaries they need ten times their room."""
+
+
+def write_unit(
+    connection: Connection, account_id: int, unit: UnitOfWork, after: Mapping[SumKey, float]
+) -> None:
+    """Write all that a unit of work holds; ``after`` are the sums that it changes, as they become."""
+    mine: Values = {"account_id": account_id}
+    replaced = {id_ for id_ in unit.rows if id_ not in unit.added}
+    delete_rows(connection, account_id, replaced)
+    _insert_rows(connection, account_id, unit.rows.values())
+    _replace(connection, sums, [mine | _sum_values(unit, key, after[key]) for key in after])
+    _replace(
+        connection,
+        cursors,
+        [
+            mine
+            | {
+                "action_type": list_filter.action_type or "",
+                "status": list_filter.status or "",
+                "sort_order": cursor.order,
+                "accounted": cursor.seen_count,
+                "horizon": cursor.baseline_cutoff,
+                "frontier": cursor.high_watermark,
+                "pruned": cursor.dropped,
+                "cutoff": cursor.baseline_time,
+            }
+            for list_filter, cursor in unit.cursors.items()
+        ],
+    )
+    _insert(
+        connection,
+        outbox,
+        [
+            mine
+            | {
+                "kind": event.event_type,
+                "body": msgspec.json.encode(event).decode(),
+                "logged": False,
+            }
+            for event in unit.events
+        ],
+    )
+    times = {"baseline_at": unit.baseline_at, "audit_at": unit.audit_at}
+    if known := {name: value for name, value in times.items() if value is not None}:
+        connection.execute(update(accounts).where(accounts.c.id == account_id).values(known))
+
+
+def delete_rows(connection: Connection, account_id: int, ids: Collection[str]) -> None:
+    """Delete actions by their ids."""
+    if ids:
+        statement = delete(actions).where(
+            actions.c.account_id == account_id, actions.c.id == bindparam("gone")
+        )
+        _in_parts(connection, statement, ({"gone": id_} for id_ in ids))
+
+
+def _sum_values(unit: UnitOfWork, key: SumKey, value: float) -> Values:
+    exemplar = unit.exemplars.get(key)
+    return {
+        **key._asdict(),
+        "value": value,
+        "exemplar_action_id": exemplar.action_id if exemplar else None,
+        "exemplar_sim_card_id": exemplar.sim_card_id if exemplar else None,
+        "exemplar_at": exemplar.timestamp if exemplar else None,
+    }
+
+
+def _insert_rows(connection: Connection, account_id: int, rows: Iterable[TrackedAction]) -> None:
+    """Insert actions, past what prepares values by name: it takes as long as writing them.
+
+    Values are as SQLite's driver takes them, by position: the table's columns are the fields of a
+    row, with the account's behind the first. They are sorted as the table is: at random, each
+    would touch a page of its own.
+    """
+    statement = str(insert(actions).compile(dialect=connection.dialect))
+    left = iter(sorted(rows, key=attrgetter("id")))
+    while part := [msgspec.structs.astuple(row) for row in islice(left, AT_ONCE)]:
+        connection.exec_driver_sql(statement, [(row[0], account_id, *row[1:]) for row in part])
+
+
+def _insert(connection: Connection, table: Table, rows: Iterable[Values]) -> None:
+    _in_parts(connection, insert(table), rows)
+
+
+def _in_parts(connection: Connection, statement: Executable, parameters: Iterable[Values]) -> None:
+    """Execute a statement for each of the parameters, never holding all of them at a time."""
+    left = iter(parameters)
+    while part := list(islice(left, AT_ONCE)):
+        connection.execute(statement, part)
+
+
+def _replace(connection: Connection, table: Table, rows: Sequence[Values]) -> None:
+    """Insert rows, in place of those with the same primary key."""
+    if not rows:
+        return
+    keys = {f"key_{column.name}": column for column in table.primary_key}
+    connection.execute(
+        delete(table).where(*(column == bindparam(name) for name, column in keys.items())),
+        [{name: row[column.name] for name, column in keys.items()} for row in rows],
+    )
+    _insert(connection, table, rows)

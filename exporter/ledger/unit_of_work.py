@@ -1,0 +1,210 @@
+"""A unit of work: observations turned into rows, sums and events that are committed together.
+
+A unit of work is consistent after each observation, so it may be committed at any time. It holds
+values only: it must not do I/O, and it does not change the state that it is drawn up against.
+"""
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import msgspec
+
+from exporter.domain import OTHER, Event, EventType, Status
+from exporter.ledger.reasons import Reasons
+from exporter.ledger.records import (
+    DELAY_BUCKETS,
+    DURATION_BUCKETS,
+    ENTRY_SUMS,
+    GONE,
+    Exemplar,
+    ListCursor,
+    ListFilter,
+    SumKey,
+    SumName,
+    TrackedAction,
+)
+from exporter.ledger.rules import Transition
+
+INFINITY = "+Inf"
+"""The name of the bucket above the last bound."""
+
+_STATUSES = frozenset(Status)
+
+EVENT_TYPES = {Status.FAILED: EventType.FAILED, Status.INTERRUPTED: EventType.INTERRUPTED}
+"""The event that an entry into a status is told as; completed is not told."""
+
+
+def bucket_name(bounds: tuple[float, ...], index: int) -> str:
+    """Return the name of a bucket: its upper bound, so that it survives other bounds."""
+    return f"{bounds[index]:g}" if index < len(bounds) else INFINITY
+
+
+@dataclass(slots=True)
+class UnitOfWork:
+    """What the next commit writes.
+
+    ``label`` bounds action types, ``now`` is when the observations happen. ``rows`` are whole and
+    new or changed: ``added`` names the new ones. ``sums`` are increments, ``fixed`` sums that
+    are set to a value. ``positions`` are of open actions whose place was seen.
+    """
+
+    account: str
+    reasons: Reasons
+    label: Callable[[str], str]
+    now: float
+    rows: dict[str, TrackedAction] = field(default_factory=dict)
+    added: set[str] = field(default_factory=set)
+    sums: Counter[SumKey] = field(default_factory=Counter)
+    amounts: dict[SumKey, float] = field(default_factory=dict)
+    fixed: dict[SumKey, float] = field(default_factory=dict)
+    exemplars: dict[SumKey, Exemplar] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+    cursors: dict[ListFilter, ListCursor] = field(default_factory=dict)
+    positions: dict[str, int] = field(default_factory=dict)
+    classes: dict[str, str] = field(default_factory=dict)
+    baseline_at: float | None = None
+    audit_at: float | None = None
+
+    @property
+    def empty(self) -> bool:
+        """Tell whether there is nothing that a commit would have to write."""
+        return not (
+            self.rows
+            or self.sums
+            or self.amounts
+            or self.fixed
+            or self.cursors
+            or self.events
+            or self.baseline_at is not None
+            or self.audit_at is not None
+        )
+
+    def apply(self, transition: Transition, *, new_row: bool, counted: bool = True) -> None:
+        """Take in what an observation means.
+
+        ``new_row`` says that nothing was remembered of the action; ``counted`` False keeps it
+        out of the known totals, as history that they hold already.
+        """
+        row = transition.row
+        if row is None:
+            return
+        self.rows[row.id] = row
+        if new_row:
+            self.added.add(row.id)
+        type_label = self.label(row.action_type)
+        if transition.left is not None and transition.left != GONE:
+            left = self.label(transition.left_type)
+            self.sums[_known(left, transition.left)] -= 1
+        # A sum of 0 is written too: it makes the action type known after a restart.
+        self.sums[_known(type_label, row.status)] += int(counted)
+        if transition.created:
+            self.sums[_key(SumName.CREATED, type_label, "")] += 1
+        if transition.entered is not None:
+            self._enter(transition.entered, row, type_label)
+
+    def mark_gone(self, row: TrackedAction) -> None:
+        """Take in that an open action is not there any more: it counts as nothing.
+
+        It stays remembered for as long as an ended one: should it show up again, it goes on.
+        """
+        row = self.rows.get(row.id, row)
+        self.sums[_known(self.label(row.action_type), row.status)] -= 1
+        self.rows[row.id] = msgspec.structs.replace(row, status=GONE, ended_at=self.now)
+
+    def stuck(self, row: TrackedAction) -> None:
+        """Take in that an action is in progress for too long; it is told of once."""
+        row = msgspec.structs.replace(row, stuck=True)
+        self.rows[row.id] = row
+        self.events.append(
+            self._event(EventType.STUCK, row, "", _span(row.created_at or row.seen_at, self.now))
+        )
+
+    def _enter(self, status: Status, row: TrackedAction, type_label: str) -> None:
+        """Count an entry into a status of ended actions."""
+        duration = _span(row.created_at, row.updated_at)
+        if status is Status.COMPLETED:
+            self.sums[_key(SumName.COMPLETED, type_label, "")] += 1
+        else:
+            name = self._class(row.reason)
+            key = SumKey(ENTRY_SUMS[status], type_label, name)
+            self.sums[key] += 1
+            self.exemplars[key] = Exemplar(row.id, row.sim_card_id, row.updated_at or self.now)
+            self.events.append(self._event(EVENT_TYPES[status], row, name, duration))
+        if duration is not None:
+            buckets = _durations(type_label, status)
+            self.sums[buckets[bisect_left(DURATION_BUCKETS, duration)]] += 1
+            self._amount(_key(SumName.DURATION_SUM, type_label, status), duration)
+        delay = _span(row.updated_at, self.now)
+        if delay is not None:
+            self.sums[_DELAYS[bisect_left(DELAY_BUCKETS, delay)]] += 1
+            self._amount(_DELAY_SUM, delay)
+
+    def _class(self, reason: str | None) -> str:
+        """Return the class of a reason, found once for all that give the same."""
+        text = reason or ""
+        name = self.classes.get(text)
+        if name is None:
+            name = self.classes[text] = self.reasons.classify(text)
+        return name
+
+    def _amount(self, key: SumKey, value: float) -> None:
+        self.amounts[key] = self.amounts.get(key, 0.0) + value
+
+    def _event(
+        self, event_type: EventType, row: TrackedAction, name: str, duration: float | None
+    ) -> Event:
+        return Event(
+            event_type=event_type,
+            account=self.account,
+            action_id=row.id,
+            sim_card_id=row.sim_card_id,
+            action_type=row.action_type,
+            status=row.status,
+            reason=row.reason or "",
+            reason_class=name,
+            created_at=row.created_at,
+            updated_at=row.updated_at,
+            duration_seconds=duration,
+        )
+
+
+def resulting_sums(unit: UnitOfWork, before: Mapping[SumKey, float]) -> dict[SumKey, float]:
+    """Return the sums that a unit of work changes, as they are after it."""
+    after = dict(unit.fixed)
+    for key, more in (*unit.sums.items(), *unit.amounts.items()):
+        after[key] = after.get(key, before.get(key, 0)) + more
+    return after
+
+
+@lru_cache(maxsize=4096)
+def _key(metric: SumName, action_type: str, label: str) -> SumKey:
+    """Return the name of a sum; labels are bounded, so names are."""
+    return SumKey(metric, action_type, label)
+
+
+@lru_cache(maxsize=4096)
+def _durations(type_label: str, status: Status) -> tuple[SumKey, ...]:
+    """Return the names of a histogram's buckets."""
+    count = len(DURATION_BUCKETS) + 1
+    names = (bucket_name(DURATION_BUCKETS, index) for index in range(count))
+    return tuple(SumKey(SumName.DURATION_BUCKET, type_label, f"{status}/{name}") for name in names)
+
+
+_DELAYS = tuple(
+    SumKey(SumName.DELAY_BUCKET, "", bucket_name(DELAY_BUCKETS, index))
+    for index in range(len(DELAY_BUCKETS) + 1)
+)
+_DELAY_SUM = SumKey(SumName.DELAY_SUM, "")
+
+
+def _known(type_label: str, status: str) -> SumKey:
+    """Return the sum that knows of a status; foreign texts share one, as they are no labels."""
+    return _key(SumName.KNOWN, type_label, status if status in _STATUSES else OTHER)
+
+
+def _span(start: float | None, end: float | None) -> float | None:
+    """Return the seconds between two times, 0 where a clock went back; None if one is missing."""
+    return None if start is None or end is None else max(0.0, end - start)

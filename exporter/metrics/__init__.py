@@ -1,0 +1,1 @@
+"""What is exported: every metric in one catalogue, and how it is written."""

@@ -1,0 +1,85 @@
+"""What it takes to declare a metric; the metrics themselves stand in `declared`.
+
+It must not know prometheus-client, formats or HTTP.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+from exporter.ledger.records import Exemplar, Histogram
+from exporter.metrics.self_metrics import ExporterSnapshot
+
+Key = str | tuple[str, ...]
+"""Values of the labels besides ``account``: one as a string, else a tuple in declared order."""
+
+Value = float | Histogram
+
+_Source = TypeVar("_Source")
+_KeyT = TypeVar("_KeyT", str, tuple[str, str])
+
+
+class MetricType(StrEnum):
+    """The types of metrics that occur here, by their names in the exposition."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, slots=True)
+class BuildInfo:
+    """What runs: the version of this program and of Python, the revision of the source."""
+
+    version: str
+    python_version: str
+    revision: str
+
+    def labels(self) -> tuple[str, str, str]:
+        """Return all of it as label values."""
+        return self.version, self.python_version, self.revision
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSource:
+    """What the metrics without an account are read from."""
+
+    snapshot: ExporterSnapshot
+    build: BuildInfo
+
+
+@dataclass(frozen=True, slots=True)
+class MetricDefinition(Generic[_Source]):
+    """One metric.
+
+    ``name`` is the full name (with ``_total`` for a counter), ``labels`` all label names in
+    order. ``read`` yields label values besides ``account`` and the value. ``bounds`` are the
+    buckets of a histogram, +Inf left out. ``exemplars`` yields label values likewise,
+    for the series that have one.
+    """
+
+    name: str
+    metric_type: MetricType
+    labels: tuple[str, ...]
+    help: str
+    read: Callable[[_Source], Iterable[tuple[Key, Value]]]
+    bounds: tuple[float, ...] = ()
+    exemplars: Callable[[_Source], Iterable[tuple[Key, Exemplar]]] = lambda _: ()
+
+
+def one(value: Value) -> tuple[tuple[Key, Value]]:
+    """Return the only series of a metric that has no labels of its own."""
+    return (((), value),)
+
+
+def if_known(value: float | None) -> tuple[tuple[Key, Value], ...]:
+    """Return the only series of a metric, or none while there is no value."""
+    return () if value is None else one(value)
+
+
+def with_zeros(
+    expected: Iterable[_KeyT], values: Mapping[_KeyT, int]
+) -> Iterable[tuple[_KeyT, int]]:
+    """Return ``values``, and 0 for the expected label values that they lack."""
+    return {**dict.fromkeys(expected, 0), **values}.items()

@@ -1,1 +1,0 @@
-"""What to ask and when: one cycle, the audit, the schedule."""

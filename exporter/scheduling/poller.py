@@ -1,0 +1,258 @@
+"""One account's poll from outside: its deadline, what its failure means, what follows it.
+
+It must not ask the API anything itself, nor know when the next poll comes: it only says how
+long that has to wait.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from exporter.clock import Clock
+from exporter.domain import Event
+from exporter.errors import (
+    AuthError,
+    Cause,
+    DeadlineError,
+    ExporterError,
+    RateLimitedError,
+    StateError,
+)
+from exporter.ledger.ledger import Ledger
+from exporter.scheduling.budget import PollBudget
+from exporter.sync.cycle import Cycle
+
+SHORTFALL_PAUSE = 3600.0
+"""Seconds in which it is written once that actions are missing: totals may jump at each poll."""
+
+PRUNES = 200
+"""How often some actions are forgotten after one poll at most: 100,000 in all."""
+
+
+class PollLog(Protocol):
+    """Who writes down what happened."""
+
+    def action(self, event: Event) -> None:
+        """Write down what happened to one action."""
+
+    def poll_failed(self, account: str, cause: Cause, error: str) -> None:
+        """Write down that an account cannot be polled."""
+
+    def poll_recovered(self, account: str) -> None:
+        """Write down that it can be again."""
+
+    def crashed(self, account: str, error: BaseException) -> None:
+        """Write down a defect."""
+
+    def not_found(self, account: str, count: int) -> None:
+        """Write down that actions are missing in a listing."""
+
+    def totals_missing(self, account: str) -> None:
+        """Write down that the API does not tell how many actions there are."""
+
+    def sweep_given_up(self, account: str, error: str) -> None:
+        """Write down that a list which drifted cannot be read again."""
+
+    def list_order(self, account: str, action_type: str, status: str, order: str) -> None:
+        """Write down how a list is sorted, at first and when that changes; "" for all of them."""
+
+    def baseline_taken(self, account: str, in_progress: int) -> None:
+        """Write down that an account was polled for the first time."""
+
+
+class PollObserver(Protocol):
+    """Who counts polls."""
+
+    def poll_succeeded(self, at: float, seconds: float) -> None:
+        """Count a poll that ended well."""
+
+    def poll_failed(self, at: float, seconds: float, cause: Cause, error: str) -> None:
+        """Count a poll that failed."""
+
+
+class Key(Protocol):
+    """Who knows which key is sent; it does not tell the key."""
+
+    def begin(self) -> None:
+        """Take note of the keys that are sent from now on."""
+
+    def renewed(self) -> bool:
+        """Tell whether another key than those would be sent now."""
+
+    def redact(self, text: str) -> str:
+        """Return ``text`` without the key."""
+
+
+@dataclass(slots=True)
+class ReportedState:
+    """What is written down of the account ``name``: some of it only when it changes.
+
+    ``orders`` is how each list was sorted last, by its action type and status; ``shortfall_at`` is
+    when it was written last that actions are missing, on the monotonic clock, and
+    ``totals_unknown`` whether it was that the API tells no totals.
+    """
+
+    name: str
+    event_log: PollLog
+    failing: Cause | None = None
+    orders: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    shortfall_at: float | None = None
+    totals_unknown: bool = False
+
+
+class Poller:
+    """Polls one account; nothing that goes wrong leaves `poll` but its cancellation."""
+
+    def __init__(
+        self,
+        *,
+        cycle: Cycle,
+        ledger: Ledger,
+        clock: Clock,
+        budget: PollBudget,
+        observer: PollObserver,
+        key: Key,
+        reported: ReportedState,
+    ) -> None:
+        """Keep the parts; ``reported`` may be of a poller before this one.
+
+        ``deadline`` is how many seconds the poll that runs may take, or the next one at least.
+        """
+        self._name = reported.name
+        self._cycle = cycle
+        self._ledger = ledger
+        self._clock = clock
+        self._budget = budget
+        self._observer = observer
+        self._event_log = reported.event_log
+        self._key = key
+        self._reported = reported
+        self._key_checks_left = 0
+        self._again = False
+        self.deadline = budget.deadline
+
+    async def poll(self) -> float:
+        """Poll once; returns for how many seconds the next poll has to wait at least.
+
+        While the key is refused most polls only look whether it has changed, and leave no trace.
+        """
+        started = self._clock.monotonic()
+        try:
+            if self._only_checks_key():
+                return 0.0
+            await self._attempt()
+        except ExporterError as exc:
+            self._failed(str(exc), exc.cause, started)
+            await self._report_rest()
+            return self._pause(exc)
+        except Exception as exc:  # noqa: BLE001 - one account's defect must not touch another
+            self._event_log.crashed(self._name, exc)
+            # Its text is not ours, so nobody knows what it quotes; the page shows this one.
+            text = f"internal error: {type(exc).__name__}; the log has its trace"
+            self._failed(text, Cause.INTERNAL, started)
+            await self._report_rest()
+            return 0.0
+        self._observer.poll_succeeded(self._clock.now(), self._clock.monotonic() - started)
+        if self._reported.failing is not None:
+            self._reported.failing = None
+            self._event_log.poll_recovered(self._name)
+        return 0.0
+
+    def try_again(self) -> bool:
+        """Let the next poll try the key even if it is a refused one; tells whether it is."""
+        self._key_checks_left = 0
+        self._again = True  # a poll that runs may be refused yet, with the key of before
+        return self._reported.failing is Cause.AUTH
+
+    def _only_checks_key(self) -> bool:
+        """Tell whether nothing is to be asked, as the key is still the one that was refused."""
+        if self._key_checks_left and not self._key.renewed():
+            self._key_checks_left -= 1
+            return True
+        self._key_checks_left = 0
+        self._again = False
+        self._key.begin()
+        return False
+
+    async def _attempt(self) -> None:
+        """Poll within the deadline, tell what happened, forget what is old."""
+        try:
+            async with asyncio.timeout(self.deadline) as limit:
+                await self._ledger.open(self._clock.now())
+                new = self._ledger.state.baseline_at is None
+                begun = (limit.when() or 0.0) - self.deadline
+                self.deadline = self._budget.deadline_with(
+                    None if new else len(self._ledger.state.open)
+                )
+                limit.reschedule(begun + self.deadline)
+                shortfall = await self._cycle.run()
+                if new:
+                    self._event_log.baseline_taken(self._name, len(self._ledger.state.open))
+                self._note_order()
+                self._note_totals(shortfall)
+                for what in self._cycle.abandoned_sweeps:
+                    self._event_log.sweep_given_up(self._name, self._key.redact(what))
+                await self._report()
+                await self._forget()
+        except TimeoutError as exc:
+            raise DeadlineError(f"the poll took longer than {self.deadline:g} s") from exc
+
+    def _note_order(self) -> None:
+        orders = self._ledger.snapshot.orders
+        for (action_type, status), order in orders.items():
+            if order != self._reported.orders.get((action_type, status)):
+                self._event_log.list_order(self._name, action_type, status, order)
+        self._reported.orders = orders
+
+    def _note_totals(self, shortfall: int) -> None:
+        at, now = self._reported.shortfall_at, self._clock.monotonic()
+        if shortfall and (at is None or now - at >= SHORTFALL_PAUSE):
+            self._reported.shortfall_at = now
+            self._event_log.not_found(self._name, shortfall)
+        if not self._reported.totals_unknown and (
+            self._ledger.snapshot.totals_unknown or self._cycle.totals_unknown
+        ):
+            self._reported.totals_unknown = True
+            self._event_log.totals_missing(self._name)
+
+    async def _forget(self) -> None:
+        """Forget what is old: piece by piece, as other accounts use the same worker."""
+        for _ in range(PRUNES):
+            if await self._ledger.forget(self._clock.now() - self._budget.retention) == 0:
+                break
+
+    async def _report(self) -> None:
+        """Write down what was committed and not yet told: told first, cleared then."""
+        while events := await self._ledger.unlogged():
+            for _, event in events:
+                self._event_log.action(event)
+            # A poll that is ended here still clears what it told, or it would be told again.
+            await asyncio.shield(self._ledger.logged([number for number, _ in events]))
+
+    async def _report_rest(self) -> None:
+        """Tell what a failed poll committed before it failed; if that fails, the next one does."""
+        try:
+            await self._report()
+        except StateError:
+            pass  # the poll that comes next meets it too, and says so
+        except Exception as exc:  # noqa: BLE001 - as in `poll`
+            self._event_log.crashed(self._name, exc)
+
+    def _failed(self, text: str, cause: Cause, started: float) -> None:
+        text = self._key.redact(text)  # servers, and libraries, quote what they were sent
+        self._observer.poll_failed(
+            self._clock.now(), self._clock.monotonic() - started, cause, text
+        )
+        if cause is not self._reported.failing:
+            self._reported.failing = cause
+            self._event_log.poll_failed(self._name, cause, text)
+
+    def _pause(self, exc: ExporterError) -> float:
+        """Return how long the next poll waits; the next ones after a refusal only look."""
+        if isinstance(exc, RateLimitedError):
+            return exc.retry_after
+        if isinstance(exc, AuthError):
+            # No pause: a key that was replaced in its file has to be noticed meanwhile.
+            self._key_checks_left = 0 if self._again else self._budget.key_checks
+        return 0.0

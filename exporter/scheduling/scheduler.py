@@ -1,0 +1,153 @@
+"""When each account is polled: at once, then an interval after the start of the poll before.
+
+Polls of one account never overlap, and none is skipped: one that runs long delays the next.
+A run that the scheduler loses, for whatever reason, is started a little late. It must not know
+what a poll does. It keeps the time of its own loop, so that others can tell whether it is alive.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from exporter.clock import Clock
+
+SLACK = 30.0
+"""Seconds by which a poll may be late before its loop counts as dead."""
+
+LATE = 1.0
+"""Seconds after which a poll that the scheduler did not start is started anyway."""
+
+
+@dataclass(slots=True)
+class _Entry:
+    """One account: its times are of the clock that does not jump."""
+
+    poll: Callable[[], Awaitable[float]]
+    interval: float
+    deadline: Callable[[], float]
+    due: float
+    started: float | None = None
+    task: asyncio.Task[None] | None = None
+    job: str | None = None
+    watch: asyncio.TimerHandle | None = None
+    poll_again: bool = False
+
+
+class Scheduler:
+    """Starts the polls. `poll` of an entry returns how long the next has to wait at least."""
+
+    def __init__(self, clock: Clock) -> None:
+        """Keep the clock; nothing runs before `start`."""
+        self._clock = clock
+        self._entries: dict[str, _Entry] = {}
+        self._scheduler = AsyncIOScheduler(
+            timezone=UTC,
+            job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None},
+        )
+
+    def start(self) -> None:
+        """Start polling, on the running event loop."""
+        self._scheduler.start()
+
+    def add(
+        self,
+        name: str,
+        poll: Callable[[], Awaitable[float]],
+        *,
+        interval: float,
+        deadline: Callable[[], float],
+    ) -> None:
+        """Poll ``name`` from now on, every ``interval`` seconds.
+
+        A poll that takes longer than ``deadline`` says, in seconds, counts as hung (`alive`).
+        """
+        self._entries[name] = _Entry(poll, interval, deadline, self._clock.monotonic())
+        self._arm(name, 0.0)
+
+    def poll_now(self, name: str) -> None:
+        """Poll ``name`` at once, or once more when the poll of it that runs has ended."""
+        entry = self._entries[name]
+        entry.poll_again = entry.started is not None
+        if not entry.poll_again:
+            self._arm(name, 0.0)
+
+    async def remove(self, name: str) -> None:
+        """Stop polling ``name``; a poll that runs is ended, and has ended on return."""
+        entry = self._entries.pop(name)
+        self._disarm(entry)
+        if entry.task is not None:
+            entry.task.cancel()
+            await asyncio.wait({entry.task})
+
+    async def stop(self) -> None:
+        """Stop everything; no poll runs on return."""
+        await asyncio.gather(*(self.remove(name) for name in list(self._entries)))
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
+            await asyncio.sleep(0)  # which it does on the loop's next turn
+
+    def alive(self) -> bool:
+        """Tell whether every account's polls start and end when they should."""
+        now = self._clock.monotonic()
+        return self._scheduler.running and all(
+            now
+            <= (entry.due if entry.started is None else entry.started + entry.deadline()) + SLACK
+            for entry in self._entries.values()
+        )
+
+    def _arm(self, name: str, wait: float) -> None:
+        """Let the next poll of ``name`` start in ``wait`` seconds."""
+        entry = self._entries[name]
+        entry.due = self._clock.monotonic() + wait
+        self._submit(name, entry, wait)
+
+    def _submit(self, name: str, entry: _Entry, wait: float) -> None:
+        self._disarm(entry)
+        # Each run is a job of its own: of one that is just ending, no second instance may start.
+        entry.job = self._scheduler.add_job(
+            self._run,
+            "date",
+            run_date=datetime.fromtimestamp(self._clock.now(), UTC) + timedelta(seconds=wait),
+            args=[name, entry],
+            name=f"poll of {name}",
+        ).id
+        # The scheduler goes by the wall clock: were that put back an hour, it would wait one.
+        loop = asyncio.get_running_loop()
+        entry.watch = loop.call_later(wait + LATE, self._start_late, name, entry)
+
+    def _disarm(self, entry: _Entry) -> None:
+        """Let no run of ``entry`` start by itself any more."""
+        if entry.watch is not None:
+            entry.watch.cancel()
+        if entry.job is not None and self._scheduler.get_job(entry.job) is not None:
+            self._scheduler.remove_job(entry.job)
+
+    def _start_late(self, name: str, entry: _Entry) -> None:
+        # It stays due when it was: a scheduler that starts nothing at all has to show.
+        if self._entries.get(name) is entry and entry.started is None:
+            self._submit(name, entry, 0.0)
+
+    async def _run(self, name: str, entry: _Entry) -> None:
+        if self._entries.get(name) is not entry or entry.started is not None:
+            return
+        self._disarm(entry)
+        entry.started = self._clock.monotonic()
+        entry.task = asyncio.ensure_future(self._poll(name, entry))
+        with suppress(asyncio.CancelledError):
+            await entry.task
+
+    async def _poll(self, name: str, entry: _Entry) -> None:
+        started = self._clock.monotonic()
+        pause = 0.0
+        try:
+            pause = await entry.poll()
+        finally:
+            entry.started = entry.task = None
+            if self._entries.get(name) is entry:
+                rest = started + entry.interval - self._clock.monotonic()
+                self._arm(name, pause if entry.poll_again else max(0.0, rest, pause))
+                entry.poll_again = False

@@ -1,0 +1,1 @@
+"""What to ask of an account: one poll, the audit, sweeps."""

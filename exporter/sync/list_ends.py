@@ -1,0 +1,137 @@
+"""Reading the ends of a listing: how it is sorted, and the page where new actions appear.
+
+A total only says where to look first: an end is one that was seen to be one, as a page that is
+not full, or with nothing behind it. It must not take anything in.
+"""
+
+from dataclasses import dataclass
+
+from exporter.errors import InvalidResponseError, TooDeepError, UnavailableError
+from exporter.ledger.records import ListCursor, ListFilter, SortOrder
+from exporter.sync.reader import EMPTY_PAGE, Reader
+from exporter.sync.request_plan import pages_of
+from exporter.sync.sort_order import detect_order
+from exporter.telnyx.schema import Page
+
+
+@dataclass(frozen=True, slots=True)
+class ListEnds:
+    """Both ends of a listing, one and the same page where it has no other; ``last`` by number."""
+
+    order: SortOrder
+    first_page: Page
+    last_page: Page
+    last: int
+
+    @property
+    def new_end(self) -> tuple[Page, int]:
+        """Return the page where new actions appear, and its number."""
+        at_last = self.order is SortOrder.OLDEST
+        return (self.last_page, self.last) if at_last else (self.first_page, 1)
+
+
+async def both_ends(
+    reader: Reader, list_filter: ListFilter, known: SortOrder = SortOrder.NEWEST
+) -> ListEnds:
+    """Ask for both ends, and find out the order from them; two requests where totals are right.
+
+    ``known`` is the order where the ends show none. The far end is only needed where new actions
+    appear there: elsewhere one that cannot be read is done without. Raises TooDeepError where it
+    is needed and refused.
+    """
+    first = last = await reader.fetch(list_filter, 1)
+    number = max(1, pages_of(first.total or 0, reader.size))
+    unread: Exception | None = None
+    if number > 1:
+        try:
+            last = await reader.fetch(list_filter, number)
+        except (InvalidResponseError, UnavailableError) as exc:
+            last, unread = EMPTY_PAGE, exc
+    order = detect_order(first.actions, last.actions, known=known)
+    if order is SortOrder.OLDEST:
+        if unread is not None:
+            raise unread
+        if not last.actions:
+            last, number = await _last_within(reader, list_filter, (first, 1), number)
+        last, number = await _last_from(reader, list_filter, last, number)
+        # One page alone may show what the whole list does not.
+        order = detect_order(first.actions, last.actions, known=known)
+    return ListEnds(order, first, last, number)
+
+
+async def new_end(reader: Reader, list_filter: ListFilter, cursor: ListCursor) -> tuple[Page, int]:
+    """Ask for the page where new actions appear; one request, or three if the listing shrank.
+
+    Raises TooDeepError where that page is refused.
+    """
+    if cursor.order is not SortOrder.OLDEST:
+        return await reader.fetch(list_filter, 1), 1
+    number = max(1, pages_of(cursor.seen_count, reader.size))
+    page = await reader.fetch(list_filter, number)
+    if number > 1 and not reader.sized:
+        # Only the first page shows how large pages are where the API does not say.
+        await reader.fetch(list_filter, 1)
+        number = max(1, pages_of(cursor.seen_count, reader.size))
+        page = await reader.fetch(list_filter, number)
+    if number > 1 and not page.actions:
+        # Past the end, whatever that is answered with: the first page tells where that may be.
+        first = await reader.fetch(list_filter, 1)
+        guess = pages_of(first.total or 0, reader.size)
+        if not 1 < guess < number:
+            return await _last_within(reader, list_filter, (first, 1), number)
+        page = await reader.fetch(list_filter, guess)
+        if not page.actions:
+            return await _last_within(reader, list_filter, (first, 1), guess)
+        number = guess
+    return page, number
+
+
+async def _last_from(
+    reader: Reader, list_filter: ListFilter, page: Page, number: int
+) -> tuple[Page, int]:
+    """Return the last page that holds anything, and its number, at ``number`` or after it."""
+    step = 1
+    while reader.is_full(page):
+        following = await reader.fetch(list_filter, number + step)
+        if not following.actions:
+            return await _last_within(reader, list_filter, (page, number), number + step)
+        if following.actions[0].id == page.actions[0].id:
+            # It gives its last page again, whichever is asked for after that.
+            raise too_deep(number + step)
+        page, number, step = following, number + step, step * 2
+    return page, number
+
+
+async def _last_within(
+    reader: Reader, list_filter: ListFilter, found: tuple[Page, int], empty: int
+) -> tuple[Page, int]:
+    """Return the last page that holds anything, from the one ``found`` to before ``empty``."""
+    page, number = found
+    while empty - number > 1 and reader.is_full(page):
+        middle = (number + empty) // 2
+        between = await reader.fetch(list_filter, middle)
+        if between.actions:
+            page, number = between, middle
+        else:
+            empty = middle
+    check_end(reader, list_filter, page, number)
+    return page, number
+
+
+def check_end(reader: Reader, list_filter: ListFilter, page: Page, number: int) -> None:
+    """Raise TooDeepError if nothing stands behind a page but what may not be read.
+
+    A page that is not full is the end. One that is full is none where the API refuses the next, or
+    shows nothing there though its total promises more.
+    """
+    promised = page.total is not None and number < pages_of(page.total, reader.size)
+    if reader.is_full(page) and (promised or reader.refuses(list_filter, number + 1)):
+        raise too_deep(number + 1)
+
+
+def too_deep(number: int) -> TooDeepError:
+    """Return the error of a page where new actions appear, that cannot be read."""
+    return TooDeepError(
+        f"the list of actions is sorted oldest first, and the API refuses its page {number}, where "
+        "new ones appear: set action_types or statuses of the account, so that each list is shorter"
+    )

@@ -1,0 +1,183 @@
+"""Whether an answer is Telnyx's, or comes from something in between: a firewall, a proxy, a portal.
+
+Pure. Telnyx answers with JSON, documented or not, or with a status alone; it sends no pages and no
+redirects. It must not judge what an answer of Telnyx's means.
+"""
+
+import json
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from exporter.errors import InvalidResponseError
+from exporter.telnyx.lenient_json import decode_anything
+from exporter.telnyx.schema import decode_errors
+
+_BEGIN = 32 * 1024
+"""Bytes of a page in which its title is looked for: pages are foreign, and may be endless."""
+
+_NEVER_TELNYX = {
+    HTTPStatus.PROXY_AUTHENTICATION_REQUIRED,
+    HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS,
+    HTTPStatus.NETWORK_AUTHENTICATION_REQUIRED,
+}
+_REDIRECTS = {301, 302, 303, 307, 308}
+_OLDER_FORM = {HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND}
+"""Statuses that Telnyx itself may give with another body than JSON, of plain text."""
+
+_CUT_JSON = re.compile(r"(\[\s*)*(\{\s*(\"|\Z)|\Z)")
+"""How an object, or a list of them, begins that may be cut off anywhere."""
+
+_GZIP = b"\x1f\x8b"
+_QUOTED = re.compile(r'"(?:\\.|[^"\\])*"')
+_SCHEME = re.compile(r"\s*([\w!#$%&'*+.^`|~-]+)(?:\s+[^\s=]|\s*\Z)")
+_CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """An answer: its status, its whole body, and the headers that tell whose it is.
+
+    The body is empty where it could not be unpacked.
+    """
+
+    status: int
+    body: bytes
+    content_type: str = ""
+    location: str = ""
+    authenticate: str = ""
+
+
+def interceptor(answer: HttpAnswer) -> str | None:
+    """Return what somebody else's ``answer`` says of itself, one line or ""; None if Telnyx's.
+
+    That is where a redirect leads to, or who is asked to log in, or the title of a page, or else
+    how its text begins.
+    """
+    if answer.status in _REDIRECTS and answer.location:
+        return f"redirects to {_target(answer.location)}"
+    schemes = _foreign_schemes(answer)
+    if schemes:
+        return _line(f"asks for a login by {', '.join(schemes)}")
+    if _is_page(answer):
+        return _title(answer)
+    if answer.status in _NEVER_TELNYX:
+        return _title(answer)
+    return _title(answer) if _is_foreign_text(answer) else None
+
+
+def _is_page(answer: HttpAnswer) -> bool:
+    start = _start(answer.body)
+    if start.startswith("<"):
+        return True
+    return "html" in answer.content_type.lower() and not (start and _is_json(answer.body))
+
+
+def _is_foreign_text(answer: HttpAnswer) -> bool:
+    """Tell whether the body is a text that is no JSON, where Telnyx gives none."""
+    if answer.status in _OLDER_FORM and not _is_bracketed(answer.body):
+        return False
+    # Broken JSON of a good answer is Telnyx's own, where it is called JSON; so is a packed one.
+    broken = "json" in answer.content_type.lower() or answer.body.startswith(_GZIP)
+    if answer.status < HTTPStatus.BAD_REQUEST and broken:
+        return False
+    return bool(answer.body.strip()) and not _is_json(answer.body)
+
+
+def _is_bracketed(body: bytes) -> bool:
+    return _start(body)[:1] in {"{", "["}
+
+
+def _is_json(body: bytes) -> bool:
+    """Tell whether the body is JSON, or the beginning of some."""
+    if _CUT_JSON.match(_start(body)):
+        return True
+    try:
+        decode_anything(body)
+    except InvalidResponseError:
+        return False
+    return True
+
+
+def _start(body: bytes) -> str:
+    begin = body[:_BEGIN]
+    return begin.decode(json.detect_encoding(begin), "replace").lstrip("\ufeff \t\r\n\f\v")
+
+
+def _foreign_schemes(answer: HttpAnswer) -> list[str]:
+    """Return by what schemes a 401 asks to log in, if none of them is Telnyx's."""
+    if answer.status != HTTPStatus.UNAUTHORIZED or decode_errors(answer.body):
+        return []
+    parts = _QUOTED.sub('""', answer.authenticate).split(",")
+    schemes = [found[1] for found in map(_SCHEME.match, parts) if found]
+    return [] if "bearer" in map(str.lower, schemes) else list(dict.fromkeys(schemes))
+
+
+def _target(location: str) -> str:
+    """Return scheme and host of a redirect, or its path: the rest may hold what was sent."""
+    try:
+        parts = urlsplit(location)
+        host = parts.hostname
+    except ValueError:
+        return "nowhere"
+    return _line(f"{parts.scheme}://{host}" if host else parts.path)
+
+
+def _title(answer: HttpAnswer) -> str:
+    words = _decoded(answer)
+    if "<" not in words:
+        return _line(words)
+    reader = _Reader()
+    with suppress(AssertionError):  # what the parser raises for some declarations
+        reader.feed(words)
+        reader.close()
+    return _line(" ".join(reader.title)) or _line(" ".join(reader.text))
+
+
+def _decoded(answer: HttpAnswer) -> str:
+    begin = answer.body[:_BEGIN]
+    detected = json.detect_encoding(begin)  # by zero bytes, which no other encoding has
+    if not detected.startswith("utf-8"):
+        return begin.decode(detected, "replace").removeprefix("\ufeff")
+    declared = _CHARSET.search(answer.content_type) or _CHARSET.search(
+        begin[:1024].decode("latin-1")
+    )
+    try:
+        return begin.decode(declared[1] if declared else "utf-8", "replace")
+    except (LookupError, ValueError):
+        return begin.decode("utf-8", "replace")
+
+
+def _line(words: str) -> str:
+    plain = "".join(letter if letter.isprintable() else " " for letter in words)
+    return " ".join(plain.split())
+
+
+class _Reader(HTMLParser):
+    """Gathers the first title of a page, and the text that people would see of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.title: list[str] = []
+        self.text: list[str] = []
+        self._inside = ""
+        self._titled = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002
+        if tag in {"title", "script", "style"}:
+            self._inside = tag
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == self._inside:
+            self._titled = self._titled or tag == "title"
+            self._inside = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._inside == "title":
+            if not self._titled:
+                self.title.append(data)
+        elif not self._inside:
+            self.text.append(data)

@@ -1,0 +1,90 @@
+"""What an answer's headers say of limits and of the time: pure reading of headers, no waiting.
+
+Sources: Telnyx' documentation (`x-ratelimit-*`; `reset` is seconds on one page and an epoch
+on another) and RFC 9110 (`Retry-After`: seconds or a date).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from math import isfinite
+
+EPOCH_FROM = 1e9
+"""A reset above this is a point in time, below it a number of seconds."""
+
+
+ROUNDING = 2.0
+"""Seconds by which two clocks that agree may seem to differ."""
+
+
+ABSURD = 86_400.0
+"""Seconds from which on a difference is no clock's, but a header's that means nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimitStatus:
+    """What the API last said of its limit.
+
+    ``limit`` and ``remaining`` are requests; ``reset`` and ``retry_after`` are seconds from now,
+    never negative. None where it was not said, or not understood.
+    """
+
+    limit: float | None
+    remaining: float | None
+    reset: float | None
+    retry_after: float | None
+
+    @property
+    def wait(self) -> float | None:
+        """Seconds that a refused request has to wait, or None where nothing was said."""
+        return self.retry_after if self.retry_after is not None else self.reset
+
+
+def read_rate_limit(headers: Mapping[str, str], now: float) -> RateLimitStatus:
+    """Read the rate limit from ``headers`` of an answer received at ``now`` (epoch seconds)."""
+    return RateLimitStatus(
+        limit=_number(headers.get("x-ratelimit-limit")),
+        remaining=_number(headers.get("x-ratelimit-remaining")),
+        reset=_delay(headers.get("x-ratelimit-reset"), now),
+        retry_after=_delay(headers.get("retry-after"), now),
+    )
+
+
+def read_clock_offset(headers: Mapping[str, str], now: float) -> float | None:
+    """Return by how many seconds the API's clock is ahead of ours; None where it does not say.
+
+    Less than ROUNDING is no difference, as `Date` has whole seconds; from ABSURD on it is none.
+    """
+    there = _date(headers.get("date", ""))
+    if there is None or abs(there - now) >= ABSURD:
+        return None
+    return there - now if abs(there - now) > ROUNDING else 0.0
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text) if text is not None else None
+    except ValueError:
+        return None
+    return value if value is not None and isfinite(value) and value >= 0 else None
+
+
+def _delay(text: str | None, now: float) -> float | None:
+    """Read seconds, an epoch or an HTTP date as seconds from ``now``."""
+    if text is None:
+        return None
+    value = _number(text)
+    if value is not None:
+        return max(0.0, value - now) if value > EPOCH_FROM else value
+    at = _date(text)
+    return None if at is None else max(0.0, at - now)
+
+
+def _date(text: str) -> float | None:
+    """Read an HTTP date as seconds since the epoch."""
+    try:
+        at = parsedate_to_datetime(text)
+        return (at if at.tzinfo is not None else at.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return None

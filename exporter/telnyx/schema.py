@@ -1,0 +1,201 @@
+"""What Telnyx sends, made into values: pages of actions, one action, error bodies.
+
+Decoding is lenient: the API promises nothing is present, so one item that cannot be read is
+left out and counted, and the rest of its page is kept. It must not do I/O, nor judge what a
+status means. Source: Telnyx' OpenAPI document, `SIMCardAction`, `PaginationMeta`, `Errors`.
+"""
+
+from datetime import datetime
+
+import msgspec
+
+from exporter.domain import Action, Status
+from exporter.errors import InvalidResponseError
+from exporter.telnyx.lenient_json import (
+    UNREADABLE,
+    any_text,
+    count,
+    decode_anything,
+    mapping,
+    seconds,
+    text,
+    time,
+)
+
+_USUAL = frozenset(Status)
+"""Statuses that need no rewriting: how nearly all are sent."""
+
+MAX_ID_LENGTH = 200
+"""Identifiers longer than this are not identifiers (they are UUIDs of 36 characters)."""
+
+
+class Page(msgspec.Struct, frozen=True):
+    """One page of a listing; ``total`` and ``page_size`` are None where the API did not say."""
+
+    actions: tuple[Action, ...]
+    total: int | None
+    page_size: int | None
+    malformed: int
+
+
+class ApiError(msgspec.Struct, frozen=True):
+    """One entry of an error body, every field as text, empty where it was not sent."""
+
+    code: str
+    title: str
+    detail: str
+    pointer: str
+    parameter: str
+
+    def __str__(self) -> str:
+        """Return one line for people."""
+        place = self.parameter or self.pointer
+        text = ": ".join(part for part in (self.title, self.detail) if part)
+        return " ".join(part for part in (self.code, text, f"({place})" if place else "") if part)
+
+
+class _Status(msgspec.Struct, gc=False):
+    value: str | None = None
+    reason: str | None = None
+
+
+class _Item(msgspec.Struct, gc=False):
+    id: str
+    sim_card_id: str | None = None
+    action_type: str | None = None
+    status: _Status | str | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+class _Meta(msgspec.Struct):
+    total_results: int | None = None
+    page_size: int | None = None
+
+
+class _Page(msgspec.Struct):
+    data: list[_Item]
+    meta: _Meta | None = None
+
+
+_PAGE = msgspec.json.Decoder(_Page)
+
+
+def decode_page(body: bytes) -> Page:
+    """Decode a listing.
+
+    Raises InvalidResponseError where the body is not a listing at all.
+    """
+    try:
+        page = _PAGE.decode(body)
+    except UNREADABLE:
+        return _decode_loosely(body)
+    alike: dict[str, str] = {}
+    actions = tuple(_action(item, alike) for item in page.data if _is_id(item.id))
+    meta = page.meta or _Meta()
+    return Page(
+        actions,
+        count(meta.total_results),
+        count(meta.page_size),
+        len(page.data) - len(actions),
+    )
+
+
+def decode_action(body: bytes) -> Action:
+    """Decode the answer for one action; raises InvalidResponseError."""
+    action = _action_from_anything(mapping(decode_anything(body)).get("data"))
+    if action is None:
+        raise InvalidResponseError("not an action: it has no usable id")
+    return action
+
+
+def decode_errors(body: bytes) -> tuple[ApiError, ...]:
+    """Decode an error body; empty where it is not of the documented form."""
+    try:
+        errors = mapping(decode_anything(body)).get("errors")
+    except InvalidResponseError:
+        return ()
+    return tuple(
+        ApiError(
+            code=text(error.get("code")),
+            title=text(error.get("title")),
+            detail=text(error.get("detail")),
+            pointer=text(mapping(error.get("source")).get("pointer")),
+            parameter=text(mapping(error.get("source")).get("parameter")),
+        )
+        for error in (errors if isinstance(errors, list) else [])
+        if isinstance(error, dict)
+    )
+
+
+def _decode_loosely(body: bytes) -> Page:
+    """Decode a listing item by item: slower, for pages that hold something unexpected."""
+    page = mapping(decode_anything(body))
+    items = page.get("data")
+    if not isinstance(items, list):
+        raise InvalidResponseError("not a list of actions: `data` is missing, or is not a list")
+    read = [_action_from_anything(item) for item in items]
+    actions = tuple(action for action in read if action is not None)
+    meta = mapping(page.get("meta"))
+    return Page(
+        actions,
+        count(meta.get("total_results")),
+        count(meta.get("page_size")),
+        len(read) - len(actions),
+    )
+
+
+def _action(item: _Item, alike: dict[str, str]) -> Action:
+    """Make an item an action; ``alike`` holds the texts that many share, so that each is once."""
+    status = item.status
+    if isinstance(status, _Status):
+        value, reason = status.value, status.reason
+    else:
+        value, reason = status, None
+    kind = item.action_type or ""
+    status = _status(value or "")
+    created = seconds(item.created_at)
+    return Action(
+        item.id,
+        item.sim_card_id or "",
+        alike.setdefault(kind, kind),
+        alike.setdefault(status, status),
+        reason,
+        created,
+        created if item.updated_at == item.created_at else seconds(item.updated_at),
+    )
+
+
+def _action_from_anything(item: object) -> Action | None:
+    """Read one item field by field; None where it has no usable id."""
+    fields = mapping(item)
+    action_id = fields.get("id")
+    # A number may be one that lost digits on its way: it cannot be asked for by id.
+    if not isinstance(action_id, str) or not _is_id(action_id):
+        return None
+    status = fields.get("status")
+    value, reason = status, None
+    if isinstance(status, dict):
+        value, reason = status.get("value"), status.get("reason")
+    return Action(
+        action_id,
+        text(fields.get("sim_card_id")),
+        text(fields.get("action_type")),
+        _status(value if isinstance(value, str) else ""),
+        any_text(reason),
+        time(fields.get("created_at")),
+        time(fields.get("updated_at")),
+    )
+
+
+def _is_id(value: str) -> bool:
+    """Tell whether ``value`` can name an action; a damaged text names another one."""
+    if not 0 < len(value) <= MAX_ID_LENGTH or not value.isprintable():
+        return False
+    return value.isascii() or text(value) == value
+
+
+def _status(value: str) -> str:
+    if value in _USUAL:
+        return value
+    return text(value).strip().lower().replace("_", "-")

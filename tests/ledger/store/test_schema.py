@@ -1,0 +1,157 @@
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Connection, create_engine, inspect, select, text
+
+from exporter.errors import StateError
+from exporter.ledger.store.schema import MIGRATIONS, cursors, metadata, migrate, schema_version
+
+NEWEST = 1 + len(MIGRATIONS)
+
+VERSION_1 = """
+CREATE TABLE schema_version (version INTEGER NOT NULL, PRIMARY KEY (version));
+CREATE TABLE accounts (
+    id INTEGER NOT NULL, name TEXT NOT NULL, baseline_at FLOAT, audit_at FLOAT,
+    PRIMARY KEY (id), UNIQUE (name)
+);
+CREATE TABLE listings (
+    account_id INTEGER NOT NULL, action_type TEXT NOT NULL, status TEXT NOT NULL,
+    sort_order TEXT NOT NULL, accounted BIGINT NOT NULL, horizon FLOAT, frontier FLOAT,
+    pruned BIGINT NOT NULL,
+    PRIMARY KEY (account_id, action_type, status)
+);
+CREATE TABLE actions (
+    id TEXT NOT NULL, account_id INTEGER NOT NULL, sim_card_id TEXT NOT NULL,
+    action_type TEXT NOT NULL, status TEXT NOT NULL, reason TEXT, created_at FLOAT,
+    updated_at FLOAT, seen_at FLOAT NOT NULL, ended_at FLOAT, position BIGINT,
+    stuck BOOLEAN NOT NULL,
+    PRIMARY KEY (id, account_id)
+) WITHOUT ROWID;
+CREATE INDEX actions_by_end ON actions (account_id, ended_at);
+CREATE INDEX actions_interrupted ON actions (account_id, ended_at) WHERE status = 'interrupted';
+CREATE TABLE sums (
+    account_id INTEGER NOT NULL, metric TEXT NOT NULL, action_type TEXT NOT NULL,
+    label TEXT NOT NULL, value FLOAT NOT NULL, exemplar_action_id TEXT,
+    exemplar_sim_card_id TEXT, exemplar_at FLOAT,
+    PRIMARY KEY (account_id, metric, action_type, label)
+);
+CREATE TABLE outbox (
+    seq INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, account_id INTEGER NOT NULL,
+    kind TEXT NOT NULL, body TEXT NOT NULL, logged BOOLEAN NOT NULL
+);
+INSERT INTO schema_version VALUES (1);
+INSERT INTO accounts VALUES
+    (1, 'main', 1000.0, 1500.0), (2, 'second', 2000.0, NULL), (3, 'new', NULL, NULL);
+INSERT INTO listings VALUES
+    (1, '', '', 'newest', 10, 900.0, 1400.0, 0),
+    (2, 'enable', 'failed', 'oldest', 20, NULL, NULL, 0),
+    (2, 'disable', '', 'none', 30, 1900.0, 1900.0, 5),
+    (3, '', '', 'newest', 0, NULL, NULL, 0);
+"""
+"""What the first version made of a new database, and what it may hold."""
+
+
+@pytest.fixture
+def connection() -> Iterator[Connection]:
+    """Give a connection to a database in memory that holds nothing."""
+    engine = create_engine("sqlite://")
+    with engine.connect() as opened:
+        yield opened
+    engine.dispose()
+
+
+def version(connection: Connection) -> int:
+    """Return the version that the database says it has."""
+    return int(connection.execute(select(schema_version.c.version)).scalar_one())
+
+
+def make_version_1(connection: Connection) -> None:
+    """Make the tables as the first version did, and fill them."""
+    for statement in VERSION_1.strip().removesuffix(";").split(";"):
+        connection.execute(text(statement))
+
+
+def add_note(connection: Connection) -> None:
+    """Change the schema as a later release might."""
+    connection.execute(text("ALTER TABLE accounts ADD COLUMN note TEXT"))
+
+
+def fill_note(connection: Connection) -> None:
+    """Change what is kept as a still later release might."""
+    connection.execute(text("UPDATE accounts SET note = name || '!'"))
+
+
+def test_a_new_database_is_made_whole(connection: Connection) -> None:
+    """All tables are there, and the version is the newest."""
+    migrate(connection)
+    assert set(inspect(connection).get_table_names()) == set(metadata.tables)
+    assert version(connection) == NEWEST
+
+
+def test_a_second_time_changes_nothing(connection: Connection) -> None:
+    """What is kept stays, and so does the version."""
+    migrate(connection)
+    connection.execute(text("INSERT INTO accounts (name) VALUES ('main')"))
+    migrate(connection)
+    assert connection.execute(text("SELECT name FROM accounts")).scalars().all() == ["main"]
+    assert version(connection) == NEWEST
+
+
+def test_an_older_database_is_brought_up_step_by_step(connection: Connection) -> None:
+    """Each step runs once, in its order, on what the one before left."""
+    migrate(connection)
+    connection.execute(text("INSERT INTO accounts (name) VALUES ('main')"))
+    migrate(connection, (*MIGRATIONS, add_note))
+    assert version(connection) == NEWEST + 1
+    migrate(connection, (*MIGRATIONS, add_note, fill_note))
+    assert version(connection) == NEWEST + 2
+    assert connection.execute(text("SELECT note FROM accounts")).scalar_one() == "main!"
+
+
+def test_a_new_database_needs_no_steps(connection: Connection) -> None:
+    """It is made as the newest release wants it, so steps for older ones do not run."""
+    migrate(connection, (fill_note,))  # would fail: a new table has no such column
+    assert version(connection) == 2
+
+
+def test_a_newer_database_is_refused(connection: Connection) -> None:
+    """The text says which versions they are, and what to do."""
+    migrate(connection, (*MIGRATIONS, add_note))
+    with pytest.raises(
+        StateError, match=rf"has version {NEWEST + 1}.*up to {NEWEST}: run the newer release"
+    ):
+        migrate(connection)
+
+
+def test_another_programs_database_is_refused(connection: Connection) -> None:
+    """Tables of ours are not put among those of others."""
+    connection.execute(text("CREATE TABLE recipes (id INTEGER)"))
+    with pytest.raises(StateError, match=r"another program.*'recipes'.*state\.url"):
+        migrate(connection)
+    assert inspect(connection).get_table_names() == ["recipes"]
+
+
+def test_version_1_learns_when_its_listings_began(connection: Connection) -> None:
+    """All that a listing held at the account's first poll came before it; the rest stays."""
+    make_version_1(connection)
+    migrate(connection)
+    kept = connection.execute(select(cursors).order_by("account_id", "action_type")).all()
+    assert [tuple(each) for each in kept] == [
+        (1, "", "", "newest", 10, 900.0, 1400.0, 0, 1000.0),
+        (2, "disable", "", "none", 30, 1900.0, 1900.0, 5, 2000.0),
+        (2, "enable", "failed", "oldest", 20, None, None, 0, 2000.0),
+        (3, "", "", "newest", 0, None, None, 0, None),
+    ]
+    assert version(connection) == NEWEST
+
+
+def test_version_1_gets_the_tables_of_a_new_database(connection: Connection) -> None:
+    """The columns and the indexes are those that this release makes."""
+    make_version_1(connection)
+    migrate(connection)
+    tables = inspect(connection)
+    for table in metadata.sorted_tables:
+        columns = {column["name"] for column in tables.get_columns(table.name)}
+        indexes = {index["name"] for index in tables.get_indexes(table.name)}
+        assert columns == set(table.columns.keys())
+        assert indexes == {index.name for index in table.indexes}

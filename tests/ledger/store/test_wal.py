@@ -1,0 +1,141 @@
+"""The write-ahead log stays small, or it is told why it does not."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import StaticPool, create_engine, text
+
+from exporter.ledger.store.database import Database
+from exporter.ledger.store.sqlite import SqliteStore
+from exporter.ledger.store.wal import HELD, KEPT, LARGE, PAUSE, WriteAheadLog
+
+Opener = Callable[..., Any]
+
+
+@dataclass
+class Time:
+    """A clock that stands still until it is put forward."""
+
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        """Return the time."""
+        return self.now
+
+
+@dataclass
+class State:
+    """A database whose log can be filled."""
+
+    database: Database
+    file: Path
+    time: Time
+
+    def write(self, size: int) -> None:
+        """Write that many bytes in one transaction."""
+        with self.database.transaction() as connection:
+            connection.execute(text("CREATE TABLE IF NOT EXISTS filler (content BLOB)"))
+            connection.execute(text("DELETE FROM filler"))
+            filled = text("INSERT INTO filler VALUES (zeroblob(:size))")
+            connection.execute(filled, {"size": size})
+
+    def page_read(self) -> int:
+        """Go through a transaction that writes nothing; returns the size of the log."""
+        with self.database.transaction():
+            pass
+        return self.file.with_name("state.db-wal").stat().st_size
+
+
+@pytest.fixture
+def state(state_file: Path, heard: Any) -> Iterator[State]:
+    """Give an open database."""
+    time = Time()
+    database = Database(f"sqlite:///{state_file}", notices=heard, monotonic=time)
+    yield State(database, state_file, time)
+    database.close()
+
+
+@pytest.fixture
+def reader(state: State) -> Iterator[sqlite3.Connection]:
+    """Give a reader of the database that stays in one transaction."""
+    state.page_read()
+    with closing(sqlite3.connect(state.file, isolation_level=None)) as connection:
+        connection.execute("BEGIN")
+        connection.execute("SELECT count(*) FROM accounts").fetchone()
+        yield connection
+
+
+def test_a_large_log_is_emptied(state: State) -> None:
+    """A burst leaves nothing behind: neither in the log, nor in what is told."""
+    state.write(LARGE + 1)
+    assert state.page_read() == 0
+    assert state.database.sizes is not None
+    assert state.database.sizes.database > LARGE
+
+
+def test_a_reader_holds_the_log_and_is_told_of_once(
+    state: State, reader: sqlite3.Connection, heard: Any
+) -> None:
+    """Polls go on without a wait; the log is emptied as soon as the reader is gone."""
+    state.write(HELD)
+    for _ in range(3):
+        assert state.page_read() > HELD
+        state.time.now += PAUSE
+    assert [name for name, size in heard.losses if size > HELD] == ["log large"]
+    reader.execute("COMMIT")
+    assert state.page_read() == 0
+
+
+def test_it_is_not_tried_at_each_transaction(
+    state: State, reader: sqlite3.Connection, heard: Any
+) -> None:
+    """To try it reads all of the log: it has to wait after an attempt that failed."""
+    state.write(LARGE + 1)
+    assert state.page_read() > LARGE
+    reader.execute("COMMIT")
+    state.time.now += PAUSE - 1
+    assert state.page_read() > LARGE
+    state.time.now += 1
+    assert state.page_read() == 0
+    assert heard.losses == []
+
+
+def test_what_cannot_be_emptied_fails_nothing(heard: Any, tmp_path: Path) -> None:
+    """It only takes room: it is tried again later, and no reader is blamed."""
+    time = Time()
+    log = WriteAheadLog("state.db", 0, heard, time)
+    broken = create_engine(f"sqlite:///{tmp_path}/none/state.db")
+    closed = create_engine("sqlite://", poolclass=StaticPool)
+    with closing(closed.raw_connection()) as connection:
+        assert isinstance(connection.driver_connection, sqlite3.Connection)
+        connection.driver_connection.close()
+    for engine in (broken, closed):
+        log.keep_small(engine, HELD + 1)
+        time.now += PAUSE
+    assert heard.losses == []
+
+
+def test_a_log_that_is_begun_anew_gives_back_what_it_took(
+    state: State, reader: sqlite3.Connection
+) -> None:
+    """Where no attempt is due, the next commits do it."""
+    state.write(LARGE + 1)
+    assert state.page_read() > LARGE
+    reader.execute("COMMIT")
+    for _ in range(3):
+        state.write(1)
+    assert state.page_read() <= KEPT
+
+
+def test_the_sizes_are_those_of_the_files(state: State) -> None:
+    """They are known from the first transaction on."""
+    store = SqliteStore(state.database)
+    assert store.sizes == {}
+    state.page_read()
+    log = state.page_read()
+    assert store.sizes == {"database": state.file.stat().st_size, "log": log}

@@ -1,0 +1,209 @@
+"""Poll a simulated account with the real core, and let single polls go wrong."""
+
+import asyncio
+import io
+import json
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exporter.api_key import ApiKey
+from exporter.config import Account, LogFormat, LogLevel
+from exporter.domain import Event, Status
+from exporter.metrics.self_metrics import SelfMetrics
+from exporter.scheduling.budget import PollBudget
+from exporter.scheduling.poller import Poller, ReportedState
+from exporter.simulator.clock import WorldClock
+from exporter.simulator.inprocess import InProcessTransport
+from exporter.sinks.event_log import QUIET_LIBRARIES, EventLog, open_event_log
+from exporter.sync.cycle import Cycle
+from exporter.sync.filters import AccountFilters
+from exporter.telnyx.client import Client, ClientLimits
+from exporter.telnyx.http import open_http
+
+OpenAccount = Callable[..., Any]
+SECRET = "KEY-of-the-test"
+
+
+class Scripted(Cycle):
+    """The real cycle, but for the polls that a test lets fail."""
+
+    def __init__(self, real: Cycle, *errors: BaseException | None) -> None:
+        """Poll as ``real`` does, and raise ``errors`` first, one a poll; None raises nothing."""
+        self._real = real
+        self.errors = list(errors)
+        self.begun = asyncio.Event()
+        self.hangs = False
+
+    @property
+    def abandoned_sweeps(self) -> tuple[str, ...]:
+        """What the real one tells."""
+        return self._real.abandoned_sweeps
+
+    @abandoned_sweeps.setter
+    def abandoned_sweeps(self, value: tuple[str, ...]) -> None:
+        self._real.abandoned_sweeps = value
+
+    @property
+    def totals_unknown(self) -> bool:
+        """What the real one tells."""
+        return self._real.totals_unknown
+
+    async def run(self) -> int:
+        """Poll once."""
+        self.begun.set()
+        if self.hangs:
+            await asyncio.Event().wait()
+        error = self.errors.pop(0) if self.errors else None
+        if error is not None:
+            raise error
+        return await self._real.run()
+
+
+class Inline:
+    """A key that never changes."""
+
+    def begin(self) -> None:
+        """Take no note."""
+
+    def renewed(self) -> bool:
+        """Tell that it has not changed."""
+        return False
+
+    def redact(self, text: str) -> str:
+        """Return the text without it."""
+        return text.replace(SECRET, "[secret]")
+
+
+class Interrupting(EventLog):
+    """A journal in which something happens right after an action was told."""
+
+    def __init__(self, real: EventLog, happens: Callable[[], None]) -> None:
+        """Tell by ``real``, then let it happen."""
+        self._real = real
+        self._happens = happens
+
+    def __getattribute__(self, name: str) -> Any:
+        """Tell everything but actions by the real one."""
+        if name in {"action", "_real", "_happens"}:
+            return object.__getattribute__(self, name)
+        return getattr(self._real, name)
+
+    def action(self, event: Event) -> None:
+        """Tell of one action, then let it happen."""
+        self._real.action(event)
+        self._happens()
+
+
+class Rig:
+    """A poller over a simulated account, and what it told."""
+
+    def __init__(self, account: Any, stream: io.StringIO, event_log: EventLog) -> None:
+        """Build a poller on the real core."""
+        self.account = account
+        self.stream = stream
+        self.event_log = event_log
+        self.telemetry = SelfMetrics("test")
+        self.cycle = Scripted(account.cycle)
+        self.budget = PollBudget(60.0, 86_400.0)
+        self.key: Any = Inline()
+
+    def poller(self, then: Callable[[], None] | None = None) -> Poller:
+        """Make a poller; with ``then`` that happens after each action that it tells."""
+        return Poller(
+            cycle=self.cycle,
+            ledger=self.account.ledger,
+            clock=Still(self.account.clock),
+            budget=self.budget,
+            observer=self.telemetry,
+            key=self.key,
+            reported=ReportedState(
+                "test", self.event_log if then is None else Interrupting(self.event_log, then)
+            ),
+        )
+
+    def read_key_from(self, file: Path) -> None:
+        """Let the key come from a file, as it does outside of tests."""
+        self.key = ApiKey(Account(api_key_file=str(file)))
+        time = WorldClock(self.account.clock)
+        client = Client(
+            base_url="http://telnyx.test/v2",
+            key=self.key,
+            http=open_http(
+                timeout=10, concurrency=4, transport=InProcessTransport(self.account.simulator)
+            ),
+            limits=ClientLimits(timeout=10, rate=1e6, concurrency=4),
+            observer=self.telemetry,
+            clock=time,
+        )
+        self.cycle = Scripted(
+            Cycle(
+                client=client,
+                ledger=self.account.ledger,
+                clock=time,
+                filters=AccountFilters((), ()),
+                audit_interval=1e9,
+                page_size=250,
+                concurrency=4,
+            )
+        )
+
+    def restart(self) -> Poller:
+        """Begin anew, as another process would."""
+        self.account.restart()
+        self.cycle = Scripted(self.account.cycle)
+        return self.poller()
+
+    def fail_some(self, count: int) -> list[str]:
+        """Let actions be created and fail."""
+        ids: list[str] = self.account.world.create(count, action_type="enable")
+        for action_id in ids:
+            self.account.world.finish(action_id, Status.FAILED, "SIM card is blocked")
+        return ids
+
+    def reported(self, *names: str) -> list[dict[str, Any]]:
+        """Return the log events of these names."""
+        events = (json.loads(line) for line in self.stream.getvalue().splitlines())
+        return [event for event in events if event["event"] in names]
+
+    def failures(self) -> list[str]:
+        """Return the ids of the failures that were told, in order."""
+        return [event["action_id"] for event in self.reported("sim_card_action_failed")]
+
+
+class Still:
+    """A clock that stands still; it is the simulator's."""
+
+    def __init__(self, world: Any) -> None:
+        """Follow the world's clock."""
+        self._world = world
+
+    def now(self) -> float:
+        """Return the world's time."""
+        return float(self._world())
+
+    def monotonic(self) -> float:
+        """Return the world's time."""
+        return float(self._world())
+
+    async def sleep(self, seconds: float) -> None:
+        """Never needed here."""
+        raise NotImplementedError(seconds)
+
+
+@pytest.fixture
+def rig(open_account: OpenAccount) -> Iterator[Rig]:
+    """Give a poller of a quiet account, not yet polled; logging is as before in the end."""
+    loggers = [logging.getLogger(name) for name in ("", *QUIET_LIBRARIES)]
+    before = [(each, each.level, list(each.handlers)) for each in loggers]
+    stream = io.StringIO()
+    event_log = open_event_log(
+        level=LogLevel.DEBUG, form=LogFormat.JSON, stream=stream, secrets=lambda: [SECRET]
+    )
+    yield Rig(open_account(), stream, event_log)
+    for logger, level, handlers in before:
+        logger.setLevel(level)
+        logger.handlers[:] = handlers

@@ -1,0 +1,195 @@
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from exporter.domain import Status
+from exporter.errors import (
+    Cause,
+    StateError,
+    UnavailableError,
+)
+from exporter.ledger.records import SumKey, SumName
+from exporter.simulator.faults import Fault
+
+OpenAccount = Callable[..., Any]
+SECRET = "KEY-of-the-test"
+
+
+async def test_the_baseline_is_told_once(rig: Any) -> None:
+    """The first poll of an account is told with what is in progress, also after a restart once."""
+    rig.account.world.create(3)
+    poller = rig.poller()
+    await poller.poll()
+    await poller.poll()
+    await rig.restart().poll()
+    assert [event["in_progress"] for event in rig.reported("baseline_taken")] == [3]
+
+
+async def test_each_failure_is_told_once(rig: Any) -> None:
+    """However many polls and restarts follow, a failure has one line."""
+    poller = rig.poller()
+    await poller.poll()
+    ids = rig.fail_some(1200)
+    await poller.poll()
+    await poller.poll()
+    await rig.restart().poll()
+    assert sorted(rig.failures()) == sorted(ids)
+
+
+async def test_what_was_told_and_not_cleared_is_told_again(rig: Any) -> None:
+    """Told first, cleared then: a crash between the two repeats a line, and loses none."""
+    await rig.poller().poll()
+    ids = rig.fail_some(3)
+
+    def crash() -> None:
+        if len(rig.failures()) == 2:
+            raise SystemExit
+
+    with pytest.raises(SystemExit):
+        await rig.poller(then=crash).poll()
+    assert len(rig.failures()) == 2
+    await rig.restart().poll()
+    assert len(rig.failures()) == 2 + 3
+    assert set(rig.failures()) == set(ids)
+    assert sum(rig.account.snapshot.failed.values()) == 3
+
+
+async def test_a_poll_that_is_stopped_while_it_tells_is_not_told_again(rig: Any) -> None:
+    """What was told is cleared even if the poll is cancelled just then: an orderly stop."""
+    await rig.poller().poll()
+    ids = rig.fail_some(3)
+
+    def stop() -> None:
+        task.cancel()
+
+    task = asyncio.create_task(rig.poller(then=stop).poll())
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await rig.restart().poll()
+    assert sorted(rig.failures()) == sorted(ids)
+
+
+@pytest.mark.parametrize(
+    "error", [UnavailableError("HTTP 503"), LookupError("defect")], ids=["outage", "defect"]
+)
+async def test_a_failing_poll_still_tells_what_is_committed(rig: Any, error: Exception) -> None:
+    """What an earlier poll committed and could not tell is told though the API is down."""
+    await rig.poller().poll()
+    ids = rig.fail_some(2)
+
+    def crash() -> None:
+        raise SystemExit
+
+    with pytest.raises(SystemExit):
+        await rig.poller(then=crash).poll()
+    rig.cycle.errors = [error]
+    await rig.poller().poll()
+    assert set(rig.failures()) == set(ids)
+    assert not rig.telemetry.health().up
+
+
+async def test_a_journal_that_breaks_breaks_no_other(rig: Any) -> None:
+    """An error while telling is a defect like any other: told, counted, and tried again."""
+    await rig.poller().poll()
+    ids = rig.fail_some(1)
+
+    def broken() -> None:
+        raise LookupError("cannot tell")
+
+    assert await rig.poller(then=broken).poll() == 0.0
+    assert rig.telemetry.health().last_cause is Cause.INTERNAL
+    assert all("cannot tell" in each["exception"] for each in rig.reported("internal_error"))
+    assert rig.reported("internal_error")
+    await rig.poller().poll()
+    assert set(rig.failures()) == set(ids)
+
+
+async def test_a_state_that_cannot_be_read_is_said_and_passes(rig: Any) -> None:
+    """Errors of the state database fail the poll with cause state; afterwards nothing is lost."""
+    poller = rig.poller()
+    await poller.poll()
+    ids = rig.fail_some(2)
+    rig.cycle.errors = [StateError("disk full"), StateError("disk full")]
+    await poller.poll()
+    await poller.poll()
+    assert rig.telemetry.health().poll_failures[Cause.STATE] == 2
+    await poller.poll()
+    assert set(rig.failures()) == set(ids)
+    assert sum(rig.account.snapshot.failed.values()) == 2
+
+
+async def test_what_ended_long_ago_is_forgotten(rig: Any) -> None:
+    """After the retention ended actions go, what is in progress stays, and no counter changes."""
+    poller = rig.poller()
+    await poller.poll()
+    rig.fail_some(5)
+    rig.account.world.create(2)
+    await poller.poll()
+    assert rig.account.ledger.state.tracked == 7
+    rig.account.clock.advance(rig.budget.retention + 1)
+    await poller.poll()
+    await poller.poll()
+    assert rig.account.snapshot.tracked == 2
+    assert sum(rig.account.snapshot.failed.values()) == 5
+
+
+async def test_missing_actions_are_told(rig: Any) -> None:
+    """A total that promises more than its listing shows is a line in the log."""
+    rig.account.world.create(30)
+    poller = rig.poller()
+    await poller.poll()
+    faults = rig.account.simulator.faults
+    rig.account.world.create(20)
+    faults.knobs = faults.knobs.changed(malformed=0.5)
+    await poller.poll()
+    (reported,) = rig.reported("actions_not_found")
+    assert reported["count"] == 20 - sum(rig.account.snapshot.created.values())
+
+
+async def test_missing_actions_are_told_once_an_hour(rig: Any) -> None:
+    """Each poll lacks some of those that its total promises: the log has a line an hour."""
+    poller = rig.poller()
+    await poller.poll()
+    faults = rig.account.simulator.faults
+    faults.knobs = faults.knobs.changed(malformed=0.5)
+    reported = []
+    for _ in range(13):
+        rig.account.clock.advance(600)
+        rig.account.world.create(20)
+        await poller.poll()
+        reported.append(len(rig.reported("actions_not_found")))
+    assert reported == [*[1] * 6, *[2] * 6, 3]
+
+
+async def test_missing_totals_are_told_once(rig: Any) -> None:
+    """However often the API stops to tell them, it is one line."""
+    poller = rig.poller()
+    await poller.poll()
+    assert not rig.reported("totals_missing")
+    faults = rig.account.simulator.faults
+    for share in (1.0, 1.0, 0.0, 1.0):
+        faults.knobs = faults.knobs.changed(totals_missing=share)
+        await poller.poll()
+    (reported,) = rig.reported("totals_missing")
+    assert (reported["account"], reported["level"]) == ("test", "warning")
+
+
+async def test_a_sweep_that_is_given_up_is_told(rig: Any) -> None:
+    """Each poll in which one was given up has a line, and no other; the poll itself is well."""
+    poller = rig.poller()
+    await poller.poll()
+    sums = rig.account.ledger.state.sums
+    for polls in (1, 2):
+        sums[SumKey(SumName.SWEEP_PAGE, "enable", Status.COMPLETED)] = 1
+        sums[SumKey(SumName.SWEEP_MISSING, "enable", Status.COMPLETED)] = 5
+        rig.account.simulator.faults.script(None, Fault.BLOCKED)
+        for _ in range(3):
+            await poller.poll()
+            assert rig.telemetry.health().up
+            assert len(rig.reported("sweep_given_up")) == polls
+    for reported in rig.reported("sweep_given_up"):
+        assert reported["account"] == "test"
+        assert reported["error"].startswith("enable, completed: ")
+        assert reported.keys() == {"event", "level", "timestamp", "account", "error"}

@@ -1,0 +1,191 @@
+"""An exporter's core in one process with a simulated account: real client, real database."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from exporter.domain import ENDED_STATUSES
+from exporter.ledger.ledger import Ledger
+from exporter.ledger.reasons import Reasons
+from exporter.ledger.snapshot import AccountSnapshot, SnapshotOptions
+from exporter.ledger.store.database import Database
+from exporter.ledger.store.sqlite import SqliteStore
+from exporter.simulator.clock import ManualClock, WorldClock
+from exporter.simulator.inprocess import InProcessTransport
+from exporter.simulator.record import Record
+from exporter.simulator.settings import QUIET, SimulatorSettings, WorldSettings
+from exporter.simulator.simulator import Simulator
+from exporter.simulator.world import World
+from exporter.sync.cycle import Cycle
+from exporter.sync.filters import AccountFilters
+from exporter.telnyx.client import Client, ClientLimits
+from exporter.telnyx.http import open_http
+
+ALL = AccountFilters((), ())
+REASONS = Reasons.with_configured(())
+
+
+class Nobody:
+    """Is told of requests, and takes no note."""
+
+    def request_done(self, endpoint: str, code: str, seconds: float) -> None:
+        """Take no note."""
+
+    def retrying(self, cause: str) -> None:
+        """Take no note."""
+
+    def rate_limit_seen(self, limit: float | None, remaining: float | None) -> None:
+        """Take no note."""
+
+    def malformed_seen(self, count: int) -> None:
+        """Take no note."""
+
+
+@dataclass
+class Account:
+    """One account, its simulator and the exporter's core that polls it."""
+
+    simulator: Simulator
+    clock: ManualClock
+    cycle: Cycle
+    ledger: Ledger
+    parts: "Callable[[Simulator, ManualClock], tuple[Cycle, Ledger]]"
+
+    @property
+    def world(self) -> World:
+        """The world behind the simulator."""
+        return self.simulator.world
+
+    @property
+    def snapshot(self) -> AccountSnapshot:
+        """What is published."""
+        return self.ledger.snapshot
+
+    async def poll(self, after: float = 60.0) -> int:
+        """Poll once, ``after`` so many seconds; returns how many requests that took."""
+        self.clock.advance(after)
+        self.simulator.requests.clear()
+        await self.cycle.run()
+        return len(self.simulator.requests)
+
+    def restart(self) -> None:
+        """Forget all that is in memory, as a new process would begin."""
+        self.cycle, self.ledger = self.parts(self.simulator, self.clock)
+
+    def differences(self, since: Record | None = None) -> dict[str, tuple[int, int]]:
+        """Compare every counter with the world's own record; empty where all are equal."""
+        record = self.world.record()
+        if since is not None:
+            record = record.since(since)
+        snapshot = self.snapshot
+        counted = {
+            "created": sum(snapshot.created.values()),
+            **{
+                f"completed {action_type}": count
+                for action_type, count in snapshot.completed.items()
+            },
+            **{f"failed {action_type}": 0 for action_type, _ in snapshot.failed},
+            **{f"interrupted {action_type}": 0 for action_type, _ in snapshot.interrupted},
+        }
+        for name, by_reason in (("failed", snapshot.failed), ("interrupted", snapshot.interrupted)):
+            for (action_type, _), count in by_reason.items():
+                counted[f"{name} {action_type}"] += count
+        truth = {
+            "created": sum(record.created.values()),
+            **{
+                f"{status.value} {action_type}": count
+                for status in ENDED_STATUSES
+                for action_type, count in record.by_type(status).items()
+            },
+        }
+        return {
+            name: (counted.get(name, 0), truth.get(name, 0))
+            for name in counted.keys() | truth.keys()
+            if counted.get(name, 0) != truth.get(name, 0)
+        }
+
+
+class OpenAccount(Protocol):
+    """Opens an account whose world has the given settings; audits are rare unless asked for."""
+
+    def __call__(
+        self,
+        world: WorldSettings = ...,
+        *,
+        filters: AccountFilters = ...,
+        audit_interval: float = ...,
+        page_size: int = ...,
+        concurrency: int = ...,
+        clock: ManualClock | None = ...,
+    ) -> Account:
+        """Open the account; nothing is polled yet."""
+        ...
+
+
+@pytest.fixture
+def open_account(tmp_path: Path) -> Iterator[OpenAccount]:
+    """Open accounts, each with a state file of its own."""
+    worker = ThreadPoolExecutor(1)
+    stores: list[SqliteStore] = []
+
+    def open_one(
+        world: WorldSettings = QUIET,
+        *,
+        filters: AccountFilters = ALL,
+        audit_interval: float = 1e9,
+        page_size: int = 250,
+        concurrency: int = 4,
+        clock: ManualClock | None = None,
+    ) -> Account:
+        clock = clock or ManualClock()
+        simulator = Simulator(SimulatorSettings(world=world), clock)
+        number = len(stores)
+
+        def parts(simulator: Simulator, clock: ManualClock) -> tuple[Cycle, Ledger]:
+            for each in stores[number:]:
+                worker.submit(each.close).result()
+            store = SqliteStore(Database(f"sqlite:///{tmp_path}/state-{number}.db"))
+            stores.append(store)
+            time = WorldClock(clock)
+            client = Client(
+                base_url="http://telnyx.test/v2",
+                key=lambda: simulator.key,
+                http=open_http(timeout=10, concurrency=4, transport=InProcessTransport(simulator)),
+                limits=ClientLimits(timeout=10, rate=1e6, concurrency=concurrency),
+                observer=Nobody(),
+                clock=time,
+            )
+            ledger = Ledger(
+                name="test",
+                store=store,
+                worker=worker,
+                reasons=REASONS,
+                options=SnapshotOptions(
+                    action_types=filters.action_types,
+                    statuses=filters.statuses,
+                    stuck_after={},
+                    stuck_after_default=900.0,
+                    reason_classes=REASONS.classes,
+                ),
+            )
+            cycle = Cycle(
+                client=client,
+                ledger=ledger,
+                clock=time,
+                filters=filters,
+                audit_interval=audit_interval,
+                page_size=page_size,
+                concurrency=concurrency,
+            )
+            return cycle, ledger
+
+        return Account(simulator, clock, *parts(simulator, clock), parts)
+
+    yield open_one
+    for each in stores:
+        worker.submit(each.close).result()
+    worker.shutdown()

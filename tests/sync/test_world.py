@@ -1,0 +1,228 @@
+"""A world that moves at random, also while it is read, and an exporter that has to count it."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from exporter.domain import Status
+from exporter.errors import PollError, TooDeepError
+from exporter.simulator.clock import ManualClock
+from exporter.simulator.faults import Fault, Faults, FaultSource
+from exporter.simulator.settings import QUIET, Order
+
+OpenAccount = Callable[..., Any]
+TYPES = ["enable", "disable", "set_public_ip"]
+ENDS = [Status.COMPLETED, Status.FAILED, Status.INTERRUPTED]
+TRUE = Faults()
+LIES = [
+    Faults(totals_short=7),
+    Faults(totals_short=1000),
+    Faults(totals_zero=0.3),
+    Faults(totals_zero=1.0),
+    Faults(totals_jump=0.5, totals_jump_by=30),
+    Faults(totals_jump=1.0, totals_jump_by=1000),
+    Faults(totals_cap=10),
+    Faults(totals_lag=60.0),
+    Faults(totals_missing=0.3),
+    Faults(meta_missing=0.3),
+]
+BREAKS = [Fault.SERVER_ERROR, Fault.RESET, Fault.TRUNCATED, Fault.HTML, Fault.SILENCE]
+
+
+@dataclass(frozen=True)
+class Create:
+    """Actions are accepted, singly or as a bulk."""
+
+    count: int
+    action_type: str
+    bulk: bool
+
+
+@dataclass(frozen=True)
+class Finish:
+    """Every ``step``-th action in progress ends, from the newest or from the oldest."""
+
+    count: int
+    step: int
+    status: Status
+    newest: bool
+
+
+@dataclass(frozen=True)
+class Resume:
+    """Some interrupted actions go on, once it was seen that they are."""
+
+    count: int
+
+
+@dataclass(frozen=True)
+class Poll:
+    """The exporter polls; ``moves`` happen between its requests, some of which may break.
+
+    ``lies`` is what its answers' totals are like, and how deep it may read.
+    """
+
+    moves: tuple[Create | Finish | Resume, ...] = ()
+    faults: tuple[Fault | None, ...] = ()
+    lies: Faults = TRUE
+
+
+@dataclass(frozen=True)
+class Restart:
+    """The exporter's process is replaced."""
+
+
+creates = st.builds(Create, st.integers(1, 40), st.sampled_from(TYPES), st.booleans())
+finishes = st.builds(
+    Finish, st.integers(1, 30), st.integers(1, 4), st.sampled_from(ENDS), st.booleans()
+)
+moves = st.one_of(creates, finishes, finishes, st.builds(Resume, st.integers(1, 5)))
+polls = st.builds(
+    Poll,
+    st.lists(moves, max_size=6).map(tuple),
+    st.lists(st.none() | st.sampled_from(BREAKS), max_size=8).map(tuple),
+    st.just(TRUE) | st.sampled_from(LIES),
+)
+steps = st.lists(st.one_of(moves, moves, polls, polls, st.builds(Restart)), max_size=25)
+
+
+class LivelyClock(ManualClock):
+    """A clock that lets one prepared move happen each time it is asked for the time."""
+
+    def __init__(self) -> None:
+        """Begin with nothing prepared."""
+        super().__init__()
+        self.pending: list[Callable[[], None]] = []
+
+    def __call__(self) -> float:
+        """Return the time, after something may have happened."""
+        if self.pending:
+            self.pending.pop(0)()
+        return super().__call__()
+
+
+@dataclass
+class Mover:
+    """Moves the world; no action enters a status twice without having been seen in between."""
+
+    world: Any
+    running: list[str] = field(default_factory=list)
+    interrupted: list[str] = field(default_factory=list)
+    resting: list[str] = field(default_factory=list)
+    resumed: set[str] = field(default_factory=set)
+
+    def seen(self, interrupted: list[str]) -> None:
+        """Take note that the exporter has seen these actions interrupted."""
+        self.resting += interrupted
+        self.interrupted = [each for each in self.interrupted if each not in interrupted]
+
+    def move(self, move: Create | Finish | Resume) -> None:
+        """Let one thing happen."""
+        if isinstance(move, Resume):
+            for action_id in self.resting[: move.count]:
+                self.world.finish(action_id, Status.IN_PROGRESS)
+                self.running.append(action_id)
+                self.resumed.add(action_id)
+            del self.resting[: move.count]
+            return
+        if isinstance(move, Create):
+            self.running += self.world.create(
+                move.count, action_type=move.action_type, bulk=move.bulk
+            )
+            return
+        line = self.running[::-1] if move.newest else self.running[:]
+        for action_id in line[:: move.step][: move.count]:
+            status = Status.COMPLETED if action_id in self.resumed else move.status
+            self.world.finish(action_id, status, "The data limit was exceeded.")
+            self.running.remove(action_id)
+            if status is Status.INTERRUPTED:
+                self.interrupted.append(action_id)
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    report_multiple_bugs=False,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    steps=steps,
+    cursor=st.tuples(
+        st.sampled_from([Order.NEWEST, Order.OLDEST, Order.UPDATED]), st.integers(3, 25)
+    )
+    # A handful of unsorted actions may look sorted by chance, a dozen will not.
+    | st.tuples(st.just(Order.NONE), st.integers(12, 25)),
+    history=st.integers(0, 60),
+    before=st.integers(0, 30),
+    concurrency=st.integers(1, 4),
+    first=st.just(TRUE) | st.sampled_from(LIES),
+)
+def test_every_action_is_counted_once_whatever_happens(
+    open_account: OpenAccount,
+    steps: list[Create | Finish | Resume | Poll | Restart],
+    cursor: tuple[Order, int],
+    history: int,
+    before: int,
+    concurrency: int,
+    first: Faults,
+) -> None:
+    """Pages shift, answers fail, totals lie, processes are replaced: the counts are the truth.
+
+    ``first`` is what the first poll is told. Without an order, and without the time there, nothing
+    but totals tells old from new: they are right then.
+    """
+
+    async def live() -> dict[str, tuple[int, int]]:
+        clock = LivelyClock()
+        order, page_size = cursor
+        account = open_account(
+            replace(QUIET, history=history, order=order),
+            clock=clock,
+            page_size=page_size,
+            concurrency=concurrency,
+            audit_interval=1.0,
+        )
+        mover = Mover(account.world)
+        if before:
+            mover.move(Create(before, "enable", bulk=False))
+        unsorted = order is Order.NONE
+        start = account.world.record()
+        account.simulator.faults = FaultSource(TRUE if unsorted else first, seed=1)
+        with suppress(TooDeepError):  # a full last page, though the total promises another
+            await account.poll()
+        account.simulator.faults = FaultSource(TRUE, seed=1)
+        if not account.snapshot.baselined:
+            await account.poll()
+        for step in steps:
+            clock.advance(1)
+            account.simulator.tick()
+            if isinstance(step, Restart):
+                account.restart()
+            elif isinstance(step, Poll):
+                clock.advance(60)
+                account.simulator.tick()
+                clock.pending = [partial(mover.move, each) for each in step.moves]
+                account.simulator.faults = FaultSource(TRUE if unsorted else step.lies, seed=1)
+                account.simulator.faults.script(*step.faults)
+                interrupted = mover.interrupted[:]
+                with suppress(PollError):
+                    await account.poll()
+                    mover.seen(interrupted)
+                account.simulator.faults = FaultSource(Faults(), seed=1)
+                for rest in clock.pending:
+                    rest()
+                clock.pending = []
+            else:
+                mover.move(step)
+        for _ in range(6):
+            await account.poll()
+        differences: dict[str, tuple[int, int]] = account.differences(start)
+        return differences
+
+    assert asyncio.run(live()) == {}
