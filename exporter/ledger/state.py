@@ -95,7 +95,7 @@ class LedgerState:
                 yield row
 
     def dropped(self, count: int, baseline_cutoff: float | None) -> None:
-        """Take in that ``count`` ended actions were forgotten, created up to ``baseline_cutoff``."""
+        """Take in that ``count`` ended actions were forgotten, created by ``baseline_cutoff``."""
         self.tracked -= count
         if baseline_cutoff is None:
             return

@@ -23,7 +23,7 @@ AT_ONCE = 1000
 def write_unit(
     connection: Connection, account_id: int, unit: UnitOfWork, after: Mapping[SumKey, float]
 ) -> None:
-    """Write all that a unit of work holds; ``after`` are the sums that it changes, as they become."""
+    """Write all that a unit of work holds; ``after`` are the sums that it changes, afterwards."""
     mine: Values = {"account_id": account_id}
     replaced = {id_ for id_ in unit.rows if id_ not in unit.added}
     delete_rows(connection, account_id, replaced)
