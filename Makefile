@@ -25,6 +25,10 @@ demo-stack: $(VENV)/.run-time ## Run the demo with Prometheus and Alertmanager; 
 	@scripts/programs.sh prometheus prometheus-alertmanager
 	@$(PYTHON) -m demo_stack --faster $(FASTER)
 
+.PHONY: docs
+docs: $(VENV)/.run-time ## Write the tables of metrics and alerts in docs
+	@$(PYTHON) scripts/docs.py
+
 .PHONY: dashboards
 dashboards: $(VENV)/.dev ## Write the Grafana dashboards anew
 	@$(PYTHON) -m dashboards

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
@@ -69,6 +70,26 @@ def project() -> dict[str, Any]:
 def test_readme_shows_command(command: str) -> None:
     """A newcomer finds the two commands to start with in README.md."""
     assert re.search(rf"(?<!\w){command}(?!\w)", read("README.md"))
+
+
+def test_readme_is_short_and_says_how_far_the_project_is() -> None:
+    """It fits a few screens; that no live account was ever watched stands on the first."""
+    lines = read("README.md").splitlines()
+    assert len(lines) <= 180
+    assert "never run against a live" in "\n".join(lines[:20])
+
+
+def test_pre_commit_runs_the_linters_of_make_lint() -> None:
+    """All of them, from the project's environment, and nothing that is fetched from elsewhere."""
+    (repository,) = yaml.safe_load(read(".pre-commit-config.yaml"))["repos"]
+    assert repository["repo"] == "local"
+    assert {hook["language"] for hook in repository["hooks"]} == {"system"}
+    lint = re.search(r"^lint:.*\n((?:\t.*\n)+)", read("Makefile"), re.MULTILINE)
+    assert lint is not None
+    commands = re.findall(r"-m (ruff \w+|\w+)", lint[1])
+    assert [hook["name"] for hook in repository["hooks"]] == commands
+    for hook in repository["hooks"]:
+        assert hook["entry"].startswith(f".venv/bin/{hook['name']}")
 
 
 @pytest.mark.parametrize("target", ["demo", "test", "lint", "bench", "clean", "help"])

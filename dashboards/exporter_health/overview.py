@@ -123,7 +123,11 @@ def since_when() -> Line:
         bad="wrong",
     )
     causes = bars(
-        Head("Failed polls by cause", "Failed polls a minute; README says what helps.", "cpm"),
+        Head(
+            "Failed polls by cause",
+            "Failed polls a minute; docs/operations.md says what to do.",
+            "cpm",
+        ),
         Query(per_minute(added(rate(FAILURES), "account", "cause")), "{{account}}: {{cause}}"),
     )
     return Line(9, [(12, since), (12, causes)])

@@ -124,7 +124,8 @@ class StateFileLock:
                 f"state database {self._named} lacks the last {found.lost(commits)} commits: its "
                 f"write-ahead log {self._file.name}-wal is missing or damaged, or this is a copy "
                 "made while the exporter ran; put the log back, or a whole copy in its place "
-                f"(README, Backup), or remove {self._file.name}.lock to go on with what there is"
+                f"(docs/operations.md, Backup), or remove {self._file.name}.lock to go on with "
+                "what there is"
             )
 
     def note(self, commits: int) -> None:

@@ -17,7 +17,7 @@ DEADLINE = 40.0
 PAUSE = 0.2
 
 HARDENED = ("--read-only", "--cap-drop=all", "--security-opt=no-new-privileges")
-"""How the README advises to run a container."""
+"""How docs/install.md advises to run a container."""
 
 WHERE_LITTLE_IS_ALLOWED = (
     "--ulimit=nofile=1024:1024",  # podman's own are more than a container in CI may ask for

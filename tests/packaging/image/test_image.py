@@ -45,7 +45,7 @@ def inside(podman: Podman) -> dict[str, Any]:
 
 
 def test_it_says_how_it_is_run(config: dict[str, Any]) -> None:
-    """User, command, port, folder, volume and signal are as the README and the chart need them."""
+    """User, command, port, folder, volume and signal are as documents and chart need them."""
     assert config["User"] == "65532:65532"
     assert config["Entrypoint"] == ["telnyx-sim-exporter"]
     assert config["Cmd"] == ["run"]

@@ -1,7 +1,7 @@
 """Hold the web configuration to what exporter-toolkit takes, case by case.
 
 Each case was put to exporter-toolkit 0.20, which takes all that is taken here, but for intervals in
-days. What it takes besides, README lists under *Other than in exporter-toolkit*.
+days. docs/tls.md lists what differs under *Differences from exporter-toolkit*.
 """
 
 import ssl
@@ -119,7 +119,7 @@ def test_names_are_taken_as_they_are_written(read: Callable[..., WebSettings]) -
     ids=str,
 )
 def test_tls_is_refused(read: Callable[..., WebSettings], lines: list[str], place: str) -> None:
-    """What README lists is refused at its place."""
+    """What docs/tls.md lists is refused at its place."""
     with pytest.raises(ConfigError) as caught:
         read(*lines)
     (problem,) = caught.value.problems
@@ -184,7 +184,7 @@ def test_rate_limit_is_taken(web_file: Any, limit: str, taken: RateLimit | None)
     ],
 )
 def test_rate_limit_is_refused(web_file: Any, limit: str, place: str) -> None:
-    """What Go refuses too, or what README lists."""
+    """What Go refuses too, or what docs/tls.md lists."""
     web_file.write(f"rate_limit: {limit}")
     with pytest.raises(ConfigError) as caught:
         load(web_file.path)
@@ -213,7 +213,7 @@ def test_header_is_taken_as_it_is_written(web_file: Any, value: str) -> None:
     ],
 )
 def test_other_files_are_refused(web_file: Any, text: str) -> None:
-    """What README lists is refused as a whole."""
+    """What docs/tls.md lists is refused as a whole."""
     web_file.write(text)
     with pytest.raises(ConfigError):
         load(web_file.path)

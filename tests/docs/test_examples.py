@@ -1,0 +1,177 @@
+"""Try the code blocks of the documents with the programs that they are for."""
+
+import json
+import re
+import shlex
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import bcrypt
+import pytest
+
+from exporter.cli.main import main
+from exporter.config import load
+from exporter.errors import ConfigError
+from exporter.simulator.settings import all_knobs
+from exporter.web.toolkit import load as load_web
+from tests.docs.documents import DOCUMENTS, FENCE, GUIDES, ROOT, blocks, code, name_of, names, read
+
+LANGUAGES = {"console", "mermaid", "promql", "sh", "text", "yaml"}
+YAML = ("# config.yaml", "# prometheus.yml", "# rules.yaml", "# web.yml")
+ENVIRONMENT = {"TELNYX_API_KEY": "KEY-simulated"}
+TARGETS = set(re.findall(r"^([a-z-]+):", read(ROOT / "Makefile"), re.MULTILINE))
+FOLDERS = "benchmarks|dashboards|deploy|docs|exporter|helm|scripts|tests"
+
+
+def run_program(*command: str) -> None:
+    """Run a program, which has to succeed."""
+    run = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - fixed by the callers
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def commands(program: str) -> list[str]:
+    """Give the calls of a program in the documents, without the program's name."""
+    joined = (re.sub(r"\\\n\s*", " ", text) for path in DOCUMENTS for text in code(read(path)))
+    return [
+        call.strip()
+        for text in joined
+        for line in text.splitlines()
+        for call in re.findall(rf"(?:^|[ /]){program} ((?:[a-z-]+)(?: .*)?)$", line.strip())
+    ]
+
+
+@pytest.mark.parametrize("path", GUIDES, ids=name_of)
+def test_every_block_is_tried(path: Path) -> None:
+    """Each is in a language, and each YAML file is of a kind, that a test here knows."""
+    for language, body in FENCE.findall(read(path)):
+        assert language in LANGUAGES
+        assert language != "yaml" or body.startswith(YAML)
+
+
+def test_configuration_is_good(tmp_path: Path) -> None:
+    """Each configuration passes the loader, once its key files are there."""
+    found = blocks("yaml", "# config.yaml")
+    assert len(found) == 3
+    for text in found:
+        for path in re.findall(r"api_key_file: (\S+)", text):
+            file = tmp_path / Path(path).name
+            file.write_text("KEY-simulated\n", encoding="utf-8")
+            text = text.replace(path, str(file))  # noqa: PLW2901 - the key files stand elsewhere here
+        file = tmp_path / "config.yaml"
+        file.write_text(text, encoding="utf-8")
+        assert load(file, ENVIRONMENT).accounts
+
+
+def test_an_error_reads_as_shown(tmp_path: Path) -> None:
+    """The error that is shown as an example is what the mistake in it gets."""
+    (shown,) = blocks("text")
+    file = tmp_path / "config.yaml"
+    text = "accounts:\n  - api_key: ${TELNYX_API_KEY}\n\npoll:\n  interval: 30\n"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load(file, ENVIRONMENT)
+    assert [problem.replace(str(file), file.name) for problem in caught.value.problems] == [
+        shown.strip()
+    ]
+
+
+@pytest.mark.program("openssl")
+def test_web_configuration_is_good(program_path: Callable[[str], str], tmp_path: Path) -> None:
+    """The web configuration is good once certificate, key and hash are there."""
+    (text,) = blocks("yaml", "# web.yml")
+    assert "$2b$10$..." in text
+    hashed = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
+    file = tmp_path / "web.yml"
+    file.write_text(text.replace("$2b$10$...", hashed), encoding="utf-8")
+    certificate, key = (str(tmp_path / f"exporter.{end}") for end in ("crt", "key"))
+    kind = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=a")
+    files = ("-out", certificate, "-keyout", key)
+    run_program(program_path("openssl"), "req", "-x509", *kind, *files)
+
+    settings = load_web(file)
+    assert settings.tls is not None
+    assert settings.users == {b"prometheus": hashed.encode()}
+
+
+@pytest.mark.program("promtool")
+@pytest.mark.parametrize("text", blocks("yaml", "# prometheus.yml"), ids=["plain", "guarded"])
+def test_prometheus_takes_the_scrape_configurations(
+    program_path: Callable[[str], str], tmp_path: Path, text: str
+) -> None:
+    """Prometheus accepts each scrape configuration, with its files beside it."""
+    for name in re.findall(r"_file: (\S+)", text):
+        (tmp_path / name).write_text("secret\n", encoding="utf-8")
+    file = tmp_path / "prometheus.yml"
+    file.write_text(text, encoding="utf-8")
+    run_program(program_path("promtool"), "check", "config", str(file))
+
+
+@pytest.mark.program("promtool")
+def test_prometheus_takes_rules_and_queries(
+    program_path: Callable[[str], str], tmp_path: Path
+) -> None:
+    """Prometheus accepts the example of a rule, and every query is PromQL."""
+    (example,) = blocks("yaml", "# rules.yaml")
+    queries = blocks("promql")
+    assert queries
+    rules = [{"record": f"a:b{i}:c", "expr": query} for i, query in enumerate(queries)]
+    for text in (example, json.dumps({"groups": [{"name": "a", "rules": rules}]})):
+        file = tmp_path / "rules.yaml"
+        file.write_text(text, encoding="utf-8")
+        run_program(program_path("promtool"), "check", "rules", str(file))
+
+
+def test_calls_of_the_exporter_are_understood() -> None:
+    """Each command that is shown exists, with its options."""
+    calls = [call for call in commands("telnyx-sim-exporter") if call.split()[0] in main.commands]
+    assert {call.split()[0] for call in calls} == set(main.commands)
+    for call in calls:
+        name, *arguments = shlex.split(call, comments=True)
+        if name == "check-config" and not arguments:
+            continue  # the name of the command alone, in a text
+        main.commands[name].make_context(name, arguments)
+
+
+@pytest.mark.program("sh")
+@pytest.mark.parametrize("kind", ["sh", "console"])
+def test_shell_understands_the_commands(program_path: Callable[[str], str], kind: str) -> None:
+    """Each block of commands is free of mistakes of syntax."""
+    found = blocks(kind)
+    assert found
+    for text in found:
+        run_program(program_path("sh"), "-n", "-c", text)
+
+
+def test_targets_of_make_exist() -> None:
+    """Each target that is named is one of the Makefile."""
+    named = {call.split()[0] for call in commands("make")}
+    assert named >= {"demo", "docs", "test"}
+    assert named <= TARGETS
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
+def test_files_that_are_named_exist(path: Path) -> None:
+    """A path below a folder of the project, in a block or in backquotes, is that of a file."""
+    text = "\n".join(code(read(path)))
+    found = re.findall(rf"(?<![\w./-])(?:{FOLDERS})/[\w./-]*[\w/]", text)
+    assert [each for each in found if not (ROOT / each).exists()] == []
+
+
+def test_faults_of_the_simulator_exist() -> None:
+    """What is sent to the simulator is a set of its options."""
+    (text,) = re.findall(r"-d '(\{.*?\})'", "\n".join(blocks("console")))
+    assert json.loads(text).keys() <= {knob.name for knob in all_knobs()}
+
+
+def test_flags_and_settings_exist() -> None:
+    """A flag of the exporter that is named in a text exists."""
+    known = {flag for each in main.commands.values() for p in each.params for flag in p.opts}
+    told = {
+        flag
+        for path in GUIDES
+        for name in names(FENCE.sub("", read(path)))
+        for flag in re.findall(r"^--(?:web|config|log)\.[\w.-]+", name)
+    }
+    assert told
+    assert told <= known
