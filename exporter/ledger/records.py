@@ -48,9 +48,6 @@ class SumName(StrEnum):
     DELAY_BUCKET = "delay_bucket"  # upper bound
     DELAY_SUM = "delay_sum"  # none
     KNOWN = "known"  # status: actions that the ledger accounts for
-    UNEXPLAINED = "unexplained"  # status: the API's total less the known one, at the last audit
-    SWEEP_PAGE = "sweep_page"  # status: the page where a sweep goes on, 0 for no sweep
-    SWEEP_MISSING = "sweep_missing"  # status: how many actions a sweep has yet to find
 
 
 ENTRY_SUMS = {
@@ -67,6 +64,17 @@ class SumKey(NamedTuple):
     metric: SumName
     action_type: str
     label: str = ""
+
+
+TypeStatus = tuple[str, Status]
+"""An action type as a label value, and a status."""
+
+
+class Sweep(NamedTuple):
+    """A list that is being read again: the page to go on with, and how many are yet to be found."""
+
+    next_page: int
+    missing: int
 
 
 class ListFilter(NamedTuple):

@@ -212,7 +212,7 @@ def build(state: LedgerState, options: SnapshotOptions, now: float) -> AccountSn
 
 def empty_snapshot(name: str, options: SnapshotOptions) -> AccountSnapshot:
     """Draw the view of an account whose state was not read yet: there is nothing to show."""
-    snapshot = build(LedgerState(name, 0, None, None, 0, {}, {}, {}, {}, ()), options, 0.0)
+    snapshot = build(LedgerState(name, 0, None, None, 0, {}, {}, {}, {}, {}, {}, ()), options, 0.0)
     return replace(snapshot, readable=False)
 
 
@@ -234,7 +234,7 @@ def _gauges(
     for type_label in types:
         for status in told:
             known = state.total(SumName.KNOWN, type_label, status)
-            total = max(0, known + state.total(SumName.UNEXPLAINED, type_label, status))
+            total = max(0, known + state.drift.get((type_label, status), 0))
             gauges[type_label, status.value] = (
                 running.get(type_label, 0) if status is Status.IN_PROGRESS else total
             )
@@ -281,9 +281,9 @@ def _histogram(
 
 def _drift(state: LedgerState, options: SnapshotOptions) -> dict[str, int]:
     drift = {status.value: 0 for status in _told(state, options)}
-    for key, value in state.sums.items():
-        if key.metric is SumName.UNEXPLAINED and key.label in drift:
-            drift[key.label] += int(value)
+    for (_, status), difference in state.drift.items():
+        if status.value in drift:
+            drift[status.value] += difference
     return drift
 
 

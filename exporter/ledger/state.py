@@ -3,12 +3,23 @@
 It mirrors what is committed and changes by commits only. It must not do I/O.
 """
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
-from exporter.domain import KNOWN_ACTION_TYPES, OTHER, Event, EventType
-from exporter.ledger.records import Exemplar, ListCursor, ListFilter, SumKey, SumName, TrackedAction
+from exporter.domain import KNOWN_ACTION_TYPES, OTHER, Event, EventType, Status
+from exporter.ledger.records import (
+    ENTRY_SUMS,
+    Exemplar,
+    ListCursor,
+    ListFilter,
+    SumKey,
+    SumName,
+    Sweep,
+    TrackedAction,
+    TypeStatus,
+)
 from exporter.ledger.unit_of_work import UnitOfWork
 
 MAX_ACTION_TYPES = 50
@@ -18,9 +29,21 @@ RECENT_FAILURES = 50
 """How many of the latest failures are kept to be shown."""
 
 
+@dataclass(frozen=True, slots=True)
+class LedgerCounts:
+    """How many actions are accounted for, and how often each status was entered."""
+
+    known: Mapping[TypeStatus, int]
+    entered: Mapping[TypeStatus, int]
+
+
 @dataclass(slots=True)
 class LedgerState:
-    """The committed state of one account. ``failures`` are latest first."""
+    """The committed state of one account.
+
+    ``drift`` is the API total minus what is accounted for, at the last audit; 0 may be left out.
+    ``sweeps`` are those that go on. ``failures`` are latest first.
+    """
 
     name: str
     account_id: int
@@ -30,6 +53,8 @@ class LedgerState:
     cursors: dict[ListFilter, ListCursor]
     open: dict[str, TrackedAction]
     sums: dict[SumKey, float]
+    drift: dict[TypeStatus, int]
+    sweeps: dict[TypeStatus, Sweep]
     exemplars: dict[SumKey, Exemplar]
     failures: tuple[Event, ...]
     types: dict[str, None] = field(init=False)
@@ -65,6 +90,12 @@ class LedgerState:
         self.sums.update(after)
         self.exemplars.update(unit.exemplars)
         self.cursors.update(unit.cursors)
+        self.drift.update(unit.drift)
+        for key, sweep in unit.sweeps.items():
+            if sweep is None:
+                self.sweeps.pop(key, None)
+            else:
+                self.sweeps[key] = sweep
         self.tracked += len(unit.added)
         for row in unit.rows.values():
             if row.ended_at is None:
@@ -106,9 +137,23 @@ class LedgerState:
                 baseline_time=max(baseline_cutoff, cursor.baseline_time or baseline_cutoff),
             )
 
+    def counts_with(self, unit: UnitOfWork) -> LedgerCounts:
+        """Return what is counted once a unit of work is committed."""
+        statuses = {name: status for status, name in ENTRY_SUMS.items()}
+        known: Counter[TypeStatus] = Counter()
+        entered: Counter[TypeStatus] = Counter()
+        for key in self.sums.keys() | unit.sums.keys():
+            count = int(self.sums.get(key, 0)) + unit.sums.get(key, 0)
+            label = key.action_type if key.action_type in self.types else OTHER
+            if key.metric in statuses:
+                entered[label, statuses[key.metric]] += count
+            elif key.metric is SumName.KNOWN and key.label in tuple(Status):
+                known[label, Status(key.label)] += count
+        return LedgerCounts(known, entered)
+
     def total(self, metric: SumName, action_type: str, label: str = "") -> int:
         """Return one sum, 0 where nothing was counted."""
         return int(self.sums.get(SumKey(metric, action_type, label), 0))
 
     def _counted(self) -> set[str]:
-        return {key.action_type for key in self.sums}
+        return {key.action_type for key in self.sums} | {label for label, _ in self.drift}

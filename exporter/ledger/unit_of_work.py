@@ -24,7 +24,9 @@ from exporter.ledger.records import (
     ListFilter,
     SumKey,
     SumName,
+    Sweep,
     TrackedAction,
+    TypeStatus,
 )
 from exporter.ledger.rules import Transition
 
@@ -47,8 +49,9 @@ class UnitOfWork:
     """What the next commit writes.
 
     ``label`` bounds action types, ``now`` is when the observations happen. ``rows`` are whole and
-    new or changed: ``added`` names the new ones. ``sums`` are increments, ``fixed`` sums that
-    are set to a value. ``positions`` are of open actions whose place was seen.
+    new or changed: ``added`` names the new ones. ``sums`` are increments, ``known`` replaces
+    sums of that name. ``drift`` and ``sweeps`` replace what stands there; None ends a sweep.
+    ``positions`` are of open actions whose place was seen.
     """
 
     account: str
@@ -59,7 +62,9 @@ class UnitOfWork:
     added: set[str] = field(default_factory=set)
     sums: Counter[SumKey] = field(default_factory=Counter)
     amounts: dict[SumKey, float] = field(default_factory=dict)
-    fixed: dict[SumKey, float] = field(default_factory=dict)
+    known: dict[SumKey, float] = field(default_factory=dict)
+    drift: dict[TypeStatus, int] = field(default_factory=dict)
+    sweeps: dict[TypeStatus, Sweep | None] = field(default_factory=dict)
     exemplars: dict[SumKey, Exemplar] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     cursors: dict[ListFilter, ListCursor] = field(default_factory=dict)
@@ -75,7 +80,9 @@ class UnitOfWork:
             self.rows
             or self.sums
             or self.amounts
-            or self.fixed
+            or self.known
+            or self.drift
+            or self.sweeps
             or self.cursors
             or self.events
             or self.baseline_at is not None
@@ -104,6 +111,18 @@ class UnitOfWork:
             self.sums[_key(SumName.CREATED, type_label, "")] += 1
         if transition.entered is not None:
             self._enter(transition.entered, row, type_label)
+
+    def set_known(self, key: TypeStatus, count: int) -> None:
+        """Set how many actions of a type and status the ledger accounts for."""
+        self.known[_known(*key)] = count
+
+    def adjust_known(self, key: TypeStatus, difference: int) -> None:
+        """Account for a difference for which there is no event."""
+        self.sums[_known(*key)] += difference
+
+    def known_change(self, key: TypeStatus) -> int:
+        """Return by how many actions this unit of work raises what is accounted for."""
+        return self.sums[_known(*key)]
 
     def mark_gone(self, row: TrackedAction) -> None:
         """Take in that an open action is not there any more: it counts as nothing.
@@ -173,7 +192,7 @@ class UnitOfWork:
 
 def resulting_sums(unit: UnitOfWork, before: Mapping[SumKey, float]) -> dict[SumKey, float]:
     """Return the sums that a unit of work changes, as they are after it."""
-    after = dict(unit.fixed)
+    after = dict(unit.known)
     for key, more in (*unit.sums.items(), *unit.amounts.items()):
         after[key] = after.get(key, before.get(key, 0)) + more
     return after

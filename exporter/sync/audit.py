@@ -6,25 +6,17 @@ may have said in between. What lies outside is exported as drift and corrects th
 counters are never corrected, as they count what was seen.
 """
 
-from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from exporter.domain import OTHER, Status
-from exporter.ledger.records import (
-    ENTRY_SUMS,
-    ListCursor,
-    ListFilter,
-    SumKey,
-    SumName,
-    TrackedAction,
-)
+from exporter.ledger.records import ListCursor, ListFilter, TrackedAction, TypeStatus
+from exporter.ledger.state import LedgerCounts
 from exporter.sync.baseline import unread_cursor
 from exporter.sync.filters import AccountFilters
 from exporter.sync.in_flight import FOLLOWED, relist, resolve
 from exporter.sync.reader import Reader
 from exporter.sync.request_plan import plan_requests
-from exporter.sync.sweep import explain, start
+from exporter.sync.sweep import start
 from exporter.sync.totals import Totals, take_totals
 
 READ_AGAIN = 2000
@@ -32,17 +24,6 @@ READ_AGAIN = 2000
 
 DEAREST = 250
 """Requests that this may cost at most."""
-
-Counts = Mapping[tuple[str, Status], int]
-"""Actions under the keys of totals."""
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerCounts:
-    """What the ledger says at one instant: how many it knows, how often each status was entered."""
-
-    known: Counts
-    entered: Counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +41,7 @@ def due(audit_at: float | None, *, interval: float, now: float) -> bool:
 
 async def begin(reader: Reader, filters: AccountFilters) -> Audit:
     """Take the totals; the account has to be polled once more before they are judged."""
-    before = _counts(reader)
+    before = reader.ledger.state.counts_with(reader.unit)
     return Audit(await take_totals(reader, filters), before)
 
 
@@ -72,7 +53,7 @@ async def conclude(
     ``totals`` are those that the heads of the listings told last. Returns how many sweeps were
     begun: for drift that was there at the audit before, too.
     """
-    drift = differences(audit, _counts(reader))
+    drift = differences(audit, reader.ledger.state.counts_with(reader.unit))
     for action_type in filters.types:
         head = ListFilter(action_type, None)
         mine = {
@@ -99,26 +80,27 @@ def _judge(reader: Reader, audit: Audit) -> int:
     """Take what differs into the unit of work; returns how many sweeps were begun."""
     sweeps = 0
     first = reader.ledger.state.audit_at is None
-    for (action_type, status), count in differences(audit, _counts(reader)).items():
-        key = SumKey(SumName.UNEXPLAINED, action_type, status)
+    after = reader.ledger.state.counts_with(reader.unit)
+    for key, count in differences(audit, after).items():
+        _, status = key
         if first and status is not Status.IN_PROGRESS:
-            explain(reader, action_type, status, count)  # no total told of the history until now
+            reader.unit.adjust_known(key, count)  # no total told of the history until now
             continue
-        earlier = int(reader.ledger.state.sums.get(key, 0))
+        earlier = reader.ledger.state.drift.get(key, 0)
         lasting = 0
         if status is not Status.IN_PROGRESS and count * earlier > 0:
             lasting = min(count, earlier, key=abs)
         if lasting > 0:
-            sweeps += start(reader, action_type, status, lasting)
+            sweeps += start(reader, key, lasting)
         elif lasting < 0:
             # Fewer than there were: Telnyx forgot some, which is no event.
-            explain(reader, action_type, status, lasting)
+            reader.unit.adjust_known(key, lasting)
         if (rest := count - min(lasting, 0)) != earlier:
-            reader.unit.fixed[key] = rest
+            reader.unit.drift[key] = rest
     return sweeps
 
 
-def differences(audit: Audit, after: LedgerCounts) -> dict[tuple[str, Status], int]:
+def differences(audit: Audit, after: LedgerCounts) -> dict[TypeStatus, int]:
     """Return what the API has beyond what the ledger may have had when it was asked."""
     came = {key: n - audit.before.entered.get(key, 0) for key, n in after.entered.items()}
     found = {}
@@ -160,19 +142,3 @@ async def _read_interrupted(
     ):
         wanted = wanted[: len(wanted) // 2]
     await resolve(reader, head, cursor, wanted, total)
-
-
-def _counts(reader: Reader) -> LedgerCounts:
-    """Return what the ledger says, the present unit of work included."""
-    state, unit = reader.ledger.state, reader.unit
-    metrics = {metric: status for status, metric in ENTRY_SUMS.items()}
-    known: Counter[tuple[str, Status]] = Counter()
-    entered: Counter[tuple[str, Status]] = Counter()
-    for key in state.sums.keys() | unit.sums.keys():
-        count = int(state.sums.get(key, 0)) + unit.sums.get(key, 0)
-        action_type = key.action_type if key.action_type in state.types else OTHER
-        if key.metric in metrics:
-            entered[action_type, metrics[key.metric]] += count
-        elif key.metric is SumName.KNOWN and key.label in tuple(Status):
-            known[action_type, Status(key.label)] += count
-    return LedgerCounts(known, entered)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from math import inf
 
 from exporter.domain import Status
-from exporter.ledger.records import ListCursor, ListFilter, SortOrder, SumKey, SumName
+from exporter.ledger.records import ListCursor, ListFilter, SortOrder
 from exporter.sync.filters import AccountFilters
 from exporter.sync.in_flight import list_in_flight
 from exporter.sync.list_ends import ListEnds, both_ends
@@ -41,13 +41,9 @@ async def baseline(reader: Reader, filters: AccountFilters, heads: Sequence[List
     for action_type in {list_filter.action_type: None for list_filter in heads} or filters.types:
         shortfall += await _list_running(reader, ListFilter(action_type, None))
     totals = await take_totals(reader, filters, all_types=True)
-    reader.unit.fixed.update(
-        {
-            SumKey(SumName.KNOWN, action_type, status): count
-            for (action_type, status), count in totals.items()
-            if status is not Status.IN_PROGRESS  # those are known one by one
-        }
-    )
+    for key, count in totals.items():
+        if key[1] is not Status.IN_PROGRESS:  # those are known one by one
+            reader.unit.set_known(key, count)
     if totals:
         reader.unit.audit_at = reader.unit.now
     reader.whole = False

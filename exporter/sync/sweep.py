@@ -6,7 +6,7 @@ it cannot find is history that changed or vanished unseen: it is accounted for a
 
 from exporter.domain import OTHER, Status
 from exporter.errors import InvalidResponseError, UnavailableError
-from exporter.ledger.records import ListCursor, ListFilter, SortOrder, SumKey, SumName
+from exporter.ledger.records import ListCursor, ListFilter, SortOrder, Sweep, TypeStatus
 from exporter.sync.baseline import unread_cursor
 from exporter.sync.filters import AccountFilters
 from exporter.sync.list_ends import both_ends
@@ -18,18 +18,12 @@ PAGES = 20
 """Pages that all sweeps of an account read in one poll at most."""
 
 
-def start(reader: Reader, action_type: str, status: Status, missing: int) -> bool:
+def start(reader: Reader, key: TypeStatus, missing: int) -> bool:
     """Begin to look for ``missing`` actions of one type and status, unless that goes on."""
-    if reader.ledger.state.sums.get(SumKey(SumName.SWEEP_PAGE, action_type, status)):
+    if key in reader.ledger.state.sweeps:
         return False
-    reader.unit.fixed[SumKey(SumName.SWEEP_PAGE, action_type, status)] = 1
-    reader.unit.fixed[SumKey(SumName.SWEEP_MISSING, action_type, status)] = missing
+    reader.unit.sweeps[key] = Sweep(1, missing)
     return True
-
-
-def explain(reader: Reader, action_type: str, status: Status, count: int) -> None:
-    """Account for a difference for which there is no event: history changed or vanished."""
-    reader.unit.sums[SumKey(SumName.KNOWN, action_type, status)] += count
 
 
 async def go_on(reader: Reader, filters: AccountFilters) -> tuple[str, ...]:
@@ -39,29 +33,24 @@ async def go_on(reader: Reader, filters: AccountFilters) -> tuple[str, ...]:
     if the difference stays, an audit begins another.
     """
     failed = []
-    state = reader.ledger.state
-    running = [
-        (key, int(page))
-        for key, page in state.sums.items()
-        if key.metric is SumName.SWEEP_PAGE and page > 0
-    ]
     left = PAGES
-    for key, page in running:
+    for key, sweep in tuple(reader.ledger.state.sweeps.items()):
         if left <= 0:
             break
         try:
-            left -= await _read(reader, filters, key, page, left)
+            left -= await _read(reader, filters, key, sweep, left)
         except (InvalidResponseError, UnavailableError) as exc:
-            failed.append(f"{key.action_type}, {key.label}: {exc}")
-            reader.unit.fixed[key] = 0
-            reader.unit.fixed[key._replace(metric=SumName.SWEEP_MISSING)] = 0
+            failed.append(f"{key[0]}, {key[1]}: {exc}")
+            reader.unit.sweeps[key] = None
     return tuple(failed)
 
 
-async def _read(reader: Reader, filters: AccountFilters, key: SumKey, page: int, most: int) -> int:
+async def _read(
+    reader: Reader, filters: AccountFilters, key: TypeStatus, sweep: Sweep, most: int
+) -> int:
     """Read at most ``most`` pages of one sweep; returns how many it were."""
-    action_type = None if key.action_type == OTHER else key.action_type
-    status = Status(key.label)
+    label, status = key
+    action_type = None if label == OTHER else label
     list_filter = ListFilter(action_type, None if status is Status.INTERRUPTED else status)
     head = ListFilter(action_type if filters.action_types else None, None)
     cursor = (
@@ -69,15 +58,12 @@ async def _read(reader: Reader, filters: AccountFilters, key: SumKey, page: int,
         or reader.cursor(head._replace(status=status))
         or unread_cursor(reader.ledger.state.baseline_at)
     )
-    gap = key._replace(metric=SumName.SWEEP_MISSING)
-    known = key._replace(metric=SumName.KNOWN)
-    drift = key._replace(metric=SumName.UNEXPLAINED)
-    missing = int(reader.ledger.state.sums.get(gap, 0))
-    before = reader.unit.sums[known]
+    before = reader.unit.known_change(key)
+    page, missing = sweep
     from_end = cursor.order is SortOrder.OLDEST
     end = (await both_ends(reader, list_filter)).last if from_end else 0
     read, last = 0, False
-    while read < most and not last and reader.unit.sums[known] - before < missing:
+    while read < most and not last and reader.unit.known_change(key) - before < missing:
         (page_read,) = await reader.read(
             list_filter, [max(1, end + 1 - page) if from_end else page], cursor
         )
@@ -85,17 +71,14 @@ async def _read(reader: Reader, filters: AccountFilters, key: SumKey, page: int,
         if reader.refuses(list_filter, page_read.number):
             raise InvalidResponseError(f"the API refuses its page {page_read.number}")
         last = _is_last(page_read, cursor, reader)
-    found = reader.unit.sums[known] - before
-    missing = max(0, missing - found)
+    missing = max(0, missing - (reader.unit.known_change(key) - before))
     if last and missing:
-        explain(reader, key.action_type, status, missing)
-    if settled := int(reader.unit.sums[known] - before):
-        # It is known now, and no more what the gauges have to be corrected by.
-        drifted = int(reader.ledger.state.sums.get(drift, 0))
-        reader.unit.fixed[drift] = drifted - min(settled, max(0, drifted))
-    done = last or missing == 0
-    reader.unit.fixed[key] = 0 if done else page
-    reader.unit.fixed[gap] = 0 if done else missing
+        reader.unit.adjust_known(key, missing)  # history that changed or vanished unseen
+    if accounted := reader.unit.known_change(key) - before:
+        # The gauges need no correction for what is known now.
+        drift = reader.ledger.state.drift.get(key, 0)
+        reader.unit.drift[key] = drift - min(accounted, max(0, drift))
+    reader.unit.sweeps[key] = None if last or missing == 0 else Sweep(page, missing)
     return read
 
 

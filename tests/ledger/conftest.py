@@ -74,6 +74,8 @@ def a_state(**fields: Any) -> LedgerState:
         "cursors": {},
         "open": {},
         "sums": {},
+        "drift": {},
+        "sweeps": {},
         "exemplars": {},
         "failures": (),
     }

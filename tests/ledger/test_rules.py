@@ -129,7 +129,7 @@ def test_what_an_answer_leaves_out_is_kept(make_row: Maker, make_action: Maker) 
 
 
 @pytest.mark.parametrize(
-    ("created_at", "updated_at", "horizon", "history"),
+    ("created_at", "updated_at", "baseline_cutoff", "history"),
     [
         pytest.param(100.0, 110.0, None, False, id="no history at all"),
         pytest.param(100.0, 110.0, 99.0, False, id="after the horizon"),
@@ -154,7 +154,7 @@ def test_is_history(
 
 
 @pytest.mark.parametrize(
-    ("status", "updated_at", "cutoff", "history"),
+    ("status", "updated_at", "baseline_time", "history"),
     [
         pytest.param("failed", 110.0, 110.0, True, id="ended by then"),
         pytest.param("failed", 110.0, 109.0, False, id="ended later"),
@@ -178,7 +178,7 @@ def test_what_says_that_it_ended_before_the_first_poll_is_history(
     assert is_history(action, cursor, missing=True) is history
 
 
-@pytest.mark.parametrize(("cutoff", "created"), [(99.0, True), (100.0, False), (None, True)])
+@pytest.mark.parametrize(("baseline_time", "created"), [(99.0, True), (100.0, False), (None, True)])
 def test_what_was_created_before_the_first_poll_counts_its_end_alone(
     make_action: Maker, baseline_time: float | None, *, created: bool
 ) -> None:

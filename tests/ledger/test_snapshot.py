@@ -92,10 +92,9 @@ def test_gauges_are_what_is_known_and_what_is_unexplained(
         sums={
             SumKey(SumName.KNOWN, "enable", "in-progress"): 40.0,
             SumKey(SumName.KNOWN, "enable", "failed"): 5.0,
-            SumKey(SumName.UNEXPLAINED, "enable", "failed"): 2.0,
             SumKey(SumName.KNOWN, "enable", "completed"): 1.0,
-            SumKey(SumName.UNEXPLAINED, "enable", "completed"): -3.0,
         },
+        drift={("enable", Status.FAILED): 2, ("enable", Status.COMPLETED): -3},
     )
     snapshot = build(state, make_options(), 200.0)
     shown = {status: snapshot.actions["enable", status] for status in Status}

@@ -58,7 +58,7 @@ def test_labels_do_not_depend_on_restarts(polls: list[list[int]]) -> None:
     """Whether the process began anew between the polls or not, every type has its label."""
 
     def begin(sums: dict[SumKey, float]) -> LedgerState:
-        return LedgerState("main", 1, 50.0, None, 0, {}, {}, dict(sums), {}, ())
+        return LedgerState("main", 1, 50.0, None, 0, {}, {}, dict(sums), {}, {}, {}, ())
 
     going, restarted = begin({}), begin({})
     for poll in polls:
@@ -122,7 +122,7 @@ def test_failures_are_latest_first_and_bounded(
 
 
 @pytest.mark.parametrize(
-    ("before", "pruned", "after"),
+    ("before", "dropped", "after"),
     [
         pytest.param(None, 100.0, 100.0, id="there was no history"),
         pytest.param(50.0, 100.0, 100.0, id="raised"),

@@ -175,19 +175,19 @@ def test_stuck_is_noted_on_the_row_and_told(make_unit: Maker, make_row: Maker) -
     assert [(e.event_type, e.duration_seconds) for e in unit.events] == [(EventType.STUCK, 1000.0)]
 
 
-@given(before=AMOUNTS, fixed=AMOUNTS, sums=AMOUNTS, amounts=AMOUNTS)
+@given(before=AMOUNTS, known=AMOUNTS, sums=AMOUNTS, amounts=AMOUNTS)
 def test_resulting_sums(
     before: dict[SumKey, float],
-    fixed: dict[SumKey, float],
+    known: dict[SumKey, float],
     sums: dict[SumKey, float],
     amounts: dict[SumKey, float],
 ) -> None:
     """A sum is what it was set to, or else was, and what came to it; others are not named."""
     unit = UnitOfWork("main", Reasons(()), str, 0.0)
-    unit.fixed.update(fixed)
+    unit.known.update(known)
     unit.sums.update({key: int(more) for key, more in sums.items()})
     unit.amounts.update(amounts)
     assert resulting_sums(unit, before) == {
-        key: fixed.get(key, before.get(key, 0)) + sums.get(key, 0) + amounts.get(key, 0)
-        for key in {*fixed, *sums, *amounts}
+        key: known.get(key, before.get(key, 0)) + sums.get(key, 0) + amounts.get(key, 0)
+        for key in {*known, *sums, *amounts}
     }

@@ -112,7 +112,7 @@ def test_the_date_tells_by_how_much_the_clock_there_is_ahead(ahead: int) -> None
 
 
 @pytest.mark.parametrize(
-    ("date", "lead"),
+    ("date", "clock_offset"),
     [
         *((formatdate(NOW - 1), 0.0), (formatdate(NOW + 2), 0.0)),
         *((None, None), ("", None), ("yesterday", None)),

@@ -38,18 +38,37 @@ accounts = Table(
     Column("audit_at", Float),
 )
 
-cursors = Table(
-    "listings",
+list_cursors = Table(
+    "list_cursors",
     metadata,
     Column("account_id", Integer, primary_key=True, autoincrement=False),
     Column("action_type", Text, primary_key=True),  # "" for no filter
     Column("status", Text, primary_key=True),  # "" for no filter
     Column("sort_order", Text, nullable=False),
-    Column("accounted", BigInteger, nullable=False),
-    Column("horizon", Float),
-    Column("frontier", Float),
-    Column("pruned", BigInteger, nullable=False),
-    Column("cutoff", Float),
+    Column("seen_count", BigInteger, nullable=False),
+    Column("baseline_cutoff", Float),
+    Column("high_watermark", Float),
+    Column("dropped", BigInteger, nullable=False),
+    Column("baseline_time", Float),
+)
+
+drift = Table(
+    "drift",
+    metadata,
+    Column("account_id", Integer, primary_key=True, autoincrement=False),
+    Column("action_type", Text, primary_key=True),
+    Column("status", Text, primary_key=True),
+    Column("difference", BigInteger, nullable=False),  # API total minus ledger total
+)
+
+sweeps = Table(
+    "sweeps",
+    metadata,
+    Column("account_id", Integer, primary_key=True, autoincrement=False),
+    Column("action_type", Text, primary_key=True),
+    Column("status", Text, primary_key=True),
+    Column("next_page", BigInteger, nullable=False),
+    Column("missing", BigInteger, nullable=False),  # actions that are yet to be found
 )
 
 actions = Table(
@@ -119,7 +138,41 @@ def _add_cutoff(connection: Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Step, ...] = (_add_cutoff,)
+def _separate_control_state(connection: Connection) -> None:
+    """Bring version 2 to 3: today's names for cursors, and tables for drift and sweeps."""
+    renamed = {
+        "accounted": "seen_count",
+        "horizon": "baseline_cutoff",
+        "frontier": "high_watermark",
+        "pruned": "dropped",
+        "cutoff": "baseline_time",
+    }
+    for old, new in renamed.items():
+        connection.execute(text(f"ALTER TABLE listings RENAME COLUMN {old} TO {new}"))
+    connection.execute(text("ALTER TABLE listings RENAME TO list_cursors"))
+    key = "account_id INTEGER NOT NULL, action_type TEXT NOT NULL, status TEXT NOT NULL"
+    end = "PRIMARY KEY (account_id, action_type, status)"
+    for statement in (
+        f"CREATE TABLE drift ({key}, difference BIGINT NOT NULL, {end})",
+        f"CREATE TABLE sweeps ({key}, next_page BIGINT NOT NULL, missing BIGINT NOT NULL, {end})",
+        """
+        INSERT INTO drift SELECT account_id, action_type, label, CAST(value AS BIGINT) FROM sums
+        WHERE metric = 'unexplained'
+        """,
+        """
+        INSERT INTO sweeps
+        SELECT page.account_id, page.action_type, page.label,
+            CAST(page.value AS BIGINT), CAST(missing.value AS BIGINT)
+        FROM sums page JOIN sums missing ON missing.account_id = page.account_id
+            AND missing.action_type = page.action_type AND missing.label = page.label
+        WHERE page.metric = 'sweep_page' AND missing.metric = 'sweep_missing' AND page.value > 0
+        """,
+        "DELETE FROM sums WHERE metric IN ('unexplained', 'sweep_page', 'sweep_missing')",
+    ):
+        connection.execute(text(statement))
+
+
+MIGRATIONS: tuple[Step, ...] = (_add_cutoff, _separate_control_state)
 """The first brings a database from version 1 to 2, and so on; one that is released never changes.
 
 A new database needs none: it is made from the tables above.

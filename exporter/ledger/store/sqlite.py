@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import (
     Connection,
+    Table,
     bindparam,
     delete,
     func,
@@ -33,11 +34,20 @@ from exporter.ledger.records import (
     SortOrder,
     SumKey,
     SumName,
+    Sweep,
     TrackedAction,
 )
 from exporter.ledger.state import RECENT_FAILURES, LedgerState
 from exporter.ledger.store.database import Database
-from exporter.ledger.store.schema import accounts, actions, cursors, outbox, sums
+from exporter.ledger.store.schema import (
+    accounts,
+    actions,
+    drift,
+    list_cursors,
+    outbox,
+    sums,
+    sweeps,
+)
 from exporter.ledger.store.writes import delete_rows, write_unit
 from exporter.ledger.unit_of_work import UnitOfWork, resulting_sums
 
@@ -180,11 +190,11 @@ class SqliteStore:
             delete_rows(connection, account_id, [record.id for record in found])
             # Strictly above: nothing that was forgotten may pass for new.
             baseline_cutoff = nextafter(max(record.created for record in found), inf)
-            for bound in (cursors.c["horizon"], cursors.c["cutoff"]):
+            for bound in (list_cursors.c.baseline_cutoff, list_cursors.c.baseline_time):
                 connection.execute(
-                    update(cursors)
+                    update(list_cursors)
                     .where(
-                        cursors.c.account_id == account_id,
+                        list_cursors.c.account_id == account_id,
                         or_(bound.is_(None), bound < baseline_cutoff),
                     )
                     .values({bound: baseline_cutoff})
@@ -220,7 +230,7 @@ def _load(connection: Connection, name: str) -> LedgerState:
         .order_by(outbox.c.seq.desc())
         .limit(RECENT_FAILURES)
     )
-    kept_sums = connection.execute(select(sums).where(sums.c.account_id == mine)).all()
+    kept_sums = _of_account(connection, sums, mine)
     return LedgerState(
         name=name,
         account_id=mine,
@@ -232,16 +242,24 @@ def _load(connection: Connection, name: str) -> LedgerState:
                 each.action_type or None, Status(each.status) if each.status else None
             ): ListCursor(
                 SortOrder(each.sort_order),
-                each.accounted,
-                each.horizon,
-                each.frontier,
-                each.pruned,
-                each.cutoff,
+                each.seen_count,
+                each.baseline_cutoff,
+                each.high_watermark,
+                each.dropped,
+                each.baseline_time,
             )
-            for each in connection.execute(select(cursors).where(cursors.c.account_id == mine))
+            for each in _of_account(connection, list_cursors, mine)
         },
         open=_rows(connection.execute(open_rows)),
         sums={_sum_key(each): each.value for each in kept_sums},
+        drift={
+            (each.action_type, Status(each.status)): each.difference
+            for each in _of_account(connection, drift, mine)
+        },
+        sweeps={
+            (each.action_type, Status(each.status)): Sweep(each.next_page, each.missing)
+            for each in _of_account(connection, sweeps, mine)
+        },
         exemplars={
             _sum_key(each): Exemplar(
                 each.exemplar_action_id, each.exemplar_sim_card_id, each.exemplar_at
@@ -253,6 +271,12 @@ def _load(connection: Connection, name: str) -> LedgerState:
             msgspec.json.decode(body, type=Event) for body in connection.execute(latest).scalars()
         ),
     )
+
+
+def _of_account(
+    connection: Connection, table: Table, account_id: int
+) -> Sequence[Record[tuple[Any, ...]]]:
+    return connection.execute(select(table).where(table.c.account_id == account_id)).all()
 
 
 def _rows(records: Iterable[Any]) -> dict[str, TrackedAction]:

@@ -11,7 +11,15 @@ import msgspec
 from sqlalchemy import Connection, Executable, Table, bindparam, delete, insert, update
 
 from exporter.ledger.records import SumKey, TrackedAction
-from exporter.ledger.store.schema import accounts, actions, cursors, outbox, sums
+from exporter.ledger.store.schema import (
+    accounts,
+    actions,
+    drift,
+    list_cursors,
+    outbox,
+    sums,
+    sweeps,
+)
 from exporter.ledger.unit_of_work import UnitOfWork
 
 Values = dict[str, object]
@@ -31,21 +39,39 @@ def write_unit(
     _replace(connection, sums, [mine | _sum_values(unit, key, after[key]) for key in after])
     _replace(
         connection,
-        cursors,
+        list_cursors,
         [
             mine
             | {
                 "action_type": list_filter.action_type or "",
                 "status": list_filter.status or "",
                 "sort_order": cursor.order,
-                "accounted": cursor.seen_count,
-                "horizon": cursor.baseline_cutoff,
-                "frontier": cursor.high_watermark,
-                "pruned": cursor.dropped,
-                "cutoff": cursor.baseline_time,
+                "seen_count": cursor.seen_count,
+                "baseline_cutoff": cursor.baseline_cutoff,
+                "high_watermark": cursor.high_watermark,
+                "dropped": cursor.dropped,
+                "baseline_time": cursor.baseline_time,
             }
             for list_filter, cursor in unit.cursors.items()
         ],
+    )
+    _replace(
+        connection,
+        drift,
+        [
+            mine | {"action_type": label, "status": status, "difference": difference}
+            for (label, status), difference in unit.drift.items()
+        ],
+    )
+    changed = [
+        (mine | {"action_type": label, "status": status}, sweep)
+        for (label, status), sweep in unit.sweeps.items()
+    ]
+    _delete(connection, sweeps, [key for key, _ in changed])
+    _insert(
+        connection,
+        sweeps,
+        [key | sweep._asdict() for key, sweep in changed if sweep is not None],
     )
     _insert(
         connection,
@@ -111,6 +137,12 @@ def _in_parts(connection: Connection, statement: Executable, parameters: Iterabl
 
 def _replace(connection: Connection, table: Table, rows: Sequence[Values]) -> None:
     """Insert rows, in place of those with the same primary key."""
+    _delete(connection, table, rows)
+    _insert(connection, table, rows)
+
+
+def _delete(connection: Connection, table: Table, rows: Sequence[Values]) -> None:
+    """Delete rows by their primary keys; other columns may be missing."""
     if not rows:
         return
     keys = {f"key_{column.name}": column for column in table.primary_key}
@@ -118,4 +150,3 @@ def _replace(connection: Connection, table: Table, rows: Sequence[Values]) -> No
         delete(table).where(*(column == bindparam(name) for name, column in keys.items())),
         [{name: row[column.name] for name, column in keys.items()} for row in rows],
     )
-    _insert(connection, table, rows)

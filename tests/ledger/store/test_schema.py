@@ -1,10 +1,19 @@
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import Connection, create_engine, inspect, select, text
+from sqlalchemy import Connection, create_engine, insert, inspect, select, text
 
 from exporter.errors import StateError
-from exporter.ledger.store.schema import MIGRATIONS, cursors, metadata, migrate, schema_version
+from exporter.ledger.store.schema import (
+    MIGRATIONS,
+    drift,
+    list_cursors,
+    metadata,
+    migrate,
+    schema_version,
+    sums,
+    sweeps,
+)
 
 NEWEST = 1 + len(MIGRATIONS)
 
@@ -135,7 +144,7 @@ def test_version_1_learns_when_its_listings_began(connection: Connection) -> Non
     """All that a listing held at the account's first poll came before it; the rest stays."""
     make_version_1(connection)
     migrate(connection)
-    kept = connection.execute(select(cursors).order_by("account_id", "action_type")).all()
+    kept = connection.execute(select(list_cursors).order_by("account_id", "action_type")).all()
     assert [tuple(each) for each in kept] == [
         (1, "", "", "newest", 10, 900.0, 1400.0, 0, 1000.0),
         (2, "disable", "", "none", 30, 1900.0, 1900.0, 5, 2000.0),
@@ -143,6 +152,35 @@ def test_version_1_learns_when_its_listings_began(connection: Connection) -> Non
         (3, "", "", "newest", 0, None, None, 0, None),
     ]
     assert version(connection) == NEWEST
+
+
+def test_control_state_leaves_the_sums(connection: Connection) -> None:
+    """Drift and running sweeps of version 2 are kept; sweeps that had ended are not."""
+    make_version_1(connection)
+    rows = [
+        ("created", "enable", "", 7),
+        ("known", "enable", "failed", 5),
+        ("unexplained", "enable", "failed", -2),
+        ("unexplained", "disable", "completed", 3),
+        ("sweep_page", "enable", "completed", 48),
+        ("sweep_missing", "enable", "completed", 5),
+        ("sweep_page", "disable", "failed", 0),
+        ("sweep_missing", "disable", "failed", 0),
+    ]
+    for row in rows:
+        connection.execute(
+            insert(sums).values(
+                account_id=1,
+                **dict(zip(("metric", "action_type", "label", "value"), row, strict=True)),
+            )
+        )
+    migrate(connection)
+    assert connection.execute(select(drift).order_by("action_type")).all() == [
+        (1, "disable", "completed", 3),
+        (1, "enable", "failed", -2),
+    ]
+    assert connection.execute(select(sweeps)).all() == [(1, "enable", "completed", 48, 5)]
+    assert sorted(connection.execute(select(sums.c.metric)).scalars()) == ["created", "known"]
 
 
 def test_version_1_gets_the_tables_of_a_new_database(connection: Connection) -> None:

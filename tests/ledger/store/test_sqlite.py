@@ -19,7 +19,9 @@ from exporter.ledger.records import (
     SortOrder,
     SumKey,
     SumName,
+    Sweep,
     TrackedAction,
+    TypeStatus,
 )
 from exporter.ledger.store.database import Database
 from exporter.ledger.store.sqlite import IDS_AT_ONCE, SqliteStore
@@ -45,9 +47,11 @@ ROWS = st.builds(
     stuck=st.booleans(),
 )
 KEYS = st.builds(SumKey, st.sampled_from(SumName), TEXTS, TEXTS)
-SCOPES = st.builds(ListFilter, st.none() | TEXTS.filter(bool), st.none() | st.sampled_from(Status))
+FILTERS = st.builds(ListFilter, st.none() | TEXTS.filter(bool), st.none() | st.sampled_from(Status))
 COUNTS = st.integers(0, 2**62)
-LISTINGS = st.builds(ListCursor, st.sampled_from(SortOrder), COUNTS, TIMES, TIMES, COUNTS)
+CURSORS = st.builds(ListCursor, st.sampled_from(SortOrder), COUNTS, TIMES, TIMES, COUNTS)
+TYPE_STATUSES = st.tuples(TEXTS, st.sampled_from(Status))
+SWEEPS = st.builds(Sweep, COUNTS, COUNTS)
 
 
 def a_unit(**fields: Any) -> UnitOfWork:
@@ -74,14 +78,18 @@ def _reopening() -> Iterator[Callable[[], SqliteStore]]:
 @settings(max_examples=50, deadline=None)
 @given(
     rows=st.dictionaries(TEXTS, ROWS, max_size=5),
-    fixed=st.dictionaries(KEYS, st.floats(allow_nan=False, allow_infinity=False), max_size=5),
-    cursors=st.dictionaries(SCOPES, LISTINGS, max_size=5),
+    known=st.dictionaries(KEYS, st.floats(allow_nan=False, allow_infinity=False), max_size=5),
+    cursors=st.dictionaries(FILTERS, CURSORS, max_size=5),
+    drift=st.dictionaries(TYPE_STATUSES, st.integers(-(2**40), 2**40), max_size=5),
+    sweeps=st.dictionaries(TYPE_STATUSES, st.none() | SWEEPS, max_size=5),
     times=st.tuples(TIMES, TIMES),
 )
 def test_everything_is_there_after_reopening(
     rows: dict[str, TrackedAction],
-    fixed: dict[SumKey, float],
+    known: dict[SumKey, float],
     cursors: dict[ListFilter, ListCursor],
+    drift: dict[TypeStatus, int],
+    sweeps: dict[TypeStatus, Sweep | None],
     times: tuple[float | None, float | None],
 ) -> None:
     """What was committed is read back as it was, field by field."""
@@ -89,22 +97,26 @@ def test_everything_is_there_after_reopening(
     with _reopening() as reopen:
         store = reopen()
         mine = store.load("main").account_id
-        exemplars = {key: Exemplar("a", "s", 1.5) for key in list(fixed)[:2]}
+        exemplars = {key: Exemplar("a", "s", 1.5) for key in list(known)[:2]}
         unit = a_unit(
             rows=by_id,
             added=set(by_id),
-            fixed=fixed,
+            known=known,
             exemplars=exemplars,
             cursors=cursors,
+            drift=drift,
+            sweeps=sweeps,
             baseline_at=times[0],
             audit_at=times[1],
         )
-        assert store.commit(mine, unit, {}) == fixed
+        assert store.commit(mine, unit, {}) == known
         store = reopen()
         state = store.load("main")
         assert state.open == {id_: row for id_, row in by_id.items() if row.ended_at is None}
         assert store.find(mine, by_id) == by_id
-        assert (state.sums, state.exemplars, state.cursors) == (fixed, exemplars, cursors)
+        assert (state.sums, state.exemplars, state.cursors) == (known, exemplars, cursors)
+        assert state.drift == drift
+        assert state.sweeps == {key: each for key, each in sweeps.items() if each is not None}
         assert (state.baseline_at, state.audit_at, state.tracked) == (*times, len(by_id))
 
 
@@ -174,7 +186,7 @@ def test_forgetting_takes_the_oldest_ends_and_no_sums(open_store: Opener, make_r
 
 
 @pytest.mark.parametrize(
-    ("times", "horizon"),
+    ("times", "baseline_cutoff"),
     [
         pytest.param([(100.0, 110.0), (90.0, 120.0)], 100.0, id="the latest creation"),
         pytest.param([(None, 110.0), (90.0, 95.0)], 110.0, id="its change, where that is all"),
@@ -221,7 +233,7 @@ def test_an_end_without_any_time_is_never_forgotten(open_store: Opener, make_row
     "statement",
     [
         "INSERT INTO sums VALUES (1, 'nonsense', '', '', 1, NULL, NULL, NULL)",
-        "INSERT INTO listings VALUES (1, '', 'nonsense', 'newest', 0, NULL, NULL, 0, NULL)",
+        "INSERT INTO list_cursors VALUES (1, '', 'nonsense', 'newest', 0, NULL, NULL, 0, NULL)",
         "INSERT INTO outbox VALUES (1, 1, 'sim_card_action_failed', '{', 0)",
         "INSERT INTO outbox VALUES (1, 1, 'sim_card_action_failed', '{}', 0)",
     ],

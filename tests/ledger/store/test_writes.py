@@ -4,9 +4,10 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from exporter.domain import Status
 from exporter.errors import StateError
 from exporter.ledger.reasons import Reasons
-from exporter.ledger.records import ListCursor, ListFilter, SortOrder, SumKey, SumName
+from exporter.ledger.records import ListCursor, ListFilter, SortOrder, SumKey, SumName, Sweep
 from exporter.ledger.store.sqlite import SqliteStore
 from exporter.ledger.unit_of_work import UnitOfWork
 
@@ -22,7 +23,7 @@ def a_unit(**fields: Any) -> UnitOfWork:
 def test_a_commit_replaces_what_stood_under_the_same_name(
     open_store: Opener, make_row: Maker
 ) -> None:
-    """Rows, sums and listings are changed in place, the others stay."""
+    """Rows, sums, cursors, drift and sweeps are changed in place, the others stay."""
     store = open_store()
     mine = store.load("main").account_id
     key, head = SumKey(SumName.CREATED, "enable"), ListFilter(None, None)
@@ -30,12 +31,16 @@ def test_a_commit_replaces_what_stood_under_the_same_name(
         rows={"a": make_row("a"), "b": make_row("b")},
         added={"a", "b"},
         cursors={head: ListCursor(SortOrder.NEWEST, 2, None)},
+        drift={("enable", Status.FAILED): 3, ("enable", Status.COMPLETED): 1},
+        sweeps={("enable", Status.FAILED): Sweep(1, 3), ("enable", Status.COMPLETED): Sweep(2, 1)},
     )
     first.sums[key] += 2
     sums = store.commit(mine, first, {})
     second = a_unit(
         rows={"a": make_row("a", "failed")},
         cursors={head: ListCursor(SortOrder.OLDEST, 3, 4.0, 5.0, 6)},
+        drift={("enable", Status.FAILED): 0},
+        sweeps={("enable", Status.FAILED): Sweep(4, 2), ("enable", Status.COMPLETED): None},
     )
     second.sums[key] += 1
     store.commit(mine, second, sums)
@@ -43,9 +48,13 @@ def test_a_commit_replaces_what_stood_under_the_same_name(
     assert store.find(mine, ["a", "b"]) == {"a": make_row("a", "failed"), "b": make_row("b")}
     assert (state.tracked, list(state.open), state.sums[key]) == (2, ["b"], 3)
     assert state.cursors == {head: ListCursor(SortOrder.OLDEST, 3, 4.0, 5.0, 6)}
+    assert state.drift == {("enable", Status.FAILED): 0, ("enable", Status.COMPLETED): 1}
+    assert state.sweeps == {("enable", Status.FAILED): Sweep(4, 2)}
 
 
-@pytest.mark.parametrize("table", ["actions", "sums", "listings", "outbox", "accounts"])
+@pytest.mark.parametrize(
+    "table", ["actions", "sums", "list_cursors", "drift", "sweeps", "outbox", "accounts"]
+)
 def test_an_error_in_the_middle_leaves_all_as_before(
     open_store: Opener, make_action: Maker, make_unit: Maker, new_in: Maker, table: str
 ) -> None:
@@ -62,6 +71,8 @@ def test_an_error_in_the_middle_leaves_all_as_before(
         )
     unit = new_in(make_unit(), make_action("a", "failed"))
     unit.cursors[ListFilter(None, None)] = ListCursor(SortOrder.NEWEST, 1, None)
+    unit.drift["enable", Status.FAILED] = 3
+    unit.sweeps["enable", Status.FAILED] = Sweep(1, 3)
     unit.baseline_at = 50.0
     before = store.load("main")
     with pytest.raises(StateError, match="no more"):

@@ -10,7 +10,7 @@ from exporter.errors import (
     StateError,
     UnavailableError,
 )
-from exporter.ledger.records import SumKey, SumName
+from exporter.ledger.records import Sweep
 from exporter.simulator.faults import Fault
 
 OpenAccount = Callable[..., Any]
@@ -180,10 +180,9 @@ async def test_a_sweep_that_is_given_up_is_told(rig: Any) -> None:
     """Each poll in which one was given up has a line, and no other; the poll itself is well."""
     poller = rig.poller()
     await poller.poll()
-    sums = rig.account.ledger.state.sums
+    sweeps = rig.account.ledger.state.sweeps
     for polls in (1, 2):
-        sums[SumKey(SumName.SWEEP_PAGE, "enable", Status.COMPLETED)] = 1
-        sums[SumKey(SumName.SWEEP_MISSING, "enable", Status.COMPLETED)] = 5
+        sweeps["enable", Status.COMPLETED] = Sweep(1, 5)
         rig.account.simulator.faults.script(None, Fault.BLOCKED)
         for _ in range(3):
             await poller.poll()

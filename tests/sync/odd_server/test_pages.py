@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from exporter.domain import Status
-from exporter.ledger.records import SumKey, SumName
+from exporter.ledger.records import Sweep
 from exporter.simulator.settings import Order
 from exporter.sync.filters import AccountFilters
 
@@ -84,9 +84,7 @@ async def test_a_sweep_past_the_end_ends_no_poll(open_odd: OpenOdd) -> None:
     account = open_odd(audit_interval=60.0)
     account.server.history(12_000, apart=1.0)
     await account.poll()
-    sums = account.ledger.state.sums
-    sums[SumKey(SumName.SWEEP_PAGE, "enable", Status.COMPLETED)] = 48
-    sums[SumKey(SumName.SWEEP_MISSING, "enable", Status.COMPLETED)] = 5
+    account.ledger.state.sweeps["enable", Status.COMPLETED] = Sweep(48, 5)
     del account.server.items[:2_000]
     account.server.past_end = 404
     assert [await account.poll() for _ in range(3)] == [19, 17, 17]
