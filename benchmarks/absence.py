@@ -19,7 +19,7 @@ from exporter.ledger.engine import Database
 from exporter.ledger.store import Store
 from exporter.simulator.clock import ManualClock
 from exporter.simulator.inprocess import InProcessTransport
-from exporter.simulator.record import Record
+from exporter.simulator.record import ActivityRecord
 from exporter.simulator.settings import WorldSettings
 from exporter.telnyx.http import open_http
 from exporter.telnyx.query import Query
@@ -56,7 +56,7 @@ class Scene:
     state: Path
     answers: Answers
     asked: Sequence[Asked]
-    happened: Record
+    happened: ActivityRecord
 
 
 async def rehearse(count: int, folder: Path) -> Scene:
@@ -95,5 +95,5 @@ def open_store(file: Path) -> Store:
     return Store(Database(f"sqlite:///{file}"))
 
 
-def _created(record: Record) -> int:
+def _created(record: ActivityRecord) -> int:
     return sum(record.created.values())

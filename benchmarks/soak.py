@@ -26,7 +26,7 @@ from benchmarks.programs import ProgramError
 from benchmarks.rig import AUDIT_INTERVAL, Rig
 from benchmarks.storm import OFF, Storm, body
 from benchmarks.tally import WHAT, Counts, counted, differences, drifts, read_logs, recorded
-from exporter.simulator.settings import Order
+from exporter.simulator.settings import ListOrder
 
 DURATION = 4.0
 SIGMA = 0.4
@@ -164,7 +164,7 @@ def soak(arguments: argparse.Namespace, folder: Path, console: Console) -> bool:
         rig.start_exporter()
         rig.wait_for_baseline()
         random = Random(arguments.seed)  # noqa: S311 # as above
-        storm = Storm(random, Order(arguments.order), HISTORY)
+        storm = Storm(random, ListOrder(arguments.order), HISTORY)
         run = Run(before=recorded(rig.record()), storm=storm)
         rage(rig, run, arguments, console)
         least = arguments.resume_after + QUIET  # what was interrupted last goes on that late
@@ -205,7 +205,7 @@ def _arguments() -> argparse.Namespace:
         help="seconds that an action stays interrupted; no poll may see one that is shorter than "
         "an outage, so longer runs need more; 60",
     )
-    add("--order", choices=list(Order), default="newest", help="order of the list; newest")
+    add("--order", choices=list(ListOrder), default="newest", help="order of the list; newest")
     add("--seed", type=int, default=1, help="what arrives, faults and kills follow from it; 1")
     add("--folder", type=Path, help="a new folder for state and logs, to keep; else they go")
     return parser.parse_args()

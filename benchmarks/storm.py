@@ -9,8 +9,8 @@ from dataclasses import asdict
 from random import Random
 from typing import Any
 
-from exporter.simulator.faults import DeepPage, Fault, Faults
-from exporter.simulator.settings import Order
+from exporter.simulator.faults import DeepPageResponse, Fault, FaultSettings
+from exporter.simulator.settings import ListOrder
 
 ODDITIES = ("odd_status", "malformed")
 """Faults of single actions in a listing; they are drawn apart from those of requests."""
@@ -21,8 +21,8 @@ WRONG_TOTALS = ("totals_lag", "totals_short", "totals_cap", "totals_jump", "tota
 DEEP_PAGES = "page_depth"
 """The fault that refuses pages of old actions."""
 
-REFUSED = (DeepPage.UNPROCESSABLE, DeepPage.BAD_REQUEST)
-NEW_FIRST = frozenset({Order.NEWEST, Order.UPDATED})
+REFUSED = (DeepPageResponse.UNPROCESSABLE, DeepPageResponse.BAD_REQUEST)
+NEW_FIRST = frozenset({ListOrder.NEWEST, ListOrder.UPDATED})
 """Orders in which what is new stands on pages that are not refused."""
 
 CALM = 0.35
@@ -34,14 +34,14 @@ STORM = 0.25
 HELD = (1.0, 4.0)
 """Seconds for which a draw holds, at least and at most."""
 
-OFF = Faults(slow_seconds=0.4)
+OFF = FaultSettings(slow_seconds=0.4)
 """No fault; a slow answer takes well under the time-out of a request, or it were silence."""
 
 
 class Storm:
     """Draws the knobs of faults; ``switched`` counts how often each fault was switched on."""
 
-    def __init__(self, random: Random, order: Order, history: int) -> None:
+    def __init__(self, random: Random, order: ListOrder, history: int) -> None:
         """Draw with ``random``, for an account that lists ``history`` old actions and more."""
         self.switched: Counter[str] = Counter()
         self._random = random
@@ -51,7 +51,7 @@ class Storm:
             self._faults.append(DEEP_PAGES)
         self._deck: list[str] = []
 
-    def draw(self) -> tuple[Faults, float]:
+    def draw(self) -> tuple[FaultSettings, float]:
         """Return the next faults, and the seconds for which they hold."""
         held = self._random.uniform(*HELD)
         if self._random.random() < CALM:
@@ -91,6 +91,6 @@ class Storm:
         return self._deck.pop()
 
 
-def body(faults: Faults) -> dict[str, object]:
+def body(faults: FaultSettings) -> dict[str, object]:
     """Return ``faults`` as the body of a request to the simulator."""
     return asdict(faults)

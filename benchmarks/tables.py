@@ -17,7 +17,7 @@ from exporter.ledger.store import Store
 from exporter.ledger.transitions import observe
 from exporter.ledger.view import KNOWN_ACTION_TYPES, Status
 from exporter.ledger.writes import write_draft
-from exporter.simulator.reasons import reason_of
+from exporter.simulator.reasons import choose_reason
 from exporter.telnyx.wire import Action
 
 FILLED = 20_000
@@ -76,6 +76,6 @@ def ended(action: Action, now: float) -> Action:
     roll = int(action.id[-8:], 16) / 2**32
     status = Status.FAILED if roll < 1 / 12 else Status.COMPLETED
     status = Status.INTERRUPTED if roll > 23 / 24 else status
-    reason = reason_of(status, int(action.sim_card_id[-8:], 16) / 2**32)
+    reason = choose_reason(status, int(action.sim_card_id[-8:], 16) / 2**32)
     same = (action.id, action.sim_card_id, action.action_type)
     return Action(*same, status.value, reason, action.created_at, now)

@@ -31,9 +31,9 @@ from exporter.output import say
 from exporter.publish.exposition import Format, render
 from exporter.publish.journal import Journal, one_line, open_journal
 from exporter.service import Service, find_network
-from exporter.simulator.knobs import Knob
+from exporter.simulator.options import Option
 from exporter.simulator.server import serve
-from exporter.simulator.settings import SimulatorSettings, all_knobs
+from exporter.simulator.settings import SimulatorSettings, all_options
 from exporter.stopping import stopping
 from exporter.table import drawn
 from exporter.version import __version__
@@ -238,12 +238,12 @@ def run_demo(
     show_default=True,
     help="Where to serve; may be repeated. Port 0: a free one.",
 )
-def simulate(listen_address: tuple[str, ...], **knobs: Any) -> None:
-    """Run a simulated Telnyx API alone, to rehearse with.
+def simulate(listen_address: tuple[str, ...], **options: Any) -> None:
+    """Run a simulated Telnyx API alone, to try things out.
 
-    Point an account's base_url at it. What happened in it is told by GET /_simulator/record.
+    Point an account's base_url at it. GET /_simulator/record tells what happened in it.
     """
-    settings = SimulatorSettings.from_knobs(knobs)
+    settings = SimulatorSettings.from_options(options)
 
     def started(url: str) -> None:
         say(f"simulated Telnyx API: base_url {url}, api_key {settings.key}\n")
@@ -251,19 +251,21 @@ def simulate(listen_address: tuple[str, ...], **knobs: Any) -> None:
     asyncio.run(serve(settings, read_listen_addresses(listen_address), started))
 
 
-def _option(knob: Knob) -> click.Option:
-    """Return the command-line option of a knob of the simulator."""
-    name = f"--{knob.name.replace('_', '-')}"
-    if isinstance(knob.default, bool):
+def _option(option: Option) -> click.Option:
+    """Return the command-line option of an option of the simulator."""
+    name = f"--{option.name.replace('_', '-')}"
+    if isinstance(option.default, bool):
         return click.Option(
-            [f"{name}/--no-{name[2:]}"], default=knob.default, help=knob.help, show_default=True
+            [f"{name}/--no-{name[2:]}"], default=option.default, help=option.help, show_default=True
         )
-    choices = [str(each) for each in knob.choices]
-    kind = click.Choice(choices) if choices else type(knob.default)
-    return click.Option([name], type=kind, default=knob.default, help=knob.help, show_default=True)
+    choices = [str(each) for each in option.choices]
+    kind = click.Choice(choices) if choices else type(option.default)
+    return click.Option(
+        [name], type=kind, default=option.default, help=option.help, show_default=True
+    )
 
 
-simulate.params.extend(_option(knob) for knob in all_knobs())
+simulate.params.extend(_option(each) for each in all_options())
 
 
 def _read(config_file: Path | None) -> Settings:

@@ -4,18 +4,18 @@ import pytest
 
 from benchmarks.storm import DEEP_PAGES, ODDITIES, OFF, WRONG_TOTALS, Storm
 from exporter.simulator.faults import Fault
-from exporter.simulator.settings import Order
+from exporter.simulator.settings import ListOrder
 
 HISTORY = 20_000
 
 
-@pytest.mark.parametrize("order", Order)
-def test_every_fault_is_switched_on_in_turn(order: Order) -> None:
+@pytest.mark.parametrize("order", ListOrder)
+def test_every_fault_is_switched_on_in_turn(order: ListOrder) -> None:
     """None comes much more often than another; deep pages are refused of old actions only."""
     storm = Storm(Random(1), order, HISTORY)  # noqa: S311 - repeatable, and nothing to guess
     drawn = [storm.draw()[0] for _ in range(400)]
     expected = {*(fault.value for fault in Fault), *ODDITIES, *WRONG_TOTALS}
-    if order in {Order.NEWEST, Order.UPDATED}:
+    if order in {ListOrder.NEWEST, ListOrder.UPDATED}:
         expected.add(DEEP_PAGES)
     assert set(storm.switched) == expected
     assert max(storm.switched.values()) - min(storm.switched.values()) <= 3
@@ -26,7 +26,7 @@ def test_every_fault_is_switched_on_in_turn(order: Order) -> None:
 
 def test_each_fault_of_a_draw_has_an_effect() -> None:
     """A cap is below what is listed, and a depth above what may have come in the meantime."""
-    storm = Storm(Random(1), Order.NEWEST, HISTORY)  # noqa: S311 - as above
+    storm = Storm(Random(1), ListOrder.NEWEST, HISTORY)  # noqa: S311 - as above
     drawn = [storm.draw()[0] for _ in range(400)]
     caps = [faults.totals_cap for faults in drawn if faults.totals_cap]
     depths = [faults.page_depth for faults in drawn if faults.page_depth]

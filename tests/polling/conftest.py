@@ -18,7 +18,7 @@ from exporter.polling.coverage import Coverage
 from exporter.polling.cycle import Cycle
 from exporter.simulator.clock import ManualClock, WorldClock
 from exporter.simulator.inprocess import InProcessTransport
-from exporter.simulator.record import Record
+from exporter.simulator.record import ActivityRecord
 from exporter.simulator.settings import QUIET, SimulatorSettings, WorldSettings
 from exporter.simulator.simulator import Simulator
 from exporter.simulator.world import World
@@ -76,7 +76,7 @@ class Account:
         """Forget all that is in memory, as a new process would begin."""
         self.cycle, self.ledger = self.parts(self.simulator, self.clock)
 
-    def differences(self, since: Record | None = None) -> dict[str, tuple[int, int]]:
+    def differences(self, since: ActivityRecord | None = None) -> dict[str, tuple[int, int]]:
         """Compare every counter with the world's own record; empty where all are equal."""
         record = self.world.record()
         if since is not None:

@@ -1,4 +1,4 @@
-"""What the tests of the simulator share: an account that stands still, and ways to reach it."""
+"""Fixtures of the simulator's tests: an account in which nothing happens, and ways to call it."""
 
 import asyncio
 import threading
