@@ -17,12 +17,11 @@ from benchmarks.recorded import Answers, Asked, Recorder
 from exporter.clock import SystemClock
 from exporter.ledger.engine import Database
 from exporter.ledger.store import Store
-from exporter.simulator.clock import ManualClock
-from exporter.simulator.inprocess import InProcessTransport
 from exporter.simulator.record import ActivityRecord
 from exporter.simulator.settings import WorldSettings
 from exporter.telnyx.http import open_http
 from exporter.telnyx.query import Query
+from tests.support.simulation import InProcessTransport, ManualClock
 
 WORLD = WorldSettings(rate=14.0, bulk_every=0.0, history=1_000_000, failed=0.03, interrupted=0.01)
 """Three in a hundred of its actions fail, one is interrupted, some never end; most take 20 s."""

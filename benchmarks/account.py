@@ -14,12 +14,11 @@ from exporter.ledger.store import Store
 from exporter.polling.coverage import Coverage
 from exporter.polling.cycle import Cycle
 from exporter.publish.health import Telemetry
-from exporter.simulator.clock import ManualClock, WorldClock
-from exporter.simulator.inprocess import InProcessTransport
 from exporter.simulator.settings import SimulatorSettings, WorldSettings
 from exporter.simulator.simulator import Simulator
 from exporter.telnyx.client import Client, Manners
 from exporter.telnyx.http import open_http
+from tests.support.simulation import AdvancingClock, InProcessTransport, ManualClock
 
 UNLIMITED = 1e9
 """Requests a second: no benchmark waits for the rate limiter."""
@@ -62,7 +61,7 @@ def open_account(
     """Open an account; unless a ``store`` is given, its state is kept in memory."""
     clock = clock or ManualClock()
     simulator = Simulator(SimulatorSettings(world=world), clock)
-    time = WorldClock(clock)
+    time = AdvancingClock(clock)
     cycle, ledger = open_core(
         InProcessTransport(simulator), time, store or Store(Database("sqlite://")), worker
     )

@@ -19,7 +19,7 @@ from exporter.publish.exposition import Format, compress
 from exporter.publish.health import AccountHealth, Snapshot, Telemetry
 from exporter.publish.metrics import build_registry, process_metrics
 from exporter.publish.writer import Writer
-from exporter.simulator.settings import QUIET
+from tests.support.simulation import QUIET
 
 
 async def populated(accounts: int) -> Snapshot:

@@ -17,10 +17,9 @@ from exporter.ledger.engine import Database
 from exporter.ledger.store import Store
 from exporter.ledger.view import Status
 from exporter.polling.cycle import Cycle
-from exporter.simulator.clock import ManualClock, WorldClock
-from exporter.simulator.inprocess import InProcessTransport
-from exporter.simulator.settings import QUIET, SimulatorSettings
+from exporter.simulator.settings import SimulatorSettings
 from exporter.simulator.simulator import Simulator
+from tests.support.simulation import QUIET, AdvancingClock, InProcessTransport, ManualClock
 
 HISTORIES = (10_000, 10_000_000)
 IN_FLIGHT = (1_000, 10_000, 100_000)
@@ -78,7 +77,7 @@ async def rehearse(history: int, flights: Sequence[int], worker: ThreadPoolExecu
     world = replace(QUIET, history=history)
     simulator = Simulator(SimulatorSettings(world=world), clock)
     recorder = Recorder(InProcessTransport(simulator))
-    cycle, _ = open_core(recorder, WorldClock(clock), _memory(), worker)
+    cycle, _ = open_core(recorder, AdvancingClock(clock), _memory(), worker)
     polls, requests = [], []
     for count in flights:
         clock.advance(60)
@@ -97,7 +96,7 @@ async def rehearse(history: int, flights: Sequence[int], worker: ThreadPoolExecu
 def open_stage(worker: ThreadPoolExecutor, store: Store | None = None, name: str = NAME) -> Stage:
     """Open the core over a recording that is yet to be given."""
     clock, replay = ManualClock(), Replay({})
-    cycle, _ = open_core(replay, WorldClock(clock), store or _memory(), worker, name=name)
+    cycle, _ = open_core(replay, AdvancingClock(clock), store or _memory(), worker, name=name)
     return Stage(cycle, clock, replay)
 
 

@@ -29,10 +29,9 @@ from exporter.publish.exposition import Format, render
 from exporter.publish.health import Snapshot, Telemetry
 from exporter.publish.journal import open_journal
 from exporter.publish.metrics import build_registry
-from exporter.simulator.clock import ManualClock, WorldClock
-from exporter.simulator.inprocess import InProcessTransport
 from exporter.simulator.settings import SimulatorSettings, WorldSettings
 from exporter.simulator.simulator import Simulator
+from tests.support.simulation import AdvancingClock, InProcessTransport, ManualClock
 
 NAME = "benchmark"
 INTERVAL = 60.0
@@ -77,7 +76,7 @@ async def run(polls: int, every: int, file: Path, worker: ThreadPoolExecutor, lo
     Raises ProgramError where a poll failed, or something was not counted as often as it happened.
     """
     clock = ManualClock()
-    time = WorldClock(clock)
+    time = AdvancingClock(clock)
     simulator = Simulator(SimulatorSettings(world=WORLD), clock)
     store = Store(Database(f"sqlite:///{file}"))
     transport = InProcessTransport(simulator)

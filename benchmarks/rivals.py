@@ -14,9 +14,9 @@ from telnyx import AsyncTelnyx
 
 from exporter.ledger.view import Status
 from exporter.simulator.actions import ActionFilter
-from exporter.simulator.inprocess import InProcessTransport
 from exporter.simulator.simulator import Simulator
 from exporter.simulator.world import World
+from tests.support.simulation import InProcessTransport
 
 BASE_URL = "http://telnyx.test/v2"
 PAGE = 250

@@ -31,7 +31,7 @@ SIMULATOR_USERS = LAYERS[0] | {"demo", "simulator"}
 SIMULATOR_NEEDS = BOTTOM | {"simulator", "ledger.view"}
 
 OWNERS = {
-    "httpx": {"telnyx", "simulator"},  # the simulator stands in for the network
+    "httpx": {"telnyx"},
     "prometheus_client": {"publish", "web"},
     "sqlalchemy": {"ledger"},
 }

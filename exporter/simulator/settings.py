@@ -141,9 +141,6 @@ def all_options() -> tuple[Option, ...]:
     )
 
 
-QUIET = WorldSettings(rate=0.0, bulk_every=0.0, history=0, stuck_at_start=0)
-"""An account in which nothing happens by itself, for tests that make it happen."""
-
 DEMO = SimulatorSettings(
     world=WorldSettings(
         rate=2.0,

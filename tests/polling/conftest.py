@@ -16,14 +16,13 @@ from exporter.ledger.store import Store
 from exporter.ledger.view import ENDED, AccountView
 from exporter.polling.coverage import Coverage
 from exporter.polling.cycle import Cycle
-from exporter.simulator.clock import ManualClock, WorldClock
-from exporter.simulator.inprocess import InProcessTransport
 from exporter.simulator.record import ActivityRecord
-from exporter.simulator.settings import QUIET, SimulatorSettings, WorldSettings
+from exporter.simulator.settings import SimulatorSettings, WorldSettings
 from exporter.simulator.simulator import Simulator
 from exporter.simulator.world import World
 from exporter.telnyx.client import Client, Manners
 from exporter.telnyx.http import open_http
+from tests.support.simulation import QUIET, AdvancingClock, InProcessTransport, ManualClock
 
 ALL = Coverage((), ())
 REASONS = Reasons.with_configured(())
@@ -147,7 +146,7 @@ def open_account(tmp_path: Path) -> Iterator[OpenAccount]:
                 worker.submit(each.close).result()
             store = Store(Database(f"sqlite:///{tmp_path}/state-{number}.db"))
             stores.append(store)
-            time = WorldClock(clock)
+            time = AdvancingClock(clock)
             client = Client(
                 base_url="http://telnyx.test/v2",
                 key=lambda: simulator.key,

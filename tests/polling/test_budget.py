@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from exporter.ledger.view import Status
-from exporter.simulator.settings import QUIET, ListOrder
+from exporter.simulator.settings import ListOrder
+from tests.support.simulation import QUIET
 
 HISTORIES = [0, 10_000_000]
 ORDERS = [ListOrder.NEWEST, ListOrder.OLDEST, ListOrder.UPDATED]

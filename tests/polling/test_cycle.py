@@ -18,7 +18,8 @@ from exporter.polling.coverage import Coverage
 from exporter.polling.pace import Pace
 from exporter.simulator.faults import Fault, FaultInjector, FaultSettings
 from exporter.simulator.rate_limiter import RateLimiter
-from exporter.simulator.settings import QUIET, ListOrder, SimulatorSettings
+from exporter.simulator.settings import ListOrder, SimulatorSettings
+from tests.support.simulation import QUIET
 
 OpenAccount = Callable[..., Any]
 ORDERS = [ListOrder.NEWEST, ListOrder.OLDEST, ListOrder.UPDATED, ListOrder.NONE]

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from exporter.ledger.view import Status
-from exporter.simulator.settings import QUIET, ListOrder
+from exporter.simulator.settings import ListOrder
+from tests.support.simulation import QUIET
 
 OpenAccount = Callable[..., Any]
 AUDIT = 300.0

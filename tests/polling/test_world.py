@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from exporter.errors import PollError, TooDeepError
 from exporter.ledger.view import Status
-from exporter.simulator.clock import ManualClock
 from exporter.simulator.faults import Fault, FaultInjector, FaultSettings
-from exporter.simulator.settings import QUIET, ListOrder
+from exporter.simulator.settings import ListOrder
+from tests.support.simulation import QUIET, ManualClock
 
 OpenAccount = Callable[..., Any]
 TYPES = ["enable", "disable", "set_public_ip"]

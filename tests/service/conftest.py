@@ -23,8 +23,9 @@ from exporter.ledger.view import Status
 from exporter.publish.journal import QUIET_LIBRARIES, Journal, open_journal
 from exporter.service import Service
 from exporter.simulator.server import serving
-from exporter.simulator.settings import QUIET, SimulatorSettings
+from exporter.simulator.settings import SimulatorSettings
 from exporter.simulator.simulator import Simulator
+from tests.support.simulation import QUIET
 
 DEADLINE = 15.0
 KEY = "KEY-simulated"

@@ -7,7 +7,8 @@ from pydantic import SecretStr
 from exporter.config import Account, ExternalLink, Log, LogLevel, Reason, State, Web
 from exporter.errors import ConfigError
 from exporter.simulator.rate_limiter import RateLimiter
-from exporter.simulator.settings import QUIET, SimulatorSettings
+from exporter.simulator.settings import SimulatorSettings
+from tests.support.simulation import QUIET
 
 FAILED = "telnyx_sim_card_actions_failed_total"
 POLLS = "telnyx_exporter_polls_total"

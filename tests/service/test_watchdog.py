@@ -31,8 +31,9 @@ from exporter.ledger.view import Status
 from exporter.publish.journal import open_journal
 from exporter.service import Service
 from exporter.simulator.server import serving
-from exporter.simulator.settings import QUIET, SimulatorSettings
+from exporter.simulator.settings import SimulatorSettings
 from exporter.simulator.simulator import Simulator
+from tests.support.simulation import QUIET
 
 DEADLINE = 60.0
 LIMIT = 0.020

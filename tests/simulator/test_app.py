@@ -5,11 +5,10 @@ import httpx
 import pytest
 
 from exporter.ledger.view import Status
-from exporter.simulator.clock import ManualClock
 from exporter.simulator.faults import Fault, FaultSettings
-from exporter.simulator.inprocess import InProcessTransport
-from exporter.simulator.settings import QUIET, SimulatorSettings
+from exporter.simulator.settings import SimulatorSettings
 from exporter.simulator.simulator import ReceivedRequest, Simulator
+from tests.support.simulation import QUIET, InProcessTransport, ManualClock
 
 Get = Callable[..., Awaitable[httpx.Response]]
 

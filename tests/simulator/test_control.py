@@ -5,8 +5,8 @@ import pytest
 
 from exporter.ledger.view import Status
 from exporter.simulator.actions import ActionFilter
-from exporter.simulator.inprocess import InProcessTransport
 from exporter.simulator.simulator import Simulator
+from tests.support.simulation import InProcessTransport
 
 
 @pytest.fixture

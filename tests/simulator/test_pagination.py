@@ -9,8 +9,9 @@ from exporter.ledger.view import KNOWN_ACTION_TYPES, Status
 from exporter.simulator.actions import ActionFilter, SimulatedAction
 from exporter.simulator.history import shuffled
 from exporter.simulator.ids import IdType
-from exporter.simulator.settings import QUIET, ListOrder
+from exporter.simulator.settings import ListOrder
 from exporter.simulator.world import World
+from tests.support.simulation import QUIET
 
 START = 1_700_000_000.0
 SIMS = 3

@@ -11,10 +11,10 @@ from telnyx.types.sim_cards import action_list_params
 
 from exporter.ledger.view import KNOWN_ACTION_TYPES, Status
 from exporter.simulator.actions import ActionFilter
-from exporter.simulator.clock import ManualClock
 from exporter.simulator.faults import Fault
-from exporter.simulator.settings import QUIET, SimulatorSettings
+from exporter.simulator.settings import SimulatorSettings
 from exporter.simulator.simulator import Simulator
+from tests.support.simulation import QUIET, ManualClock
 
 STATUSES = ("in-progress", "completed", "failed")
 

@@ -10,8 +10,9 @@ from exporter.address import ListenAddress
 from exporter.errors import UsageError
 from exporter.simulator.faults import Fault, FaultSettings
 from exporter.simulator.server import serve, serving
-from exporter.simulator.settings import QUIET, SimulatorSettings
+from exporter.simulator.settings import SimulatorSettings
 from exporter.simulator.simulator import Simulator
+from tests.support.simulation import QUIET
 
 BROKEN = (httpx.ReadError, httpx.RemoteProtocolError)
 

@@ -1,12 +1,7 @@
 import pytest
 
 from exporter.errors import UsageError
-from exporter.simulator.settings import (
-    DEMO,
-    SimulatorSettings,
-    WorldSettings,
-    all_options,
-)
+from exporter.simulator.settings import DEMO, SimulatorSettings, WorldSettings, all_options
 
 
 def test_every_option_can_be_given_flat() -> None:

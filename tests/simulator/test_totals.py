@@ -5,11 +5,10 @@ import httpx
 import pytest
 
 from exporter.ledger.view import Status
-from exporter.simulator.clock import ManualClock
 from exporter.simulator.faults import FaultSettings
-from exporter.simulator.inprocess import InProcessTransport
-from exporter.simulator.settings import QUIET, ListOrder, SimulatorSettings
+from exporter.simulator.settings import ListOrder, SimulatorSettings
 from exporter.simulator.simulator import Simulator
+from tests.support.simulation import QUIET, InProcessTransport, ManualClock
 
 Get = Callable[..., Awaitable[httpx.Response]]
 MILLIONS = 10_000_000

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from exporter.errors import UsageError
 from exporter.ledger.view import ENDED, Status
 from exporter.simulator.actions import ActionFilter, SimulatedAction
-from exporter.simulator.settings import DEMO, QUIET, ListOrder, WorldSettings
+from exporter.simulator.settings import DEMO, ListOrder, WorldSettings
 from exporter.simulator.world import World
+from tests.support.simulation import QUIET
 
 START = 1_700_000_000.0
 BUSY = WorldSettings(

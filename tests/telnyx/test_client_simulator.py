@@ -18,11 +18,11 @@ from exporter.errors import (
 from exporter.ledger.view import Status
 from exporter.simulator.faults import Fault, FaultSettings
 from exporter.simulator.ids import IdType
-from exporter.simulator.inprocess import InProcessTransport
-from exporter.simulator.settings import QUIET, SimulatorSettings
+from exporter.simulator.settings import SimulatorSettings
 from exporter.simulator.simulator import Simulator
 from exporter.telnyx.query import Query
 from exporter.telnyx.wire import Page
+from tests.support.simulation import QUIET, InProcessTransport
 
 Desk = Callable[..., Any]
 Account = Callable[..., tuple[Any, Simulator]]

@@ -24,10 +24,10 @@ from exporter.ledger.store import Store
 from exporter.polling.coverage import Coverage
 from exporter.polling.cycle import Cycle
 from exporter.publish.health import Telemetry
-from exporter.simulator.clock import ManualClock
 from exporter.simulator.settings import ListOrder
 from exporter.telnyx.client import Client, Manners
 from exporter.telnyx.http import open_http
+from tests.support.simulation import ManualClock
 
 Item = dict[str, Any]
 Params = dict[str, str]

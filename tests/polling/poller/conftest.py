@@ -20,10 +20,9 @@ from exporter.polling.poller import Poller, Told
 from exporter.publish.health import Telemetry
 from exporter.publish.journal import QUIET_LIBRARIES, Journal, open_journal
 from exporter.runtime import Key
-from exporter.simulator.clock import WorldClock
-from exporter.simulator.inprocess import InProcessTransport
 from exporter.telnyx.client import Client, Manners
 from exporter.telnyx.http import open_http
+from tests.support.simulation import AdvancingClock, InProcessTransport
 
 OpenAccount = Callable[..., Any]
 SECRET = "KEY-of-the-test"
@@ -127,7 +126,7 @@ class Rig:
     def read_key_from(self, file: Path) -> None:
         """Let the key come from a file, as it does outside of tests."""
         self.key = Key(Account(api_key_file=str(file)))
-        time = WorldClock(self.account.clock)
+        time = AdvancingClock(self.account.clock)
         client = Client(
             base_url="http://telnyx.test/v2",
             key=self.key,
