@@ -146,7 +146,8 @@ class Race:
     def agrees(self, view: AccountView) -> bool:
         """Tell whether what is exported is what happened."""
         happened = {
-            (kind, status.value): n for (kind, status), n in self.scene.happened.current.items()
+            (action_type, status.value): n
+            for (action_type, status), n in self.scene.happened.current.items()
         }
         shown = {key: n for key, n in view.actions.items() if n}
         return sum(view.created.values()) == self.scene.count and shown == {

@@ -36,11 +36,11 @@ EACH = 250
 """Actions in flight in each of several accounts."""
 
 MEANING = f"""\
-A poll costs what has to be listed: the history costs nothing, what is in flight costs its pages,
-and accounts do not slow each other down. Answers were recorded and come at once, so what is
-timed is the CPU of the exporter's core alone: HTTP, disk, timers and the simulator are left out.
-Something new is {NEWS} actions, half of them still in flight; several accounts are polled side by
-side, each with {EACH} in flight."""
+The cost of a poll follows what has to be listed: history costs nothing, actions in flight cost
+their pages, and accounts do not slow each other down. Answers were recorded and
+come at once, so what is timed is the CPU of the exporter's core alone: HTTP, disk, timers and the
+simulator are left out. Something new is {NEWS} actions, half of them still in flight; several
+accounts are polled side by side, each with {EACH} in flight."""
 
 Poll = Callable[[], Awaitable[object]]
 

@@ -37,10 +37,10 @@ that the lists then have, those of an hour or a bulk as sums; at 10,000 each was
 situation, page by page, to the number computed for it. No request fails, so none is repeated. The
 audit, every 15 minutes by default, is in the row that says so and in no other.
 
-They do not know the same afterwards. The SDK and the script hold each action, but count anew
-after a restart unless somebody writes that as well, and read pages that shift meanwhile.
-json_exporter follows no pages: it has four totals, interrupted only as what the other three leave
-of the fourth, and with them no counters, no reasons, no ages and no action types."""
+They do not provide the same data. The SDK and the script hold each action, but start counting
+again after a restart unless somebody adds a store, and read pages that shift meanwhile.
+json_exporter follows no pages: it has four totals, from which interrupted is only the remainder,
+and no counters, reasons, ages or action types."""
 
 
 @dataclass

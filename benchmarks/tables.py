@@ -57,8 +57,10 @@ def fill(file: Path, name: str, *, rows: int, since: float, rate: float) -> None
 def arrivals(random: Random) -> Iterator[Action]:
     """Yield new actions, with ids that are as random as the API's."""
     while True:
-        kind = random.choice(KNOWN_ACTION_TYPES)
-        yield Action(_uuid(random), _uuid(random), kind, Status.IN_PROGRESS.value, None, 0.0, 0.0)
+        action_type = random.choice(KNOWN_ACTION_TYPES)
+        yield Action(
+            _uuid(random), _uuid(random), action_type, Status.IN_PROGRESS.value, None, 0.0, 0.0
+        )
 
 
 def _uuid(random: Random) -> str:
