@@ -17,12 +17,11 @@ from benchmarks.recorded import Answers, Asked, Recorder
 from exporter.clock import SystemClock
 from exporter.ledger.store.database import Database
 from exporter.ledger.store.sqlite import SqliteStore
-from exporter.simulator.clock import ManualClock
-from exporter.simulator.inprocess import InProcessTransport
-from exporter.simulator.record import Record
+from exporter.simulator.record import ActivityRecord
 from exporter.simulator.settings import WorldSettings
 from exporter.telnyx.http import open_http
 from exporter.telnyx.query import Query
+from tests.support.simulation import InProcessTransport, ManualClock
 
 WORLD = WorldSettings(rate=14.0, bulk_every=0.0, history=1_000_000, failed=0.03, interrupted=0.01)
 """Three in a hundred of its actions fail, one is interrupted, some never end; most take 20 s."""
@@ -56,7 +55,7 @@ class Scene:
     state: Path
     answers: Answers
     asked: Sequence[Asked]
-    happened: Record
+    happened: ActivityRecord
 
 
 async def rehearse(count: int, folder: Path) -> Scene:
@@ -95,5 +94,5 @@ def open_store(file: Path) -> SqliteStore:
     return SqliteStore(Database(f"sqlite:///{file}"))
 
 
-def _created(record: Record) -> int:
+def _created(record: ActivityRecord) -> int:
     return sum(record.created.values())

@@ -12,14 +12,13 @@ from exporter.ledger.snapshot import SnapshotOptions
 from exporter.ledger.store.database import Database
 from exporter.ledger.store.sqlite import SqliteStore
 from exporter.metrics.self_metrics import SelfMetrics
-from exporter.simulator.clock import ManualClock, WorldClock
-from exporter.simulator.inprocess import InProcessTransport
 from exporter.simulator.settings import SimulatorSettings, WorldSettings
 from exporter.simulator.simulator import Simulator
 from exporter.sync.cycle import Cycle
 from exporter.sync.filters import AccountFilters
 from exporter.telnyx.client import Client, ClientLimits
 from exporter.telnyx.http import open_http
+from tests.support.simulation import AdvancingClock, InProcessTransport, ManualClock
 
 UNLIMITED = 1e9
 """Requests a second: no benchmark waits for the rate limiter."""
@@ -62,7 +61,7 @@ def open_account(
     """Open an account; unless a ``store`` is given, its state is kept in memory."""
     clock = clock or ManualClock()
     simulator = Simulator(SimulatorSettings(world=world), clock)
-    time = WorldClock(clock)
+    time = AdvancingClock(clock)
     cycle, ledger = open_core(
         InProcessTransport(simulator), time, store or SqliteStore(Database("sqlite://")), worker
     )

@@ -148,7 +148,8 @@ class Race:
     def agrees(self, snapshot: AccountSnapshot) -> bool:
         """Tell whether what is exported is what happened."""
         happened = {
-            (kind, status.value): n for (kind, status), n in self.scene.happened.current.items()
+            (action_type, status.value): n
+            for (action_type, status), n in self.scene.happened.current.items()
         }
         shown = {key: n for key, n in snapshot.actions.items() if n}
         return sum(snapshot.created.values()) == self.scene.count and shown == {

@@ -20,7 +20,7 @@ from exporter.metrics.collector import build_registry, process_metrics
 from exporter.metrics.exposition import Format, compress
 from exporter.metrics.render import Renderer
 from exporter.metrics.self_metrics import AccountHealth, ExporterSnapshot, SelfMetrics
-from exporter.simulator.settings import QUIET
+from tests.support.simulation import QUIET
 
 
 async def populated(accounts: int) -> ExporterSnapshot:

@@ -16,11 +16,10 @@ from benchmarks.timing import in_turn
 from exporter.domain import Status
 from exporter.ledger.store.database import Database
 from exporter.ledger.store.sqlite import SqliteStore
-from exporter.simulator.clock import ManualClock, WorldClock
-from exporter.simulator.inprocess import InProcessTransport
-from exporter.simulator.settings import QUIET, SimulatorSettings
+from exporter.simulator.settings import SimulatorSettings
 from exporter.simulator.simulator import Simulator
 from exporter.sync.cycle import Cycle
+from tests.support.simulation import QUIET, AdvancingClock, InProcessTransport, ManualClock
 
 HISTORIES = (10_000, 10_000_000)
 IN_FLIGHT = (1_000, 10_000, 100_000)
@@ -78,7 +77,7 @@ async def rehearse(history: int, flights: Sequence[int], worker: ThreadPoolExecu
     world = replace(QUIET, history=history)
     simulator = Simulator(SimulatorSettings(world=world), clock)
     recorder = Recorder(InProcessTransport(simulator))
-    cycle, _ = open_core(recorder, WorldClock(clock), _memory(), worker)
+    cycle, _ = open_core(recorder, AdvancingClock(clock), _memory(), worker)
     polls, requests = [], []
     for count in flights:
         clock.advance(60)
@@ -99,7 +98,7 @@ def open_stage(
 ) -> Stage:
     """Open the core over a recording that is yet to be given."""
     clock, replay = ManualClock(), Replay({})
-    cycle, _ = open_core(replay, WorldClock(clock), store or _memory(), worker, name=name)
+    cycle, _ = open_core(replay, AdvancingClock(clock), store or _memory(), worker, name=name)
     return Stage(cycle, clock, replay)
 
 

@@ -28,11 +28,10 @@ from exporter.metrics.exposition import Format, render
 from exporter.metrics.self_metrics import ExporterSnapshot, SelfMetrics
 from exporter.scheduling.budget import PollBudget
 from exporter.scheduling.poller import Poller, ReportedState
-from exporter.simulator.clock import ManualClock, WorldClock
-from exporter.simulator.inprocess import InProcessTransport
 from exporter.simulator.settings import SimulatorSettings, WorldSettings
 from exporter.simulator.simulator import Simulator
 from exporter.sinks.event_log import open_event_log
+from tests.support.simulation import AdvancingClock, InProcessTransport, ManualClock
 
 NAME = "benchmark"
 INTERVAL = 60.0
@@ -77,7 +76,7 @@ async def run(polls: int, every: int, file: Path, worker: ThreadPoolExecutor, lo
     Raises ProgramError where a poll failed, or something was not counted as often as it happened.
     """
     clock = ManualClock()
-    time = WorldClock(clock)
+    time = AdvancingClock(clock)
     simulator = Simulator(SimulatorSettings(world=WORLD), clock)
     store = SqliteStore(Database(f"sqlite:///{file}"))
     transport = InProcessTransport(simulator)

@@ -16,7 +16,7 @@ from benchmarks.account import Account, open_account
 from benchmarks.figures import Figure, Report, Table
 from benchmarks.rivals import PAGE, RIVALS
 from exporter.domain import Status
-from exporter.simulator.settings import QUIET
+from tests.support.simulation import QUIET
 
 HISTORIES = (10_000, 1_000_000, 10_000_000)
 OURS = "this exporter"

@@ -13,10 +13,10 @@ import httpx
 from telnyx import AsyncTelnyx
 
 from exporter.domain import Status
-from exporter.simulator.action import Filter
-from exporter.simulator.inprocess import InProcessTransport
+from exporter.simulator.actions import ActionFilter
 from exporter.simulator.simulator import Simulator
 from exporter.simulator.world import World
+from tests.support.simulation import InProcessTransport
 
 BASE_URL = "http://telnyx.test/v2"
 PAGE = 250
@@ -80,7 +80,7 @@ RIVALS = (
 
 def _pages(world: World, status: Status | None) -> int:
     """Return how many requests it takes to list a status whole, None for all of them."""
-    return max(1, ceil(world.total(Filter(status=status)) / PAGE))
+    return max(1, ceil(world.total(ActionFilter(status=status)) / PAGE))
 
 
 def _filter(status: Status | None) -> dict[str, str]:

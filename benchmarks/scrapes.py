@@ -62,7 +62,7 @@ class Scrapes:
     packed: list[float]
 
     def all(self) -> Sequence[float]:
-        """Return both kinds together."""
+        """Return the timings of both formats."""
         return (*self.text, *self.packed)
 
 
@@ -75,8 +75,9 @@ def measure() -> Report:
         enable_created_metrics()  # type: ignore[no-untyped-call] # untyped
     return Report(
         "Scrapes",
-        "A scrape reads what is known and asks Telnyx nothing. Over HTTP, it was the exporter in a "
-        f"process of its own, scraped every {sum(PAUSE) / 2 * 1000:.0f} ms or so in turn for text "
+        "A scrape reads the stored state and sends no request to Telnyx. Over HTTP, it was the "
+        f"exporter in a process of its own, scraped every {sum(PAUSE) / 2 * 1000:.0f} ms or so in "
+        "turn for text "
         "and for OpenMetrics with gzip, as Prometheus asks; this client and the simulated API "
         "took their share of the same processor. Where there are fewer than a hundred scrapes, "
         "the 99th percentile is nearly the longest.",
@@ -151,10 +152,10 @@ def _catching_up(stage: Stage) -> Scrapes:
 def _scrape(stage: Stage, into: Scrapes) -> str:
     """Scrape in both formats, with pauses; returns the text."""
     text = ""
-    for headers, kind in ((PROMETHEUS, into.packed), (PLAIN, into.text)):
+    for headers, timings in ((PROMETHEUS, into.packed), (PLAIN, into.text)):
         time.sleep(random.uniform(*PAUSE))  # noqa: S311 # keeps it out of step, guards nothing
         took, text = stage.scrape(headers)
-        kind.append(took)
+        timings.append(took)
     return text
 
 

@@ -1,7 +1,7 @@
-"""A soak run: `python -m benchmarks.soak`. Kills an exporter and breaks its API, and compares.
+"""A soak run: `python -m benchmarks.soak`. Kills an exporter and breaks its API, then compares.
 
 The exporter polls a simulated account while it is killed at random moments and the API fails,
-tells wrong totals and refuses deep pages. In the end each counter, and each logged failure, has
+reports wrong totals and refuses deep pages. In the end each counter, and each logged failure, has
 to be what the simulator's record says.
 """
 
@@ -22,11 +22,11 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.fault_schedule import OFF, FaultSchedule, body
 from benchmarks.programs import ProgramError
 from benchmarks.rig import AUDIT_INTERVAL, Rig
-from benchmarks.storm import OFF, Storm, body
 from benchmarks.tally import WHAT, Counts, counted, differences, drifts, read_logs, recorded
-from exporter.simulator.settings import Order
+from exporter.simulator.settings import ListOrder
 
 DURATION = 4.0
 SIGMA = 0.4
@@ -42,17 +42,17 @@ REPORT_EVERY = 15.0
 
 @dataclass(slots=True)
 class Run:
-    """What one run has seen: figures, and all that should not have been."""
+    """Figures of one run, and the problems found."""
 
     before: Counts
-    storm: Storm
+    schedule: FaultSchedule
     kills: int = 0
     last: Counts = field(default_factory=Counter)
     widest: dict[str, int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
-    def look(self, rig: Rig) -> None:
-        """Check that no counter has fallen, or counts what has not happened."""
+    def check(self, rig: Rig) -> None:
+        """Check that no counter has decreased, or exceeds what happened."""
         if (text := rig.exposition()) is None:
             return
         counts, truth = counted(text), recorded(rig.record()) - self.before
@@ -63,8 +63,8 @@ class Run:
             self.widest[status] = max(drift, self.widest.get(status, 0), key=abs)
 
 
-def rage(rig: Rig, run: Run, arguments: argparse.Namespace, console: Console) -> None:
-    """Let actions arrive, faults come and go, and the exporter die, for the time asked for."""
+def disturb(rig: Rig, run: Run, arguments: argparse.Namespace, console: Console) -> None:
+    """Let actions arrive, switch faults and kill the exporter, for the configured time."""
     random = Random(arguments.seed)  # noqa: S311 # repeatable, and nothing to guess
     now = began = time.monotonic()
     end = began + arguments.minutes * 60
@@ -73,11 +73,11 @@ def rage(rig: Rig, run: Run, arguments: argparse.Namespace, console: Console) ->
     rig.control("resume")
     while now < end:
         if now >= fault_at:
-            faults, held = run.storm.draw()
+            faults, seconds = run.schedule.next_faults()
             rig.control("faults", body(faults))
-            fault_at = now + held
+            fault_at = now + seconds
         if now >= kill_at:
-            run.look(rig)
+            run.check(rig)
             if (code := rig.end_exporter(signal.SIGKILL)) != -signal.SIGKILL:
                 run.problems.append(f"the exporter ended by itself with {code}")
             run.kills += 1
@@ -101,7 +101,7 @@ def settle(rig: Rig, run: Run, least: float) -> str:
         if now - began > least + SETTLED_WITHIN:
             run.problems.append(f"did not settle within {least + SETTLED_WITHIN:g} s")
             break
-        run.look(rig)
+        run.check(rig)
         if (seen := (rig.record(), run.last)) != state:
             state, since = seen, now
         time.sleep(1)
@@ -112,8 +112,8 @@ def settle(rig: Rig, run: Run, least: float) -> str:
     return text
 
 
-def judge(rig: Rig, run: Run, text: str, console: Console, minutes: float) -> None:
-    """Compare, print the figures, and add the differences to the problems of the run."""
+def compare(rig: Rig, run: Run, text: str, console: Console, minutes: float) -> None:
+    """Compare counters and log with the record, and print figures and differences."""
     record = rig.record()
     truth = recorded(record) - run.before
     run.problems += differences(counted(text), truth, words="counted")
@@ -127,13 +127,13 @@ def judge(rig: Rig, run: Run, text: str, console: Console, minutes: float) -> No
 
     table = Table(show_header=False, title="Soak run", title_justify="left")
     by_what = ", ".join(f"{sum(truth[k] for k in truth if k[0] == w):,} {w}" for w in WHAT)
-    switched = ", ".join(f"{name} {n}" for name, n in sorted(run.storm.switched.items()))
+    switched = ", ".join(f"{name} {n}" for name, n in sorted(run.schedule.switched.items()))
     for name, figure in (
         ("minutes", f"{minutes:g}"),
         ("events compared", f"{truth.total():,}: {by_what}"),
         ("left in flight, stuck", f"{record['in_flight']:,}"),
         ("kills", f"{run.kills:,}; {log.started:,} of {len(rig.logs):,} runs came up"),
-        ("faults switched on", f"{run.storm.switched.total():,}: {switched}"),
+        ("faults switched on", f"{run.schedule.switched.total():,}: {switched}"),
         ("lines of failures", f"{log.lines:,} for {failures.total():,} events"),
         ("lines repeated", f"{log.repeated:,}, after {log.repeats:,} of the kills"),
         ("drift", f"{drift or 'none'}; widest on the way: {run.widest}"),
@@ -164,12 +164,12 @@ def soak(arguments: argparse.Namespace, folder: Path, console: Console) -> bool:
         rig.start_exporter()
         rig.wait_for_baseline()
         random = Random(arguments.seed)  # noqa: S311 # as above
-        storm = Storm(random, Order(arguments.order), HISTORY)
-        run = Run(before=recorded(rig.record()), storm=storm)
-        rage(rig, run, arguments, console)
+        schedule = FaultSchedule(random, ListOrder(arguments.order), HISTORY)
+        run = Run(before=recorded(rig.record()), schedule=schedule)
+        disturb(rig, run, arguments, console)
         least = arguments.resume_after + QUIET  # what was interrupted last goes on that late
         console.print(f"faults off; waiting up to {least + SETTLED_WITHIN:g} s until all settled")
-        judge(rig, run, settle(rig, run, least), console, arguments.minutes)
+        compare(rig, run, settle(rig, run, least), console, arguments.minutes)
     return not run.problems
 
 
@@ -205,7 +205,7 @@ def _arguments() -> argparse.Namespace:
         help="seconds that an action stays interrupted; no poll may see one that is shorter than "
         "an outage, so longer runs need more; 60",
     )
-    add("--order", choices=list(Order), default="newest", help="order of the list; newest")
+    add("--order", choices=list(ListOrder), default="newest", help="order of the list; newest")
     add("--seed", type=int, default=1, help="what arrives, faults and kills follow from it; 1")
     add("--folder", type=Path, help="a new folder for state and logs, to keep; else they go")
     return parser.parse_args()

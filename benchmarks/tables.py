@@ -17,7 +17,7 @@ from exporter.ledger.store.schema import accounts
 from exporter.ledger.store.sqlite import SqliteStore
 from exporter.ledger.store.writes import write_unit
 from exporter.ledger.unit_of_work import UnitOfWork
-from exporter.simulator.reasons import reason_of
+from exporter.simulator.reasons import choose_reason
 
 FILLED = 20_000
 """Rows that are filled in at once."""
@@ -75,6 +75,6 @@ def ended(action: Action, now: float) -> Action:
     roll = int(action.id[-8:], 16) / 2**32
     status = Status.FAILED if roll < 1 / 12 else Status.COMPLETED
     status = Status.INTERRUPTED if roll > 23 / 24 else status
-    reason = reason_of(status, int(action.sim_card_id[-8:], 16) / 2**32)
+    reason = choose_reason(status, int(action.sim_card_id[-8:], 16) / 2**32)
     same = (action.id, action.sim_card_id, action.action_type)
     return Action(*same, status.value, reason, action.created_at, now)

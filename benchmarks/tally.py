@@ -27,7 +27,9 @@ Counts = Counter[tuple[str, str]]
 
 def recorded(record: Mapping[str, Any]) -> Counts:
     """Read the counts from a simulator's ``record``."""
-    counts = Counter({(what, kind): n for what in WHAT for kind, n in record[what].items()})
+    counts = Counter(
+        {(what, action_type): n for what in WHAT for action_type, n in record[what].items()}
+    )
     return +counts
 
 
@@ -50,9 +52,9 @@ def drifts(exposition: str) -> dict[str, int]:
 def differences(counts: Counts, truth: Counts, *, words: str) -> list[str]:
     """Return a line for each count that is not the true one; ``words`` say what was done."""
     return [
-        f"{what} {kind}: {counts[what, kind]} {words}, {truth[what, kind]} happened"
-        for what, kind in sorted(counts.keys() | truth.keys())
-        if counts[what, kind] != truth[what, kind]
+        f"{' '.join(key)}: {counts[key]} {words}, {truth[key]} happened"
+        for key in sorted(counts.keys() | truth.keys())
+        if counts[key] != truth[key]
     ]
 
 

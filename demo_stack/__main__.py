@@ -1,7 +1,7 @@
-"""`python -m demo_stack`: run the whole chain with the demo until Ctrl-C, and leave nothing behind.
+"""`python -m demo_stack`: run the demo, Prometheus and Alertmanager until Ctrl-C.
 
-It puts the parts together and says where they are; notifications are shown as they come.
-Exit codes: 0 stopped, 1 it could not be started or a part of it ended, 2 wrong usage.
+Prints the addresses, then each notification as it arrives. Leaves nothing behind.
+Exit codes: 0 stopped, 1 a program could not be started or exited, 2 wrong usage.
 """
 
 import signal
@@ -14,82 +14,84 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from demo_stack.programs import StackError, StoppedError, claim, shown, start
-from demo_stack.sink import Notification, Sink
-from demo_stack.stack import Plan, Stack
+from demo_stack.programs import StackError, StoppedError, first_available, reserve_port, start
+from demo_stack.receiver import Notification, NotificationReceiver
+from demo_stack.stack import Stack, StackSettings
 
-SECONDS = 2.0
-"""Between two scrapes, as between two polls of the demo."""
+SCRAPE_INTERVAL = 2.0
+"""Seconds between two scrapes, as between two polls of the demo."""
 
-LOOK = 0.5
-"""Seconds between two looks whether all parts still run."""
+CHECK_INTERVAL = 0.5
+"""Seconds between two checks that all programs still run."""
 
 WELCOME = """
   Exporter      http://{exporter}/
   Prometheus    {alerts}
   Alertmanager  {alertmanager}/
 
-  {pace}
-  Alertmanager from Debian has no pages; ask it by
+  {durations}
+  Debian's Alertmanager has no web interface; to list its alerts, run
   amtool --alertmanager.url={alertmanager} alert query
 
-  Ctrl-C ends it all; nothing is left behind. Each notification is shown here:
+  Press Ctrl-C to stop; nothing is left behind. Notifications:
 """
 
 
 def _port(name: str, default: int) -> click.Option:
-    """Return the option that tells where a part listens."""
+    """Return the option for the port of a program."""
     return click.Option(
         [f"--{name}-port"],
         type=click.IntRange(0, 65535),
         default=default,
         show_default=True,
-        help=f"Where the {name} listens on loopback; 0: a free port.",
+        help=f"Port of the {name} on 127.0.0.1; 0: a free port.",
     )
 
 
 def show(notification: Notification) -> None:
-    """Show one notification as a line."""
+    """Print one notification as a line."""
     now = time.strftime("%H:%M:%S")
     click.echo(f"  {now}  to {notification.receiver}: {notification.title}")
 
 
-def pace(faster: float) -> str:
-    """Say what the durations of the rules are."""
+def durations(faster: float) -> str:
+    """Return what is said of the durations of the rules."""
     if faster == 1:
-        return "Rules as shipped: some fire within a minute, most need five minutes or more."
+        return "Rules as shipped: some alerts fire within a minute, most take five minutes or more."
     return f"Every duration of rules and routes is divided by {faster:g}."
 
 
 def run(stop: threading.Event, faster: float, ports: tuple[int, int, int]) -> None:
-    """Run the chain until ``stop`` is set.
+    """Run the programs until ``stop`` is set.
 
-    Raises StackError where a part cannot be started or ends, StoppedError if ``stop`` is set
-    before all of them are ready.
+    Raises StackError if one cannot be started or exits, StoppedError if ``stop`` is set
+    before all are ready.
     """
     names = ("the exporter", "Prometheus", "Alertmanager")
-    free = [claim(*each) for each in zip(names, ports, strict=True)]
+    free = [reserve_port(*each) for each in zip(names, ports, strict=True)]
     with ExitStack() as undo:
         folder = Path(undo.enter_context(TemporaryDirectory(prefix="telnyx-sim-exporter-")))
-        sink = undo.enter_context(closing(Sink(show)))
-        plan = Plan(sink.url, free[1], free[2], faster, SECONDS)
-        stack = undo.enter_context(closing(Stack(folder, plan, stop)))
+        receiver = undo.enter_context(closing(NotificationReceiver(show)))
+        settings = StackSettings(receiver.url, free[1], free[2], faster, SCRAPE_INTERVAL)
+        stack = undo.enter_context(closing(Stack(folder, settings, stop)))
         exporter = f"127.0.0.1:{free[0]}"
-        words = (sys.executable, "-m", "exporter", "demo", "--web.listen-address", exporter)
-        demo = start("exporter", words, folder)
-        undo.callback(demo.end)
+        command = (sys.executable, "-m", "exporter", "demo", "--web.listen-address", exporter)
+        demo = start("exporter", command, folder)
+        undo.callback(demo.stop)
         demo.wait_for(f"http://{exporter}/-/ready", stop)
-        stack.watch(exporter)
+        stack.set_targets(exporter)
         click.echo(
             WELCOME.format(
                 exporter=exporter,
-                # Prometheus from Debian has its pages elsewhere.
-                alerts=shown(*(f"{stack.prometheus}{at}/alerts" for at in ("", "/classic"))),
+                # Debian's Prometheus serves its web interface at another path.
+                alerts=first_available(
+                    *(f"{stack.prometheus}{at}/alerts" for at in ("", "/classic"))
+                ),
                 alertmanager=stack.alertmanager,
-                pace=pace(faster),
+                durations=durations(faster),
             )
         )
-        while not stop.wait(LOOK):
+        while not stop.wait(CHECK_INTERVAL):
             for each in (*stack.programs, demo):
                 each.check()
 

@@ -1,6 +1,6 @@
-"""Foreign programs and our own as processes on loopback: found, started, awaited, ended.
+"""Starts and stops programs that listen on loopback, ours and others.
 
-Each runs in a process group of its own, so that Ctrl-C reaches it only through its owner.
+Each runs in a process group of its own, so that Ctrl-C does not reach it directly.
 It must not know what the programs are for.
 """
 
@@ -16,27 +16,27 @@ from pathlib import Path
 
 import httpx
 
-PAUSE = 0.05
-"""Seconds between two looks at a program that is starting."""
+RETRY_INTERVAL = 0.05
+"""Seconds between two attempts to reach a program that is starting."""
 
-PATIENCE = 30.0
+START_TIMEOUT = 30.0
 """Seconds that a program may take to start."""
 
-GRACE = 10.0
+STOP_TIMEOUT = 10.0
 """Seconds that a program may take to stop before it is killed."""
 
 
 class StackError(Exception):
-    """Something is not there, or does not start; the text is one line for the user."""
+    """A program is missing, does not start or exited; the text is one line for the user."""
 
 
 class StoppedError(Exception):
-    """The user wants no more."""
+    """The user stopped it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One process with the file of its output."""
+    """One process and the file with its output."""
 
     name: str
     process: subprocess.Popen[bytes]
@@ -45,40 +45,42 @@ class Program:
     def wait_for(self, url: str, stop: threading.Event) -> None:
         """Wait until a GET of ``url`` is answered with 200.
 
-        Raises StackError if the program ends or takes too long, StoppedError if ``stop`` is set.
+        Raises StackError if the program exits or takes too long, StoppedError if ``stop`` is set.
         """
-        end = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + START_TIMEOUT
         with httpx.Client(trust_env=False, timeout=5) as http:
             while not _answers(http, url):
                 self.check()
-                if time.monotonic() > end:
-                    raise StackError(f"{self.name} does not answer within {PATIENCE:g} s at {url}")
-                if stop.wait(PAUSE):
+                if time.monotonic() > deadline:
+                    raise StackError(
+                        f"{self.name} did not answer at {url} within {START_TIMEOUT:g} s"
+                    )
+                if stop.wait(RETRY_INTERVAL):
                     raise StoppedError
 
     def check(self) -> None:
-        """Raise StackError, with the last line of the output, if the program has ended."""
+        """Raise StackError, with the last line of the output, if the program has exited."""
         code = self.process.poll()
         if code is not None:
             lines = self.output.read_text("utf-8", "replace").split("\n")
-            last = next((line for line in reversed(lines) if line.strip()), "nothing")
+            last = next((line for line in reversed(lines) if line.strip()), "(none)")
             raise StackError(
-                f"{self.name} ended by itself, with code {code}; it last said: {last.strip()}"
+                f"{self.name} exited with code {code}; last line of its output: {last.strip()}"
             )
 
-    def end(self) -> None:
-        """Ask the program to end, and kill it if it takes too long."""
+    def stop(self) -> None:
+        """Stop the program; kill it if it takes too long."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
-            self.process.wait(GRACE)
+            self.process.wait(STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
 
 
 def start(name: str, command: Sequence[str], folder: Path) -> Program:
-    """Start a program in ``folder``, where its output goes too."""
+    """Start a program in ``folder``, with its output in ``<name>.log`` there."""
     output = folder / f"{name}.log"
     with output.open("wb") as stream:
         process = subprocess.Popen(  # noqa: S603 - our own programs, Prometheus, Alertmanager
@@ -93,24 +95,27 @@ def start(name: str, command: Sequence[str], folder: Path) -> Program:
 
 
 def find(package: str, *names: str) -> str:
-    """Return the path of a program by the names that it goes by; raises StackError."""
+    """Return the path of a program, by any of its ``names``.
+
+    Raises StackError, which names the ``package``, if there is none.
+    """
     path = next((path for name in names if (path := shutil.which(name))), None)
     if path is None:
         raise StackError(f"{names[0]} is missing; on Debian and Ubuntu: apt-get install {package}")
     return path
 
 
-def claim(what: str, port: int) -> int:
-    """Return ``port``, or a free one for 0; raises StackError if somebody listens there."""
+def reserve_port(program: str, port: int) -> int:
+    """Return ``port``, or a free one for 0; raises StackError if it is in use."""
     try:
-        with socket.create_server(("127.0.0.1", port)) as found:
-            return int(found.getsockname()[1])
+        with socket.create_server(("127.0.0.1", port)) as listener:
+            return int(listener.getsockname()[1])
     except OSError as exc:
-        raise StackError(f"port {port}, for {what}, is taken: {exc.strerror}") from exc
+        raise StackError(f"port {port}, for {program}, is not available: {exc.strerror}") from exc
 
 
-def shown(*urls: str) -> str:
-    """Return the first of several addresses at which there is a page, or else the first."""
+def first_available(*urls: str) -> str:
+    """Return the first URL that is answered with 200, or else the first."""
     with httpx.Client(trust_env=False, timeout=5) as http:
         return next((url for url in urls if _answers(http, url)), urls[0])
 

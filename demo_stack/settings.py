@@ -1,38 +1,37 @@
-"""What Prometheus and Alertmanager are told, as values: the shipped files, wired up on loopback.
+"""Configuration of Prometheus and Alertmanager: the shipped files with addresses on loopback.
 
-Pure. It must not start anything, nor change what the shipped rules, routes or templates say.
+Pure. It must not start anything, nor change the shipped rules, routes or templates.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 JOB = "telnyx-sim-exporter"
-"""The job that the shipped rules select."""
+"""The job name that the shipped rules select."""
 
-_WIRED: Mapping[str, Callable[[dict[str, Any], str], dict[str, Any]]] = {
+_REDIRECTS: Mapping[str, Callable[[dict[str, Any], str], dict[str, Any]]] = {
     "webhook_configs": lambda each, url: each | {"url": url},
     "slack_configs": lambda each, url: _without(each, "api_url_file") | {"api_url": url},
     "pagerduty_configs": lambda each, url: (
         _without(each, "routing_key_file") | {"routing_key": "none", "url": url}
     ),
 }
-"""How each kind of receiver is told where to send, in place of an address or a secret."""
+"""How the address or secret of each integration is replaced by a URL."""
 
 
 def prometheus_config(
-    *, targets: str, alertmanager: str, rules: Sequence[str], seconds: float
+    *, targets: str, alertmanager: str, rules: Sequence[str], scrape_interval: float
 ) -> dict[str, Any]:
-    """Return Prometheus' configuration: scrape and judge every so many ``seconds``.
+    """Return Prometheus' configuration; rules are evaluated every ``scrape_interval`` seconds too.
 
-    ``targets`` is a file that lists the exporters, read again when it changes; ``alertmanager``
-    is host:port.
+    ``targets`` is the path of a file_sd file; ``alertmanager`` is host:port.
     """
-    every = f"{round(seconds * 1000)}ms"
+    interval = f"{round(scrape_interval * 1000)}ms"
     return {
         "global": {
-            "scrape_interval": every,
-            "scrape_timeout": every,
-            "evaluation_interval": every,
+            "scrape_interval": interval,
+            "scrape_timeout": interval,
+            "evaluation_interval": interval,
         },
         "rule_files": list(rules),
         "alerting": {"alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}]},
@@ -41,29 +40,34 @@ def prometheus_config(
 
 
 def target_list(exporters: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the file of targets for exporters at these host:port."""
+    """Return the content of a file_sd file for exporters at these host:port."""
     return [{"targets": list(exporters)}]
 
 
-def alertmanager_config(shipped: dict[str, Any], *, sink: str, folder: str) -> dict[str, Any]:
-    """Return the shipped configuration with each receiver sending to ``sink``/<its name>.
+def alertmanager_config(
+    shipped: dict[str, Any], *, receiver_url: str, folder: str
+) -> dict[str, Any]:
+    """Return the shipped configuration with each receiver sending to ``receiver_url``/<its name>.
 
-    Templates are looked for in ``folder``. Raises ValueError for a kind of receiver of which it
-    is not known how to tell it an address.
+    Templates are read from ``folder``. Raises ValueError for an integration whose address
+    cannot be replaced.
     """
     return shipped | {
         "templates": [f"{folder}/{name}" for name in shipped["templates"]],
         "receivers": [
-            _wired(receiver, f"{sink}/{receiver['name']}") for receiver in shipped["receivers"]
+            _redirected(receiver, f"{receiver_url}/{receiver['name']}")
+            for receiver in shipped["receivers"]
         ],
     }
 
 
-def _wired(receiver: dict[str, Any], url: str) -> dict[str, Any]:
-    kinds = receiver.keys() - {"name"}
-    if unknown := kinds - _WIRED.keys():
-        raise ValueError(f"receiver {receiver['name']}: {min(unknown)} has no known address")
-    return receiver | {kind: [_WIRED[kind](each, url) for each in receiver[kind]] for kind in kinds}
+def _redirected(receiver: dict[str, Any], url: str) -> dict[str, Any]:
+    integrations = receiver.keys() - {"name"}
+    if unknown := integrations - _REDIRECTS.keys():
+        raise ValueError(f"receiver {receiver['name']}: cannot set the address of {min(unknown)}")
+    return receiver | {
+        name: [_REDIRECTS[name](each, url) for each in receiver[name]] for name in integrations
+    }
 
 
 def _without(values: dict[str, Any], key: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""Makes rules and routes faster, so that what takes hours can be seen in minutes. Pure.
+"""Shortens the durations of rules and routes, so that hours become minutes. Pure.
 
-Every duration is divided by one number and nothing else is changed, so it is still the shipped
-files that are seen at work. It must not know any single rule or route.
+Every duration is divided by one number and nothing else is changed, so the shipped files are
+what runs. It must not know any particular rule or route.
 """
 
 import re
@@ -14,7 +14,7 @@ _DURATION = re.compile(r"(?:\d+(?:ms|[ywdhms]))+")
 _QUOTED = re.compile(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`)""")
 _RANGE = re.compile(r"\[[^\[\]]*\]")
 _OFFSET = re.compile(r"\boffset\s+-?\s*\w+")
-_COMPARED = re.compile(r"([<>]=?\s*)(\d+(?:\.\d+)?)(?![\w.])")
+_COMPARISON = re.compile(r"([<>]=?\s*)(\d+(?:\.\d+)?)(?![\w.])")
 
 _RULE_KEYS = frozenset({"for", "keep_firing_for", "interval"})
 _ROUTE_KEYS = frozenset({"group_wait", "group_interval"})
@@ -26,9 +26,9 @@ def shorten_rules(rules: Any, divisor: float) -> Any:
 
 
 def shorten_alertmanager(config: Any, divisor: float) -> Any:
-    """Return a parsed configuration of Alertmanager with the waits of its routes divided.
+    """Return a parsed Alertmanager configuration with the waits of its routes divided.
 
-    Repeats come when they always do: oftener they would show nothing new.
+    ``repeat_interval`` stays as it is: more repeats would show nothing new.
     """
     return _walk(config, divisor, _ROUTE_KEYS)
 
@@ -36,8 +36,8 @@ def shorten_alertmanager(config: Any, divisor: float) -> Any:
 def shorten_expression(expr: str, divisor: float) -> str:
     """Return an expression with its ranges and offsets divided.
 
-    An age, in seconds, is a number too: where there is a ``time()``, numbers that something is
-    compared with are divided.
+    In an expression with ``time()``, the numbers in comparisons are ages in seconds: they are
+    divided, too.
     """
     ages = "time()" in expr
     pieces = _QUOTED.split(expr)
@@ -46,7 +46,7 @@ def shorten_expression(expr: str, divisor: float) -> str:
 
 
 def shorten_duration(text: str, divisor: float) -> str:
-    """Return a duration as Prometheus writes it, such as 1h30m, divided; 1 ms at least."""
+    """Return a duration in Prometheus' format, such as 1h30m, divided; at least 1 ms."""
     seconds = sum(int(number) * _UNITS[unit] for number, unit in _PART.findall(text))
     if seconds == 0 or divisor == 1:
         return text
@@ -72,7 +72,7 @@ def _changed(key: str, value: Any, divisor: float, keys: frozenset[str]) -> Any:
 
 
 def _plain(piece: str, divisor: float, *, ages: bool) -> str:
-    """Shorten what stands outside of quotation marks."""
+    """Shorten a piece of an expression that is not quoted."""
 
     def durations(match: re.Match[str]) -> str:
         return _DURATION.sub(lambda each: shorten_duration(each[0], divisor), match[0])
@@ -81,4 +81,4 @@ def _plain(piece: str, divisor: float, *, ages: bool) -> str:
         return f"{match[1]}{float(match[2]) / divisor:g}"
 
     piece = _OFFSET.sub(durations, _RANGE.sub(durations, piece))
-    return _COMPARED.sub(number, piece) if ages else piece
+    return _COMPARISON.sub(number, piece) if ages else piece

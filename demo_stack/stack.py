@@ -1,6 +1,6 @@
 """Prometheus with the shipped rules and Alertmanager with the shipped example, as processes.
 
-They watch exporters that others start. What is shown or checked of it, it must not know.
+They scrape exporters that the caller starts. It must not know what is shown or tested.
 """
 
 import threading
@@ -21,59 +21,61 @@ ALERTMANAGER = FILES / "alertmanager" / "alertmanager.yaml"
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """Where to listen, where to send, and how fast.
+class StackSettings:
+    """Ports, the base URL for notifications, and durations.
 
-    ``faster`` divides every duration of rules and routes; ``seconds`` lie between two scrapes.
+    ``faster`` divides every duration of rules and routes; ``scrape_interval`` is in seconds.
     """
 
-    sink: str
+    receiver_url: str
     prometheus_port: int
     alertmanager_port: int
     faster: float
-    seconds: float
+    scrape_interval: float
 
 
 class Stack:
-    """The two programs; a context manager that ends both."""
+    """The two programs; ``close`` stops both."""
 
-    def __init__(self, folder: Path, plan: Plan, stop: threading.Event) -> None:
-        """Start both and wait until they are ready; all files go to ``folder``.
+    def __init__(self, folder: Path, settings: StackSettings, stop: threading.Event) -> None:
+        """Start both and wait until they are ready; all files are written to ``folder``.
 
-        Raises StackError if that fails, StoppedError if ``stop`` is set meanwhile.
+        Raises StackError if that fails, StoppedError if ``stop`` is set before.
         """
-        self.prometheus = f"http://127.0.0.1:{plan.prometheus_port}"
-        self.alertmanager = f"http://127.0.0.1:{plan.alertmanager_port}"
+        self.prometheus = f"http://127.0.0.1:{settings.prometheus_port}"
+        self.alertmanager = f"http://127.0.0.1:{settings.alertmanager_port}"
         self.programs: list[Program] = []
         prometheus = find("prometheus", "prometheus")
         alertmanager = find("prometheus-alertmanager", "alertmanager", "prometheus-alertmanager")
         self._folder = folder
         self._targets = folder / "targets.yml"
-        self.watch()
+        self.set_targets()
         with ExitStack() as undo:
             undo.callback(self.close)
-            self._start_alertmanager(alertmanager, plan)
-            self._start_prometheus(prometheus, plan)
+            self._start_alertmanager(alertmanager, settings)
+            self._start_prometheus(prometheus, settings)
             for each, url in zip(self.programs, (self.alertmanager, self.prometheus), strict=True):
                 each.wait_for(f"{url}/-/ready", stop)
             undo.pop_all()
 
     def close(self) -> None:
-        """End both programs, whatever they are doing."""
+        """Stop both programs."""
         for each in reversed(self.programs):
-            each.end()
+            each.stop()
 
-    def watch(self, *exporters: str) -> None:
-        """Let Prometheus scrape the exporters at these host:port, and no others."""
-        fresh = self._targets.with_suffix(".new")
-        _write(fresh, target_list(exporters))
-        fresh.replace(self._targets)  # at once: half a file would be an error
+    def set_targets(self, *exporters: str) -> None:
+        """Make Prometheus scrape the exporters at these host:port, and no others."""
+        new_file = self._targets.with_suffix(".new")
+        _write(new_file, target_list(exporters))
+        new_file.replace(self._targets)  # atomically: Prometheus must not read a partial file
 
-    def _start_alertmanager(self, path: str, plan: Plan) -> None:
+    def _start_alertmanager(self, path: str, settings: StackSettings) -> None:
         shipped = yaml.safe_load(ALERTMANAGER.read_text(encoding="utf-8"))
-        wired = alertmanager_config(shipped, sink=plan.sink, folder=str(ALERTMANAGER.parent))
+        wired = alertmanager_config(
+            shipped, receiver_url=settings.receiver_url, folder=str(ALERTMANAGER.parent)
+        )
         file = self._folder / "alertmanager.yml"
-        _write(file, shorten_alertmanager(wired, plan.faster))
+        _write(file, shorten_alertmanager(wired, settings.faster))
         self._start(
             "alertmanager",
             path,
@@ -83,16 +85,16 @@ class Stack:
             "--cluster.listen-address=",
         )
 
-    def _start_prometheus(self, path: str, plan: Plan) -> None:
+    def _start_prometheus(self, path: str, settings: StackSettings) -> None:
         rules = self._folder / "rules.yml"
         shipped = yaml.safe_load(RULES.read_text(encoding="utf-8"))
-        _write(rules, shorten_rules(shipped, plan.faster))
+        _write(rules, shorten_rules(shipped, settings.faster))
         file = self._folder / "prometheus.yml"
         config = prometheus_config(
             targets=str(self._targets),
             alertmanager=self.alertmanager.removeprefix("http://"),
             rules=[str(rules)],
-            seconds=plan.seconds,
+            scrape_interval=settings.scrape_interval,
         )
         _write(file, config)
         self._start(

@@ -31,7 +31,7 @@ SIMULATOR_USERS = LAYERS[0] | {"demo", "simulator"}
 SIMULATOR_NEEDS = BOTTOM | {"simulator"}
 
 OWNERS = {
-    "httpx": {"telnyx", "simulator"},  # the simulator stands in for the network
+    "httpx": {"telnyx"},
     "prometheus_client": {"metrics", "web"},
     "sqlalchemy": {"ledger"},
 }

@@ -32,9 +32,9 @@ from exporter.config import (
 from exporter.demo import demo, welcome
 from exporter.errors import ConfigError, ExporterError
 from exporter.metrics.exposition import Format, render
-from exporter.simulator.knobs import Knob
+from exporter.simulator.options import Option
 from exporter.simulator.server import serve
-from exporter.simulator.settings import SimulatorSettings, all_knobs
+from exporter.simulator.settings import SimulatorSettings, all_options
 from exporter.sinks.event_log import EventLog, one_line, open_event_log
 from exporter.version import __version__
 from exporter.web.toolkit import load as load_web_config
@@ -243,7 +243,7 @@ def simulate(listen_address: tuple[str, ...], **knobs: Any) -> None:
 
     Point an account's base_url at it. What happened in it is told by GET /_simulator/record.
     """
-    settings = SimulatorSettings.from_knobs(knobs)
+    settings = SimulatorSettings.from_options(knobs)
 
     def started(url: str) -> None:
         say(f"simulated Telnyx API: base_url {url}, api_key {settings.key}\n")
@@ -251,7 +251,7 @@ def simulate(listen_address: tuple[str, ...], **knobs: Any) -> None:
     asyncio.run(serve(settings, read_listen_addresses(listen_address), started))
 
 
-def _option(knob: Knob) -> click.Option:
+def _option(knob: Option) -> click.Option:
     """Return the command-line option of a knob of the simulator."""
     name = f"--{knob.name.replace('_', '-')}"
     if isinstance(knob.default, bool):
@@ -263,7 +263,7 @@ def _option(knob: Knob) -> click.Option:
     return click.Option([name], type=kind, default=knob.default, help=knob.help, show_default=True)
 
 
-simulate.params.extend(_option(knob) for knob in all_knobs())
+simulate.params.extend(_option(knob) for knob in all_options())
 
 
 def _read(config_file: Path | None) -> Settings:

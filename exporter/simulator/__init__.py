@@ -1,1 +1,1 @@
-"""A Telnyx account in memory, for the demo, the tests and users' own rehearsals."""
+"""A simulated Telnyx account in memory, for the demo, the tests and users' own trials."""

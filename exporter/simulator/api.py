@@ -1,26 +1,31 @@
-"""The API's behaviour: which answer a request gets from the account, when nothing goes wrong.
+"""The API's behaviour: which response a request gets from the account, when nothing goes wrong.
 
-Reads the world and changes nothing in it. It must not know the web framework.
+Query parameters are read strictly: what the API does not document is refused, so that a
+client's mistake shows. It must not change the account, nor know the web framework.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 
 from exporter.domain import KNOWN_ACTION_TYPES, Status
-from exporter.simulator import answers
-from exporter.simulator.action import Filter
-from exporter.simulator.answers import Answer, Problem
-from exporter.simulator.faults import DeepPage
-from exporter.simulator.ids import Kind
-from exporter.simulator.query import Query
-from exporter.simulator.rendering import Rendering, bulk_type
+from exporter.simulator import responses
+from exporter.simulator.actions import ActionFilter
+from exporter.simulator.faults import DeepPageResponse
+from exporter.simulator.ids import IdCodec, IdType, is_uuid
+from exporter.simulator.rendering import ApiRenderer, bulk_type
+from exporter.simulator.responses import ApiResponse, ParameterError
 from exporter.simulator.simulator import Simulator
+
+_DEFAULT_PAGE_SIZE = 20
+_MAX_PAGE_SIZE = 250
 
 _FILTER_STATUSES = tuple(each.value for each in Status if each is not Status.INTERRUPTED)
 """The API does not document a filter on interrupted."""
 
 _BULK_TYPES = tuple(bulk_type(each) for each in ("set_public_ip", "enable_voice", "disable_voice"))
 
-_REFUSALS = {DeepPage.UNPROCESSABLE: 422, DeepPage.BAD_REQUEST: 400}
+_REFUSAL_STATUSES = {DeepPageResponse.UNPROCESSABLE: 422, DeepPageResponse.BAD_REQUEST: 400}
+
+_NO_MATCH = -1
 
 
 class Api:
@@ -30,109 +35,167 @@ class Api:
         """Answer from the account of ``simulator``."""
         self._simulator = simulator
         self._world = simulator.world
-        self._rendering = Rendering(self._world.ids, self._world.settings.seed)
-        self._lists: dict[str, Callable[[Query], Answer]] = {
+        self._renderer = ApiRenderer(self._world.ids, self._world.settings.seed)
+        self._lists: dict[str, Callable[[_QueryParameters], ApiResponse]] = {
             "sim_card_actions": self._actions,
             "sim_cards": self._sim_cards,
             "bulk_sim_card_actions": self._bulks,
         }
-        self._items: dict[str, Callable[[str], Answer]] = {
+        self._items: dict[str, Callable[[str], ApiResponse]] = {
             "sim_card_actions": self._action,
             "bulk_sim_card_actions": self._bulk,
         }
 
-    def answer(
+    def respond(
         self, path: str, query: Iterable[tuple[str, str]], authorization: str | None
-    ) -> Answer:
+    ) -> ApiResponse:
         """Answer a GET of ``path``, relative to the API's root, without a leading slash."""
         if authorization != f"Bearer {self._simulator.key}":
-            return answers.unauthorized(empty=self._simulator.faults.knobs.empty_unauthorized)
+            return responses.unauthorized(empty=self._simulator.faults.settings.empty_unauthorized)
         name, slash, item = path.partition("/")
         if not slash and name in self._lists:
-            return self._lists[name](Query(query))
+            return self._lists[name](_QueryParameters(query))
         if item and name in self._items:
-            unknown = Query(query).problems()
-            return answers.invalid(unknown) if unknown else self._items[name](item)
-        return answers.not_found()
+            errors = _QueryParameters(query).errors()
+            return responses.invalid_parameters(errors) if errors else self._items[name](item)
+        return responses.not_found()
 
-    def _actions(self, query: Query) -> Answer:
+    def _actions(self, query: "_QueryParameters") -> ApiResponse:
         number, size = query.page()
         ids = self._world.ids
         status = query.choice("filter[status]", _FILTER_STATUSES)
         action_type = query.choice("filter[action_type]", KNOWN_ACTION_TYPES)
-        sim = query.reference("filter[sim_card_id]", ids, Kind.SIM_CARD)
-        bulk = query.reference("filter[bulk_sim_card_action_id]", ids, Kind.BULK)
-        if problems := query.problems():
-            return answers.invalid(problems)
-        filtered = Filter(None if status is None else Status(status), action_type, sim, bulk)
-        faults = self._simulator.faults.knobs
+        sim_card = query.ordinal("filter[sim_card_id]", ids, IdType.SIM_CARD)
+        bulk = query.ordinal("filter[bulk_sim_card_action_id]", ids, IdType.BULK)
+        if errors := query.errors():
+            return responses.invalid_parameters(errors)
+        action_filter = ActionFilter(
+            None if status is None else Status(status), action_type, sim_card, bulk
+        )
+        faults = self._simulator.faults.settings
 
-        def shown(offset: int) -> list[object]:
-            actions = self._world.page(filtered, offset, size)
-            return [self._rendering.action(each, faults) for each in actions]
+        def items(offset: int) -> list[object]:
+            actions = self._world.page(action_filter, offset, size)
+            return [self._renderer.action(each, faults) for each in actions]
 
-        return self._page(number, size, shown, self._world.total(filtered, faults.totals_lag))
+        return self._page(number, size, items, self._world.total(action_filter, faults.totals_lag))
 
-    def _action(self, action_id: str) -> Answer:
+    def _action(self, action_id: str) -> ApiResponse:
         action = self._world.get(action_id)
         if action is None:
-            return answers.not_found()
-        # A malformed item of a list is one that by itself reads well, or nobody could use it.
-        faults = self._simulator.faults.knobs.changed(malformed=0.0)
-        return answers.document({"data": self._rendering.action(action, faults)})
+            return responses.not_found()
+        # An action that is malformed in a list is well-formed by its id: else none could read it.
+        faults = self._simulator.faults.settings.changed(malformed=0.0)
+        return responses.json_response({"data": self._renderer.action(action, faults)})
 
-    def _sim_cards(self, query: Query) -> Answer:
+    def _sim_cards(self, query: "_QueryParameters") -> ApiResponse:
         number, size = query.page()
-        if problems := query.problems():
-            return answers.invalid(problems)
+        if errors := query.errors():
+            return responses.invalid_parameters(errors)
         total = self._world.settings.sim_cards
 
-        def shown(offset: int) -> list[object]:
-            return [self._rendering.sim_card(each) for each in range(total)[offset : offset + size]]
+        def items(offset: int) -> list[object]:
+            return [self._renderer.sim_card(each) for each in range(total)[offset : offset + size]]
 
-        return self._page(number, size, shown, total)
+        return self._page(number, size, items, total)
 
-    def _bulks(self, query: Query) -> Answer:
+    def _bulks(self, query: "_QueryParameters") -> ApiResponse:
         number, size = query.page()
-        kind = query.choice("filter[action_type]", _BULK_TYPES)
-        if problems := query.problems():
-            return answers.invalid(problems)
+        wanted_type = query.choice("filter[action_type]", _BULK_TYPES)
+        if errors := query.errors():
+            return responses.invalid_parameters(errors)
         bulks = [
             each
             for each in reversed(self._world.bulks)
-            if kind in {None, bulk_type(each.action_type)}
+            if wanted_type in {None, bulk_type(each.action_type)}
         ]
-        then = self._world.now - self._simulator.faults.knobs.totals_lag
+        counted_until = self._world.now - self._simulator.faults.settings.totals_lag
 
-        def shown(offset: int) -> list[object]:
+        def items(offset: int) -> list[object]:
             return [
-                self._rendering.bulk(each, self._world.actions_of(each))
+                self._renderer.bulk(each, self._world.actions_of(each))
                 for each in bulks[offset : offset + size]
             ]
 
-        return self._page(number, size, shown, sum(each.listed <= then for each in bulks))
+        return self._page(
+            number, size, items, sum(each.listed_at <= counted_until for each in bulks)
+        )
 
-    def _bulk(self, bulk_id: str) -> Answer:
-        number = self._world.ids.read(Kind.BULK, bulk_id)
+    def _bulk(self, bulk_id: str) -> ApiResponse:
+        number = self._world.ids.decode(IdType.BULK, bulk_id)
         if number is None or number >= len(self._world.bulks):
-            return answers.not_found()
+            return responses.not_found()
         bulk = self._world.bulks[number]
-        return answers.document({"data": self._rendering.bulk(bulk, self._world.actions_of(bulk))})
+        rendered = self._renderer.bulk(bulk, self._world.actions_of(bulk))
+        return responses.json_response({"data": rendered})
 
     def _page(
-        self, number: int, size: int, shown: Callable[[int], Sequence[object]], total: int
-    ) -> Answer:
-        """Answer with a page of what is ``shown`` from an offset on; ``total`` may lag."""
-        faults = self._simulator.faults.knobs
+        self, number: int, size: int, items: Callable[[int], Sequence[object]], total: int
+    ) -> ApiResponse:
+        """Return a page of a list; ``items`` gives those from an offset on, ``total`` may lag."""
+        faults = self._simulator.faults.settings
         offset: int | None = (number - 1) * size
         if faults.page_depth and number * size > faults.page_depth:
-            deep = DeepPage(faults.deep_page)
-            if deep in _REFUSALS:
+            deep_page = DeepPageResponse(faults.deep_page)
+            if deep_page in _REFUSAL_STATUSES:
                 detail = f"pages end at item {faults.page_depth}; {number} of {size} goes beyond"
-                problem = Problem("page[number]", detail)
-                return answers.invalid([problem], _REFUSALS[deep])
+                error = ParameterError("page[number]", detail)
+                return responses.invalid_parameters([error], _REFUSAL_STATUSES[deep_page])
             last = faults.page_depth // size
-            offset = (last - 1) * size if deep is DeepPage.REPEAT and last else None
-        body: dict[str, object] = {"data": [] if offset is None else shown(offset)}
-        meta = self._simulator.totals.meta(faults, total, number, size, self._world.now)
-        return answers.document(body if meta is None else body | {"meta": meta})
+            offset = (last - 1) * size if deep_page is DeepPageResponse.REPEAT and last else None
+        body: dict[str, object] = {"data": [] if offset is None else items(offset)}
+        meta = self._simulator.faults.list_meta(total, number, size, self._world.now)
+        return responses.json_response(body if meta is None else body | {"meta": meta})
+
+
+class _QueryParameters:
+    """The parameters of one request; each is read at most once, by its name."""
+
+    def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
+        """Take the ``pairs`` of the query string; of a repeated name the last one counts."""
+        self._unread = dict(pairs)
+        self._errors: list[ParameterError] = []
+
+    def page(self) -> tuple[int, int]:
+        """Return the number, from 1, and the size of the requested page."""
+        return (
+            self._integer("page[number]", 1, None),
+            self._integer("page[size]", _DEFAULT_PAGE_SIZE, _MAX_PAGE_SIZE),
+        )
+
+    def choice(self, name: str, choices: Sequence[str]) -> str | None:
+        """Return the value of ``name``, one of ``choices``, or None if it is absent."""
+        value = self._unread.pop(name, None)
+        if value is not None and value not in choices:
+            self._refuse(name, f"{value!r} is not one of {', '.join(choices)}")
+        return value
+
+    def ordinal(self, name: str, ids: IdCodec, id_type: IdType) -> int | None:
+        """Return the ordinal of the id in ``name``; None if absent, -1 for a foreign id."""
+        value = self._unread.pop(name, None)
+        if value is None:
+            return None
+        if not is_uuid(value):
+            self._refuse(name, f"{value!r} is not a UUID")
+        number = ids.decode(id_type, value)
+        return _NO_MATCH if number is None else number
+
+    def errors(self) -> list[ParameterError]:
+        """Return what is wrong with the parameters, including those that were not read."""
+        unknown = [ParameterError(name, f"{name} is not a parameter here") for name in self._unread]
+        return self._errors + unknown
+
+    def _integer(self, name: str, default: int, high: int | None) -> int:
+        text = self._unread.pop(name, None)
+        if text is None:
+            return default
+        bounds = "1 or more" if high is None else f"1 to {high}"
+        if not (text.isascii() and text.isdigit()) or len(text) > len(str(2**53)):
+            self._refuse(name, f"{text!r} is not a whole number, {bounds}")
+            return default
+        if int(text) < 1 or (high is not None and int(text) > high):
+            self._refuse(name, f"{text} is out of bounds; give {bounds}")
+        return int(text)
+
+    def _refuse(self, name: str, detail: str) -> None:
+        self._errors.append(ParameterError(name, detail))

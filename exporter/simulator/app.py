@@ -1,6 +1,6 @@
-"""The HTTP face of the simulator: routes, headers, and faults carried out.
+"""The simulator's HTTP interface: routes and headers; faults are carried out here.
 
-What an answer says is the API's business; this module only puts it on the line, or spoils it.
+It must not decide what a response says, nor which request meets a fault.
 """
 
 from collections.abc import Callable
@@ -12,50 +12,50 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
-from exporter.simulator import answers
-from exporter.simulator.answers import Answer
+from exporter.simulator import responses
 from exporter.simulator.api import Api
+from exporter.simulator.connection import ClientConnection, connection_of
 from exporter.simulator.control import control_routes
 from exporter.simulator.faults import Fault
-from exporter.simulator.line import Line, line_of
+from exporter.simulator.responses import ApiResponse
 from exporter.simulator.simulator import Simulator
 
 _SERVER_ERRORS = (500, 502, 503)
 
 _ABOUT = """\
-A simulated Telnyx account, for rehearsals. It has nothing to do with the real one.
+A simulated Telnyx account, for tests and trials. It is not connected to Telnyx.
 
 GET  /v2/sim_card_actions           as at api.telnyx.com, with the configured key
 GET  /v2/sim_card_actions/{id}
 GET  /v2/bulk_sim_card_actions      and /{id}
 GET  /v2/sim_cards
-GET  /_simulator/record             what has really happened since the start
-GET  /_simulator/faults             the knobs of faults, wrong totals and refused pages included;
-                                    POST {"server_error": 0.1, "totals_lag": 30} turns some
-POST /_simulator/pause              nothing new arrives; /_simulator/resume: it does again
+GET  /_simulator/record             what actually happened since the start
+GET  /_simulator/faults             fault options, including wrong totals and refused pages;
+                                    POST {"server_error": 0.1, "totals_lag": 30} sets some
+POST /_simulator/pause              stops new actions; /_simulator/resume starts them again
 POST /_simulator/actions            {"count": 5, "action_type": "enable", "bulk": false}
 POST /_simulator/actions/{id}       {"status": "failed", "reason": "..."}
-POST /_simulator/key                {"key": "..."}: the old key is refused from now on
+POST /_simulator/key                {"key": "..."}: replaces the accepted key
 """
 
 
-class _Broken(Response):
-    """An answer whose connection breaks in the middle."""
+class _ResetResponse(Response):
+    """A response whose connection is reset half way."""
 
-    def __init__(self, line: Line, answer: Answer) -> None:
-        super().__init__(answer.body, answer.status, media_type=answer.media_type)
-        self._line = line
+    def __init__(self, connection: ClientConnection, response: ApiResponse) -> None:
+        super().__init__(response.body, response.status, media_type=response.media_type)
+        self._connection = connection
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI
         half = self.body[: len(self.body) // 2]
         start = {"status": self.status_code, "headers": self.raw_headers}
         await send({"type": "http.response.start", **start})
         await send({"type": "http.response.body", "body": half, "more_body": True})
-        await self._line.reset()
+        await self._connection.reset()
 
 
-class _Telnyx:
-    """The endpoint for everything below the API's root."""
+class _ApiEndpoint:
+    """The endpoint of every path below the API's root."""
 
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
@@ -64,55 +64,56 @@ class _Telnyx:
     async def respond(self, request: Request) -> Response:
         simulator = self._simulator
         query = request.query_params.multi_items()
-        simulator.note(request.url.path, query)
-        fault = simulator.faults.draw()
-        line = line_of(request.scope, request.receive)
+        simulator.record_request(request.url.path, query)
+        fault = simulator.faults.next_fault()
+        connection = connection_of(request.scope, request.receive)
         if fault is Fault.SILENCE:
-            await line.silence()
+            await connection.silence()
             return Response()
         if fault is Fault.SLOW:
-            await line.delay(simulator.faults.knobs.slow_seconds)
+            await connection.delay(simulator.faults.settings.slow_seconds)
         now = simulator.tick()
-        admitted = simulator.limiter.take(now) and fault is not Fault.THROTTLED
+        admitted = simulator.rate_limiter.admit(now) and fault is not Fault.THROTTLED
         if admitted:
             path, key = request.path_params["path"], request.headers.get("authorization")
-            answer = self._spoilt(fault, lambda: self._api.answer(path, query, key))
+            response = self._with_fault(fault, lambda: self._api.respond(path, query, key))
         else:
-            answer = answers.throttled()
+            response = responses.throttled()
         if fault is Fault.RESET:
-            return _Broken(line, answer)
-        headers = simulator.limiter.headers(now, refused=not admitted)
+            return _ResetResponse(connection, response)
+        headers = simulator.rate_limiter.headers(now, refused=not admitted)
         return Response(
-            answer.body,
-            answer.status,
-            {**headers, **answer.headers, "date": formatdate(now, usegmt=True)},
-            answer.media_type if answer.body else None,
+            response.body,
+            response.status,
+            {**headers, **response.headers, "date": formatdate(now, usegmt=True)},
+            response.media_type if response.body else None,
         )
 
-    def _spoilt(self, fault: Fault | None, answer: Callable[[], Answer]) -> Answer:
-        knobs = self._simulator.faults.knobs
+    def _with_fault(self, fault: Fault | None, respond: Callable[[], ApiResponse]) -> ApiResponse:
         match fault:
             case Fault.SERVER_ERROR:
-                return answers.server_error(
+                return responses.server_error(
                     _SERVER_ERRORS[self._simulator.served % len(_SERVER_ERRORS)]
                 )
             case Fault.UNAUTHORIZED:
-                return answers.unauthorized(empty=knobs.empty_unauthorized)
+                return responses.unauthorized(
+                    empty=self._simulator.faults.settings.empty_unauthorized
+                )
             case Fault.FORBIDDEN:
-                return answers.forbidden()
+                return responses.forbidden()
             case Fault.HTML | Fault.BLOCKED:
-                return answers.web_page(blocked=fault is Fault.BLOCKED)
+                return responses.html_page(blocked=fault is Fault.BLOCKED)
             case Fault.TRUNCATED:
-                whole = answer()
-                return Answer(whole.status, whole.body[: len(whole.body) // 2])
+                whole = respond()
+                return ApiResponse(whole.status, whole.body[: len(whole.body) // 2])
             case _:
-                return answer()
+                return respond()
 
 
 def create_app(simulator: Simulator) -> Starlette:
     """Return the ASGI application that serves ``simulator``.
 
-    ``/v2`` is the API, ``/_simulator`` the controls (without a key: for loopback only).
+    ``/v2`` is the API, ``/_simulator`` the control endpoints (without a key: for loopback only).
     """
 
     async def about(_: Request) -> Response:
@@ -121,7 +122,7 @@ def create_app(simulator: Simulator) -> Starlette:
     return Starlette(
         routes=[
             Route("/", about),
-            Route("/v2/{path:path}", _Telnyx(simulator).respond),
+            Route("/v2/{path:path}", _ApiEndpoint(simulator).respond),
             Mount("/_simulator", routes=control_routes(simulator)),
         ]
     )

@@ -1,7 +1,7 @@
-"""The control endpoints: look at the record, turn knobs, make things happen, by HTTP.
+"""The control endpoints: read the record, set faults, create and finish actions, over HTTP.
 
-They ask for no key, so the simulator must listen on loopback only. Bodies are JSON objects;
-what is unknown or out of bounds is refused with 422 and its name.
+They require no key, so the simulator must listen on loopback only. Bodies are JSON objects;
+unknown keys and values out of bounds are refused by name, with 422.
 """
 
 from collections.abc import Awaitable, Callable
@@ -21,7 +21,7 @@ from exporter.simulator.simulator import Simulator
 _Handler = Callable[[Request], Awaitable[object]]
 
 
-class _Creation(msgspec.Struct, forbid_unknown_fields=True):
+class _CreateBody(msgspec.Struct, forbid_unknown_fields=True):
     """The body of POST actions; ``created_at`` is in seconds since the epoch."""
 
     count: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1
@@ -31,21 +31,21 @@ class _Creation(msgspec.Struct, forbid_unknown_fields=True):
     lives: bool = False
 
 
-class _Ending(msgspec.Struct, forbid_unknown_fields=True):
+class _FinishBody(msgspec.Struct, forbid_unknown_fields=True):
     """The body of POST actions/{id}."""
 
     status: Status
     reason: str | None = None
 
 
-class _Key(msgspec.Struct, forbid_unknown_fields=True):
+class _KeyBody(msgspec.Struct, forbid_unknown_fields=True):
     """The body of POST key."""
 
     key: Annotated[str, msgspec.Meta(pattern=r"^[!-~]+$")]
 
 
 class _Control:
-    """The handlers; each returns what its answer's JSON holds."""
+    """The handlers; each returns the body of its response, not yet encoded."""
 
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
@@ -55,12 +55,12 @@ class _Control:
         return self._world.record().as_json()
 
     async def faults(self, _: Request) -> object:
-        return asdict(self._simulator.faults.knobs)
+        return asdict(self._simulator.faults.settings)
 
     async def set_faults(self, request: Request) -> object:
         values = msgspec.json.decode(await request.body(), type=dict[str, Any])
-        self._simulator.faults.knobs = self._simulator.faults.knobs.changed(**values)
-        return asdict(self._simulator.faults.knobs)
+        self._simulator.faults.settings = self._simulator.faults.settings.changed(**values)
+        return asdict(self._simulator.faults.settings)
 
     async def pause(self, _: Request) -> object:
         self._world.pause()
@@ -71,22 +71,22 @@ class _Control:
         return {"paused": False}
 
     async def create(self, request: Request) -> object:
-        wanted = msgspec.json.decode(await request.body(), type=_Creation)
-        return {"ids": self._world.create(**msgspec.structs.asdict(wanted))}
+        body = msgspec.json.decode(await request.body(), type=_CreateBody)
+        return {"ids": self._world.create(**msgspec.structs.asdict(body))}
 
     async def finish(self, request: Request) -> object:
-        wanted = msgspec.json.decode(await request.body(), type=_Ending)
+        body = msgspec.json.decode(await request.body(), type=_FinishBody)
         action_id = request.path_params["id"]
-        self._world.finish(action_id, wanted.status, wanted.reason)
-        return {"id": action_id, "status": wanted.status, "reason": wanted.reason}
+        self._world.finish(action_id, body.status, body.reason)
+        return {"id": action_id, "status": body.status, "reason": body.reason}
 
     async def set_key(self, request: Request) -> object:
-        self._simulator.key = msgspec.json.decode(await request.body(), type=_Key).key
+        self._simulator.key = msgspec.json.decode(await request.body(), type=_KeyBody).key
         return {"changed": True}
 
 
 def control_routes(simulator: Simulator) -> list[Route]:
-    """Return the routes that control ``simulator``, relative to where they are mounted."""
+    """Return the routes that control ``simulator``, relative to their mount point."""
     control = _Control(simulator)
 
     def route(path: str, handler: _Handler, method: str) -> Route:

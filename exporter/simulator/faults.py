@@ -1,7 +1,7 @@
-"""What goes wrong between the simulated account and its client, by knob and by script.
+"""What goes wrong between the simulated account and its client: failing requests, wrong totals.
 
-Decides only; carrying a fault out is the application's. The draws follow from the seed and
-the number of the request, so a run can be repeated.
+It only decides; the app carries a fault out. What is drawn follows from the seed and the
+number of the request or response, so a run can be repeated.
 """
 
 from collections import deque
@@ -10,15 +10,16 @@ from enum import StrEnum
 from typing import Any
 
 from exporter.errors import UsageError
-from exporter.simulator.book import KEPT_SECONDS
-from exporter.simulator.chance import Chance
-from exporter.simulator.knobs import check, knob, share
+from exporter.simulator.live_actions import CHANGE_RETENTION_SECONDS
+from exporter.simulator.options import check, fraction, option
+from exporter.simulator.random_source import RandomSource
 
-_MOST = 10**12  # items, as many as an account has at most
+_MAX_ITEMS = 10**12  # as many as an account can have
+_HALF = 0.5
 
 
 class Fault(StrEnum):
-    """One way in which one request goes wrong; the value is the name of its knob."""
+    """One way in which one request goes wrong; the value is the name of its option."""
 
     SERVER_ERROR = "server_error"
     RESET = "reset"
@@ -32,8 +33,8 @@ class Fault(StrEnum):
     BLOCKED = "blocked"
 
 
-class DeepPage(StrEnum):
-    """What a page is answered with that goes beyond the depth of pages."""
+class DeepPageResponse(StrEnum):
+    """The response to a request for a page beyond the page depth."""
 
     UNPROCESSABLE = "unprocessable"
     BAD_REQUEST = "bad_request"
@@ -42,99 +43,144 @@ class DeepPage(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Faults:
-    """The knobs of faults; those that are a ``Fault`` share one draw, so their sum is at most 1.
+class FaultSettings:
+    """The fault options; those named by ``Fault`` exclude each other, so they sum to at most 1.
 
-    Totals are those in the meta of every list. Several kinds of wrong ones at once are told
-    as of a total that lags, is then short, then jumps, and stops at the cap at last.
+    Totals are those in the meta of every list. With several options for wrong totals, a total
+    first lags, is then reduced, then jumps, and is capped last.
     """
 
-    server_error: float = share("requests answered with 500, 502 or 503")
-    reset: float = share("connections broken in the middle of the answer")
-    truncated: float = share("answers whose JSON ends half way")
-    html: float = share("answers that are 200 with an HTML page")
-    slow: float = share("answers that come after slow_seconds")
-    silence: float = share("requests that are never answered")
-    unauthorized: float = share("requests answered with 401, as after the key was revoked")
-    forbidden: float = share("requests answered with 403")
-    throttled: float = share("requests answered with 429, whatever the rate limit")
-    blocked: float = share("requests answered with 403 and a page, as a firewall does")
-    slow_seconds: float = knob(5.0, "how long a slow answer takes, in seconds", low=0)
-    empty_unauthorized: bool = knob(default=False, meaning="give 401 without a body")
-    odd_status: float = share("actions listed with a bare string as status, or without reason")
-    malformed: float = share("actions listed without an id")
-    totals_lag: float = knob(
-        0.0, "seconds by which totals lag behind what is listed", low=0, high=KEPT_SECONDS
-    )
-    totals_short: int = knob(0, "items by which totals are too small", low=0, high=_MOST)
-    totals_short_for: float = knob(
+    server_error: float = fraction("requests answered with 500, 502 or 503")
+    reset: float = fraction("connections broken in the middle of the answer")
+    truncated: float = fraction("answers whose JSON ends half way")
+    html: float = fraction("answers that are 200 with an HTML page")
+    slow: float = fraction("answers that come after slow_seconds")
+    silence: float = fraction("requests that are never answered")
+    unauthorized: float = fraction("requests answered with 401, as after the key was revoked")
+    forbidden: float = fraction("requests answered with 403")
+    throttled: float = fraction("requests answered with 429, whatever the rate limit")
+    blocked: float = fraction("requests answered with 403 and an HTML page, as a firewall does")
+    slow_seconds: float = option(5.0, "how long a slow answer takes, in seconds", low=0)
+    empty_unauthorized: bool = option(default=False, help_text="send 401 without a body")
+    odd_status: float = fraction("actions listed with a bare string as status, or without reason")
+    malformed: float = fraction("actions listed without an id")
+    totals_lag: float = option(
         0.0,
-        "seconds of totals_short, from the first list read after faults are set; 0 for no end",
+        "seconds by which totals lag behind what is listed",
+        low=0,
+        high=CHANGE_RETENTION_SECONDS,
+    )
+    totals_short: int = option(0, "items by which totals are too small", low=0, high=_MAX_ITEMS)
+    totals_short_for: float = option(
+        0.0,
+        "seconds for which totals_short holds, from the first list read after faults are set; "
+        "0 for ever",
         low=0,
     )
-    totals_cap: int = knob(0, "highest total that is told; 0 for no cap", low=0, high=_MOST)
-    totals_jump: float = share("answers whose total is wrong by 1 to totals_jump_by, either way")
-    totals_jump_by: int = knob(100, "items by which a total jumps at most", low=1, high=_MOST)
-    totals_zero: float = share("answers that tell a total of 0")
-    totals_missing: float = share("answers whose meta tells no totals")
-    meta_missing: float = share("answers without meta")
-    page_depth: int = knob(
+    totals_cap: int = option(0, "highest total reported; 0 for no cap", low=0, high=_MAX_ITEMS)
+    totals_jump: float = fraction("answers whose total is wrong by 1 to totals_jump_by, either way")
+    totals_jump_by: int = option(
+        100, "items by which a total jumps at most", low=1, high=_MAX_ITEMS
+    )
+    totals_zero: float = fraction("answers that report a total of 0")
+    totals_missing: float = fraction("answers whose meta has no totals")
+    meta_missing: float = fraction("answers without meta")
+    page_depth: int = option(
         0,
-        "items, page number times size, beyond which no page is read; 0 for any depth",
+        "items, page number times size, beyond which no page can be read; 0 for no limit",
         low=0,
-        high=_MOST,
+        high=_MAX_ITEMS,
     )
-    deep_page: str = knob(
+    deep_page: str = option(
         "unprocessable",
-        "what a page beyond page_depth gets: 422, 400, nothing, or the last page before it",
-        choices=tuple(DeepPage),
+        "the answer to a page beyond page_depth: 422, 400, no items, or the last page within it",
+        choices=tuple(DeepPageResponse),
     )
 
     def __post_init__(self) -> None:
         """Refuse values out of bounds, with UsageError."""
         check(self)
-        total = sum(self.share_of(fault) for fault in Fault)
+        total = sum(self.fraction_of(fault) for fault in Fault)
         if total > 1 + 1e-9:
-            names = ", ".join(fault for fault in Fault if self.share_of(fault))
-            raise UsageError(f"{names}: the shares add up to {total:g}; give at most 1 together")
+            names = ", ".join(fault for fault in Fault if self.fraction_of(fault))
+            raise UsageError(f"{names}: the fractions sum to {total:g}; the sum must be at most 1")
 
-    def share_of(self, fault: Fault) -> float:
-        """Return the share of requests that meet this ``fault``."""
+    def fraction_of(self, fault: Fault) -> float:
+        """Return the fraction of requests that meet this ``fault``."""
         return float(getattr(self, fault.value))
 
-    def changed(self, /, **values: Any) -> "Faults":
-        """Return these faults with some knobs changed.
+    def changed(self, /, **values: Any) -> "FaultSettings":
+        """Return these settings with some options changed.
 
-        Raises UsageError for an unknown knob, by its name, and for a value out of bounds.
+        Raises UsageError for an unknown option, by its name, and for a value out of bounds.
         """
         unknown = sorted(set(values) - {each.name for each in fields(self)})
         if unknown:
-            raise UsageError(f"{unknown[0]}: there is no such fault knob")
+            raise UsageError(f"{unknown[0]}: unknown fault option")
         return replace(self, **values)
 
 
-class FaultSource:
-    """Draws the fault of each request; ``knobs`` may be replaced at any time."""
+class FaultInjector:
+    """Draws the faults of one account; ``settings`` may be replaced at any time."""
 
-    def __init__(self, knobs: Faults, seed: int) -> None:
-        """Draw by ``knobs``, repeatably by ``seed``."""
-        self.knobs = knobs
-        self._chance = Chance(seed, "faults")
-        self._drawn = 0
-        self._script: deque[Fault | None] = deque()
+    def __init__(self, settings: FaultSettings, seed: int) -> None:
+        """Draw by ``settings``, reproducibly by ``seed``."""
+        self.settings = settings
+        self._fault_random = RandomSource(seed, "faults")
+        self._faults_drawn = 0
+        self._scripted: deque[Fault | None] = deque()
+        self._total_random = RandomSource(seed, "totals")
+        self._totals_drawn = 0
+        self._short_settings: FaultSettings | None = None
+        self._short_since = 0.0
 
     def script(self, *faults: Fault | None) -> None:
-        """Give the next requests these ``faults``, one each (None: none), whatever the knobs."""
-        self._script.extend(faults)
+        """Give the next requests these ``faults``, one each (None: none), whatever the settings."""
+        self._scripted.extend(faults)
 
-    def draw(self) -> Fault | None:
+    def next_fault(self) -> Fault | None:
         """Return the fault that the next request meets, if any."""
-        self._drawn += 1
-        if self._script:
-            return self._script.popleft()
-        left = self._chance.roll(self._drawn)
+        self._faults_drawn += 1
+        if self._scripted:
+            return self._scripted.popleft()
+        left = self._fault_random.uniform(self._faults_drawn)
         for fault in Fault:
-            left -= self.knobs.share_of(fault)
+            left -= self.settings.fraction_of(fault)
             if left < 0:
                 return fault
         return None
+
+    def list_meta(self, total: int, number: int, size: int, now: float) -> dict[str, int] | None:
+        """Return the meta of page ``number``, of ``size``, of a list; None for no meta.
+
+        Its totals may be wrong on purpose. ``now`` is in seconds since the epoch.
+        """
+        settings = self.settings
+        if settings is not self._short_settings:
+            self._short_settings, self._short_since = settings, now
+        self._totals_drawn += 1
+        no_meta, missing, zero, jump, side, width, *_ = self._total_random.uniforms(
+            self._totals_drawn
+        )
+        if no_meta < settings.meta_missing:
+            return None
+        page = {"page_number": number, "page_size": size}
+        if missing < settings.totals_missing:
+            return page
+        if not settings.totals_short_for or now < self._short_since + settings.totals_short_for:
+            total = max(0, total - settings.totals_short)
+        if jump < settings.totals_jump:
+            total = _jumped(total, settings.totals_jump_by, side, width)
+        if settings.totals_cap:
+            total = min(total, settings.totals_cap)
+        if zero < settings.totals_zero:
+            total = 0
+        return {"total_pages": -(-total // size), "total_results": total, **page}
+
+
+def _jumped(total: int, most: int, side: float, width: float) -> int:
+    """Return a total that is wrong by 1 to ``most``, never below 0; two uniform values decide."""
+    below = min(most, total)
+    if below and side < _HALF:
+        return total - 1 - int(width * below)
+    return total + 1 + int(width * most)

@@ -1,7 +1,7 @@
-"""What had ended before the start: any number of actions, computed from their index.
+"""The actions that ended before the start: any number of them, computed from their index.
 
 Index 0 is the newest. Types, statuses and reasons repeat a pattern and SIM cards a cycle, so
-totals and the nth match of any filter are arithmetic: nothing is stored but the pattern.
+totals and the nth match of any filter are computed: nothing is stored but the pattern.
 It must not know what happened since the start. Times are milliseconds since the epoch.
 """
 
@@ -11,40 +11,40 @@ from collections import deque
 from dataclasses import dataclass
 
 from exporter.domain import Status
-from exporter.simulator.action import Action, Filter
-from exporter.simulator.book import KEPT_SECONDS
-from exporter.simulator.chance import Chance, choose
-from exporter.simulator.ids import Ids, Kind
-from exporter.simulator.reasons import reason_of
+from exporter.simulator.actions import ActionFilter, SimulatedAction
+from exporter.simulator.ids import IdCodec, IdType
+from exporter.simulator.live_actions import CHANGE_RETENTION_SECONDS
+from exporter.simulator.random_source import RandomSource, weighted_choice
+from exporter.simulator.reasons import choose_reason
 from exporter.simulator.settings import WorldSettings
 
-_PATTERN = 997  # a prime, so that a SIM card's actions are of all kinds
+_PATTERN_LENGTH = 997  # a prime, so that each SIM card gets actions of every type and status
 _COLUMNS = 16
 _BLOCK = 64
-_CACHED = 256
+_MAX_CACHED = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Matches:
-    """The indexes that match a filter: the same ``places`` in every ``period``."""
+class MatchingIndexes:
+    """The indexes that match a filter: the same ``offsets`` in every ``period``."""
 
     period: int
-    places: tuple[int, ...]
+    offsets: tuple[int, ...]
 
     def below(self, index: int) -> int:
         """Return how many matches are below ``index``."""
         periods, rest = divmod(index, self.period)
-        return periods * len(self.places) + bisect_left(self.places, rest)
+        return periods * len(self.offsets) + bisect_left(self.offsets, rest)
 
     def nth(self, rank: int) -> int:
         """Return the index of the match number ``rank``, from 0."""
-        periods, place = divmod(rank, len(self.places))
-        return periods * self.period + self.places[place]
+        periods, position = divmod(rank, len(self.offsets))
+        return periods * self.period + self.offsets[position]
 
 
 @dataclass(frozen=True, slots=True)
-class _Mould:
-    """What the actions of one place of the pattern have in common."""
+class _Template:
+    """What the actions at one position of the pattern have in common."""
 
     action_type: str
     status: Status
@@ -55,43 +55,43 @@ class _Mould:
 class History:
     """The actions that ended before ``start_ms``."""
 
-    def __init__(self, settings: WorldSettings, ids: Ids, start_ms: int) -> None:
+    def __init__(self, settings: WorldSettings, ids: IdCodec, start_ms: int) -> None:
         """Lay out ``settings.history`` actions, the last of them ended just before the start."""
         self.size = settings.history
-        self._earlier: deque[tuple[float, int]] = deque()
+        self._earlier_sizes: deque[tuple[float, int]] = deque()
         self._ids = ids
         self._spacing = max(1, round(settings.history_spacing * 1000))
-        self._lasted = max(1, round(settings.duration * 1000))
-        self._newest = start_ms - self._lasted - self._spacing
+        self._duration = max(1, round(settings.duration * 1000))
+        self._newest = start_ms - self._duration - self._spacing
         self._pattern = tuple(_pattern(settings))
-        self._sims = settings.sim_cards
+        self._sim_cards = settings.sim_cards
         self._stride = _stride(settings.sim_cards)
-        self._matches: dict[Filter, Matches] = {}
+        self._matches: dict[ActionFilter, MatchingIndexes] = {}
 
-    def forget(self, count: int, at: float) -> None:
-        """Drop the oldest ``count`` actions, or all there are, ``at`` seconds since the epoch."""
+    def prune(self, count: int, at: float) -> None:
+        """Remove the oldest ``count`` actions, or all there are, ``at`` seconds since the epoch."""
         if not (count := min(count, self.size)):
             return
-        self._earlier.append((at, self.size))
+        self._earlier_sizes.append((at, self.size))
         self.size -= count
-        while self._earlier[0][0] < at - KEPT_SECONDS:
-            self._earlier.popleft()
+        while self._earlier_sizes[0][0] < at - CHANGE_RETENTION_SECONDS:
+            self._earlier_sizes.popleft()
 
-    def action(self, index: int) -> Action:
+    def action(self, index: int) -> SimulatedAction:
         """Return the action at ``index``, which is below the size."""
-        mould = self._pattern[index % len(self._pattern)]
+        template = self._pattern[index % len(self._pattern)]
         created = self._newest - index * self._spacing
-        sim = index * self._stride % self._sims
-        return Action(
+        sim_card_number = index * self._stride % self._sim_cards
+        return SimulatedAction(
             number=index,
-            id=self._ids.make(Kind.HISTORY, index),
-            sim=sim,
-            sim_card_id=self._ids.make(Kind.SIM_CARD, sim),
-            action_type=mould.action_type,
-            status=mould.status,
-            reason=mould.reason,
+            id=self._ids.encode(IdType.HISTORY, index),
+            sim_card_number=sim_card_number,
+            sim_card_id=self._ids.encode(IdType.SIM_CARD, sim_card_number),
+            action_type=template.action_type,
+            status=template.status,
+            reason=template.reason,
             created_ms=created,
-            updated_ms=created + self._lasted + int(mould.spread * self._spacing),
+            updated_ms=created + self._duration + int(template.spread * self._spacing),
         )
 
     def created_after(self, at_ms: int) -> int:
@@ -100,8 +100,8 @@ class History:
 
     def updated_after(self, at_ms: int) -> int:
         """Return how many actions ended after ``at_ms``: the indexes below it."""
-        # An action ends less than one spacing later than the quickest one of its age would.
-        count = self.created_after(at_ms - self._lasted - self._spacing)
+        # Durations differ by less than one spacing.
+        count = self.created_after(at_ms - self._duration - self._spacing)
         while count and self.action(count - 1).updated_ms <= at_ms:
             count -= 1
         return count
@@ -109,84 +109,93 @@ class History:
     def _clip(self, count: int) -> int:
         return min(max(count, 0), self.size)
 
-    def count(self, wanted: Filter) -> int:
-        """Return how many actions match the filter ``wanted``."""
-        return self.matches(wanted).below(self.size)
+    def count(self, action_filter: ActionFilter) -> int:
+        """Return how many actions match."""
+        return self.matches(action_filter).below(self.size)
 
-    def count_at(self, wanted: Filter, at: float) -> int:
-        """Return how many that match were there ``at`` seconds since the epoch, not long ago."""
-        size = next((size for until, size in self._earlier if until > at), self.size)
-        return self.matches(wanted).below(size)
+    def count_at(self, action_filter: ActionFilter, at: float) -> int:
+        """Return how many actions matched ``at`` seconds since the epoch, not long ago."""
+        size = next((size for until, size in self._earlier_sizes if until > at), self.size)
+        return self.matches(action_filter).below(size)
 
-    def matches(self, wanted: Filter) -> Matches:
-        """Return the indexes that match the filter ``wanted``; mind that they go past the size."""
-        if wanted not in self._matches:
-            if len(self._matches) >= _CACHED:
+    def matches(self, action_filter: ActionFilter) -> MatchingIndexes:
+        """Return the indexes that match; they are not limited to the size of the history."""
+        if action_filter not in self._matches:
+            if len(self._matches) >= _MAX_CACHED:
                 self._matches.clear()
-            self._matches[wanted] = self._find(wanted)
-        return self._matches[wanted]
+            self._matches[action_filter] = self._find(action_filter)
+        return self._matches[action_filter]
 
-    def _find(self, wanted: Filter) -> Matches:
+    def _find(self, action_filter: ActionFilter) -> MatchingIndexes:
         length = len(self._pattern)
-        if wanted.bulk is not None:
-            return Matches(length, ())
-        if wanted.sim is None:
+        if action_filter.bulk_number is not None:
+            return MatchingIndexes(length, ())
+        if action_filter.sim_card_number is None:
             period, candidates = length, range(length)
-        elif 0 <= wanted.sim < self._sims:
-            period = math.lcm(length, self._sims)
-            first = wanted.sim * pow(self._stride, -1, self._sims) % self._sims
-            candidates = range(first, period, self._sims)
+        elif 0 <= action_filter.sim_card_number < self._sim_cards:
+            period = math.lcm(length, self._sim_cards)
+            first = (
+                action_filter.sim_card_number
+                * pow(self._stride, -1, self._sim_cards)
+                % self._sim_cards
+            )
+            candidates = range(first, period, self._sim_cards)
         else:
-            return Matches(length, ())
-        return Matches(
+            return MatchingIndexes(length, ())
+        return MatchingIndexes(
             period,
             tuple(
                 index
                 for index in candidates
-                if wanted.status in {None, (mould := self._pattern[index % length]).status}
-                and wanted.action_type in {None, mould.action_type}
+                if action_filter.status
+                in {None, (template := self._pattern[index % length]).status}
+                and action_filter.action_type in {None, template.action_type}
             ),
         )
 
 
 def shuffled(rank: int, total: int) -> int:
-    """Return which of ``total`` ranks comes at place ``rank`` of a list without an order.
+    """Return which of ``total`` ranks is at position ``rank`` of a list without an order.
 
     Ranks are dealt into columns and swapped within blocks: no run of a page's length is in
-    order, and a list that loses its last ranks keeps the others nearly where they were.
+    order, and in a list that loses its last ranks the others hardly move.
     """
-    block, place = divmod(rank, _BLOCK)
+    block, position = divmod(rank, _BLOCK)
     if (block + 1) * _BLOCK <= total:
-        rank = block * _BLOCK + (place * 37 + 11) % _BLOCK
+        rank = block * _BLOCK + (position * 37 + 11) % _BLOCK
     for column in range(_COLUMNS):
-        column_at = column * 7 % _COLUMNS
-        height = (total - column_at + _COLUMNS - 1) // _COLUMNS
+        first_rank = column * 7 % _COLUMNS
+        height = (total - first_rank + _COLUMNS - 1) // _COLUMNS
         if rank < height:
-            return rank * _COLUMNS + column_at
+            return rank * _COLUMNS + first_rank
         rank -= height
     raise IndexError(f"there are only {total} ranks")
 
 
-def _pattern(settings: WorldSettings) -> list[_Mould]:
-    chance = Chance(settings.seed, "history")
+def _pattern(settings: WorldSettings) -> list[_Template]:
+    random = RandomSource(settings.seed, "history")
     weights = settings.weights
-    moulds = []
-    for place in range(_PATTERN):
-        kind, outcome, why, spread, *_ = chance.rolls(place)
+    templates = []
+    for position in range(_PATTERN_LENGTH):
+        type_value, outcome, reason, spread, *_ = random.uniforms(position)
         completed = 1 - settings.failed - settings.interrupted - settings.stuck
-        shares = (
+        fractions = (
             (Status.FAILED.value, settings.failed),
             (Status.INTERRUPTED.value, settings.interrupted),
             (Status.COMPLETED.value, max(0.0, completed)),
         )
-        status = Status(choose(outcome, shares))
-        moulds.append(_Mould(choose(kind, weights), status, reason_of(status, why), spread))
-    return moulds
+        status = Status(weighted_choice(outcome, fractions))
+        templates.append(
+            _Template(
+                weighted_choice(type_value, weights), status, choose_reason(status, reason), spread
+            )
+        )
+    return templates
 
 
-def _stride(sims: int) -> int:
-    """Return a step that visits every one of ``sims`` SIM cards before it repeats one."""
-    step = max(1, int(sims * 0.618))
-    while math.gcd(step, sims) != 1:
+def _stride(sim_cards: int) -> int:
+    """Return a step that visits each of ``sim_cards`` SIM cards before it repeats one."""
+    step = max(1, int(sim_cards * 0.618))
+    while math.gcd(step, sim_cards) != 1:
         step += 1
     return step

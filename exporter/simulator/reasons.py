@@ -1,11 +1,11 @@
-"""The texts that say why a simulated action failed or was interrupted.
+"""The reasons that simulated actions give for a failure or an interruption.
 
 Worded as a carrier's back end might word them; none is Telnyx's, which publishes no catalogue.
 """
 
 from exporter.domain import Status
 
-FAILED = (
+_FAILURES = (
     "The SIM card has used up its data limit and cannot be activated.",
     "Data limit exceeded: raise the limit of the SIM card or of its group.",
     "The account has insufficient funds to reserve a public IP address.",
@@ -28,7 +28,7 @@ FAILED = (
     "Unexpected error, reference 7f3c-22.",
 )
 
-INTERRUPTED = (
+_INTERRUPTIONS = (
     "The action was cancelled by a user.",
     "Cancelled: the SIM card was removed from its group.",
     "Superseded by a newer action on the same SIM card.",
@@ -52,7 +52,7 @@ INTERRUPTED = (
 )
 
 
-def reason_of(status: Status, roll: float) -> str | None:
-    """Return the text on which ``roll`` (0 to 1) falls; None where a status explains itself."""
-    texts = {Status.FAILED: FAILED, Status.INTERRUPTED: INTERRUPTED}.get(status)
-    return texts[int(roll * len(texts))] if texts else None
+def choose_reason(status: Status, uniform: float) -> str | None:
+    """Return the reason that ``uniform`` (0 to 1) selects; None for a status that needs none."""
+    reasons = {Status.FAILED: _FAILURES, Status.INTERRUPTED: _INTERRUPTIONS}.get(status)
+    return reasons[int(uniform * len(reasons))] if reasons else None

@@ -1,6 +1,6 @@
-"""The account's own record of what happened, to hold an exporter's counters against.
+"""The account's own record of what happened, to compare an exporter's counters with.
 
-Counts what it is told of and hands out frozen copies. It must not know time or order.
+Counts what it is told and returns immutable copies. It must not know time or order.
 """
 
 from collections import Counter
@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from exporter.domain import ENDED_STATUSES, KNOWN_ACTION_TYPES, Status
-from exporter.simulator.action import Action
+from exporter.simulator.actions import SimulatedAction
 
-Entry = tuple[str, Status, str | None]
+StatusEntry = tuple[str, Status, str | None]
 """An action type, the status entered, and the reason given."""
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class ActivityRecord:
     """What happened since the start, and what is listed now.
 
     ``created`` is by action type. ``entered`` counts each entry into completed, failed or
@@ -24,7 +24,7 @@ class Record:
     """
 
     created: Mapping[str, int]
-    entered: Mapping[Entry, int]
+    entered: Mapping[StatusEntry, int]
     current: Mapping[tuple[str, Status], int]
 
     @property
@@ -48,9 +48,9 @@ class Record:
                 counts[reason] += count
         return dict(counts)
 
-    def since(self, earlier: "Record") -> "Record":
+    def since(self, earlier: "ActivityRecord") -> "ActivityRecord":
         """Return what happened between the ``earlier`` record and this one."""
-        return Record(
+        return ActivityRecord(
             created={name: n - earlier.created.get(name, 0) for name, n in self.created.items()},
             entered={
                 entry: n - earlier.entered.get(entry, 0)
@@ -61,13 +61,13 @@ class Record:
         )
 
     def as_json(self) -> dict[str, object]:
-        """Return the record as plain data for JSON; a null reason stands as an empty text."""
+        """Return the record as plain data for JSON; a null reason becomes an empty string."""
         types = sorted({name for name, _ in self.current})
         return {
             "created": dict(self.created),
             **{status.value: self.by_type(status) for status in ENDED_STATUSES},
             "reasons": {
-                status.value: {why or "": n for why, n in self.by_reason(status).items()}
+                status.value: {reason or "": n for reason, n in self.by_reason(status).items()}
                 for status in (Status.FAILED, Status.INTERRUPTED)
             },
             "current": {
@@ -78,42 +78,42 @@ class Record:
         }
 
 
-class Recorder:
-    """The running tallies behind the record."""
+class ActivityRecorder:
+    """The running counts behind the record."""
 
     def __init__(self) -> None:
         """Start at zero."""
         self._created: Counter[str] = Counter(dict.fromkeys(KNOWN_ACTION_TYPES, 0))
-        self._entered: Counter[Entry] = Counter()
+        self._entered: Counter[StatusEntry] = Counter()
         self._current: Counter[tuple[str, Status]] = Counter()
 
-    def found(self, action: Action) -> None:
-        """Note an action that was there before the start."""
+    def add_listed(self, action: SimulatedAction) -> None:
+        """Count an action that is listed, but was not created since the start."""
         self._current[action.action_type, action.status] += 1
 
-    def created(self, action: Action) -> None:
-        """Note a new action."""
+    def add_created(self, action: SimulatedAction) -> None:
+        """Count a new action."""
         self._created[action.action_type] += 1
-        self.found(action)
+        self.add_listed(action)
 
-    def moved(self, before: Action, after: Action) -> None:
-        """Note a change of status."""
+    def add_change(self, before: SimulatedAction, after: SimulatedAction) -> None:
+        """Count a change of status."""
         self._current[before.action_type, before.status] -= 1
-        self.found(after)
+        self.add_listed(after)
         if after.status in ENDED_STATUSES:
             self._entered[after.action_type, after.status, after.reason] += 1
 
-    def gone(self, action: Action) -> None:
-        """Note that an action is no longer listed."""
+    def remove_listed(self, action: SimulatedAction) -> None:
+        """Stop counting an action that is no longer listed."""
         self._current[action.action_type, action.status] -= 1
 
-    def record(self, history: Mapping[tuple[str, Status], int]) -> Record:
+    def record(self, history: Mapping[tuple[str, Status], int]) -> ActivityRecord:
         """Return the record; ``history`` is added to what is listed now."""
         current = Counter(self._current)
         current.update(history)
         for name in self._created:
             for status in Status:
                 current.setdefault((name, status), 0)
-        return Record(
+        return ActivityRecord(
             created=dict(self._created), entered=dict(self._entered), current=dict(current)
         )

@@ -1,7 +1,7 @@
-"""Turns what the world knows into the JSON shapes of the API, odd ones included.
+"""Renders the account's objects in the JSON formats of the API, odd ones included.
 
-Which actions are listed in an odd or malformed shape follows from their ids, so a page that
-is read twice looks the same. It must not decide what is listed.
+Which actions are rendered odd or malformed follows from their ids, so a page that is read
+twice looks the same. It must not decide what is listed.
 """
 
 from collections import Counter
@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from exporter.domain import Status
-from exporter.simulator.action import Action, Bulk
-from exporter.simulator.chance import Chance
-from exporter.simulator.faults import Faults
-from exporter.simulator.ids import Ids, Kind
+from exporter.simulator.actions import SimulatedAction, SimulatedBulk
+from exporter.simulator.faults import FaultSettings
+from exporter.simulator.ids import IdCodec, IdType
+from exporter.simulator.random_source import RandomSource
 
 _HALF = 0.5
 _BULK_TYPES = {
@@ -22,17 +22,17 @@ _BULK_TYPES = {
 }
 
 
-class Rendering:
-    """Renders the things of one account."""
+class ApiRenderer:
+    """Renders the objects of one account."""
 
-    def __init__(self, ids: Ids, seed: int) -> None:
-        """Name things by ``ids``; ``seed`` picks which actions look odd."""
+    def __init__(self, ids: IdCodec, seed: int) -> None:
+        """Encode ids by ``ids``; ``seed`` selects the actions that look odd."""
         self._ids = ids
-        self._odd = Chance(seed, "shapes")
+        self._random = RandomSource(seed, "shapes")
 
-    def action(self, action: Action, faults: Faults) -> dict[str, object]:
-        """Return an action, in an odd shape if ``faults`` says so."""
-        shape: dict[str, object] = {
+    def action(self, action: SimulatedAction, faults: FaultSettings) -> dict[str, object]:
+        """Return an action, odd or malformed as often as ``faults`` says."""
+        rendered: dict[str, object] = {
             "id": action.id,
             "record_type": "sim_card_action",
             "sim_card_id": action.sim_card_id,
@@ -43,19 +43,19 @@ class Rendering:
             "updated_at": timestamp(action.updated_ms),
         }
         if faults.odd_status or faults.malformed:
-            odd, bare, malformed, *_ = self._odd.rolls(int(action.id[:8], 16))
+            odd, bare, malformed, *_ = self._random.uniforms(int(action.id[:8], 16))
             if odd < faults.odd_status:
                 value = action.status.value
-                shape["status"] = value if bare < _HALF else {"value": value, "reason": None}
+                rendered["status"] = value if bare < _HALF else {"value": value, "reason": None}
             if malformed < faults.malformed:
-                del shape["id"]
-        return shape
+                del rendered["id"]
+        return rendered
 
-    def bulk(self, bulk: Bulk, actions: Sequence[Action]) -> dict[str, object]:
-        """Return a bulk with the summary of its ``actions``."""
+    def bulk(self, bulk: SimulatedBulk, actions: Sequence[SimulatedAction]) -> dict[str, object]:
+        """Return a bulk action with the summary of its ``actions``."""
         counts = Counter(each.status for each in actions)
         return {
-            "id": self._ids.make(Kind.BULK, bulk.number),
+            "id": self._ids.encode(IdType.BULK, bulk.number),
             "record_type": "bulk_sim_card_action",
             "action_type": bulk_type(bulk.action_type),
             "settings": {},
@@ -67,9 +67,9 @@ class Rendering:
         }
 
     def sim_card(self, number: int) -> dict[str, object]:
-        """Return the SIM card with this ``number``, in a small form."""
+        """Return the SIM card with this ``number``, with a few of its fields."""
         return {
-            "id": self._ids.make(Kind.SIM_CARD, number),
+            "id": self._ids.encode(IdType.SIM_CARD, number),
             "record_type": "sim_card",
             "iccid": f"8999{number:015d}",
             "status": {"value": "enabled", "reason": None},
@@ -79,7 +79,7 @@ class Rendering:
 
 
 def bulk_type(action_type: str) -> str:
-    """Return what the API calls a bulk of actions of this type."""
+    """Return the API's type of a bulk action whose actions have this type."""
     return _BULK_TYPES.get(action_type, f"bulk_{action_type}")
 
 

@@ -1,4 +1,4 @@
-"""Every knob of the simulator with its default, unit and bounds; it only holds and checks them."""
+"""The simulator's options with defaults, units and bounds; it only holds and validates them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,12 +7,12 @@ from typing import Any
 
 from exporter.domain import KNOWN_ACTION_TYPES
 from exporter.errors import UsageError
-from exporter.simulator.faults import Faults
-from exporter.simulator.knobs import Knob, check, knob, knobs_of, share
+from exporter.simulator.faults import FaultSettings
+from exporter.simulator.options import Option, check, fraction, option, options_of
 
 
-class Order(StrEnum):
-    """The orders in which the account may list its actions."""
+class ListOrder(StrEnum):
+    """The order in which the account lists its actions."""
 
     NEWEST = "newest"
     OLDEST = "oldest"
@@ -27,7 +27,7 @@ class ResetStyle(StrEnum):
     EPOCH = "epoch"
 
 
-_LONGEST = 3e10  # seconds; dates have to stay dates
+_MAX_HISTORY_SECONDS = 3e10  # longer, and dates would go out of range
 
 DEFAULT_MIX = ",".join(
     f"{name}={weight}"
@@ -37,45 +37,49 @@ DEFAULT_MIX = ",".join(
 
 @dataclass(frozen=True, slots=True)
 class WorldSettings:
-    """How the account lives. Memory grows with what arrives, not with ``history``."""
+    """What happens in the account. Memory grows with what arrives, not with ``history``."""
 
-    seed: int = knob(1, "the same seed gives the same account")
-    rate: float = knob(1.0, "actions that arrive one by one, a second", low=0, high=10_000)
-    mix: str = knob(DEFAULT_MIX, "action types with their weights, as type=weight,...")
-    bulk_every: float = knob(300.0, "seconds between two bulk actions; 0 for none", low=0)
-    bulk_size: int = knob(50, "SIM cards in one bulk action", low=1, high=100_000)
-    duration: float = knob(20.0, "seconds an action takes, median", low=0.001)
-    duration_sigma: float = knob(
+    seed: int = option(1, "the same seed gives the same account")
+    rate: float = option(1.0, "single actions that arrive per second", low=0, high=10_000)
+    mix: str = option(DEFAULT_MIX, "action types with their weights, as type=weight,...")
+    bulk_every: float = option(300.0, "seconds between two bulk actions; 0 for none", low=0)
+    bulk_size: int = option(50, "SIM cards in one bulk action", low=1, high=100_000)
+    duration: float = option(20.0, "seconds an action takes, median", low=0.001)
+    duration_sigma: float = option(
         0.6, "how widely durations spread (sigma of the log-normal)", low=0, high=5
     )
-    failed: float = share("actions that end failed", 0.08)
-    interrupted: float = share("actions that are interrupted", 0.04)
-    stuck: float = share("actions that never end", 0.005)
-    resumed: float = share("interrupted actions that go on later", 0.25)
-    resume_after: float = knob(
-        180.0, "seconds for which an action stays interrupted, at least", low=0
+    failed: float = fraction("actions that end failed", 0.08)
+    interrupted: float = fraction("actions that are interrupted", 0.04)
+    stuck: float = fraction("actions that never end", 0.005)
+    resumed: float = fraction("interrupted actions that resume later", 0.25)
+    resume_after: float = option(
+        180.0, "minimum seconds for which an action stays interrupted", low=0
     )
-    stuck_at_start: int = knob(4, "actions in progress from before the start that never end", low=0)
-    stuck_age: float = knob(2400.0, "seconds between their creation and the start", low=0)
-    history: int = knob(20_000, "actions that ended before the start", low=0, high=10**12)
-    history_spacing: float = knob(
+    stuck_at_start: int = option(
+        4, "actions in progress since before the start, never to end", low=0
+    )
+    stuck_age: float = option(
+        2400.0, "age in seconds, at the start, of the actions of stuck_at_start", low=0
+    )
+    history: int = option(20_000, "actions that ended before the start", low=0, high=10**12)
+    history_spacing: float = option(
         30.0, "seconds between two actions of the history", low=0.001, high=86_400
     )
-    sim_cards: int = knob(5000, "SIM cards of the account", low=1, high=10**9)
-    order: str = knob("newest", "order of the list", choices=tuple(Order))
+    sim_cards: int = option(5000, "SIM cards of the account", low=1, high=10**9)
+    order: str = option("newest", "order of the list", choices=tuple(ListOrder))
 
     def __post_init__(self) -> None:
         """Refuse values out of bounds, with UsageError."""
         check(self)
         if (total := self.failed + self.interrupted + self.stuck) > 1 + 1e-9:
             raise UsageError(
-                f"failed, interrupted, stuck: the shares add up to {total:g}; "
-                "give at most 1 together"
+                f"failed, interrupted, stuck: the fractions sum to {total:g}; "
+                "the sum must be at most 1"
             )
-        if self.history * self.history_spacing > _LONGEST:
+        if self.history * self.history_spacing > _MAX_HISTORY_SECONDS:
             raise UsageError(
                 f"history, history_spacing: {self.history} actions {self.history_spacing:g} s "
-                "apart go back more than 950 years; give a shorter spacing"
+                "apart span more than 950 years; give a shorter spacing"
             )
         _ = self.weights
 
@@ -96,15 +100,15 @@ class WorldSettings:
 
 @dataclass(frozen=True, slots=True)
 class SimulatorSettings:
-    """The whole simulator: the account's life, its faults, and how it lets clients in."""
+    """The whole simulator: its account, its faults, the API key and the rate limit."""
 
     world: WorldSettings = field(default_factory=WorldSettings)
-    faults: Faults = field(default_factory=Faults)
-    key: str = knob("KEY-simulated", "the API key that is accepted", secret=True)
-    rate_limit: int = knob(0, "requests let in per rate_window; 0 for no limit", low=0)
-    rate_window: float = knob(1.0, "seconds for which rate_limit counts", low=0.001)
-    rate_reset: str = knob("seconds", "what x-ratelimit-reset says", choices=tuple(ResetStyle))
-    retry_after: bool = knob(default=False, meaning="send Retry-After with 429")
+    faults: FaultSettings = field(default_factory=FaultSettings)
+    key: str = option("KEY-simulated", "the API key that is accepted", secret=True)
+    rate_limit: int = option(0, "requests admitted per rate_window; 0 for no limit", low=0)
+    rate_window: float = option(1.0, "seconds for which rate_limit counts", low=0.001)
+    rate_reset: str = option("seconds", "what x-ratelimit-reset says", choices=tuple(ResetStyle))
+    retry_after: bool = option(default=False, help_text="send Retry-After with 429")
 
     def __post_init__(self) -> None:
         """Refuse values out of bounds, with UsageError."""
@@ -113,30 +117,29 @@ class SimulatorSettings:
             raise UsageError("key: give a key of ASCII characters, not an empty one")
 
     @classmethod
-    def from_knobs(cls, values: Mapping[str, Any]) -> "SimulatorSettings":
-        """Build the settings from flat ``values`` by knob name; what is left out is default.
+    def from_options(cls, values: Mapping[str, Any]) -> "SimulatorSettings":
+        """Build the settings from flat ``values`` by option name; missing ones get their defaults.
 
-        Raises UsageError for an unknown knob, by its name, and for a value out of bounds.
+        Raises UsageError for an unknown option, by its name, and for a value out of bounds.
         """
         rest = dict(values)
         groups = [
-            {each.name: rest.pop(each.name) for each in knobs_of(kind) if each.name in rest}
-            for kind in (WorldSettings, Faults, cls)
+            {each.name: rest.pop(each.name) for each in options_of(group) if each.name in rest}
+            for group in (WorldSettings, FaultSettings, cls)
         ]
         if rest:
-            raise UsageError(f"{min(rest)}: there is no such knob")
-        return cls(world=WorldSettings(**groups[0]), faults=Faults(**groups[1]), **groups[2])
+            raise UsageError(f"{min(rest)}: unknown option")
+        return cls(world=WorldSettings(**groups[0]), faults=FaultSettings(**groups[1]), **groups[2])
 
 
-def all_knobs() -> tuple[Knob, ...]:
-    """Return every knob of the simulator, flat, in the order for a help text."""
+def all_options() -> tuple[Option, ...]:
+    """Return every option of the simulator, flat, in the order of the help text."""
     return tuple(
-        each for kind in (WorldSettings, SimulatorSettings, Faults) for each in knobs_of(kind)
+        each
+        for group in (WorldSettings, SimulatorSettings, FaultSettings)
+        for each in options_of(group)
     )
 
-
-QUIET = WorldSettings(rate=0.0, bulk_every=0.0, history=0, stuck_at_start=0)
-"""An account in which nothing happens by itself, for tests that make it happen."""
 
 DEMO = SimulatorSettings(
     world=WorldSettings(

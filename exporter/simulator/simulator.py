@@ -1,22 +1,21 @@
-"""One simulated account with all that stands around it: key, clock, rate limit, faults, totals.
+"""One simulated account with its API key, clock, rate limit and faults.
 
-Holds the parts together and keeps count of the requests; it speaks no HTTP.
+Holds the parts together and counts the requests; it speaks no HTTP.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from exporter.simulator.faults import FaultSource
-from exporter.simulator.limiter import Limiter
+from exporter.simulator.faults import FaultInjector
+from exporter.simulator.rate_limiter import RateLimiter
 from exporter.simulator.settings import SimulatorSettings
-from exporter.simulator.totals import Totals
 from exporter.simulator.world import World
 
-_REMEMBERED = 100_000
+_MAX_REQUESTS_KEPT = 100_000
 
 
-class Request(NamedTuple):
+class ReceivedRequest(NamedTuple):
     """One request: its path, and its query parameters in sorted order."""
 
     path: str
@@ -24,31 +23,29 @@ class Request(NamedTuple):
 
 
 class Simulator:
-    """A simulated account; ``key`` and ``faults.knobs`` may be changed at any time.
+    """A simulated account; ``key`` and ``faults.settings`` may be changed at any time.
 
-    ``requests`` holds the latest 100,000 requests to the API, in order, those that met a
-    fault or had a wrong key included; clear it at will. ``served`` counts them all.
+    ``requests`` holds the latest 100,000 requests to the API, in order, including those that
+    met a fault or had a wrong key; it may be cleared. ``served`` counts them all.
     """
 
     def __init__(self, settings: SimulatorSettings, clock: Callable[[], float]) -> None:
         """Start the account now, by ``clock`` (seconds since the epoch)."""
-        self.settings = settings
-        self.clock = clock
+        self._clock = clock
         self.key = settings.key
         self.world = World(settings.world, clock())
-        self.faults = FaultSource(settings.faults, settings.world.seed)
-        self.totals = Totals(settings.world.seed)
-        self.limiter = Limiter(settings)
-        self.requests: deque[Request] = deque(maxlen=_REMEMBERED)
+        self.faults = FaultInjector(settings.faults, settings.world.seed)
+        self.rate_limiter = RateLimiter(settings)
+        self.requests: deque[ReceivedRequest] = deque(maxlen=_MAX_REQUESTS_KEPT)
         self.served = 0
 
     def tick(self) -> float:
-        """Let the account live up to now, and return the time."""
-        now = self.clock()
+        """Advance the account to the present, and return the time."""
+        now = self._clock()
         self.world.advance(now)
         return now
 
-    def note(self, path: str, query: Iterable[tuple[str, str]]) -> None:
-        """Remember one request."""
-        self.requests.append(Request(path, tuple(sorted(query))))
+    def record_request(self, path: str, query: Iterable[tuple[str, str]]) -> None:
+        """Keep one request, and count it."""
+        self.requests.append(ReceivedRequest(path, tuple(sorted(query))))
         self.served += 1

@@ -1,6 +1,6 @@
-"""The account as it lives in simulated time: actions arrive, change their status and end.
+"""The account in simulated time: actions arrive, change their status and end.
 
-What happens follows from the settings and the time alone, not from how often it is advanced.
+What happens depends on the settings and the time alone, not on how often it is advanced.
 It reads no clock, knows no HTTP, and must only be used from one thread.
 """
 
@@ -8,72 +8,89 @@ import heapq
 import math
 from collections.abc import Sequence
 from enum import Enum, auto
+from typing import NamedTuple
 
 from exporter.domain import Status
 from exporter.errors import UsageError
-from exporter.simulator.action import Action, Bulk, Filter
-from exporter.simulator.book import Book
-from exporter.simulator.fate import Fate, Turn
+from exporter.simulator.actions import ActionFilter, SimulatedAction, SimulatedBulk
 from exporter.simulator.history import History
-from exporter.simulator.ids import Ids, Kind
-from exporter.simulator.listing import Listing
-from exporter.simulator.record import Record, Recorder
-from exporter.simulator.settings import Order, WorldSettings
+from exporter.simulator.ids import IdCodec, IdType
+from exporter.simulator.lifecycle import Lifecycle, StatusChange
+from exporter.simulator.live_actions import LiveActions
+from exporter.simulator.pagination import ActionPager
+from exporter.simulator.record import ActivityRecord, ActivityRecorder
+from exporter.simulator.settings import ListOrder, WorldSettings
 
-_BULK_TYPE = "set_public_ip"
+_DEFAULT_BULK_TYPE = "set_public_ip"
 
 
-class _Due(Enum):
-    """What an event of the agenda is."""
+class _EventType(Enum):
+    """What a scheduled event does."""
 
     ARRIVAL = auto()
     BULK = auto()
-    TURN = auto()
+    STATUS_CHANGE = auto()
+
+
+class _Event(NamedTuple):
+    """A scheduled event: ordered by time, then as scheduled.
+
+    ``number`` and ``version`` are those of the action that changes. For an arrival, ``number``
+    is the count of pauses so far: a pause cancels the arrivals scheduled before it.
+    """
+
+    due: float
+    sequence: int
+    event_type: _EventType
+    number: int
+    change: StatusChange | None
+    version: int
 
 
 class World:
-    """One account. Times are seconds since the epoch; ``now`` is how far it has lived."""
+    """One account. Times are seconds since the epoch; ``now`` is how far it has advanced."""
 
     def __init__(self, settings: WorldSettings, now: float) -> None:
         """Start the account at ``now``, with its history and its stuck actions."""
         self.settings = settings
         self.now = now
-        self.order = Order(settings.order)
-        self.ids = Ids(settings.seed)
-        self._fate = Fate(settings)
-        self._book = Book()
+        self.sort_order = ListOrder(settings.order)
+        self.ids = IdCodec(settings.seed)
+        self._lifecycle = Lifecycle(settings)
+        self._live = LiveActions()
         self._history = History(settings, self.ids, _ms(now))
-        self._listing = Listing(self._book, self._history, settings.seed)
-        self._recorder = Recorder()
-        self._bulks: list[Bulk] = []
-        self._agenda: list[tuple[float, int, _Due, int, Turn | None, int]] = []
-        self._scheduled = self._numbered = self._arrivals = self._season = 0
-        self._past_counts: tuple[int, dict[tuple[str, Status], int]] | None = None
+        self._pager = ActionPager(self._live, self._history, settings.seed)
+        self._recorder = ActivityRecorder()
+        self._bulks: list[SimulatedBulk] = []
+        self._events: list[_Event] = []
+        self._scheduled = self._created = self._arrivals = self._pauses = 0
+        self._history_counts: tuple[int, dict[tuple[str, Status], int]] | None = None
         for number in range(settings.stuck_at_start):
-            kind = self._fate.arrival_type(-1 - number)
+            action_type = self._lifecycle.arrival_type(-1 - number)
             created = now - settings.stuck_age
-            self._recorder.found(self._add(kind, _ms(created), None, at=-math.inf))
-        self._open()
+            action = self._add(action_type, _ms(created), None, at=-math.inf)
+            self._recorder.add_listed(action)
+        self._schedule_arrivals()
 
     def advance(self, now: float) -> None:
-        """Let everything happen that is due up to ``now``; a time that has passed does nothing."""
-        while self._agenda and self._agenda[0][0] <= now:
-            due, _, what, number, turn, version = heapq.heappop(self._agenda)
-            self.now = due
-            if what is _Due.TURN and turn is not None:
-                self._take_turn(number, turn, version)
-            elif number == self._season:
-                self._arrive(due, what)
+        """Run every event that is due up to ``now``; does nothing for a time in the past."""
+        while self._events and self._events[0].due <= now:
+            event = heapq.heappop(self._events)
+            self.now = event.due
+            if event.change is not None:
+                self._apply_change(event.number, event.change, event.version)
+            elif event.number == self._pauses:
+                self._arrive(event.due, event.event_type)
         self.now = max(self.now, now)
 
     def pause(self) -> None:
-        """Let nothing new arrive; what is in flight still ends."""
-        self._season += 1
+        """Stop arrivals; actions in flight still end."""
+        self._pauses += 1
 
     def resume(self) -> None:
-        """Let actions arrive again from now on."""
+        """Start arrivals again from now on."""
         self.pause()
-        self._open()
+        self._schedule_arrivals()
 
     def create(
         self,
@@ -84,28 +101,28 @@ class World:
         bulk: bool = False,
         lives: bool = False,
     ) -> list[str]:
-        """Add ``count`` actions, as one bulk or singly, and return their ids.
+        """Add ``count`` actions, as one bulk action or singly, and return their ids.
 
-        They stay in progress until they are finished by hand, or, if ``lives``, take the
-        course of those that arrive by themselves. They count as created now, however long ago
-        ``created_at`` is. Without an ``action_type``, a bulk gets one type and single
-        actions the account's mix.
+        They stay in progress until ``finish`` is called or, if ``lives``, change their status
+        as actions that arrive do. The record counts them as created now, even if
+        ``created_at`` is long ago. Without an ``action_type``, a bulk action gets a default
+        type, and single actions get types from the account's mix.
         """
         created_ms = _ms(self.now if created_at is None else created_at)
-        number = None
+        bulk_number = None
         if bulk:
-            action_type = action_type or _BULK_TYPE
-            number = len(self._bulks)
+            action_type = action_type or _DEFAULT_BULK_TYPE
+            bulk_number = len(self._bulks)
             self._bulks.append(
-                Bulk(number, action_type, created_ms, self._numbered, count, self.now)
+                SimulatedBulk(bulk_number, action_type, created_ms, self._created, count, self.now)
             )
         ids = []
         for _ in range(count):
-            kind = action_type or self._fate.arrival_type(-1 - self._numbered)
-            action = self._add(kind, created_ms, number, at=self.now)
-            self._recorder.created(action)
+            each_type = action_type or self._lifecycle.arrival_type(-1 - self._created)
+            action = self._add(each_type, created_ms, bulk_number, at=self.now)
+            self._recorder.add_created(action)
             if lives:
-                self._schedule(action, self._fate.first_turn(action.number))
+                self._schedule_change(action, self._lifecycle.first_change(action.number))
             ids.append(action.id)
         return ids
 
@@ -116,139 +133,151 @@ class World:
         reason: str | None = None,
         *,
         at: float | None = None,
-    ) -> Action:
-        """Move a live action to ``status``, any but its own, now or ``at``; it stays there.
+    ) -> SimulatedAction:
+        """Set the ``status`` of a live action, now or ``at``; it does not change by itself after.
 
-        Raises UsageError if there is no such action or it has that status already.
+        Raises UsageError if there is no such action or it already has that status.
         """
-        action = self._live(action_id)
+        action = self._live_action(action_id)
         if action.status is status:
-            raise UsageError(f"{action_id}: the action is {status.value} already")
-        return self._move(action, status, reason, _ms(self.now if at is None else at))
+            raise UsageError(f"{action_id}: the action is already {status.value}")
+        return self._set_status(action, status, reason, _ms(self.now if at is None else at))
 
     def delete(self, action_ids: Sequence[str]) -> None:
-        """Take live actions off the list. Raises UsageError, and takes none, if one is unknown."""
-        for action in [self._live(each) for each in dict.fromkeys(action_ids)]:
-            self._recorder.gone(self._book.drop(action.number, self.now))
+        """Remove live actions. Raises UsageError, and removes none, if one is unknown."""
+        for action in [self._live_action(each) for each in dict.fromkeys(action_ids)]:
+            self._recorder.remove_listed(self._live.remove(action.number, self.now))
 
     def prune(self, count: int) -> None:
-        """Take the oldest ``count`` actions off the list, whatever their status."""
-        actions, of_history = self._listing.oldest(count)
+        """Remove the oldest ``count`` actions, whatever their status."""
+        actions, history_count = self._pager.oldest(count)
         for action in actions:
-            self._recorder.gone(self._book.drop(action.number, self.now))
-        self._history.forget(of_history, self.now)
+            self._recorder.remove_listed(self._live.remove(action.number, self.now))
+        self._history.prune(history_count, self.now)
 
-    def get(self, action_id: str) -> Action | None:
+    def get(self, action_id: str) -> SimulatedAction | None:
         """Return the action with this id, live or of the history, or None."""
-        number = self.ids.read(Kind.ACTION, action_id)
+        number = self.ids.decode(IdType.ACTION, action_id)
         if number is not None:
-            return self._book.get(number)
-        index = self.ids.read(Kind.HISTORY, action_id)
+            return self._live.get(number)
+        index = self.ids.decode(IdType.HISTORY, action_id)
         if index is None or index >= self._history.size:
             return None
         return self._history.action(index)
 
-    def total(self, wanted: Filter, ago: float = 0.0) -> int:
-        """Return how many actions the filter ``wanted`` shows, or did ``ago`` seconds ago.
+    def total(self, action_filter: ActionFilter, ago: float = 0.0) -> int:
+        """Return how many actions match, or matched ``ago`` seconds ago.
 
-        That is right for at most ``book.KEPT_SECONDS``; before the start there was what there
-        is at the start.
+        ``ago`` is at most ``live_actions.CHANGE_RETENTION_SECONDS``; a time before the start
+        gives the total at the start.
         """
         if ago:
-            return self._listing.total_at(wanted, self.now - ago)
-        return self._listing.total(wanted)
+            return self._pager.total_at(action_filter, self.now - ago)
+        return self._pager.total(action_filter)
 
-    def page(self, wanted: Filter, offset: int, limit: int) -> list[Action]:
-        """Return at most ``limit`` actions from place ``offset`` (from 0) of the list on."""
-        return self._listing.page(wanted, self.order, offset, limit)
+    def page(self, action_filter: ActionFilter, offset: int, limit: int) -> list[SimulatedAction]:
+        """Return at most ``limit`` actions of the list, starting at ``offset`` (from 0)."""
+        return self._pager.page(action_filter, self.sort_order, offset, limit)
 
     @property
-    def bulks(self) -> Sequence[Bulk]:
-        """Every bulk, by its number."""
+    def bulks(self) -> Sequence[SimulatedBulk]:
+        """Every bulk action, by its number."""
         return self._bulks
 
-    def actions_of(self, bulk: Bulk) -> list[Action]:
-        """Return the actions of a ``bulk`` that are still listed."""
-        found = (self._book.get(each) for each in range(bulk.first, bulk.first + bulk.size))
-        return [each for each in found if each is not None]
+    def actions_of(self, bulk: SimulatedBulk) -> list[SimulatedAction]:
+        """Return the actions of a ``bulk`` action that are still listed."""
+        numbers = range(bulk.first, bulk.first + bulk.size)
+        return [action for each in numbers if (action := self._live.get(each)) is not None]
 
-    def record(self) -> Record:
+    def record(self) -> ActivityRecord:
         """Return what happened since the start, and what is listed now."""
-        if self._past_counts is None or self._past_counts[0] != self._history.size:
+        if self._history_counts is None or self._history_counts[0] != self._history.size:
             counts = {
-                (name, status): self._history.count(Filter(status=status, action_type=name))
+                (name, status): self._history.count(ActionFilter(status=status, action_type=name))
                 for name, _ in self.settings.weights
                 for status in Status
             }
-            self._past_counts = (self._history.size, counts)
-        return self._recorder.record(self._past_counts[1])
+            self._history_counts = (self._history.size, counts)
+        return self._recorder.record(self._history_counts[1])
 
-    def _open(self) -> None:
+    def _schedule_arrivals(self) -> None:
         if self.settings.rate > 0:
-            self._push(self.now + self._fate.gap(self._arrivals), _Due.ARRIVAL, self._season)
+            due = self.now + self._lifecycle.seconds_before(self._arrivals)
+            self._push(due, _EventType.ARRIVAL, self._pauses)
         if self.settings.bulk_every > 0:
-            self._push(self.now + self.settings.bulk_every, _Due.BULK, self._season)
+            self._push(self.now + self.settings.bulk_every, _EventType.BULK, self._pauses)
 
-    def _arrive(self, due: float, what: _Due) -> None:
-        if what is _Due.BULK:
-            kind = self._fate.bulk_type(len(self._bulks))
-            self.create(self.settings.bulk_size, action_type=kind, bulk=True, lives=True)
-            self._push(due + self.settings.bulk_every, what, self._season)
+    def _arrive(self, due: float, event_type: _EventType) -> None:
+        if event_type is _EventType.BULK:
+            bulk_type = self._lifecycle.bulk_type(len(self._bulks))
+            self.create(self.settings.bulk_size, action_type=bulk_type, bulk=True, lives=True)
+            self._push(due + self.settings.bulk_every, event_type, self._pauses)
             return
-        self.create(action_type=self._fate.arrival_type(self._arrivals), lives=True)
+        self.create(action_type=self._lifecycle.arrival_type(self._arrivals), lives=True)
         self._arrivals += 1
-        self._push(due + self._fate.gap(self._arrivals), what, self._season)
+        self._push(due + self._lifecycle.seconds_before(self._arrivals), event_type, self._pauses)
 
-    def _take_turn(self, number: int, turn: Turn, version: int) -> None:
-        action = self._book.get(number)
+    def _apply_change(self, number: int, change: StatusChange, version: int) -> None:
+        action = self._live.get(number)
         if action is None or action.version != version:
             return
-        action = self._move(action, turn.status, turn.reason, _ms(self.now))
-        if turn.status is Status.INTERRUPTED:
-            self._schedule(action, self._fate.resumption(number))
-        elif turn.status is Status.IN_PROGRESS:
-            self._schedule(action, self._fate.last_turn(number))
+        action = self._set_status(action, change.status, change.reason, _ms(self.now))
+        if change.status is Status.INTERRUPTED:
+            self._schedule_change(action, self._lifecycle.resumption(number))
+        elif change.status is Status.IN_PROGRESS:
+            self._schedule_change(action, self._lifecycle.final_change(number))
 
-    def _add(self, action_type: str, created_ms: int, bulk: int | None, *, at: float) -> Action:
-        number, self._numbered = self._numbered, self._numbered + 1
-        sim = self._fate.sim(number)
-        action = Action(
+    def _add(
+        self, action_type: str, created_ms: int, bulk_number: int | None, *, at: float
+    ) -> SimulatedAction:
+        number, self._created = self._created, self._created + 1
+        sim_card_number = self._lifecycle.sim_card_number(number)
+        action = SimulatedAction(
             number=number,
-            id=self.ids.make(Kind.ACTION, number),
-            sim=sim,
-            sim_card_id=self.ids.make(Kind.SIM_CARD, sim),
+            id=self.ids.encode(IdType.ACTION, number),
+            sim_card_number=sim_card_number,
+            sim_card_id=self.ids.encode(IdType.SIM_CARD, sim_card_number),
             action_type=action_type,
             status=Status.IN_PROGRESS,
             reason=None,
             created_ms=created_ms,
             updated_ms=created_ms,
-            bulk=bulk,
+            bulk_number=bulk_number,
         )
-        self._book.put(action, at)
+        self._live.put(action, at)
         return action
 
-    def _move(self, action: Action, status: Status, reason: str | None, at_ms: int) -> Action:
-        moved = action.moved(status, reason, at_ms)
-        self._recorder.moved(action, moved)
-        self._book.put(moved, self.now)
-        return moved
+    def _set_status(
+        self, action: SimulatedAction, status: Status, reason: str | None, at_ms: int
+    ) -> SimulatedAction:
+        changed = action.with_status(status, reason, at_ms)
+        self._recorder.add_change(action, changed)
+        self._live.put(changed, self.now)
+        return changed
 
-    def _live(self, action_id: str) -> Action:
-        number = self.ids.read(Kind.ACTION, action_id)
-        action = None if number is None else self._book.get(number)
+    def _live_action(self, action_id: str) -> SimulatedAction:
+        number = self.ids.decode(IdType.ACTION, action_id)
+        action = None if number is None else self._live.get(number)
         if action is None:
             raise UsageError(f"{action_id}: there is no such action since the start")
         return action
 
-    def _schedule(self, action: Action, turn: Turn | None) -> None:
-        if turn is not None:
-            self._push(self.now + turn.after, _Due.TURN, action.number, turn, action.version)
+    def _schedule_change(self, action: SimulatedAction, change: StatusChange | None) -> None:
+        if change is not None:
+            due = self.now + change.after
+            self._push(due, _EventType.STATUS_CHANGE, action.number, change, action.version)
 
     def _push(
-        self, due: float, what: _Due, number: int, turn: Turn | None = None, version: int = 0
+        self,
+        due: float,
+        event_type: _EventType,
+        number: int,
+        change: StatusChange | None = None,
+        version: int = 0,
     ) -> None:
         self._scheduled += 1
-        heapq.heappush(self._agenda, (due, self._scheduled, what, number, turn, version))
+        event = _Event(due, self._scheduled, event_type, number, change, version)
+        heapq.heappush(self._events, event)
 
 
 def _ms(seconds: float) -> int:

@@ -22,9 +22,10 @@ from exporter.config import Account, LogFormat, LogLevel, Poll, Settings, State,
 from exporter.domain import Status
 from exporter.errors import ConfigError
 from exporter.simulator.server import serving
-from exporter.simulator.settings import QUIET, SimulatorSettings
+from exporter.simulator.settings import SimulatorSettings
 from exporter.simulator.simulator import Simulator
 from exporter.sinks.event_log import QUIET_LIBRARIES, EventLog, open_event_log
+from tests.support.simulation import QUIET
 
 DEADLINE = 15.0
 KEY = "KEY-simulated"

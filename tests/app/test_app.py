@@ -60,7 +60,7 @@ async def test_what_is_kept_is_there_from_the_first_scrape_on(
     fail(simulator, 5)
     await first.until_total(FAILED, 5)
     await first.stop()
-    simulator.faults.knobs = simulator.faults.knobs.changed(silence=1.0)
+    simulator.faults.settings = simulator.faults.settings.changed(silence=1.0)
     second = build(settings({"default": url}))
     await second.start()
     assert await second.total(FAILED) == 5
@@ -90,7 +90,7 @@ async def test_stopping_ends_everything(simulators: Any, settings: Any, build: A
 async def test_stopping_breaks_off_a_poll(simulators: Any, settings: Any, build: Any) -> None:
     """A poll that waits for an answer is ended, and is no failure."""
     simulator, url = await simulators()
-    simulator.faults.knobs = simulator.faults.knobs.changed(silence=1.0)
+    simulator.faults.settings = simulator.faults.settings.changed(silence=1.0)
     rig = build(settings({"default": url}))
     await rig.start()
 

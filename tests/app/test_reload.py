@@ -6,8 +6,9 @@ from pydantic import SecretStr
 
 from exporter.config import Account, ExternalLink, Log, LogLevel, Reason, State, Web
 from exporter.errors import ConfigError
-from exporter.simulator.limiter import Limiter
-from exporter.simulator.settings import QUIET, SimulatorSettings
+from exporter.simulator.rate_limiter import RateLimiter
+from exporter.simulator.settings import SimulatorSettings
+from tests.support.simulation import QUIET
 
 FAILED = "telnyx_sim_card_actions_failed_total"
 POLLS = "telnyx_exporter_polls_total"
@@ -107,7 +108,7 @@ async def test_other_accounts_are_not_disturbed(
     running: Any, settings: Any, simulators: Any
 ) -> None:
     """A poll in the middle of which another account is added goes on."""
-    running.simulator.faults.knobs = running.simulator.faults.knobs.changed(silence=1.0)
+    running.simulator.faults.settings = running.simulator.faults.settings.changed(silence=1.0)
     before = running.simulator.served
 
     async def asked() -> bool:
@@ -238,7 +239,7 @@ async def test_there_is_no_reload_after_the_stop_has_begun(running: Any) -> None
 async def test_a_refusal_outlives_a_reload(running: Any, settings: Any, name: str) -> None:
     """An account that is built anew sends nothing into a window that refused the one before."""
     limited = SimulatorSettings(world=QUIET, rate_limit=1, rate_window=600)
-    running.simulator.limiter = Limiter(limited)
+    running.simulator.rate_limiter = RateLimiter(limited)
     await running.until_total(LIMIT, 1)
     assert await running.exporter.reload() == ()  # what was only said to be spent is tried
     await running.until_total(UP, 0)
@@ -255,9 +256,9 @@ async def test_a_reload_ends_the_wait_for_a_limit_that_is_said_to_be_spent(
 ) -> None:
     """Nothing was refused, and who reloads wants to know; whether or not the account changed."""
     limited = SimulatorSettings(world=QUIET, rate_limit=1, rate_window=600)
-    running.simulator.limiter = Limiter(limited)
+    running.simulator.rate_limiter = RateLimiter(limited)
     await running.until_total(LIMIT, 1)
-    running.simulator.limiter = Limiter(SimulatorSettings(world=QUIET))
+    running.simulator.rate_limiter = RateLimiter(SimulatorSettings(world=QUIET))
     running.next = settings({"default": running.url}, interval=interval)
     assert await running.exporter.reload() == ()
     for _ in range(2):  # the one that was told so may still have to end
@@ -267,9 +268,9 @@ async def test_a_reload_ends_the_wait_for_a_limit_that_is_said_to_be_spent(
 async def test_a_rate_limit_that_is_spent_is_that_of_its_key(running: Any) -> None:
     """Another key has a limit of its own, and need not wait for the end of the window."""
     limited = SimulatorSettings(world=QUIET, rate_limit=1, rate_window=600)
-    running.simulator.limiter = Limiter(limited)
+    running.simulator.rate_limiter = RateLimiter(limited)
     await running.until_total(LIMIT, 1)
-    running.simulator.limiter = Limiter(SimulatorSettings(world=QUIET))
+    running.simulator.rate_limiter = RateLimiter(SimulatorSettings(world=QUIET))
     running.simulator.key = "KEY-other"
     account = Account(name="default", api_key=SecretStr("KEY-other"), base_url=running.url)
     running.next = running.next.model_copy(update={"accounts": (account,)})

@@ -30,9 +30,10 @@ from exporter.clock import SystemClock
 from exporter.config import LogFormat, LogLevel, Settings, load
 from exporter.domain import Status
 from exporter.simulator.server import serving
-from exporter.simulator.settings import QUIET, SimulatorSettings
+from exporter.simulator.settings import SimulatorSettings
 from exporter.simulator.simulator import Simulator
 from exporter.sinks.event_log import open_event_log
+from tests.support.simulation import QUIET
 
 DEADLINE = 60.0
 LIMIT = 0.020

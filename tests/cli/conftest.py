@@ -15,9 +15,10 @@ from click.testing import CliRunner, Result
 from exporter.cli.main import main
 from exporter.domain import Status
 from exporter.simulator.server import serving
-from exporter.simulator.settings import QUIET, SimulatorSettings
+from exporter.simulator.settings import SimulatorSettings
 from exporter.simulator.simulator import Simulator
 from exporter.sinks.event_log import QUIET_LIBRARIES
+from tests.support.simulation import QUIET
 
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 NETWORK = (

@@ -31,7 +31,7 @@ FAULTY = [
     ("${{ secrets.SECRET }}", VARIABLE),
     ("%(SECRET)s", VARIABLE),
     ("#{SECRET}", VARIABLE),
-    ("@@SECRET@@", VARIABLE),
+    ("SECRET", VARIABLE),
     ("__SECRET__", VARIABLE),
     ("ENC[AES256_GCM,data:SECRET]", "holds an encrypted value; "),
     ("@SECRET.txt", "holds the name of a file; "),

@@ -18,7 +18,7 @@ def shipped() -> dict[str, Any]:
 
 def test_only_where_to_send_is_changed(shipped: dict[str, Any]) -> None:
     """Routes and inhibition stay; nothing is sent elsewhere, and no file with a secret is read."""
-    wired = alertmanager_config(shipped, sink=SINK, folder="/f")
+    wired = alertmanager_config(shipped, receiver_url=SINK, folder="/f")
     assert wired | {"templates": [], "receivers": []} == shipped | {
         "templates": [],
         "receivers": [],
@@ -34,8 +34,8 @@ def test_only_where_to_send_is_changed(shipped: dict[str, Any]) -> None:
         assert f"{SINK}/{each['name']}" in str(each)
 
 
-def test_a_receiver_of_another_kind_is_refused(shipped: dict[str, Any]) -> None:
-    """What cannot be told where to send would send for real."""
+def test_an_unknown_integration_is_refused(shipped: dict[str, Any]) -> None:
+    """An integration whose address cannot be replaced would send for real."""
     shipped["receivers"].append({"name": "mail", "email_configs": [{"to": "a@example.org"}]})
-    with pytest.raises(ValueError, match="mail: email_configs"):
-        alertmanager_config(shipped, sink=SINK, folder="/f")
+    with pytest.raises(ValueError, match="mail: cannot set the address of email_configs"):
+        alertmanager_config(shipped, receiver_url=SINK, folder="/f")

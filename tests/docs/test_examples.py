@@ -13,7 +13,7 @@ import pytest
 from exporter.cli.main import main
 from exporter.config import load
 from exporter.errors import ConfigError
-from exporter.simulator.settings import all_knobs
+from exporter.simulator.settings import all_options
 from exporter.web.toolkit import load as load_web
 from tests.docs.documents import DOCUMENTS, FENCE, GUIDES, ROOT, blocks, code, name_of, names, read
 
@@ -161,7 +161,7 @@ def test_files_that_are_named_exist(path: Path) -> None:
 def test_faults_of_the_simulator_exist() -> None:
     """What is sent to the simulator is a set of its options."""
     (text,) = re.findall(r"-d '(\{.*?\})'", "\n".join(blocks("console")))
-    assert json.loads(text).keys() <= {knob.name for knob in all_knobs()}
+    assert json.loads(text).keys() <= {knob.name for knob in all_options()}
 
 
 def test_flags_and_settings_exist() -> None:

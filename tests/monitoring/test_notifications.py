@@ -17,10 +17,10 @@ import httpx
 import pytest
 import yaml
 
-from demo_stack.programs import claim, start
+from demo_stack.programs import reserve_port, start
+from demo_stack.receiver import Notification, NotificationReceiver
 from demo_stack.settings import alertmanager_config
 from demo_stack.shorten import shorten_alertmanager
-from demo_stack.sink import Notification, Sink
 from tests.end_to_end.conftest import eventually
 
 SHIPPED = Path(__file__).parents[2] / "helm" / "telnyx-sim-exporter" / "files"
@@ -111,12 +111,12 @@ def told(
         notes.setdefault(places[0], note)
 
     with ExitStack() as undo:
-        sink = undo.enter_context(closing(Sink(take)))
+        sink = undo.enter_context(closing(NotificationReceiver(take)))
         shipped = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
-        wired = alertmanager_config(shipped, sink=sink.url, folder=str(CONFIG.parent))
+        wired = alertmanager_config(shipped, receiver_url=sink.url, folder=str(CONFIG.parent))
         file = folder / "alertmanager.yml"
         file.write_text(yaml.safe_dump(shorten_alertmanager(wired, FASTER)), encoding="utf-8")
-        listen = f"127.0.0.1:{claim('Alertmanager', 0)}"
+        listen = f"127.0.0.1:{reserve_port('Alertmanager', 0)}"
         command = (
             program_path("alertmanager"),
             f"--config.file={file}",
@@ -125,7 +125,7 @@ def told(
             "--cluster.listen-address=",
         )
         program = start("alertmanager", command, folder)
-        undo.callback(program.end)
+        undo.callback(program.stop)
         program.wait_for(f"http://{listen}/-/ready", Event())
         yield Told(f"http://{listen}", notes)
 

@@ -12,9 +12,9 @@ import httpx
 import pytest
 
 from exporter.domain import Status
-from exporter.simulator.inprocess import InProcessTransport
-from exporter.simulator.settings import QUIET, SimulatorSettings
+from exporter.simulator.settings import SimulatorSettings
 from exporter.simulator.simulator import Simulator
+from tests.support.simulation import QUIET, InProcessTransport
 
 KEY = "KEY-simulated"
 

@@ -1,4 +1,4 @@
-"""What the tests of the simulator share: an account that stands still, and ways to reach it."""
+"""Fixtures of the simulator's tests: an account in which nothing happens, and ways to call it."""
 
 import asyncio
 import threading
@@ -9,11 +9,10 @@ from contextlib import AbstractContextManager, contextmanager
 import httpx
 import pytest
 
-from exporter.simulator.clock import ManualClock
-from exporter.simulator.inprocess import InProcessTransport
 from exporter.simulator.server import serving
-from exporter.simulator.settings import QUIET, SimulatorSettings
+from exporter.simulator.settings import SimulatorSettings
 from exporter.simulator.simulator import Simulator
+from tests.support.simulation import QUIET, InProcessTransport, ManualClock
 
 
 @pytest.fixture

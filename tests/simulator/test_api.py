@@ -5,9 +5,9 @@ import httpx
 import pytest
 
 from exporter.domain import Status
-from exporter.simulator.clock import ManualClock
-from exporter.simulator.settings import QUIET, SimulatorSettings
+from exporter.simulator.settings import SimulatorSettings
 from exporter.simulator.simulator import Simulator
+from tests.support.simulation import QUIET, ManualClock
 
 Get = Callable[..., Awaitable[httpx.Response]]
 

@@ -5,12 +5,10 @@ import httpx
 import pytest
 
 from exporter.domain import Status
-from exporter.simulator.app import create_app
-from exporter.simulator.clock import ManualClock
-from exporter.simulator.faults import Fault, Faults
-from exporter.simulator.inprocess import InProcessTransport
-from exporter.simulator.settings import QUIET, SimulatorSettings
-from exporter.simulator.simulator import Request, Simulator
+from exporter.simulator.faults import Fault, FaultSettings
+from exporter.simulator.settings import SimulatorSettings
+from exporter.simulator.simulator import ReceivedRequest, Simulator
+from tests.support.simulation import QUIET, InProcessTransport, ManualClock
 
 Get = Callable[..., Awaitable[httpx.Response]]
 
@@ -24,11 +22,11 @@ Get = Callable[..., Awaitable[httpx.Response]]
     ],
 )
 @pytest.mark.parametrize("empty", [True, False], ids=["empty body", "body"])
-async def test_only_the_key_opens(
+async def test_only_the_key_is_accepted(
     simulator: Simulator, authorization: str | None, *, empty: bool
 ) -> None:
     """Without the right key it is 401, with the documented body or none."""
-    simulator.faults.knobs = Faults(empty_unauthorized=empty)
+    simulator.faults.settings = FaultSettings(empty_unauthorized=empty)
     headers = {} if authorization is None else {"authorization": authorization}
     async with httpx.AsyncClient(transport=InProcessTransport(simulator)) as client:
         answer = await client.get("http://simulator/v2/sim_card_actions", headers=headers)
@@ -51,8 +49,8 @@ async def test_the_rate_limit_is_kept(get: Get, clock: ManualClock) -> None:
     assert (await get(simulator, "sim_card_actions")).status_code == 200
 
 
-async def test_the_account_lives_between_requests(get: Get, clock: ManualClock) -> None:
-    """Each request finds the account as it is by then, and the Date header says when."""
+async def test_the_account_advances_between_requests(get: Get, clock: ManualClock) -> None:
+    """Each request sees the account at its own time, which the Date header gives."""
     simulator = Simulator(SimulatorSettings(world=replace(QUIET, rate=10.0)), clock)
     before = (await get(simulator, "sim_card_actions")).json()["meta"]["total_results"]
     clock.advance(60)
@@ -63,15 +61,17 @@ async def test_the_account_lives_between_requests(get: Get, clock: ManualClock) 
 
 
 async def test_requests_are_counted(simulator: Simulator, get: Get) -> None:
-    """Every request to the API is remembered, whatever became of it; the controls are not."""
+    """Every request to the API is kept, whatever its response; those to the controls are not."""
     simulator.faults.script(None, Fault.SERVER_ERROR)
     await get(simulator, "sim_card_actions", **{"page[size]": 5, "filter[status]": "failed"})
     await get(simulator, "sim_cards")
     async with httpx.AsyncClient(transport=InProcessTransport(simulator)) as client:
         await client.get("http://simulator/_simulator/record")
     assert list(simulator.requests) == [
-        Request("/v2/sim_card_actions", (("filter[status]", "failed"), ("page[size]", "5"))),
-        Request("/v2/sim_cards", ()),
+        ReceivedRequest(
+            "/v2/sim_card_actions", (("filter[status]", "failed"), ("page[size]", "5"))
+        ),
+        ReceivedRequest("/v2/sim_cards", ()),
     ]
     assert simulator.served == 2
 
@@ -90,7 +90,7 @@ async def test_requests_are_counted(simulator: Simulator, get: Get) -> None:
 async def test_a_fault_that_answers(
     simulator: Simulator, get: Get, fault: Fault, status: int
 ) -> None:
-    """These faults give an answer with their status; a spoilt 200 is not JSON."""
+    """These faults give an answer with their status; a 200 is not valid JSON."""
     simulator.faults.script(fault)
     answer = await get(simulator, "sim_card_actions")
     assert answer.status_code == status
@@ -105,26 +105,19 @@ async def test_a_fault_that_answers(
     assert (await get(simulator, "sim_card_actions")).status_code == 200
 
 
-async def test_server_errors_take_turns(simulator: Simulator, get: Get) -> None:
-    """A client meets 500, 502 and 503."""
-    simulator.faults.knobs = Faults(server_error=1.0)
+async def test_server_errors_alternate(simulator: Simulator, get: Get) -> None:
+    """The status is 500, 502 and 503 in turn."""
+    simulator.faults.settings = FaultSettings(server_error=1.0)
     assert {(await get(simulator, "sim_cards")).status_code for _ in range(3)} == {500, 502, 503}
 
 
-async def test_a_plain_asgi_client_sees_a_reset(simulator: Simulator) -> None:
-    """Without a carrier that can cut the connection, a reset is the system's own error."""
-    simulator.faults.script(Fault.RESET)
-    transport = httpx.ASGITransport(app=create_app(simulator))
-    async with httpx.AsyncClient(transport=transport) as client:
-        with pytest.raises(ConnectionResetError):
-            await client.get("http://simulator/v2/sim_card_actions")
-
-
-async def test_odd_shapes_are_listed_as_often_as_asked(simulator: Simulator, get: Get) -> None:
+async def test_odd_actions_are_listed_as_often_as_configured(
+    simulator: Simulator, get: Get
+) -> None:
     """Some actions have a bare status or no reason, some no id, and the same ones each time."""
     for each in simulator.world.create(200):
         simulator.world.finish(each, Status.FAILED, "why")
-    simulator.faults.knobs = Faults(odd_status=0.5, malformed=0.2)
+    simulator.faults.settings = FaultSettings(odd_status=0.5, malformed=0.2)
     page = (await get(simulator, "sim_card_actions", **{"page[size]": 200})).json()["data"]
     bare = [each for each in page if each["status"] == "failed"]
     mute = [each for each in page if each["status"] == {"value": "failed", "reason": None}]
@@ -137,7 +130,7 @@ async def test_odd_shapes_are_listed_as_often_as_asked(simulator: Simulator, get
 
 
 async def test_the_root_says_what_this_is(simulator: Simulator) -> None:
-    """Who opens the address in a browser is told what it is, without a key."""
+    """The root, opened without a key, says what is served."""
     async with httpx.AsyncClient(transport=InProcessTransport(simulator)) as client:
         answer = await client.get("http://simulator/")
     assert answer.status_code == 200

@@ -4,9 +4,9 @@ import httpx
 import pytest
 
 from exporter.domain import Status
-from exporter.simulator.action import Filter
-from exporter.simulator.inprocess import InProcessTransport
+from exporter.simulator.actions import ActionFilter
 from exporter.simulator.simulator import Simulator
+from tests.support.simulation import InProcessTransport
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ async def test_faults_are_turned_one_by_one(
     await control.post("faults", json={"reset": 0.25})
     answer = await control.post("faults", json={"slow_seconds": 2})
     assert (await control.get("faults")).json() == answer.json()
-    assert (simulator.faults.knobs.reset, simulator.faults.knobs.slow_seconds) == (0.25, 2)
+    assert (simulator.faults.settings.reset, simulator.faults.settings.slow_seconds) == (0.25, 2)
 
 
 async def test_actions_are_made_and_finished(
@@ -57,7 +57,7 @@ async def test_actions_are_made_and_finished(
         "actions", json={"count": 3, "action_type": "enable_voice", "bulk": True}
     )
     ids = created.json()["ids"]
-    assert simulator.world.total(Filter(bulk=0, action_type="enable_voice")) == 3
+    assert simulator.world.total(ActionFilter(bulk_number=0, action_type="enable_voice")) == 3
     ended = await control.post(f"actions/{ids[0]}", json={"status": "failed", "reason": "x"})
     assert ended.json() == {"id": ids[0], "status": "failed", "reason": "x"}
     action = simulator.world.get(ids[0])
@@ -105,8 +105,8 @@ async def test_a_wrong_body_is_refused_by_name(
     simulator: Simulator, control: httpx.AsyncClient, path: str, body: str, named: str
 ) -> None:
     """What cannot be done is 422, names what is wrong, and changes nothing."""
-    before = (simulator.faults.knobs, simulator.key, simulator.world.record())
+    before = (simulator.faults.settings, simulator.key, simulator.world.record())
     answer = await control.post(path, content=body)
     assert answer.status_code == 422
     assert named in answer.json()["errors"][0]["title"]
-    assert (simulator.faults.knobs, simulator.key, simulator.world.record()) == before
+    assert (simulator.faults.settings, simulator.key, simulator.world.record()) == before

@@ -4,24 +4,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.simulator.ids import Ids, Kind
+from exporter.simulator.ids import IdCodec, IdType
 
 
 @given(
     seed=st.integers(0, 2**31),
-    kind=st.sampled_from(Kind),
+    id_type=st.sampled_from(IdType),
     ordinal=st.integers(0, 2**64 - 1),
 )
 def test_an_id_is_a_version_4_uuid_that_can_be_read_back(
-    seed: int, kind: Kind, ordinal: int
+    seed: int, id_type: IdType, ordinal: int
 ) -> None:
-    """Whatever it stands for, an id is a proper UUID and holds its kind and ordinal."""
-    ids = Ids(seed)
-    text = ids.make(kind, ordinal)
+    """Whatever it stands for, an id is a proper UUID and encodes its type and ordinal."""
+    ids = IdCodec(seed)
+    text = ids.encode(id_type, ordinal)
     assert str(uuid.UUID(text)) == text
     assert uuid.UUID(text).version == 4
-    assert ids.read(kind, text) == ordinal
-    assert all(ids.read(other, text) is None for other in Kind if other is not kind)
+    assert ids.decode(id_type, text) == ordinal
+    assert all(ids.decode(other, text) is None for other in IdType if other is not id_type)
 
 
 @pytest.mark.parametrize(
@@ -34,11 +34,11 @@ def test_an_id_is_a_version_4_uuid_that_can_be_read_back(
     ],
 )
 def test_a_foreign_id_stands_for_nothing(text: str) -> None:
-    """A text that the account did not make is no id of any kind."""
-    assert [Ids(1).read(kind, text) for kind in Kind] == [None] * len(Kind)
+    """A text that the account did not make is not an id of any type."""
+    assert [IdCodec(1).decode(id_type, text) for id_type in IdType] == [None] * len(IdType)
 
 
 def test_two_seeds_make_different_ids() -> None:
     """Accounts with different seeds share no ids."""
-    first, second = Ids(1), Ids(2)
-    assert second.read(Kind.ACTION, first.make(Kind.ACTION, 7)) is None
+    first, second = IdCodec(1), IdCodec(2)
+    assert second.decode(IdType.ACTION, first.encode(IdType.ACTION, 7)) is None

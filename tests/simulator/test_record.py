@@ -1,6 +1,6 @@
 from exporter.domain import Status
-from exporter.simulator.settings import QUIET
 from exporter.simulator.world import World
+from tests.support.simulation import QUIET
 
 START = 1_700_000_000.0
 

@@ -10,11 +10,11 @@ from telnyx import DefaultHttpxClient, Telnyx
 from telnyx.types.sim_cards import action_list_params
 
 from exporter.domain import KNOWN_ACTION_TYPES, Status
-from exporter.simulator.action import Filter
-from exporter.simulator.clock import ManualClock
+from exporter.simulator.actions import ActionFilter
 from exporter.simulator.faults import Fault
-from exporter.simulator.settings import QUIET, SimulatorSettings
+from exporter.simulator.settings import SimulatorSettings
 from exporter.simulator.simulator import Simulator
+from tests.support.simulation import QUIET, ManualClock
 
 STATUSES = ("in-progress", "completed", "failed")
 
@@ -51,7 +51,7 @@ def sdk(account: Simulator, listening: Listening) -> Iterator[Telnyx]:
 def test_it_pages_through_everything(sdk: Telnyx, account: Simulator, size: int) -> None:
     """Paging to the end gives each action once, as many as the total says."""
     listed = [each.id for each in sdk.sim_cards.actions.list(page_size=size)]
-    assert len(listed) == len(set(listed)) == account.world.total(Filter()) == 700
+    assert len(listed) == len(set(listed)) == account.world.total(ActionFilter()) == 700
     meta = sdk.sim_cards.actions.list(page_size=size).meta
     assert meta is not None
     assert (meta.total_pages, meta.page_number) == (-(-700 // size), 1)
@@ -61,18 +61,18 @@ def test_it_pages_through_everything(sdk: Telnyx, account: Simulator, size: int)
 @pytest.mark.parametrize(
     ("wanted", "shown"),
     [
-        *(({"status": each}, Filter(status=Status(each))) for each in STATUSES),
-        *(({"action_type": each}, Filter(action_type=each)) for each in KNOWN_ACTION_TYPES),
+        *(({"status": each}, ActionFilter(status=Status(each))) for each in STATUSES),
+        *(({"action_type": each}, ActionFilter(action_type=each)) for each in KNOWN_ACTION_TYPES),
     ],
     ids=[*STATUSES, *KNOWN_ACTION_TYPES],
 )
 def test_it_filters(
-    sdk: Telnyx, account: Simulator, wanted: action_list_params.Filter, shown: Filter
+    sdk: Telnyx, account: Simulator, wanted: action_list_params.Filter, shown: ActionFilter
 ) -> None:
     """Each documented status and type can be asked for: all that have it are listed, no others."""
     listed = [each.id for each in sdk.sim_cards.actions.list(filter=wanted, page_size=250)]
     actions = [account.world.get(each) for each in listed if each is not None]
-    assert all(each is not None and shown.shows(each) for each in actions)
+    assert all(each is not None and shown.matches(each) for each in actions)
     assert len(set(listed)) == account.world.total(shown) > 0
 
 
@@ -92,7 +92,7 @@ def test_it_believes_the_totals(
     sdk: Telnyx, account: Simulator, faults: dict[str, object], read: int
 ) -> None:
     """It reads as many pages as the totals say, or as come; without totals, all there are."""
-    account.faults.knobs = account.faults.knobs.changed(**faults)
+    account.faults.settings = account.faults.settings.changed(**faults)
     assert sum(1 for _ in sdk.sim_cards.actions.list(page_size=50)) == read
 
 
@@ -104,7 +104,7 @@ def test_it_is_refused_a_deep_page(
     sdk: Telnyx, account: Simulator, deep: str, error: type[telnyx.APIStatusError]
 ) -> None:
     """It reads up to the depth and then raises its own error for the refusal."""
-    account.faults.knobs = account.faults.knobs.changed(page_depth=300, deep_page=deep)
+    account.faults.settings = account.faults.settings.changed(page_depth=300, deep_page=deep)
     listed = []
     with pytest.raises(error) as caught:
         listed += [each.id for each in sdk.sim_cards.actions.list(page_size=100, page_number=3)]

@@ -8,10 +8,11 @@ import pytest
 
 from exporter.address import ListenAddress
 from exporter.errors import UsageError
-from exporter.simulator.faults import Fault, Faults
+from exporter.simulator.faults import Fault, FaultSettings
 from exporter.simulator.server import serve, serving
-from exporter.simulator.settings import QUIET, SimulatorSettings
+from exporter.simulator.settings import SimulatorSettings
 from exporter.simulator.simulator import Simulator
+from tests.support.simulation import QUIET
 
 BROKEN = (httpx.ReadError, httpx.RemoteProtocolError)
 
@@ -61,7 +62,7 @@ async def test_a_connection_breaks(
 
 async def test_a_slow_answer_takes_its_time(simulator: Simulator) -> None:
     """A slow answer comes late and whole."""
-    simulator.faults.knobs = Faults(slow=1.0, slow_seconds=0.05)
+    simulator.faults.settings = FaultSettings(slow=1.0, slow_seconds=0.05)
     loop = asyncio.get_running_loop()
     async with serving(simulator) as base_url, httpx.AsyncClient(trust_env=False) as client:
         asked = loop.time()
@@ -85,8 +86,8 @@ async def test_it_stops_in_the_middle_of_silence(
     assert not [each for each in caplog.records if each.levelname == "ERROR"]
 
 
-async def test_a_taken_port_is_an_error_of_use(simulator: Simulator) -> None:
-    """Who asks for a port that is taken is told so."""
+async def test_a_port_in_use_is_a_usage_error(simulator: Simulator) -> None:
+    """A port in use is a UsageError that names it."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(UsageError, match=f"cannot listen on 127.0.0.1:{port}"):
@@ -95,16 +96,16 @@ async def test_a_taken_port_is_an_error_of_use(simulator: Simulator) -> None:
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-async def test_the_command_runs_until_it_is_told_to_stop(stop: signal.Signals) -> None:
+async def test_the_command_runs_until_it_is_urls_to_stop(stop: signal.Signals) -> None:
     """It reports its address once it listens, and a signal ends it without an error."""
-    told: list[str] = []
+    urls: list[str] = []
 
     def started(base_url: str) -> None:
-        told.append(base_url)
+        urls.append(base_url)
         os.kill(os.getpid(), stop)
 
     before = signal.getsignal(stop)
     async with asyncio.timeout(10):
         await serve(SimulatorSettings(world=QUIET), [ListenAddress("127.0.0.1", 0)], started)
-    assert told[0].startswith("http://127.0.0.1:")
+    assert urls[0].startswith("http://127.0.0.1:")
     assert signal.getsignal(stop) is before

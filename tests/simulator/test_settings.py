@@ -1,37 +1,32 @@
 import pytest
 
 from exporter.errors import UsageError
-from exporter.simulator.settings import (
-    DEMO,
-    SimulatorSettings,
-    WorldSettings,
-    all_knobs,
-)
+from exporter.simulator.settings import DEMO, SimulatorSettings, WorldSettings, all_options
 
 
-def test_every_knob_can_be_given_flat() -> None:
-    """The knobs, each at its default, make the default settings."""
+def test_every_option_can_be_given_flat() -> None:
+    """The options at their defaults make the default settings."""
     assert (
-        SimulatorSettings.from_knobs({knob.name: knob.default for knob in all_knobs()})
+        SimulatorSettings.from_options({option.name: option.default for option in all_options()})
         == SimulatorSettings()
     )
 
 
-def test_every_knob_has_its_own_name_and_a_meaning() -> None:
-    """No two knobs share a name, and each says what it does."""
-    names = [knob.name for knob in all_knobs()]
+def test_every_option_has_its_own_name_and_a_help_text() -> None:
+    """No two options have one name, and each says what it does."""
+    names = [option.name for option in all_options()]
     assert len(names) == len(set(names))
-    assert all(knob.help for knob in all_knobs())
+    assert all(option.help for option in all_options())
 
 
-def test_a_flat_knob_reaches_its_group() -> None:
-    """Knobs of the world, of faults and of the door end up where they belong."""
-    settings = SimulatorSettings.from_knobs({"rate": 7, "reset": 0.5, "rate_limit": 3})
+def test_a_flat_option_reaches_its_group() -> None:
+    """Options of the account, of faults and of access end up where they belong."""
+    settings = SimulatorSettings.from_options({"rate": 7, "reset": 0.5, "rate_limit": 3})
     assert (settings.world.rate, settings.faults.reset, settings.rate_limit) == (7, 0.5, 3)
 
 
 @pytest.mark.parametrize(
-    ("knobs", "message"),
+    ("options", "message"),
     [
         ({"rate": -1}, "rate: -1 is out of bounds; give 0 to 10000"),
         ({"rate": float("nan")}, "rate: nan is out of bounds; give 0 to 10000"),
@@ -39,7 +34,7 @@ def test_a_flat_knob_reaches_its_group() -> None:
         ({"bulk_size": 1.5}, "bulk_size: 1.5 is not a whole number"),
         ({"duration": 0}, "duration: 0 is out of bounds; give 0.001 or more"),
         ({"order": "up"}, "order: 'up' is unknown; give one of newest, oldest, updated, none"),
-        ({"rte": 1}, "rte: there is no such knob"),
+        ({"rte": 1}, "rte: unknown option"),
         ({"retry_after": 1}, "retry_after: 1 is not true or false"),
         ({"key": " "}, "key: give a key of ASCII characters, not an empty one"),
         ({"mix": "enable"}, "mix: 'enable' is not of the form type=weight,..."),
@@ -47,11 +42,11 @@ def test_a_flat_knob_reaches_its_group() -> None:
         ({"mix": "a=1,=2"}, "mix: 'a=1,=2': give each type a name and a weight of 0 or more"),
         (
             {"failed": 0.7, "interrupted": 0.7},
-            "failed, interrupted, stuck: the shares add up to 1.405; give at most 1 together",
+            "failed, interrupted, stuck: the fractions sum to 1.405; the sum must be at most 1",
         ),
         (
             {"reset": 0.7, "html": 0.7},
-            "reset, html: the shares add up to 1.4; give at most 1 together",
+            "reset, html: the fractions sum to 1.4; the sum must be at most 1",
         ),
         ({"totals_lag": -1}, "totals_lag: -1 is out of bounds; give 0 to 3600"),
         ({"totals_lag": 3601}, "totals_lag: 3601 is out of bounds; give 0 to 3600"),
@@ -72,17 +67,17 @@ def test_a_flat_knob_reaches_its_group() -> None:
         (
             {"history": 10**12},
             (
-                "history, history_spacing: 1000000000000 actions 30 s apart go back more than "
+                "history, history_spacing: 1000000000000 actions 30 s apart span more than "
                 "950 years; give a shorter spacing"
             ),
         ),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )
-def test_a_knob_that_cannot_be_is_refused_by_name(knobs: dict[str, object], message: str) -> None:
-    """A wrong value is refused, and the message names the knob and the mend."""
+def test_an_invalid_option_is_refused_by_name(options: dict[str, object], message: str) -> None:
+    """A wrong value is refused, and the message names the option and what it accepts."""
     with pytest.raises(UsageError) as caught:
-        SimulatorSettings.from_knobs(knobs)
+        SimulatorSettings.from_options(options)
     assert str(caught.value) == message
 
 

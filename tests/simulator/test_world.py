@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 from exporter.domain import ENDED_STATUSES, Status
 from exporter.errors import UsageError
-from exporter.simulator.action import Action, Filter
-from exporter.simulator.settings import DEMO, QUIET, Order, WorldSettings
+from exporter.simulator.actions import ActionFilter, SimulatedAction
+from exporter.simulator.settings import DEMO, ListOrder, WorldSettings
 from exporter.simulator.world import World
+from tests.support.simulation import QUIET
 
 START = 1_700_000_000.0
 BUSY = WorldSettings(
@@ -27,15 +28,15 @@ BUSY = WorldSettings(
 )
 
 
-def everything(world: World) -> list[Action]:
+def everything(world: World) -> list[SimulatedAction]:
     """Return every action that is listed."""
-    return world.page(Filter(), 0, world.total(Filter()))
+    return world.page(ActionFilter(), 0, world.total(ActionFilter()))
 
 
 @settings(deadline=None, max_examples=25)
 @given(steps=st.lists(st.floats(0, 40), max_size=12))
 def test_what_happens_does_not_depend_on_how_often_it_is_advanced(steps: list[float]) -> None:
-    """In steps or in one go, the same seed lives the same life."""
+    """In steps or in one go, the same seed gives the same account."""
     stepped, whole = World(BUSY, START), World(BUSY, START)
     now = START
     for step in steps:
@@ -46,8 +47,8 @@ def test_what_happens_does_not_depend_on_how_often_it_is_advanced(steps: list[fl
     assert everything(stepped) == everything(whole)
 
 
-def test_another_seed_is_another_life() -> None:
-    """Two seeds differ in what happens."""
+def test_another_seed_is_another_account() -> None:
+    """Different things happen with different seeds."""
     one, two = World(BUSY, START), World(replace(BUSY, seed=2), START)
     one.advance(START + 60)
     two.advance(START + 60)
@@ -60,11 +61,11 @@ def test_the_record_agrees_with_the_list() -> None:
     world.advance(START + 300)
     listed = Counter((each.action_type, each.status) for each in everything(world))
     assert Counter(world.record().current) == listed
-    assert world.record().in_flight == world.total(Filter(status=Status.IN_PROGRESS))
+    assert world.record().in_flight == world.total(ActionFilter(status=Status.IN_PROGRESS))
 
 
-def test_actions_end_in_the_configured_shares() -> None:
-    """Over many actions, failures, interruptions and stuck ones come as often as was asked."""
+def test_actions_end_in_the_configured_fractions() -> None:
+    """Over many actions, failures, interruptions and stuck ones are as frequent as configured."""
     world = World(
         replace(QUIET, rate=50.0, failed=0.2, interrupted=0.1, stuck=0.05, resumed=0.0), START
     )
@@ -73,8 +74,8 @@ def test_actions_end_in_the_configured_shares() -> None:
     world.advance(START + 10_000)
     record = world.record()
     total = sum(record.created.values())
-    shares = [sum(record.by_type(status).values()) / total for status in ENDED_STATUSES]
-    assert shares == pytest.approx([0.65, 0.2, 0.1], abs=0.03)
+    fractions = [sum(record.by_type(status).values()) / total for status in ENDED_STATUSES]
+    assert fractions == pytest.approx([0.65, 0.2, 0.1], abs=0.03)
     assert record.in_flight / total == pytest.approx(0.05, abs=0.02)
     assert total == pytest.approx(5000, rel=0.1)
 
@@ -90,8 +91,8 @@ def test_failures_have_many_reasons() -> None:
     assert set(world.record().by_reason(Status.COMPLETED)) == {None}
 
 
-def test_an_interrupted_action_goes_on_after_the_time_it_was_given() -> None:
-    """It stays interrupted for resume_after at least, then goes on and ends for good."""
+def test_an_interrupted_action_resumes_after_the_configured_time() -> None:
+    """It stays interrupted for resume_after at least, then resumes and ends for good."""
     world = World(replace(QUIET, interrupted=1.0, failed=0.0, stuck=0.0, resumed=1.0), START)
     (action_id,) = world.create(lives=True)
     seen: list[tuple[Status, int]] = []
@@ -117,7 +118,7 @@ def test_a_bulk_shares_one_instant_and_ends_singly() -> None:
     world.pause()
     world.advance(START + 1000)
     (bulk,) = world.bulks
-    actions = world.page(Filter(bulk=bulk.number), 0, 250)
+    actions = world.page(ActionFilter(bulk_number=bulk.number), 0, 250)
     assert len(actions) == 40
     assert {each.created_ms for each in actions} == {round((START + 10) * 1000)}
     assert len({each.updated_ms for each in actions}) > 30
@@ -135,7 +136,7 @@ def test_stuck_actions_are_older_than_the_start() -> None:
 
 
 def test_a_pause_stops_arrivals_but_not_what_is_in_flight() -> None:
-    """After a pause nothing new comes, and all that can end ends; after it, arrivals go on."""
+    """During a pause nothing new arrives and actions in flight end; after it, arrivals go on."""
     world = World(replace(BUSY, stuck=0.0, stuck_at_start=0), START)
     world.advance(START + 60)
     world.pause()
@@ -169,7 +170,7 @@ def test_an_action_made_by_hand_waits_for_its_end() -> None:
 
 
 def test_each_entry_into_a_status_counts() -> None:
-    """Interrupted, gone on, interrupted again: that is two interruptions."""
+    """Interrupted, resumed, interrupted again: that is two interruptions."""
     world = World(QUIET, START)
     (action_id,) = world.create(action_type="enable")
     for status in (Status.INTERRUPTED, Status.IN_PROGRESS, Status.INTERRUPTED):
@@ -178,8 +179,8 @@ def test_each_entry_into_a_status_counts() -> None:
     assert world.record().created["enable"] == 1
 
 
-def test_an_action_finished_by_hand_meets_its_fate_no_more() -> None:
-    """What would have become of it does not happen any more."""
+def test_an_action_finished_by_hand_changes_no_more() -> None:
+    """The changes that were due for it are cancelled."""
     world = World(replace(QUIET, stuck=0.0), START)
     (action_id,) = world.create(lives=True)
     world.finish(action_id, Status.INTERRUPTED, "by hand")
@@ -199,9 +200,9 @@ def test_deleted_actions_are_gone() -> None:
     assert sum(world.record().current.values()) == 1
 
 
-@pytest.mark.parametrize("order", Order)
+@pytest.mark.parametrize("order", ListOrder)
 @pytest.mark.parametrize("count", [0, 1, 12, 24, 1000])
-def test_pruning_takes_the_oldest(count: int, order: Order) -> None:
+def test_pruning_takes_the_oldest(count: int, order: ListOrder) -> None:
     """The oldest actions go, whether of the history or of before the start or later."""
     world = World(replace(QUIET, history=20, history_spacing=10.0, order=order.value), START)
     world.create(2, created_at=START - 105)
@@ -217,13 +218,13 @@ def test_what_is_not_there_cannot_be_changed() -> None:
     """Unknown ids, those of the history, and a status it has already are refused."""
     world = World(replace(QUIET, history=1), START)
     (action_id,) = world.create()
-    (past,) = world.page(Filter(status=everything(world)[-1].status), 0, 1)
+    (past,) = world.page(ActionFilter(status=everything(world)[-1].status), 0, 1)
     for wrong in ("6a09cdc3-8948-47f0-aa62-74ac943d6c58", past.id):
         with pytest.raises(UsageError, match="there is no such action since the start"):
             world.finish(wrong, Status.FAILED)
         with pytest.raises(UsageError, match="there is no such action since the start"):
             world.delete([action_id, wrong])
-    with pytest.raises(UsageError, match="is in-progress already"):
+    with pytest.raises(UsageError, match="is already in-progress"):
         world.finish(action_id, Status.IN_PROGRESS)
     assert world.get(action_id) is not None
 
@@ -235,6 +236,6 @@ def test_the_demo_shows_something_within_half_a_minute() -> None:
     record = world.record()
     assert len(record.by_reason(Status.FAILED)) >= 3
     assert sum(record.by_type(Status.INTERRUPTED).values()) >= 1
-    oldest = world.page(Filter(status=Status.IN_PROGRESS), 0, 250)[-1]
+    oldest = world.page(ActionFilter(status=Status.IN_PROGRESS), 0, 250)[-1]
     assert oldest.created_ms == round((START - DEMO.world.stuck_age) * 1000)
-    assert world.total(Filter()) > 20_000
+    assert world.total(ActionFilter()) > 20_000

@@ -14,16 +14,15 @@ from exporter.ledger.reasons import Reasons
 from exporter.ledger.snapshot import AccountSnapshot, SnapshotOptions
 from exporter.ledger.store.database import Database
 from exporter.ledger.store.sqlite import SqliteStore
-from exporter.simulator.clock import ManualClock, WorldClock
-from exporter.simulator.inprocess import InProcessTransport
-from exporter.simulator.record import Record
-from exporter.simulator.settings import QUIET, SimulatorSettings, WorldSettings
+from exporter.simulator.record import ActivityRecord
+from exporter.simulator.settings import SimulatorSettings, WorldSettings
 from exporter.simulator.simulator import Simulator
 from exporter.simulator.world import World
 from exporter.sync.cycle import Cycle
 from exporter.sync.filters import AccountFilters
 from exporter.telnyx.client import Client, ClientLimits
 from exporter.telnyx.http import open_http
+from tests.support.simulation import QUIET, AdvancingClock, InProcessTransport, ManualClock
 
 ALL = AccountFilters((), ())
 REASONS = Reasons.with_configured(())
@@ -76,7 +75,7 @@ class Account:
         """Forget all that is in memory, as a new process would begin."""
         self.cycle, self.ledger = self.parts(self.simulator, self.clock)
 
-    def differences(self, since: Record | None = None) -> dict[str, tuple[int, int]]:
+    def differences(self, since: ActivityRecord | None = None) -> dict[str, tuple[int, int]]:
         """Compare every counter with the world's own record; empty where all are equal."""
         record = self.world.record()
         if since is not None:
@@ -150,7 +149,7 @@ def open_account(tmp_path: Path) -> Iterator[OpenAccount]:
                 worker.submit(each.close).result()
             store = SqliteStore(Database(f"sqlite:///{tmp_path}/state-{number}.db"))
             stores.append(store)
-            time = WorldClock(clock)
+            time = AdvancingClock(clock)
             client = Client(
                 base_url="http://telnyx.test/v2",
                 key=lambda: simulator.key,

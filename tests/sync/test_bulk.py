@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from exporter.domain import Status
-from exporter.simulator.settings import QUIET, Order
+from exporter.simulator.settings import ListOrder
+from tests.support.simulation import QUIET
 
 OpenAccount = Callable[..., Any]
 
@@ -21,9 +22,9 @@ def end(account: Any, ids: list[str]) -> None:
         account.world.finish(action_id, ENDS[number % len(ENDS)], "SIM card is blocked")
 
 
-@pytest.mark.parametrize("order", list(Order))
+@pytest.mark.parametrize("order", list(ListOrder))
 async def test_a_bulk_of_10000_of_one_moment_is_counted_in_each_order(
-    open_account: OpenAccount, order: Order
+    open_account: OpenAccount, order: ListOrder
 ) -> None:
     """Seen in progress, it ends in three parts that lie scattered over the list."""
     account = open_account(replace(QUIET, history=300, order=order))
@@ -44,9 +45,9 @@ async def test_a_bulk_of_10000_of_one_moment_is_counted_in_each_order(
     assert account.differences(since) == {}
 
 
-@pytest.mark.parametrize("order", list(Order))
+@pytest.mark.parametrize("order", list(ListOrder))
 async def test_bulks_of_one_moment_that_end_unseen_are_counted_in_each_order(
-    open_account: OpenAccount, order: Order
+    open_account: OpenAccount, order: ListOrder
 ) -> None:
     """Two bulks and single actions share a moment, and have all ended before the next poll."""
     account = open_account(replace(QUIET, history=300, order=order))

@@ -16,7 +16,7 @@ def having(seen_count: int, dropped: int) -> ListCursor:
 
 
 @pytest.mark.parametrize(
-    ("last", "total", "seen_count","dropped""),
+    ("last", "total", "seen_count", "dropped"),
     [
         pytest.param(None, 90, 100, 7, id="nothing told before"),
         pytest.param(90, None, 100, 7, id="nothing told now"),
@@ -39,7 +39,7 @@ def test_a_fall_is_taken_in_when_both_totals_tell_it(
 
 
 @pytest.mark.parametrize(
-    ("before", "last", "total", "seen_count","dropped""),
+    ("before", "last", "total", "seen_count", "dropped"),
     [
         pytest.param(100, 90, None, 100, 7, id="nothing told"),
         pytest.param(100, 100, 100, 100, 7, id="in agreement"),

@@ -16,13 +16,14 @@ from exporter.errors import (
 )
 from exporter.ledger.snapshot import AccountSnapshot
 from exporter.scheduling.budget import PollBudget
-from exporter.simulator.faults import Fault, Faults, FaultSource
-from exporter.simulator.limiter import Limiter
-from exporter.simulator.settings import QUIET, Order, SimulatorSettings
+from exporter.simulator.faults import Fault, FaultInjector, FaultSettings
+from exporter.simulator.rate_limiter import RateLimiter
+from exporter.simulator.settings import ListOrder, SimulatorSettings
 from exporter.sync.filters import AccountFilters
+from tests.support.simulation import QUIET
 
 OpenAccount = Callable[..., Any]
-ORDERS = [Order.NEWEST, Order.OLDEST, Order.UPDATED, Order.NONE]
+ORDERS = [ListOrder.NEWEST, ListOrder.OLDEST, ListOrder.UPDATED, ListOrder.NONE]
 
 
 def ended(snapshot: AccountSnapshot) -> tuple[int, int, int]:
@@ -51,7 +52,7 @@ async def test_what_had_ended_before_the_first_poll_shows_in_gauges_only(
     assert sum(account.snapshot.created.values()) == 0
 
 
-class AlwaysSpent(Limiter):
+class AlwaysSpent(RateLimiter):
     """Says in each answer that it was the last one of its day, and refuses none."""
 
     def __init__(self) -> None:
@@ -69,7 +70,7 @@ async def test_answers_that_all_say_that_nothing_is_left_end_no_poll(
 ) -> None:
     """Each request waits, and the first poll of several ends well within its deadline."""
     account = open_account(replace(QUIET, history=5_000))
-    account.simulator.limiter = AlwaysSpent()
+    account.simulator.rate_limiter = AlwaysSpent()
     account.world.create(600)
     began = account.clock()
     assert await account.poll() > 3
@@ -95,7 +96,7 @@ async def test_what_was_in_progress_at_the_first_poll_counts_when_it_ends(
 
 @pytest.mark.parametrize("order", ORDERS)
 async def test_created_and_ended_between_two_polls_counts_as_both(
-    open_account: OpenAccount, order: Order
+    open_account: OpenAccount, order: ListOrder
 ) -> None:
     """An action that nobody saw in progress is counted all the same."""
     account = open_account(replace(QUIET, history=1_000, order=order))
@@ -164,11 +165,11 @@ async def test_a_poll_that_fails_changes_nothing_that_is_shown(
     before = account.snapshot
     for action_id in account.world.create(300):
         account.world.finish(action_id, Status.FAILED)
-    account.simulator.faults = FaultSource(Faults().changed(**{fault.value: 1.0}), seed=1)
+    account.simulator.faults = FaultInjector(FaultSettings().changed(**{fault.value: 1.0}), seed=1)
     with pytest.raises(error):
         await account.poll()
     assert account.snapshot is before
-    account.simulator.faults = FaultSource(Faults(), seed=1)
+    account.simulator.faults = FaultInjector(FaultSettings(), seed=1)
     await account.poll()
     assert ended(account.snapshot) == (0, 300, 0)
 
@@ -176,7 +177,7 @@ async def test_a_poll_that_fails_changes_nothing_that_is_shown(
 @pytest.mark.parametrize("broken", range(8))
 @pytest.mark.parametrize("order", ORDERS)
 async def test_a_poll_that_breaks_in_the_middle_loses_nothing(
-    open_account: OpenAccount, order: Order, broken: int
+    open_account: OpenAccount, order: ListOrder, broken: int
 ) -> None:
     """Whatever request of a poll is the one that fails."""
     account = open_account(replace(QUIET, history=300, order=order), page_size=50, concurrency=2)
@@ -193,7 +194,7 @@ async def test_a_poll_that_breaks_in_the_middle_loses_nothing(
     try:
         await account.poll()
     except UnavailableError:
-        account.simulator.faults = FaultSource(Faults(), seed=1)
+        account.simulator.faults = FaultInjector(FaultSettings(), seed=1)
         await account.poll()
     assert ended(account.snapshot) == (60, 230, 0)
     assert not account.differences()
@@ -208,7 +209,7 @@ async def test_a_long_catch_up_that_breaks_goes_on_where_it_was(open_account: Op
     account.simulator.faults.script(*[None] * 130, *[Fault.HTML] * 10)
     with pytest.raises(UnavailableError):
         await account.poll()
-    account.simulator.faults = FaultSource(Faults(), seed=1)
+    account.simulator.faults = FaultInjector(FaultSettings(), seed=1)
     account.restart()
     assert await account.poll() <= 202 - 120 + 2
     assert ended(account.snapshot) == (2_000, 0, 0)
@@ -282,9 +283,9 @@ async def test_the_oldest_and_the_stuck_are_told(open_account: OpenAccount) -> N
     assert len(await account.ledger.unlogged()) == 2
 
 
-@pytest.mark.parametrize("order", [Order.NEWEST, Order.OLDEST, Order.UPDATED])
+@pytest.mark.parametrize("order", [ListOrder.NEWEST, ListOrder.OLDEST, ListOrder.UPDATED])
 async def test_a_listing_that_shrinks_takes_no_event_with_it(
-    open_account: OpenAccount, order: Order
+    open_account: OpenAccount, order: ListOrder
 ) -> None:
     """Telnyx may forget old actions: the gauges follow at the audit, the counters never."""
     account = open_account(replace(QUIET, history=1_000, order=order), audit_interval=300.0)
@@ -309,8 +310,14 @@ async def test_the_order_may_change_and_is_learnt_anew(open_account: OpenAccount
     """A listing that is turned round is read from its other end from then on."""
     account = open_account(replace(QUIET, history=1_000))
     await account.poll()
-    for order in (Order.OLDEST, Order.NEWEST, Order.UPDATED, Order.NONE, Order.OLDEST):
-        account.world.order = order
+    for order in (
+        ListOrder.OLDEST,
+        ListOrder.NEWEST,
+        ListOrder.UPDATED,
+        ListOrder.NONE,
+        ListOrder.OLDEST,
+    ):
+        account.world.sort_order = order
         account.clock.advance(5)
         account.simulator.tick()
         for action_id in account.world.create(30):
@@ -323,7 +330,7 @@ async def test_what_is_listed_by_change_is_learnt_though_nothing_shows_it(
     open_account: OpenAccount,
 ) -> None:
     """All of a bulk was created at once: that its actions move when they end tells the order."""
-    account = open_account(replace(QUIET, history=10_000, order=Order.UPDATED))
+    account = open_account(replace(QUIET, history=10_000, order=ListOrder.UPDATED))
     await account.poll()
     ids = account.world.create(10_000, bulk=True)
     await account.poll()

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from exporter.domain import Status
-from exporter.simulator.settings import QUIET, Order
+from exporter.simulator.settings import ListOrder
+from tests.support.simulation import QUIET
 
 HISTORIES = [0, 10_000_000]
-ORDERS = [Order.NEWEST, Order.OLDEST, Order.UPDATED]
+ORDERS = [ListOrder.NEWEST, ListOrder.OLDEST, ListOrder.UPDATED]
 
 OpenAccount = Callable[..., Any]
 
@@ -19,7 +20,7 @@ OpenAccount = Callable[..., Any]
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("history", HISTORIES)
 async def test_a_poll_with_nothing_in_flight_and_nothing_new_is_one_request(
-    open_account: OpenAccount, history: int, order: Order
+    open_account: OpenAccount, history: int, order: ListOrder
 ) -> None:
     """An account that rests costs one request a poll, however long its history."""
     account = open_account(replace(QUIET, history=history, order=order))
@@ -31,7 +32,7 @@ async def test_a_poll_with_nothing_in_flight_and_nothing_new_is_one_request(
 @pytest.mark.parametrize("history", HISTORIES)
 @pytest.mark.parametrize("running", [1, 250, 5000])
 async def test_a_poll_with_actions_in_flight_costs_their_pages(
-    open_account: OpenAccount, history: int, order: Order, running: int
+    open_account: OpenAccount, history: int, order: ListOrder, running: int
 ) -> None:
     """While nothing changes, a poll costs one request and the pages of what is in progress."""
     account = open_account(replace(QUIET, history=history, order=order))
@@ -47,7 +48,7 @@ async def test_a_poll_with_actions_in_flight_costs_their_pages(
 @pytest.mark.parametrize("history", HISTORIES)
 @pytest.mark.parametrize("new", [1, 249, 250, 251, 1000, 12_345])
 async def test_new_actions_cost_their_pages_and_one(
-    open_account: OpenAccount, history: int, order: Order, new: int
+    open_account: OpenAccount, history: int, order: ListOrder, new: int
 ) -> None:
     """Actions that came and ended since the last poll cost their pages and one more."""
     account = open_account(replace(QUIET, history=history, order=order))
@@ -60,7 +61,7 @@ async def test_new_actions_cost_their_pages_and_one(
 
 @pytest.mark.parametrize("order", ORDERS)
 async def test_a_long_catch_up_costs_its_pages_and_one(
-    open_account: OpenAccount, order: Order
+    open_account: OpenAccount, order: ListOrder
 ) -> None:
     """Being away for 30,000 actions costs no more for being committed piece by piece."""
     account = open_account(replace(QUIET, history=10_000, order=order))
@@ -75,7 +76,7 @@ async def test_a_long_catch_up_costs_its_pages_and_one(
 @pytest.mark.parametrize("history", HISTORIES)
 @pytest.mark.parametrize("running", [0, 1, 5000])
 async def test_the_first_poll_is_bounded(
-    open_account: OpenAccount, history: int, order: Order, running: int
+    open_account: OpenAccount, history: int, order: ListOrder, running: int
 ) -> None:
     """The first poll of an account does not read its history."""
     account = open_account(replace(QUIET, history=history, order=order))
@@ -85,7 +86,7 @@ async def test_the_first_poll_is_bounded(
 
 @pytest.mark.parametrize("order", ORDERS)
 async def test_a_bulk_that_ends_at_once_costs_its_pages(
-    open_account: OpenAccount, order: Order
+    open_account: OpenAccount, order: ListOrder
 ) -> None:
     """5,000 end between two polls, after other actions have come and ended."""
     account = open_account(replace(QUIET, history=10_000, order=order))
@@ -105,7 +106,7 @@ async def test_a_bulk_that_ends_at_once_costs_its_pages(
 @pytest.mark.parametrize("sequence", ["as created", "mixed"])
 @pytest.mark.parametrize("known", ["before", "since"])
 async def test_a_bulk_that_ends_over_ten_polls_costs_a_twentieth_of_a_request_an_action(
-    open_account: OpenAccount, order: Order, sequence: str, known: str
+    open_account: OpenAccount, order: ListOrder, sequence: str, known: str
 ) -> None:
     """However a bulk of 10,000 ends, and whether it was there at the baseline or not."""
     account = open_account(replace(QUIET, history=10_000, order=order))

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from exporter.domain import Status
-from exporter.simulator.settings import QUIET, Order
+from exporter.simulator.settings import ListOrder
+from tests.support.simulation import QUIET
 
 OpenAccount = Callable[..., Any]
 AUDIT = 300.0
@@ -28,9 +29,9 @@ def make(account: Any, count: int, status: Status, **how: Any) -> None:
         account.world.finish(action_id, status)
 
 
-@pytest.mark.parametrize("order", list(Order))
+@pytest.mark.parametrize("order", list(ListOrder))
 async def test_an_action_that_shows_up_in_the_middle_of_the_listing_is_counted(
-    open_account: OpenAccount, order: Order
+    open_account: OpenAccount, order: ListOrder
 ) -> None:
     """It was created long ago by Telnyx' clock: the totals tell, the sweep finds it."""
     account = open_account(
@@ -53,7 +54,7 @@ async def test_new_actions_hidden_by_a_pruned_listing_without_order_are_found(
 ) -> None:
     """The total fell, so nothing seemed to be missing."""
     account = open_account(
-        replace(QUIET, history=1_000, order=Order.NONE), audit_interval=AUDIT, page_size=100
+        replace(QUIET, history=1_000, order=ListOrder.NONE), audit_interval=AUDIT, page_size=100
     )
     await account.poll()
     account.world.prune(700)

@@ -12,25 +12,25 @@ from hypothesis import strategies as st
 
 from exporter.domain import Status
 from exporter.errors import PollError, TooDeepError
-from exporter.simulator.clock import ManualClock
-from exporter.simulator.faults import Fault, Faults, FaultSource
-from exporter.simulator.settings import QUIET, Order
+from exporter.simulator.faults import Fault, FaultInjector, FaultSettings
+from exporter.simulator.settings import ListOrder
+from tests.support.simulation import QUIET, ManualClock
 
 OpenAccount = Callable[..., Any]
 TYPES = ["enable", "disable", "set_public_ip"]
 ENDS = [Status.COMPLETED, Status.FAILED, Status.INTERRUPTED]
-TRUE = Faults()
+TRUE = FaultSettings()
 LIES = [
-    Faults(totals_short=7),
-    Faults(totals_short=1000),
-    Faults(totals_zero=0.3),
-    Faults(totals_zero=1.0),
-    Faults(totals_jump=0.5, totals_jump_by=30),
-    Faults(totals_jump=1.0, totals_jump_by=1000),
-    Faults(totals_cap=10),
-    Faults(totals_lag=60.0),
-    Faults(totals_missing=0.3),
-    Faults(meta_missing=0.3),
+    FaultSettings(totals_short=7),
+    FaultSettings(totals_short=1000),
+    FaultSettings(totals_zero=0.3),
+    FaultSettings(totals_zero=1.0),
+    FaultSettings(totals_jump=0.5, totals_jump_by=30),
+    FaultSettings(totals_jump=1.0, totals_jump_by=1000),
+    FaultSettings(totals_cap=10),
+    FaultSettings(totals_lag=60.0),
+    FaultSettings(totals_missing=0.3),
+    FaultSettings(meta_missing=0.3),
 ]
 BREAKS = [Fault.SERVER_ERROR, Fault.RESET, Fault.TRUNCATED, Fault.HTML, Fault.SILENCE]
 
@@ -70,7 +70,7 @@ class Poll:
 
     moves: tuple[Create | Finish | Resume, ...] = ()
     faults: tuple[Fault | None, ...] = ()
-    lies: Faults = TRUE
+    lies: FaultSettings = TRUE
 
 
 @dataclass(frozen=True)
@@ -154,10 +154,10 @@ class Mover:
 @given(
     steps=steps,
     cursor=st.tuples(
-        st.sampled_from([Order.NEWEST, Order.OLDEST, Order.UPDATED]), st.integers(3, 25)
+        st.sampled_from([ListOrder.NEWEST, ListOrder.OLDEST, ListOrder.UPDATED]), st.integers(3, 25)
     )
     # A handful of unsorted actions may look sorted by chance, a dozen will not.
-    | st.tuples(st.just(Order.NONE), st.integers(12, 25)),
+    | st.tuples(st.just(ListOrder.NONE), st.integers(12, 25)),
     history=st.integers(0, 60),
     before=st.integers(0, 30),
     concurrency=st.integers(1, 4),
@@ -166,11 +166,11 @@ class Mover:
 def test_every_action_is_counted_once_whatever_happens(
     open_account: OpenAccount,
     steps: list[Create | Finish | Resume | Poll | Restart],
-    cursor: tuple[Order, int],
+    cursor: tuple[ListOrder, int],
     history: int,
     before: int,
     concurrency: int,
-    first: Faults,
+    first: FaultSettings,
 ) -> None:
     """Pages shift, answers fail, totals lie, processes are replaced: the counts are the truth.
 
@@ -191,12 +191,12 @@ def test_every_action_is_counted_once_whatever_happens(
         mover = Mover(account.world)
         if before:
             mover.move(Create(before, "enable", bulk=False))
-        unsorted = order is Order.NONE
+        unsorted = order is ListOrder.NONE
         start = account.world.record()
-        account.simulator.faults = FaultSource(TRUE if unsorted else first, seed=1)
+        account.simulator.faults = FaultInjector(TRUE if unsorted else first, seed=1)
         with suppress(TooDeepError):  # a full last page, though the total promises another
             await account.poll()
-        account.simulator.faults = FaultSource(TRUE, seed=1)
+        account.simulator.faults = FaultInjector(TRUE, seed=1)
         if not account.snapshot.baselined:
             await account.poll()
         for step in steps:
@@ -208,13 +208,13 @@ def test_every_action_is_counted_once_whatever_happens(
                 clock.advance(60)
                 account.simulator.tick()
                 clock.pending = [partial(mover.move, each) for each in step.moves]
-                account.simulator.faults = FaultSource(TRUE if unsorted else step.lies, seed=1)
+                account.simulator.faults = FaultInjector(TRUE if unsorted else step.lies, seed=1)
                 account.simulator.faults.script(*step.faults)
                 interrupted = mover.interrupted[:]
                 with suppress(PollError):
                     await account.poll()
                     mover.seen(interrupted)
-                account.simulator.faults = FaultSource(Faults(), seed=1)
+                account.simulator.faults = FaultInjector(FaultSettings(), seed=1)
                 for rest in clock.pending:
                     rest()
                 clock.pending = []

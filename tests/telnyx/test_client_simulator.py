@@ -16,13 +16,13 @@ from exporter.errors import (
     PollError,
     UnavailableError,
 )
-from exporter.simulator.faults import Fault, Faults
-from exporter.simulator.ids import Kind
-from exporter.simulator.inprocess import InProcessTransport
-from exporter.simulator.settings import QUIET, SimulatorSettings
+from exporter.simulator.faults import Fault, FaultSettings
+from exporter.simulator.ids import IdType
+from exporter.simulator.settings import SimulatorSettings
 from exporter.simulator.simulator import Simulator
 from exporter.telnyx.query import Query
 from exporter.telnyx.schema import Page
+from tests.support.simulation import QUIET, InProcessTransport
 
 Desk = Callable[..., Any]
 Account = Callable[..., tuple[Any, Simulator]]
@@ -65,7 +65,7 @@ async def test_every_filter_filters(account: Account) -> None:
     done = simulator.world.create(2, action_type="disable")
     for action_id in done:
         simulator.world.finish(action_id, Status.COMPLETED)
-    bulk = simulator.world.ids.make(Kind.BULK, 0)
+    bulk = simulator.world.ids.encode(IdType.BULK, 0)
     simulator.world.create(4, bulk=True)
     card = (await at.client.get(done[0])).sim_card_id
 
@@ -122,7 +122,7 @@ async def test_a_revoked_key_is_refused_and_a_new_one_works(
     account: Account, *, empty: bool
 ) -> None:
     """The key of the next request is the one that is then valid."""
-    at, simulator = account(faults=Faults(empty_unauthorized=empty))
+    at, simulator = account(faults=FaultSettings(empty_unauthorized=empty))
     simulator.faults.script(Fault.UNAUTHORIZED)
     with pytest.raises(AuthError, match=r"^HTTP 401"):
         await at.client.list(Query())
@@ -135,7 +135,7 @@ async def test_a_revoked_key_is_refused_and_a_new_one_works(
 )
 async def test_a_fault_that_passes_is_not_noticed(account: Account, fault: Fault) -> None:
     """Three of them in a row cost three more requests, and the page comes."""
-    at, simulator = account(faults=Faults(slow_seconds=60.0))
+    at, simulator = account(faults=FaultSettings(slow_seconds=60.0))
     simulator.faults.script(fault, fault, fault)
     assert (await at.client.list(Query())).total == 0
     assert simulator.served == len(at.notes.done) == 4
@@ -159,7 +159,7 @@ async def test_a_fault_that_stays_is_an_error(
     account: Account, fault: Fault, error: type[PollError]
 ) -> None:
     """Each kind of trouble is an error of its own, and tried again only where that may help."""
-    at, simulator = account(faults=Faults().changed(**{fault.value: 1.0}))
+    at, simulator = account(faults=FaultSettings().changed(**{fault.value: 1.0}))
     with pytest.raises(error) as caught:
         await at.client.list(Query())
     assert type(caught.value) is error
@@ -169,7 +169,7 @@ async def test_a_fault_that_stays_is_an_error(
 
 async def test_odd_and_bad_items_do_not_hide_the_others(account: Account) -> None:
     """Bare statuses are read, items without an id are counted, all the others are there."""
-    at, simulator = account(faults=Faults(odd_status=0.3, malformed=0.1))
+    at, simulator = account(faults=FaultSettings(odd_status=0.3, malformed=0.1))
     simulator.world.create(250, action_type="enable")
     page = await at.client.list(Query())
     assert page.malformed > 0

@@ -106,7 +106,7 @@ def _a_socket(path: Path) -> None:
 
 @pytest.mark.parametrize("end", [".lock", "-wal", "-shm", "-journal"])
 @pytest.mark.parametrize(
-    ("make", "kind"),
+    ("make", "file_type"),
     [
         pytest.param(os.mkfifo, "a pipe", id="pipe"),
         pytest.param(os.mkdir, "a directory", id="directory"),

@@ -17,9 +17,9 @@ import httpx
 import pytest
 import yaml
 
-from demo_stack.programs import Program, claim, start
-from demo_stack.sink import Notification, Sink
-from demo_stack.stack import RULES, Plan, Stack
+from demo_stack.programs import Program, reserve_port, start
+from demo_stack.receiver import Notification, NotificationReceiver
+from demo_stack.stack import RULES, Stack, StackSettings
 
 T = TypeVar("T")
 
@@ -56,14 +56,14 @@ class Chain:
         self._undo = undo
         self._stop = threading.Event()
         self.http = undo.enter_context(httpx.Client(trust_env=False, timeout=5))
-        sink = undo.enter_context(closing(Sink(self.notes.append)))
+        receiver = undo.enter_context(closing(NotificationReceiver(self.notes.append)))
         self._simulators = {name: self._simulate(name) for name in accounts}
-        self.exporter_port = claim("the exporter", 0)
-        ports = claim("Prometheus", 0), claim("Alertmanager", 0)
-        plan = Plan(sink.url, *ports, faster=FASTER, seconds=SECONDS)
+        self.exporter_port = reserve_port("the exporter", 0)
+        ports = reserve_port("Prometheus", 0), reserve_port("Alertmanager", 0)
+        plan = StackSettings(receiver.url, *ports, faster=FASTER, scrape_interval=SECONDS)
         self.stack = undo.enter_context(closing(Stack(folder, plan, self._stop)))
         self.exporter = self.export()
-        self.stack.watch(f"127.0.0.1:{self.exporter_port}")
+        self.stack.set_targets(f"127.0.0.1:{self.exporter_port}")
         eventually(lambda: len(self.ask("count_over_time(telnyx_up[1m]) >= 3")) == len(accounts))
 
     def control(self, account: str, what: str, **body: object) -> dict[str, Any]:
@@ -134,7 +134,7 @@ class Chain:
         return eventually(find) or pytest.fail("there is none")
 
     def _simulate(self, name: str) -> str:
-        port = claim("a simulator", 0)
+        port = reserve_port("a simulator", 0)
         options = (f"--{option}={value}" for option, value in (QUIET | CALM).items())
         url = f"http://127.0.0.1:{port}"
         ready = f"{url}/_simulator/record"
@@ -150,7 +150,7 @@ class Chain:
     def _run(self, name: str, ready: str, *words: str) -> Program:
         """Start our own program and wait until it answers."""
         program = start(name, (sys.executable, "-m", "exporter", *words), self._folder)
-        self._undo.callback(program.end)
+        self._undo.callback(program.stop)
         program.wait_for(ready, self._stop)
         return program
 

@@ -18,7 +18,7 @@ def test_an_exporter_that_is_down_pages_once_and_silences_the_rest(
             chain.end("fleet", each, "failed")
         chain.note("FIRING:1", many, "fleet")
 
-        chain.exporter.end()
+        chain.exporter.stop()
         down = shipped["TelnyxSimExporterDown"]["annotations"]
         note = chain.note("FIRING:1", down["summary"])
         assert note.receiver == "telnyx-sim-pager"
@@ -32,12 +32,12 @@ def test_an_exporter_that_is_down_pages_once_and_silences_the_rest(
         until(lambda: chain.titles("RESOLVED", down["summary"]))
         assert len(chain.titles(down["summary"])) == 2, chain.titles()
 
-        chain.stack.watch()
+        chain.stack.set_targets()
         absent = shipped["TelnyxSimExporterAbsent"]["annotations"]
         note = chain.note("FIRING:1", absent["summary"])
         assert note.receiver == "telnyx-sim-pager"
         assert note.body["payload"]["custom_details"]["runbook"] == absent["runbook_url"]
-        chain.stack.watch(f"127.0.0.1:{chain.exporter_port}")
+        chain.stack.set_targets(f"127.0.0.1:{chain.exporter_port}")
         until(lambda: chain.titles("RESOLVED", absent["summary"]))
         assert len(chain.titles(absent["summary"])) == 2, chain.titles()
         assert len(chain.titles(down["summary"])) == 2, chain.titles()

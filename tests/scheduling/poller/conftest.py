@@ -16,13 +16,12 @@ from exporter.domain import Event, Status
 from exporter.metrics.self_metrics import SelfMetrics
 from exporter.scheduling.budget import PollBudget
 from exporter.scheduling.poller import Poller, ReportedState
-from exporter.simulator.clock import WorldClock
-from exporter.simulator.inprocess import InProcessTransport
 from exporter.sinks.event_log import QUIET_LIBRARIES, EventLog, open_event_log
 from exporter.sync.cycle import Cycle
 from exporter.sync.filters import AccountFilters
 from exporter.telnyx.client import Client, ClientLimits
 from exporter.telnyx.http import open_http
+from tests.support.simulation import AdvancingClock, InProcessTransport
 
 OpenAccount = Callable[..., Any]
 SECRET = "KEY-of-the-test"
@@ -128,7 +127,7 @@ class Rig:
     def read_key_from(self, file: Path) -> None:
         """Let the key come from a file, as it does outside of tests."""
         self.key = ApiKey(Account(api_key_file=str(file)))
-        time = WorldClock(self.account.clock)
+        time = AdvancingClock(self.account.clock)
         client = Client(
             base_url="http://telnyx.test/v2",
             key=self.key,

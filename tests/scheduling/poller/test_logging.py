@@ -142,7 +142,7 @@ async def test_missing_actions_are_told(rig: Any) -> None:
     await poller.poll()
     faults = rig.account.simulator.faults
     rig.account.world.create(20)
-    faults.knobs = faults.knobs.changed(malformed=0.5)
+    faults.settings = faults.settings.changed(malformed=0.5)
     await poller.poll()
     (reported,) = rig.reported("actions_not_found")
     assert reported["count"] == 20 - sum(rig.account.snapshot.created.values())
@@ -153,7 +153,7 @@ async def test_missing_actions_are_told_once_an_hour(rig: Any) -> None:
     poller = rig.poller()
     await poller.poll()
     faults = rig.account.simulator.faults
-    faults.knobs = faults.knobs.changed(malformed=0.5)
+    faults.settings = faults.settings.changed(malformed=0.5)
     reported = []
     for _ in range(13):
         rig.account.clock.advance(600)
@@ -170,7 +170,7 @@ async def test_missing_totals_are_told_once(rig: Any) -> None:
     assert not rig.reported("totals_missing")
     faults = rig.account.simulator.faults
     for share in (1.0, 1.0, 0.0, 1.0):
-        faults.knobs = faults.knobs.changed(totals_missing=share)
+        faults.settings = faults.settings.changed(totals_missing=share)
         await poller.poll()
     (reported,) = rig.reported("totals_missing")
     assert (reported["account"], reported["level"]) == ("test", "warning")

@@ -15,7 +15,7 @@ from exporter.errors import (
     UnavailableError,
 )
 from exporter.scheduling.budget import PollBudget
-from exporter.simulator.settings import Order
+from exporter.simulator.settings import ListOrder
 
 OpenAccount = Callable[..., Any]
 SECRET = "KEY-of-the-test"
@@ -83,7 +83,7 @@ async def test_a_rate_limit_without_a_time_asks_for_no_pause(rig: Any) -> None:
     """Where the API does not say for how long, the interval is pause enough."""
     faults = rig.account.simulator.faults
     await rig.poller().poll()
-    faults.knobs = faults.knobs.changed(throttled=1.0)
+    faults.settings = faults.settings.changed(throttled=1.0)
     assert await rig.poller().poll() == 0.0
     assert rig.telemetry.health().last_cause is Cause.RATE_LIMITED
 
@@ -143,8 +143,14 @@ async def test_the_deadline_leaves_time_for_what_a_slow_catch_up_commits_at_once
 async def test_the_order_of_the_list_is_told_once_until_it_changes(rig: Any) -> None:
     """A list without order is a warning, as it costs requests."""
     poller = rig.poller()
-    for order in (Order.NEWEST, Order.NEWEST, Order.NONE, Order.NONE, Order.OLDEST):
-        rig.account.world.order = order
+    for order in (
+        ListOrder.NEWEST,
+        ListOrder.NEWEST,
+        ListOrder.NONE,
+        ListOrder.NONE,
+        ListOrder.OLDEST,
+    ):
+        rig.account.world.sort_order = order
         for action_id in rig.account.world.create(20):
             rig.account.clock.advance(5)
             rig.account.simulator.tick()

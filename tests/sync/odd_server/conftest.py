@@ -22,12 +22,12 @@ from exporter.ledger.snapshot import SnapshotOptions
 from exporter.ledger.store.database import Database
 from exporter.ledger.store.sqlite import SqliteStore
 from exporter.metrics.self_metrics import SelfMetrics
-from exporter.simulator.clock import ManualClock
-from exporter.simulator.settings import Order
+from exporter.simulator.settings import ListOrder
 from exporter.sync.cycle import Cycle
 from exporter.sync.filters import AccountFilters
 from exporter.telnyx.client import Client, ClientLimits
 from exporter.telnyx.http import open_http
+from tests.support.simulation import ManualClock
 
 Item = dict[str, Any]
 Params = dict[str, str]
@@ -61,7 +61,7 @@ class Server(httpx.AsyncBaseTransport):
     def __init__(self, clock: ManualClock) -> None:
         """Hold no action yet, and be well-behaved."""
         self.items: list[Item] = []
-        self.order = Order.NEWEST
+        self.order = ListOrder.NEWEST
         self.sorting: Callable[[Item], float] | None = None
         self.largest_page = 250
         self.tells_size = True
@@ -150,10 +150,10 @@ class Server(httpx.AsyncBaseTransport):
         return httpx.Response(200, json={"data": page, "meta": meta})
 
     def _listed(self) -> list[Item]:
-        if self.order is Order.NONE:
+        if self.order is ListOrder.NONE:
             return sorted(self.items, key=lambda item: zlib.crc32(item["id"].encode()))
-        listed = self.items if self.order is Order.OLDEST else self.items[::-1]
-        if self.order is Order.UPDATED:
+        listed = self.items if self.order is ListOrder.OLDEST else self.items[::-1]
+        if self.order is ListOrder.UPDATED:
             # Of those that changed at once, the one that was created last stands first.
             return sorted(listed, key=lambda item: item["updated_at"], reverse=True)
         return listed if self.sorting is None else sorted(listed, key=self.sorting)

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from exporter.simulator.settings import Order
+from exporter.simulator.settings import ListOrder
 from tests.sync.odd_server.conftest import stamp
 
 OpenOdd = Callable[..., Any]
@@ -139,7 +139,7 @@ async def test_one_dated_ahead_at_the_baseline_makes_no_history_of_what_comes(
 async def test_a_date_that_is_late_makes_nothing_new_of_what_was_there(open_odd: OpenOdd) -> None:
     """Without order only time tells; the clock there is said to be two hours behind."""
     account = open_odd(page_size=10)
-    account.server.order = Order.NONE
+    account.server.order = ListOrder.NONE
     account.server.history(1_000)
     account.server.create(3, at=account.clock() - 50)
 

@@ -9,7 +9,7 @@ import pytest
 
 from exporter.domain import Status
 from exporter.ledger.snapshot import AccountSnapshot
-from exporter.simulator.settings import Order
+from exporter.simulator.settings import ListOrder
 from exporter.sync.filters import AccountFilters
 from tests.sync.odd_server.conftest import as_ever
 
@@ -34,9 +34,9 @@ def measured(snapshot: AccountSnapshot) -> list[float]:
     return [*(each.sum for each in snapshot.durations.values()), snapshot.detection_delay.sum]
 
 
-@pytest.mark.parametrize("order", [Order.NEWEST, Order.OLDEST, Order.NONE])
+@pytest.mark.parametrize("order", [ListOrder.NEWEST, ListOrder.OLDEST, ListOrder.NONE])
 @pytest.mark.parametrize("jump", JUMPS)
-async def test_our_clock_may_jump(open_odd: OpenOdd, order: Order, jump: float) -> None:
+async def test_our_clock_may_jump(open_odd: OpenOdd, order: ListOrder, jump: float) -> None:
     """Whatever our clock says, each action counts once, and no time that is measured is negative.
 
     An order has to tell old from new: without one, only Telnyx' own times are compared.
@@ -66,10 +66,10 @@ async def test_our_clock_may_jump(open_odd: OpenOdd, order: Order, jump: float) 
 
 
 @pytest.mark.parametrize("listed", ["as created", "by time"])
-@pytest.mark.parametrize("order", [Order.NEWEST, Order.OLDEST])
+@pytest.mark.parametrize("order", [ListOrder.NEWEST, ListOrder.OLDEST])
 @pytest.mark.parametrize("jump", JUMPS)
 async def test_the_clock_of_telnyx_may_jump(
-    open_odd: OpenOdd, order: Order, jump: float, listed: str
+    open_odd: OpenOdd, order: ListOrder, jump: float, listed: str
 ) -> None:
     """Actions dated an hour or weeks off count once, wherever in the list that puts them.
 
@@ -134,9 +134,9 @@ async def test_what_is_forgotten_by_a_clock_that_is_ahead_counts_no_second_time(
 
 
 @pytest.mark.parametrize(("ahead", "dated"), WRONG_FROM_THE_START)
-@pytest.mark.parametrize("order", [Order.NEWEST, Order.OLDEST])
+@pytest.mark.parametrize("order", [ListOrder.NEWEST, ListOrder.OLDEST])
 async def test_what_was_in_progress_at_the_first_poll_is_not_created(
-    open_odd: OpenOdd, order: Order, ahead: float, *, dated: bool
+    open_odd: OpenOdd, order: ListOrder, ahead: float, *, dated: bool
 ) -> None:
     """600 have come one after the other until now: they are followed, and none is news."""
     account = open_odd()

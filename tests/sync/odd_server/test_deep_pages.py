@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from exporter.errors import TooDeepError
-from exporter.simulator.settings import Order
+from exporter.simulator.settings import ListOrder
 from exporter.sync.filters import AccountFilters
 from tests.sync.odd_server.conftest import as_ever
 
@@ -38,8 +38,8 @@ def refuse(account: Any, way: str) -> None:
 
 
 @pytest.mark.parametrize("way", REFUSALS)
-@pytest.mark.parametrize("order", [Order.NEWEST, Order.UPDATED])
-async def test_the_newest_are_enough(open_odd: OpenOdd, order: Order, way: str) -> None:
+@pytest.mark.parametrize("order", [ListOrder.NEWEST, ListOrder.UPDATED])
+async def test_the_newest_are_enough(open_odd: OpenOdd, order: ListOrder, way: str) -> None:
     """The list begins with the newest: old ones in progress are asked for by their ids."""
     account = open_odd(audit_interval=300.0)
     account.server.order = order
@@ -100,7 +100,7 @@ async def test_where_the_refused_page_is_needed_the_error_says_what_to_do(
 ) -> None:
     """Oldest first, new actions appear on a page that nobody may read; shorter lists help."""
     account = open_odd()
-    account.server.order = Order.OLDEST
+    account.server.order = ListOrder.OLDEST
     account.server.history(1_000)
     account.server.history(600, action_type="disable")
     if when == "later":
@@ -149,7 +149,7 @@ async def test_what_was_out_of_reach_is_no_news(
 ) -> None:
     """Oldest first, each poll fails until all pages may be read: what is there then is history."""
     account = open_odd(audit_interval=300.0)
-    account.server.order, account.server.dated = Order.OLDEST, dated
+    account.server.order, account.server.dated = ListOrder.OLDEST, dated
     account.server.history(3_010, "failed", apart=apart)
     refuse(account, way)
     for _ in range(3):

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from exporter.errors import TooDeepError
-from exporter.simulator.settings import Order
+from exporter.simulator.settings import ListOrder
 from tests.sync.odd_server.conftest import PAST_END
 
 OpenOdd = Callable[..., Any]
@@ -16,7 +16,7 @@ OpenOdd = Callable[..., Any]
 def account(open_odd: OpenOdd, request: pytest.FixtureRequest) -> Any:
     """Give an account whose list is sorted oldest first; answers are dated, or not."""
     opened = open_odd(audit_interval=300.0)
-    opened.server.order, opened.server.dated = Order.OLDEST, request.param
+    opened.server.order, opened.server.dated = ListOrder.OLDEST, request.param
     return opened
 
 

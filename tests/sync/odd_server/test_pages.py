@@ -9,7 +9,7 @@ import pytest
 
 from exporter.domain import Status
 from exporter.ledger.records import Sweep
-from exporter.simulator.settings import Order
+from exporter.simulator.settings import ListOrder
 from exporter.sync.filters import AccountFilters
 
 OpenOdd = Callable[..., Any]
@@ -33,7 +33,7 @@ async def test_pages_smaller_than_asked_for_hide_none(open_odd: OpenOdd, *, told
 async def test_smaller_pages_oldest_first_cost_one_request(open_odd: OpenOdd) -> None:
     """The last page is found by the size that is served, not by the size that was asked for."""
     account = open_odd()
-    account.server.order = Order.OLDEST
+    account.server.order = ListOrder.OLDEST
     account.server.largest_page = 100
     account.server.history(5_000)
     await account.poll()
@@ -67,7 +67,7 @@ async def test_a_page_short_of_an_action_loses_no_other(open_odd: OpenOdd) -> No
 async def test_refused_pages_past_the_end_end_no_poll(open_odd: OpenOdd, code: int) -> None:
     """The list is oldest first and shrinks by 300, so that its last page is refused now."""
     account = open_odd()
-    account.server.order = Order.OLDEST
+    account.server.order = ListOrder.OLDEST
     account.server.history(1_001)
     await account.poll()
     await account.poll()
@@ -128,7 +128,7 @@ async def test_without_order_the_clock_here_may_be_wrong(open_odd: OpenOdd, behi
     """What is new is told from history by the clock of the API, which says what time it is."""
     account = open_odd()
     server = account.server
-    server.order = Order.NONE
+    server.order = ListOrder.NONE
 
     def there() -> float:
         return float(account.clock()) - behind
@@ -157,7 +157,7 @@ async def test_a_restart_finds_the_last_page_of_small_ones(
     """Oldest first, a page holds 50 whatever is asked for, which a new process does not know."""
     account = open_odd()
     server = account.server
-    server.order, server.largest_page, server.tells_size = Order.OLDEST, 50, told
+    server.order, server.largest_page, server.tells_size = ListOrder.OLDEST, 50, told
     server.history(3_000)
     await account.poll()
     account.stop()

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from exporter.simulator.settings import Order
+from exporter.simulator.settings import ListOrder
 
 OpenOdd = Callable[..., Any]
 
 
-@pytest.mark.parametrize("order", [Order.NEWEST, Order.OLDEST])
+@pytest.mark.parametrize("order", [ListOrder.NEWEST, ListOrder.OLDEST])
 async def test_forgotten_actions_of_one_moment_are_not_new_again(
-    open_odd: OpenOdd, order: Order
+    open_odd: OpenOdd, order: ListOrder
 ) -> None:
     """Three were created at once, ended, and forgotten; then a fourth is the only new one."""
     account = open_odd()

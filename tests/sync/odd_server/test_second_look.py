@@ -8,7 +8,7 @@ import pytest
 
 from exporter.domain import Status
 from exporter.errors import TooDeepError
-from exporter.simulator.settings import Order
+from exporter.simulator.settings import ListOrder
 from exporter.sync.filters import AccountFilters
 
 OpenOdd = Callable[..., Any]
@@ -18,7 +18,7 @@ Params = dict[str, str]
 async def test_a_passing_404_in_the_middle_loses_nothing(open_odd: OpenOdd) -> None:
     """Page 13 of 16 is not found in one poll, which fails; the next one counts all 60."""
     account = open_odd(page_size=10)
-    account.server.order = Order.OLDEST
+    account.server.order = ListOrder.OLDEST
     account.server.history(100)
     await account.poll()
     account.server.create(60, "failed")
@@ -36,7 +36,7 @@ async def test_a_passing_404_in_the_middle_loses_nothing(open_odd: OpenOdd) -> N
 async def test_a_small_page_size_told_once_does_not_stick(open_odd: OpenOdd) -> None:
     """One answer tells a page size of 1 where 250 are served; later polls are one request each."""
     account = open_odd()
-    account.server.order = Order.OLDEST
+    account.server.order = ListOrder.OLDEST
     account.server.history(3_000)
     await account.poll()
     await account.poll()
@@ -60,7 +60,7 @@ async def test_a_small_page_size_told_once_does_not_stick(open_odd: OpenOdd) -> 
 async def test_a_fall_without_order_swallows_nothing(open_odd: OpenOdd) -> None:
     """Three of 100 vanish, then two new ones fail where no order shows them; both count."""
     account = open_odd(page_size=10)
-    account.server.order = Order.NONE
+    account.server.order = ListOrder.NONE
     account.server.history(100)
     await account.poll()
     await account.poll()

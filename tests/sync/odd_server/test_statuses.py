@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from exporter.domain import Status
-from exporter.simulator.settings import Order
+from exporter.simulator.settings import ListOrder
 from exporter.sync.filters import AccountFilters
 
 OpenOdd = Callable[..., Any]
@@ -118,9 +118,9 @@ async def test_an_unknown_status_shows_as_other(open_odd: OpenOdd) -> None:
 
 
 @pytest.mark.parametrize("audit_interval", [120.0, 1e9], ids=["audited", "not audited"])
-@pytest.mark.parametrize("order", [Order.NEWEST, Order.OLDEST])
+@pytest.mark.parametrize("order", [ListOrder.NEWEST, ListOrder.OLDEST])
 async def test_failures_that_600_younger_ones_overtook_count(
-    open_odd: OpenOdd, order: Order, audit_interval: float
+    open_odd: OpenOdd, order: ListOrder, audit_interval: float
 ) -> None:
     """Thirty enter the list of failures far from the end where new ones appear."""
     account = open_odd(FAILED, audit_interval=audit_interval)

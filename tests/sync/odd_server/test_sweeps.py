@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from exporter.simulator.settings import Order
+from exporter.simulator.settings import ListOrder
 from tests.sync.odd_server.conftest import as_ever
 
 OpenOdd = Callable[..., Any]
@@ -35,14 +35,14 @@ def turn_up(account: Any, count: int) -> None:
 @pytest.mark.parametrize(
     ("order", "code", "beyond"),
     [
-        pytest.param(Order.NEWEST, 400, 0, id="newest first, 400"),
-        pytest.param(Order.NEWEST, 500, 0, id="newest first, 500"),
-        pytest.param(Order.OLDEST, 500, 0, id="oldest first, 500"),
-        pytest.param(Order.OLDEST, 422, 5, id="oldest first, deep pages"),
+        pytest.param(ListOrder.NEWEST, 400, 0, id="newest first, 400"),
+        pytest.param(ListOrder.NEWEST, 500, 0, id="newest first, 500"),
+        pytest.param(ListOrder.OLDEST, 500, 0, id="oldest first, 500"),
+        pytest.param(ListOrder.OLDEST, 422, 5, id="oldest first, deep pages"),
     ],
 )
 async def test_a_sweep_that_is_refused_holds_up_nothing(
-    open_odd: OpenOdd, order: Order, code: int, beyond: int
+    open_odd: OpenOdd, order: ListOrder, code: int, beyond: int
 ) -> None:
     """Polls and audits go on and say what was given up; once the list is served, drift ends."""
     account = open_odd(audit_interval=180.0)

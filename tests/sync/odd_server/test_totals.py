@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from exporter.simulator.settings import Order
+from exporter.simulator.settings import ListOrder
 
 OpenOdd = Callable[..., Any]
 
 
 @pytest.mark.parametrize("audit_interval", [1e9, 120.0], ids=["no audit", "audits"])
-@pytest.mark.parametrize("order", [Order.NEWEST, Order.OLDEST])
+@pytest.mark.parametrize("order", [ListOrder.NEWEST, ListOrder.OLDEST])
 async def test_without_totals_each_action_counts_once(
-    open_odd: OpenOdd, order: Order, audit_interval: float
+    open_odd: OpenOdd, order: ListOrder, audit_interval: float
 ) -> None:
     """The totals go missing after the first poll; 20 polls of 20 new actions count 400."""
     account = open_odd(audit_interval=audit_interval)

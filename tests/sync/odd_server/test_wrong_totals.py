@@ -10,14 +10,14 @@ from typing import Any
 import httpx
 import pytest
 
-from exporter.simulator.settings import Order
+from exporter.simulator.settings import ListOrder
 from exporter.sync.filters import AccountFilters
 from tests.sync.odd_server.conftest import PAST_END
 
 OpenOdd = Callable[..., Any]
 Lie = Callable[[int], int | None]
 
-ORDERS = [Order.NEWEST, Order.OLDEST, Order.UPDATED, Order.NONE]
+ORDERS = [ListOrder.NEWEST, ListOrder.OLDEST, ListOrder.UPDATED, ListOrder.NONE]
 LIES: dict[str, Lie] = {
     "1,000 short": lambda count: count - 1000,
     "a page short": lambda count: count - 250,
@@ -40,7 +40,7 @@ def truth(count: int) -> int:
 def open_listed(open_odd: OpenOdd) -> OpenOdd:
     """Open accounts whose list is sorted as asked, and whose answers have a date."""
 
-    def open_one(order: Order, **settings: float) -> Any:
+    def open_one(order: ListOrder, **settings: float) -> Any:
         account = open_odd(**settings)
         account.server.dated = True
         account.server.order = order
@@ -53,14 +53,14 @@ def open_listed(open_odd: OpenOdd) -> OpenOdd:
 @pytest.mark.parametrize("lie", LIES)
 @pytest.mark.parametrize("order", ORDERS)
 async def test_history_is_never_news(
-    open_listed: OpenOdd, order: Order, lie: str, *, dated: bool
+    open_listed: OpenOdd, order: ListOrder, lie: str, *, dated: bool
 ) -> None:
     """The totals are wrong in the first two polls, then right: only what ended since counts.
 
     Without an order and without times of the API's nothing but totals tells old from new.
     """
     account = open_listed(order)
-    account.server.dated = dated or order is Order.NONE
+    account.server.dated = dated or order is ListOrder.NONE
     account.server.history(3_010, "failed")
     account.server.total = LIES[lie]
     await account.poll()
@@ -76,7 +76,7 @@ async def test_history_is_never_news(
 @pytest.mark.parametrize("lie", [name for name in LIES if name != "not told"])
 @pytest.mark.parametrize("order", ORDERS)
 async def test_totals_that_are_wrong_for_a_while_lose_nothing(
-    open_listed: OpenOdd, order: Order, lie: str
+    open_listed: OpenOdd, order: ListOrder, lie: str
 ) -> None:
     """They are right at first, then wrong for three polls with news, then right again."""
     account = open_listed(order)
@@ -99,9 +99,9 @@ async def test_totals_that_are_wrong_for_a_while_lose_nothing(
 
 
 @pytest.mark.parametrize("lie", ["1,000 short", "capped", "capped at a page", "not told"])
-@pytest.mark.parametrize("order", [Order.NEWEST, Order.OLDEST, Order.UPDATED])
+@pytest.mark.parametrize("order", [ListOrder.NEWEST, ListOrder.OLDEST, ListOrder.UPDATED])
 async def test_totals_that_are_always_too_small_lose_nothing(
-    open_listed: OpenOdd, order: Order, lie: str
+    open_listed: OpenOdd, order: ListOrder, lie: str
 ) -> None:
     """Nothing but the pages tells then what is new, and where the list ends."""
     account = open_listed(order, audit_interval=300.0)
@@ -120,7 +120,7 @@ async def test_totals_that_are_always_too_small_lose_nothing(
 
 @pytest.mark.parametrize("order", ORDERS)
 async def test_totals_that_jump_at_each_answer_count_nothing(
-    open_listed: OpenOdd, order: Order
+    open_listed: OpenOdd, order: ListOrder
 ) -> None:
     """Each answer tells another number, up to 1,000 off or none at all, for twenty polls."""
     account = open_listed(order, audit_interval=300.0)
@@ -142,9 +142,9 @@ async def test_totals_that_jump_at_each_answer_count_nothing(
     assert account.counts == {"created": 600, "failed": 600, "completed": 40}
 
 
-@pytest.mark.parametrize("order", [Order.NEWEST, Order.OLDEST])
+@pytest.mark.parametrize("order", [ListOrder.NEWEST, ListOrder.OLDEST])
 async def test_all_in_progress_are_found_whatever_their_total_is(
-    open_odd: OpenOdd, order: Order
+    open_odd: OpenOdd, order: ListOrder
 ) -> None:
     """The first poll is told that 100 are in progress where 600 are; each counts when it ends."""
     account = open_odd()
@@ -163,7 +163,7 @@ async def test_all_in_progress_are_found_whatever_their_total_is(
 async def test_a_list_that_is_empty_for_a_moment_costs_little(open_odd: OpenOdd) -> None:
     """Oldest first, all pages are empty in one poll: the next ones cost a request or three."""
     account = open_odd()
-    account.server.order = Order.OLDEST
+    account.server.order = ListOrder.OLDEST
     account.server.history(20_100, apart=1.0)
     await account.poll()
     empty = httpx.Response(200, json={"data": [], "meta": {"total_results": 0}})
@@ -217,7 +217,7 @@ async def test_the_first_poll_of_a_busy_account_makes_up_no_action_type(open_odd
 async def test_a_total_of_nothing_asks_for_no_page_that_there_cannot_be(open_odd: OpenOdd) -> None:
     """Oldest first, 34 actions on pages of 3 are looked for while the total is 0."""
     account = open_odd(page_size=3, concurrency=1)
-    account.server.order = Order.OLDEST
+    account.server.order = ListOrder.OLDEST
     account.server.history(33)
     await account.poll()
     running = account.server.create(34)
@@ -232,9 +232,9 @@ async def test_a_total_of_nothing_asks_for_no_page_that_there_cannot_be(open_odd
 
 
 @pytest.mark.parametrize("past_end", PAST_END)
-@pytest.mark.parametrize("order", [Order.NEWEST, Order.OLDEST])
+@pytest.mark.parametrize("order", [ListOrder.NEWEST, ListOrder.OLDEST])
 async def test_a_total_that_is_ten_times_too_large_costs_little(
-    open_odd: OpenOdd, order: Order, past_end: int | None
+    open_odd: OpenOdd, order: ListOrder, past_end: int | None
 ) -> None:
     """It stays so for ever after the first poll: what is new counts, and no poll is dear."""
     account = open_odd()
@@ -250,9 +250,9 @@ async def test_a_total_that_is_ten_times_too_large_costs_little(
 
 
 @pytest.mark.parametrize("past_end", PAST_END)
-@pytest.mark.parametrize("order", [Order.NEWEST, Order.UPDATED])
+@pytest.mark.parametrize("order", [ListOrder.NEWEST, ListOrder.UPDATED])
 async def test_a_total_in_progress_that_lags_hides_nothing(
-    open_odd: OpenOdd, order: Order, past_end: int | None
+    open_odd: OpenOdd, order: ListOrder, past_end: int | None
 ) -> None:
     """220 of 260 are left, on one page, when their total still promises a second page."""
     account = open_odd()

@@ -1,7 +1,7 @@
-"""Declares a simulator's knobs: each field of a settings class with its bounds and meaning.
+"""Declares options of the simulator: each field of a settings class, with bounds and help text.
 
-One declaration serves the check of values, the command line and the control endpoint.
-It must not know any single knob.
+One declaration serves the validation, the command line and the control endpoint. It must not
+know any particular option.
 """
 
 import dataclasses
@@ -14,10 +14,10 @@ from exporter.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
-class Knob:
-    """One knob: its name, default, meaning with unit, and the values it may have.
+class Option:
+    """One option: its name, default, help text with unit, and the values that it accepts.
 
-    ``low`` and ``high`` include themselves; None is no bound. ``choices`` empty: any text.
+    ``low`` and ``high`` are inclusive; None is no bound. Without ``choices``, any text is valid.
     """
 
     name: str
@@ -28,14 +28,14 @@ class Knob:
     choices: tuple[str, ...]
 
     def check(self, value: object) -> None:
-        """Refuse a ``value`` that this knob cannot have.
+        """Refuse a ``value`` that this option does not accept.
 
-        Raises UsageError, which names the knob and says what it may be.
+        Raises UsageError, which names the option and says what it accepts.
         """
-        kind = type(self.default)
-        fits = isinstance(value, (int, float) if kind is float else kind)
-        if not fits or (isinstance(value, bool) and kind is not bool):
-            raise UsageError(f"{self.name}: {value!r} is not {_TYPES[kind]}")
+        value_type = type(self.default)
+        fits = isinstance(value, (int, float) if value_type is float else value_type)
+        if not fits or (isinstance(value, bool) and value_type is not bool):
+            raise UsageError(f"{self.name}: {value!r} is not {_TYPE_NAMES[value_type]}")
         if isinstance(value, (int, float)) and not self._in_bounds(value):
             raise UsageError(f"{self.name}: {value!r} is out of bounds; give {self._bounds()}")
         if self.choices and value not in self.choices:
@@ -54,12 +54,12 @@ class Knob:
         return f"{self.low:g} to {self.high:g}"
 
 
-_TYPES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+_TYPE_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
 
-def knob(
-    default: bool | float | str,  # noqa: FBT001 - the default of a knob that is a switch
-    meaning: str,
+def option(
+    default: bool | float | str,  # noqa: FBT001 - the default of an option that is a switch
+    help_text: str,
     *,
     low: float | None = None,
     high: float | None = None,
@@ -69,7 +69,7 @@ def knob(
     """Declare one field of a settings dataclass; a ``secret`` one stays out of its repr."""
     metadata = {
         "default": default,
-        "help": meaning,
+        "help": help_text,
         "low": low,
         "high": high,
         "choices": choices,
@@ -77,22 +77,22 @@ def knob(
     return dataclasses.field(default=default, metadata=metadata, repr=not secret)
 
 
-def share(meaning: str, default: float = 0.0) -> Any:
-    """Declare a knob that is a share: 0 for never, 1 for always."""
-    return knob(default, f"share, 0 to 1, of {meaning}", low=0, high=1)
+def fraction(help_text: str, default: float = 0.0) -> Any:
+    """Declare an option that is a fraction: 0 for never, 1 for always."""
+    return option(default, f"fraction, 0 to 1, of {help_text}", low=0, high=1)
 
 
-def knobs_of(settings: type) -> Iterator[Knob]:
-    """Yield the knobs of a dataclass of settings, in their order."""
+def options_of(settings: type) -> Iterator[Option]:
+    """Yield the options of a settings dataclass, in the order of its fields."""
     for each in dataclasses.fields(settings):
         if each.metadata:
-            yield Knob(name=each.name, **each.metadata)
+            yield Option(name=each.name, **each.metadata)
 
 
 def check(settings: object) -> None:
-    """Refuse ``settings``, an instance, in which a knob has a value it cannot have.
+    """Validate every option of ``settings``, an instance of a settings dataclass.
 
-    Raises UsageError for the first such knob.
+    Raises UsageError for the first value that its option does not accept.
     """
-    for each in knobs_of(type(settings)):
+    for each in options_of(type(settings)):
         each.check(getattr(settings, each.name))

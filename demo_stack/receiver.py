@@ -1,6 +1,6 @@
-"""Takes what Alertmanager sends, in the place of a pager, a ticket system and a chat.
+"""Receives what Alertmanager sends, in place of a pager, a ticket system and a chat.
 
-It hands each notification on as it comes, and must not judge it.
+It passes each notification on as it arrives, and must not evaluate it.
 """
 
 import json
@@ -14,44 +14,45 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """One message to a receiver, by its name; ``body`` is the JSON of the receiver's kind."""
+    """One message to a receiver, by its name; ``body`` is JSON in the format of its integration."""
 
     receiver: str
     body: dict[str, Any]
 
     @property
     def title(self) -> str:
-        """The line that says what it is about, wherever its kind of receiver has it."""
+        """The title or summary, from wherever the integration has it."""
         body = self.body
         if "attachments" in body:  # Slack
             return str(body["attachments"][0]["title"])
         if "payload" in body:  # PagerDuty
             return str(body["payload"]["summary"])
         labels = body["commonLabels"]
-        of = [labels[name] for name in ("account", "action_type") if name in labels]
+        details = [labels[name] for name in ("account", "action_type") if name in labels]
         summary = body["commonAnnotations"].get("summary", labels.get("alertname", ""))
-        return ", ".join([f"[{body['status'].upper()}] {summary}", *of])
+        return ", ".join([f"[{body['status'].upper()}] {summary}", *details])
 
 
-class Sink:
-    """An HTTP server on a free port of loopback; a context manager that ends it."""
+class NotificationReceiver:
+    """An HTTP server on a free port of 127.0.0.1; ``close`` stops it."""
 
-    def __init__(self, take: Callable[[Notification], None]) -> None:
-        """Hand each notification to ``take``, from threads of its own, one after the other."""
+    def __init__(self, on_notification: Callable[[Notification], None]) -> None:
+        """Call ``on_notification`` for each notification, in other threads, one at a time."""
         lock = threading.Lock()
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
                 with lock:
-                    take(Notification(self.path.strip("/").partition("/")[0], json.loads(body)))
+                    receiver = self.path.strip("/").partition("/")[0]
+                    on_notification(Notification(receiver, json.loads(body)))
                 self.send_response(HTTPStatus.OK)
                 self.send_header("content-type", "text/plain")
                 self.end_headers()
                 self.wfile.write(b"ok")  # as Slack answers
 
             def log_message(self, *_: object) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
@@ -59,7 +60,7 @@ class Sink:
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def close(self) -> None:
-        """End the server; no notification comes after that."""
+        """Stop the server; no notification is passed on after that."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

@@ -3,7 +3,7 @@ from collections.abc import Awaitable, Callable
 import httpx
 import pytest
 
-from exporter.simulator.faults import Fault, Faults
+from exporter.simulator.faults import Fault, FaultSettings
 from exporter.simulator.simulator import Simulator
 
 Get = Callable[..., Awaitable[httpx.Response]]
@@ -27,7 +27,7 @@ async def test_a_slow_answer_is_late_if_the_client_waits_less(
     simulator: Simulator, get: Get, seconds: float, *, late: bool
 ) -> None:
     """A client waits 5 s by default: an answer that takes as long does not reach it."""
-    simulator.faults.knobs = Faults(slow=1.0, slow_seconds=seconds)
+    simulator.faults.settings = FaultSettings(slow=1.0, slow_seconds=seconds)
     if late:
         with pytest.raises(httpx.ReadTimeout):
             await get(simulator, "sim_card_actions")
