@@ -21,7 +21,7 @@ from exporter.ledger.model import Event, EventKind
 from exporter.ledger.reasons import Reasons
 from exporter.publish.declared import ALL
 from exporter.publish.journal import Journal
-from exporter.web.toolkit import load as load_web
+from exporter.web.web_config import load as load_web
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ from pathlib import Path
 from exporter.reading import read_file
 
 
-class Files:
+class TrackedFiles:
     """The files that one reading of a configuration was made from."""
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from exporter.errors import ConfigError
-from exporter.web.toolkit import RateLimit, WebSettings, load
+from exporter.web.web_config import RateLimit, WebSettings, load
 
 pytestmark = pytest.mark.program("openssl")
 
@@ -112,7 +112,7 @@ def test_names_are_taken_as_they_are_written(read: Callable[..., WebSettings]) -
         (["client_ca_file: CA"], "client_ca_file"),
         (["cert: x"], "cert_file"),
         (["curve_preferences: [X25519, CurveP256]"], "curve_preferences"),
-        (["cipher_suites: [TLS_AES_128_GCM_SHA256]"], "cipher_suites"),
+        (["cipher_suites: [TLS_AES_128_GCM_SHA256]"], "cipher_suites[0]"),
         (["min_version: TLS13", "max_version: TLS12"], "max_version"),
         (["min_version: TLS10"], "min_version"),
     ],
