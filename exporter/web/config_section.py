@@ -5,7 +5,7 @@ settings there are.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, TypeVar
+from typing import Annotated, ClassVar, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
@@ -17,7 +17,10 @@ NOT_TEXT = "must be text; put it in quotes"
 
 
 class ConfigSection(BaseModel):
-    """A mapping in which null, and empty text for a single value, mean that a key is not set."""
+    """A mapping in which null, and empty text except for a section, mean that a key is not set."""
+
+    SECTIONS: ClassVar[frozenset[str]] = frozenset()
+    """The keys whose values are mappings."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -29,7 +32,11 @@ class ConfigSection(BaseModel):
         if not isinstance(data, Mapping):
             return data
         keys = keys_of(cls)
-        return {key: value for key, value in data.items() if key not in keys or is_set(value)}
+        return {
+            key: value
+            for key, value in data.items()
+            if is_set(value) or key not in keys or (value == "" and key in cls.SECTIONS)
+        }
 
 
 def is_set(value: object) -> bool:

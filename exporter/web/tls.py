@@ -9,7 +9,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from exporter.web.pem import load_key_pair
+from exporter.errors import ConfigError
+from exporter.reading import within
+from exporter.web.pem import PemError, load_key_pair
 from exporter.web.tls_config import TlsServerConfig
 
 
@@ -36,7 +38,8 @@ class Tls:
 def read_tls(config: TlsServerConfig | None) -> Tls | None:
     """Return how to serve ``config``, None for nothing.
 
-    Raises PemError if a file that is read again has changed in the meantime.
+    Raises ConfigError if what was readable when ``config`` was checked no longer is, or if the
+    system's authorities, which OpenSSL reads by itself, do not answer.
     """
     if config is None:
         return None
@@ -51,17 +54,30 @@ def read_tls(config: TlsServerConfig | None) -> Tls | None:
         context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE
     else:
         context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
-    load_key_pair(context, config.cert_file, config.key_file)
+    try:
+        load_key_pair(context, config.cert_file, config.key_file)
+    except PemError as exc:
+        raise ConfigError([f"tls_server_config.{exc.pem.key}: {exc}"]) from None
     if config.client_ca_file is not None:
         with config.client_ca_file.file() as file:
             context.load_verify_locations(file)
         # As in Go, each certificate of the file is trusted, be it self-signed or not.
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     elif config.client_auth_type is not ssl.CERT_NONE:
-        context.load_default_certs(ssl.Purpose.CLIENT_AUTH)
+        _trust_system(context)
     context.verify_mode = config.client_auth_type
     names = frozenset(config.client_allowed_sans or ())
     return Tls(context, names, own_authority=config.client_ca_file is not None)
+
+
+def _trust_system(context: ssl.SSLContext) -> None:
+    try:
+        within(
+            "the system's authorities", lambda: context.load_default_certs(ssl.Purpose.CLIENT_AUTH)
+        )
+    except ValueError as exc:
+        text = f"the system's certificate authorities: {exc}, or set client_ca_file"
+        raise ConfigError([f"tls_server_config.client_auth_type: {text}"]) from None
 
 
 def _names(certificate: Mapping[str, object]) -> Iterator[str]:

@@ -16,7 +16,6 @@ from exporter.config.durations import parse_duration, parse_go_duration
 from exporter.config.mistakes import invalid
 from exporter.errors import ConfigError
 from exporter.web.config_section import ConfigSection, boolean, choice, is_set, text
-from exporter.web.pem import PemError
 from exporter.web.tls import Tls, read_tls
 from exporter.web.tls_config import Source, TlsServerConfig
 from exporter.web.tracked_files import TrackedFiles
@@ -76,8 +75,8 @@ def load(path: Path, files: TrackedFiles | None = None) -> WebSettings:
     )
     try:
         tls = read_tls(config.tls_server_config)
-    except PemError as exc:
-        raise ConfigError([f"{path}: tls_server_config.{exc.pem.key}: {exc}"]) from None
+    except ConfigError as exc:
+        raise ConfigError([f"{path}: {line}" for line in exc.problems]) from None
     limit = config.rate_limit
     return WebSettings(
         tls=tls,
@@ -161,6 +160,8 @@ class _Headers(ConfigSection):
 
 
 class _HttpServerConfig(ConfigSection):
+    SECTIONS = frozenset({"headers"})
+
     http2: Annotated[bool, BeforeValidator(_off)] = False
     headers: _Headers = Field(default_factory=_Headers)
 
@@ -179,6 +180,10 @@ class _RateLimit(ConfigSection):
 
 class _WebConfig(ConfigSection):
     """The whole file."""
+
+    SECTIONS = frozenset(
+        {"tls_server_config", "http_server_config", "basic_auth_users", "rate_limit"}
+    )
 
     tls_server_config: TlsServerConfig | None = None
     http_server_config: _HttpServerConfig = Field(default_factory=_HttpServerConfig)

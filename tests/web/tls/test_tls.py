@@ -117,6 +117,40 @@ def test_key_of_another_certificate_is_told(
     )
 
 
+def test_a_mistake_in_inline_text_is_told_at_its_key(
+    web_file: Any, secured: Callable[..., str], authority: Any
+) -> None:
+    """A key in the configuration itself that does not fit is reported where it is."""
+    secured()
+    folder = web_file.path.parent
+    authority.issue(folder, "other")
+    key = "".join(f"    {line}\n" for line in (folder / "other.key").read_text().splitlines())
+    web_file.write(f"tls_server_config:\n  cert_file: server.pem\n  key: |\n{key}")
+    assert mistake(web_file.path).startswith(
+        "3: tls_server_config.key: is not the key of the certificate; "
+    )
+
+
+def test_a_certificate_that_openssl_refuses_is_told(
+    web_file: Any, secured: Callable[..., str], authority: Any
+) -> None:
+    """A certificate with too weak a key is to blame, not the key that belongs to it."""
+    web_file.write(secured())
+    subprocess.run(  # noqa: S603 # openssl, with arguments of our own
+        [
+            *(authority.openssl, "req", "-x509", "-newkey", "rsa:512", "-nodes", "-subj", "/CN=x"),
+            *("-keyout", "server.key", "-out", "server.pem"),
+        ],
+        cwd=web_file.path.parent,
+        check=True,
+        capture_output=True,
+        timeout=30,
+    )
+    assert mistake(web_file.path).startswith(
+        "2: tls_server_config.cert_file: is refused by OpenSSL (ee key too small); "
+    )
+
+
 @pytest.mark.parametrize(
     ("file", "says"),
     [

@@ -4,8 +4,10 @@ Each case was put to exporter-toolkit 0.20, which takes all that is taken here, 
 days. What it takes besides, README lists under *Other than in exporter-toolkit*.
 """
 
+import os
 import ssl
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -89,6 +91,18 @@ def test_without_authorities_those_of_the_system_count(
     assert found.context.verify_mode is mode
     assert found.context.get_ca_certs() == authority.context().get_ca_certs()
     assert not found.own_authority
+
+
+def test_authorities_of_the_system_that_do_not_answer_are_told(
+    read: Callable[..., WebSettings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the environment names a pipe that nobody writes to, reading does not hang."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    monkeypatch.setenv("SSL_CERT_FILE", str(pipe))
+    with pytest.raises(ConfigError, match=r"client_auth_type: .* does not answer"):
+        read(REQUIRED)
+    os.close(os.open(pipe, os.O_WRONLY))  # lets go what waits for it
 
 
 def test_names_are_taken_as_they_are_written(read: Callable[..., WebSettings]) -> None:
@@ -209,6 +223,11 @@ def test_header_is_taken_as_it_is_written(web_file: Any, value: str) -> None:
         'http_server_config: {headers: {Content-Security-Policy: "a\\nb"}}',
         "http_server_config: {headers: {Content-Security-Policy: \u00e4}}",
         "basic_auth_users: {'a:b': $2y$10$mDwo.lAisC94iLAyP81MCesa29IzH37oigHC/42V2pdJlUprsJPze}",
+        "rate_limit: ''",
+        "http_server_config: ''",
+        "http_server_config: {headers: ''}",
+        "basic_auth_users: ''",
+        "tls_server_config: ''",
         "# nothing",
     ],
 )
