@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, SecretStr, ValidationInfo, WithJsonSchema
 from exporter.config.api_key_format import api_key_fault
 from exporter.config.durations import PATTERN, parse_duration
 from exporter.config.mistakes import invalid, redact_quoted, suggestion
-from exporter.config.urls import text
+from exporter.config.urls import as_printable_text
 
 STATUSES = ("in-progress", "completed", "failed", "interrupted")
 """The statuses to which an account can be limited."""
@@ -58,7 +58,7 @@ def is_snake_case(word: str) -> bool:
 
 
 def _snake_case(value: object) -> str:
-    word = text(value)
+    word = as_printable_text(value)
     if not is_snake_case(word):
         raise invalid(
             "must be lower-case letters, digits and _, beginning with a letter; rename it"
@@ -70,7 +70,7 @@ def _choice(options: type[Choice], words: Collection[str]) -> Callable[[object],
     """Return the validator of a value that is one of ``words``, each of which is an option."""
 
     def validate(value: object) -> Choice:
-        word = text(value)
+        word = as_printable_text(value)
         if word not in words:
             raise invalid(f"unknown value; {suggestion(word, words)}")
         return options(word)
@@ -142,7 +142,7 @@ def _api_key(value: object) -> SecretStr:
 
 
 def _name(value: object) -> str:
-    name = text(value)
+    name = as_printable_text(value)
     if len(name) > _LONGEST_NAME:
         raise invalid(f"is longer than {_LONGEST_NAME} characters; shorten it")
     if name.strip() != name:
@@ -154,14 +154,14 @@ def _pattern(value: object) -> re.Pattern[str]:
     if isinstance(value, re.Pattern):
         return value
     try:
-        return re.compile(text(value))
+        return re.compile(as_printable_text(value))
     except (re.error, RecursionError, OverflowError) as exc:
         words = redact_quoted(str(exc))
         raise invalid(f"is not a valid regular expression ({words}); fix it") from None
 
 
 def _status(value: object) -> str:
-    word = text(value)
+    word = as_printable_text(value)
     if word not in STATUSES:
         raise invalid(f"unknown status; {suggestion(word, STATUSES)}")
     return str(word)
@@ -184,12 +184,12 @@ Concurrency = Annotated[
     BeforeValidator(_whole(1)),
     WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, _VARIABLE]}),
 ]
-Rate = Annotated[
+RequestRate = Annotated[
     float,
     BeforeValidator(_rate),
     WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, _VARIABLE]}),
 ]
-Flag = Annotated[
+Boolean = Annotated[
     bool,
     BeforeValidator(_flag),
     WithJsonSchema({"anyOf": [{"type": "boolean"}, _VARIABLE]}),
@@ -203,14 +203,14 @@ StatusName = Annotated[
     BeforeValidator(_status),
     WithJsonSchema({"type": "string", "enum": list(STATUSES)}),
 ]
-Pattern = Annotated[
+Regex = Annotated[
     re.Pattern[str],
     BeforeValidator(_pattern),
     WithJsonSchema({"type": "string", "format": "regex"}),
 ]
-Level = Annotated[
+LogLevelName = Annotated[
     LogLevel,
     BeforeValidator(_choice(LogLevel, LOG_LEVELS)),
     WithJsonSchema({"type": "string", "enum": list(LOG_LEVELS)}),
 ]
-Format = Annotated[LogFormat, BeforeValidator(_choice(LogFormat, list(LogFormat)))]
+LogFormatName = Annotated[LogFormat, BeforeValidator(_choice(LogFormat, list(LogFormat)))]

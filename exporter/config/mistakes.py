@@ -60,14 +60,16 @@ def redact_quoted(text: str) -> str:
     return re.sub(r"'(?!<)[^']{2,}'|\"[^\"]{2,}\"", "'...'", text)
 
 
-def printable_name(name: str) -> str:
+def redact_long_name(name: str) -> str:
     """Return ``name``, or ``...`` for a long one: it may be an API key in the wrong place."""
     return name if len(name) <= _LONGEST_NAME else "..."
 
 
 def format_path(path: KeyPath) -> str:
     """Return ``path`` as people write it: ``accounts[1].api_key``."""
-    parts = (f"[{part}]" if isinstance(part, int) else f".{printable_name(part)}" for part in path)
+    parts = (
+        f"[{part}]" if isinstance(part, int) else f".{redact_long_name(part)}" for part in path
+    )
     return "".join(parts).removeprefix(".")
 
 

@@ -13,17 +13,17 @@ from exporter.address import ListenAddress, parse_listen_address
 from exporter.config.fields import (
     AccountName,
     ApiKey,
+    Boolean,
     Concurrency,
     Duration,
-    Flag,
-    Format,
-    Level,
     LinkName,
     LogFormat,
+    LogFormatName,
     LogLevel,
+    LogLevelName,
     PageSize,
-    Pattern,
-    Rate,
+    Regex,
+    RequestRate,
     SnakeCase,
     StatusName,
 )
@@ -85,8 +85,8 @@ class Poll(BaseModel):
     request_timeout: Duration = Field(default="10s", validate_default=True)
     page_size: PageSize = 250
     concurrency: Concurrency = 4
-    rate_limit: Rate = 10.0
-    tls_strict: Flag = False
+    rate_limit: RequestRate = 10.0
+    tls_strict: Boolean = False
 
     @field_validator("audit_interval")
     @classmethod
@@ -111,7 +111,7 @@ class Reason(BaseModel):
     model_config = _FROZEN
 
     reason_class: SnakeCase = Field(alias="class")
-    match: Pattern
+    match: Regex
 
 
 class State(BaseModel):
@@ -160,8 +160,8 @@ class Log(BaseModel):
 
     model_config = _FROZEN
 
-    level: Level = LogLevel.INFO
-    format: Format = LogFormat.AUTO
+    level: LogLevelName = LogLevel.INFO
+    format: LogFormatName = LogFormat.AUTO
 
 
 class Settings(BaseModel):

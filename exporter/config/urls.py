@@ -27,7 +27,7 @@ _PATH = rf"/*(?:{_SEGMENT}(?:/{_SEGMENT})*)?/*"
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?\.?")
 
 
-def text(value: object) -> str:
+def as_printable_text(value: object) -> str:
     """Return ``value`` if it is text of printable characters, at least one."""
     if value is None or value == "":
         raise invalid("is empty; set a value, or remove the key")
@@ -60,7 +60,7 @@ def _bare_address(url: str, example: str) -> SplitResult:
 
 
 def _base_url(value: object) -> str:
-    url = text(value)
+    url = as_printable_text(value)
     example = "https://api.telnyx.com/v2"
     parts = _bare_address(url, example)
     if parts.scheme == "http" and not is_literally_this_machine(parts.hostname or ""):
@@ -74,7 +74,7 @@ def _base_url(value: object) -> str:
 
 
 def _link_url(value: object) -> str:
-    url = text(value)
+    url = as_printable_text(value)
     parts = _web_address(url, "https://grafana.example.org/d/uid")
     if parts.username is not None:
         raise invalid(
@@ -84,12 +84,12 @@ def _link_url(value: object) -> str:
 
 
 def _external_url(value: object) -> str:
-    parts = _bare_address(text(value), "https://example.org/telnyx/")
+    parts = _bare_address(as_printable_text(value), "https://example.org/telnyx/")
     return f"{parts.scheme}://{parts.netloc}{_path(parts.path)}".rstrip("/")
 
 
 def _route_prefix(value: object) -> str:
-    return _path(text(value))
+    return _path(as_printable_text(value))
 
 
 def _path(path: str) -> str:
@@ -128,7 +128,7 @@ def _is_host(host: str) -> bool:
 
 
 def _state_url(value: object) -> str:
-    url = text(value)
+    url = as_printable_text(value)
     if url in {"sqlite://", "sqlite:///:memory:"}:
         return url
     remedy = "write sqlite:///file.db, or sqlite:////var/lib/file.db for a path from the root"
@@ -142,7 +142,7 @@ def _state_url(value: object) -> str:
 
 
 def _listen_address(value: object) -> str:
-    listen = text(value)
+    listen = as_printable_text(value)
     try:
         parse_listen_address(listen)
     except ValueError:
@@ -169,7 +169,7 @@ def _each_once(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
-FilePath = Annotated[str, BeforeValidator(text)]
+FilePath = Annotated[str, BeforeValidator(as_printable_text)]
 BaseUrl = Annotated[str, BeforeValidator(_base_url)]
 LinkUrl = Annotated[str, BeforeValidator(_link_url)]
 ExternalUrl = Annotated[str, BeforeValidator(_external_url)]

@@ -7,7 +7,7 @@ file. It must not read the environment itself, or interpret the values.
 import re
 from collections.abc import Mapping
 
-from exporter.config.mistakes import KeyPath, Mistake, printable_name
+from exporter.config.mistakes import KeyPath, Mistake, redact_long_name
 
 _REFERENCE = re.compile(r"\$\$|\$\{([^}]*)(\}?)")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -52,6 +52,6 @@ def _replace(found: re.Match[str], environ: Mapping[str, str]) -> str:
         )
     if name not in environ:
         raise ValueError(
-            f"environment variable {printable_name(name)} is not set; set it, or write the value"
+            f"environment variable {redact_long_name(name)} is not set; set it, or write the value"
         )
     return environ[name]

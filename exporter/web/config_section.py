@@ -44,14 +44,14 @@ def is_set(value: object) -> bool:
     return value is not None and value != ""
 
 
-def text(value: object) -> str:
+def as_text(value: object) -> str:
     """Return ``value`` if it is text."""
     if not isinstance(value, str):
         raise invalid(NOT_TEXT)
     return value
 
 
-def boolean(value: object) -> bool:
+def as_boolean(value: object) -> bool:
     """Return ``value`` if it is true or false; text is neither."""
     if not isinstance(value, bool):
         raise invalid("must be true or false; write it without quotes")
@@ -62,7 +62,7 @@ def choice(options: Mapping[str, Value]) -> Callable[[object], Value]:
     """Return the validator of a word that stands for one of ``options``."""
 
     def validate(value: object) -> Value:
-        word = text(value)
+        word = as_text(value)
         if word not in options:
             raise invalid(f"unknown value; {suggestion(word, options)}")
         return options[word]
@@ -70,5 +70,5 @@ def choice(options: Mapping[str, Value]) -> Callable[[object], Value]:
     return validate
 
 
-Text = Annotated[str, BeforeValidator(text)]
-Boolean = Annotated[bool, BeforeValidator(boolean)]
+Text = Annotated[str, BeforeValidator(as_text)]
+YamlBoolean = Annotated[bool, BeforeValidator(as_boolean)]

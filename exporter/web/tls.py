@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from exporter.errors import ConfigError
-from exporter.reading import within
+from exporter.reading import with_timeout
 from exporter.web.pem import PemError, load_key_pair
 from exporter.web.tls_config import TlsServerConfig
 
@@ -72,7 +72,7 @@ def read_tls(config: TlsServerConfig | None) -> Tls | None:
 
 def _trust_system(context: ssl.SSLContext) -> None:
     try:
-        within(
+        with_timeout(
             "the system's authorities", lambda: context.load_default_certs(ssl.Purpose.CLIENT_AUTH)
         )
     except ValueError as exc:

@@ -14,7 +14,7 @@ from typing import Annotated, cast
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from exporter.config.mistakes import invalid
-from exporter.web.config_section import NOT_TEXT, Boolean, ConfigSection, Text, text
+from exporter.web.config_section import NOT_TEXT, ConfigSection, Text, YamlBoolean, as_text
 from exporter.web.pem import HAS_MEMORY_FILES, Pem, PemError, check_certificates, load_key_pair
 from exporter.web.tls_names import CipherSuite, ClientAuthType, Curve, TlsVersion
 from exporter.web.tracked_files import TrackedFiles
@@ -34,7 +34,7 @@ class Source:
 def _inline(value: object, info: ValidationInfo) -> Pem:
     if not HAS_MEMORY_FILES:
         raise invalid(f"this system's ssl reads files only; use {info.field_name}_file")
-    return Pem(str(info.field_name), None, text(value).encode())
+    return Pem(str(info.field_name), None, as_text(value).encode())
 
 
 def _from_file(value: object, info: ValidationInfo) -> Pem | None:
@@ -47,10 +47,10 @@ def _from_file(value: object, info: ValidationInfo) -> Pem | None:
         return cast("Pem | None", info.data[inline])
     if info.data.get(inline, True) is not None:
         raise invalid(f"cannot be combined with {inline}; keep one of the two")
-    if not text(value).isprintable():
+    if not as_text(value).isprintable():
         raise invalid("contains a control character; remove it")
     source = cast("Source", info.context)
-    path = source.folder / text(value)
+    path = source.folder / as_text(value)
     try:
         return Pem(key, path, source.files.read(path))
     except ValueError as exc:
@@ -105,7 +105,7 @@ class TlsServerConfig(ConfigSection):
     """OpenSSL's names, for TLS up to 1.2; empty for its default."""
     curve_preferences: Annotated[tuple[Curve, ...], AfterValidator(_one_curve)] = ()
     """OpenSSL's name, at most one; empty for its default."""
-    prefer_server_cipher_suites: Boolean = True
+    prefer_server_cipher_suites: YamlBoolean = True
     cert: _Inline | None = None
     cert_file: _PemFile = Field(default=None, validate_default=True)
     key: _Inline | None = None

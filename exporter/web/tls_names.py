@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import BeforeValidator
 
 from exporter.config.mistakes import invalid
-from exporter.web.config_section import choice, text
+from exporter.web.config_section import as_text, choice
 
 TLS_VERSIONS: Mapping[str, ssl.TLSVersion] = MappingProxyType(
     {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
@@ -74,7 +74,7 @@ def _verified_client_auth_type(value: object) -> ssl.VerifyMode:
 
 
 def _selectable_cipher_suite(value: object) -> str:
-    if text(value) in _TLS13_SUITES:
+    if as_text(value) in _TLS13_SUITES:
         raise invalid(
             "is a suite of TLS 1.3, which Python's ssl cannot choose: all three are on; remove it"
         )

@@ -15,7 +15,7 @@ from exporter.config.config_file import read_document, validate
 from exporter.config.durations import parse_duration, parse_go_duration
 from exporter.config.mistakes import invalid
 from exporter.errors import ConfigError
-from exporter.web.config_section import ConfigSection, boolean, choice, is_set, text
+from exporter.web.config_section import ConfigSection, as_boolean, as_text, choice, is_set
 from exporter.web.tls import Tls, read_tls
 from exporter.web.tls_config import Source, TlsServerConfig
 from exporter.web.tracked_files import TrackedFiles
@@ -87,7 +87,7 @@ def load(path: Path, files: TrackedFiles | None = None) -> WebSettings:
 
 
 def _header(value: object) -> str:
-    line = text(value)
+    line = as_text(value)
     if not (line.isascii() and line.isprintable()):
         raise invalid("contains a character that no header has, perhaps a line break; remove it")
     return line
@@ -103,7 +103,7 @@ def _user_name(name: str) -> str:
 def _password_hash(value: object) -> bytes:
     if not is_set(value):
         raise invalid("is empty; write a bcrypt hash, or remove the user")
-    found = _HASH.fullmatch(text(value))
+    found = _HASH.fullmatch(as_text(value))
     if found is None or int(found[1]) < _MIN_COST:
         raise invalid(_NOT_A_HASH)
     if int(found[1]) > MAX_COST:
@@ -112,7 +112,7 @@ def _password_hash(value: object) -> bytes:
 
 
 def _off(value: object) -> bool:
-    if boolean(value):
+    if as_boolean(value):
         raise invalid("HTTP/2 is not supported; remove the key, or set it to false")
     return False
 

@@ -254,7 +254,7 @@ DURATION = "write it like 500ms, 15s, 5m, 1h30m or 30d"
     ids=lambda value: None if "\n" in value else value.split(": ", 1)[1][:50],
 )
 def test_a_mistake_is_told_with_its_place(mistakes: Mistakes, text: str, problem: str) -> None:
-    """One mistake gives one line: file, line, place, what is wrong and how to mend it."""
+    """One mistake gives one line: file, line, place, what is wrong and how to fix it."""
     assert mistakes(text) == [problem]
 
 

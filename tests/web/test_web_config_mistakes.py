@@ -40,7 +40,7 @@ def mistakes(path: Path) -> list[str]:
 
 
 def test_every_mistake_is_told_at_once(web_file: Any) -> None:
-    """Each mistake stands with its line, its place and its mend, in the order of the file."""
+    """Each mistake stands with its line, its place and its remedy, in the order of the file."""
     web_file.write(EVERYTHING_WRONG)
     assert mistakes(web_file.path) == [
         ":1: tls_server_config.key_file: is missing; TLS needs a certificate and its key",
