@@ -38,12 +38,12 @@ def _inline(value: object, info: ValidationInfo) -> Pem:
 
 
 def _from_file(value: object, info: ValidationInfo) -> Pem | None:
-    """Return what the file holds; without one, the text that the configuration has instead."""
+    """Return what the file holds; without a file, the inline text, or None without both."""
     key = str(info.field_name)
     inline = key.removesuffix("_file")
     if value is None:
         if inline not in info.data:
-            raise invalid(NOT_TEXT, sibling=inline)
+            raise invalid(NOT_TEXT, sibling=inline)  # once more: the first at a path is kept
         return cast("Pem | None", info.data[inline])
     if info.data.get(inline, True) is not None:
         raise invalid(f"cannot be combined with {inline}; keep one of the two")
@@ -97,7 +97,7 @@ _PemFile = Annotated[Pem, BeforeValidator(_required), BeforeValidator(_from_file
 
 
 class TlsServerConfig(ConfigSection):
-    """What is configured; `cert_file` and `key_file` have the text of `cert` and `key` if set."""
+    """The section; where ``cert`` is set, ``cert_file`` has its text, and so on for the others."""
 
     min_version: TlsVersion = ssl.TLSVersion.TLSv1_2
     max_version: TlsVersion = ssl.TLSVersion.TLSv1_3

@@ -11,7 +11,7 @@ from exporter.config.mistakes import (
 
 
 @pytest.mark.parametrize(
-    ("place", "text"),
+    ("path", "text"),
     [
         ((), ""),
         (("poll", "interval"), "poll.interval"),
@@ -20,9 +20,9 @@ from exporter.config.mistakes import (
     ],
     ids=["root", "keys", "index", "long"],
 )
-def test_places_are_written_as_people_do(place: KeyPath, text: str) -> None:
-    """A place reads like code; a key long enough to be a secret is not quoted."""
-    assert format_path(place) == text
+def test_paths_are_written_as_people_do(path: KeyPath, text: str) -> None:
+    """A path reads like code; a name long enough to be a secret is not quoted."""
+    assert format_path(path) == text
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_places_are_written_as_people_do(place: KeyPath, text: str) -> None:
     ],
     ids=["near", "case", "far"],
 )
-def test_advice_names_the_nearest_or_all(word: str, text: str) -> None:
+def test_suggestions_name_the_nearest_or_all(word: str, text: str) -> None:
     """A near miss is answered with what was probably meant."""
     assert suggestion(word, ["interval", "page_size"]) == text
 
@@ -54,17 +54,17 @@ def test_quotes_of_the_file_are_left_out(text: str, shown: str) -> None:
     assert redact_quoted(text) == shown
 
 
-def test_problems_stand_in_the_order_of_the_file() -> None:
-    """A place that is not in the file stands at the one around it, before what is in there."""
+def test_mistakes_come_in_the_order_of_the_file() -> None:
+    """A path that is not in the file counts as its nearest ancestor, before what is in that."""
     lines: dict[KeyPath, int] = {("b",): 3, ("b", "x"): 4, ("a",): 9}
-    problems = [
+    mistakes = [
         Mistake(("a",), "one"),
         Mistake(("b", "x"), "two"),
         Mistake(("b", "y"), "three"),
         Mistake(("c",), "four"),
     ]
 
-    assert format_mistakes(problems, lines, "f") == [
+    assert format_mistakes(mistakes, lines, "f") == [
         "f: c: four",
         "f:3: b.y: three",
         "f:4: b.x: two",

@@ -135,3 +135,16 @@ def test_the_last_of_repeated_keys_has_its_line() -> None:
 
     assert document.data == {"b": 2, "a": {"l": 3}}
     assert document.lines == {("b",): 2, ("a",): 3, ("a", "l"): 3}
+
+
+def test_numbers_can_be_taken_as_they_are_spelled() -> None:
+    """Below the given paths numbers and the like are text; a null that is a key's value stays."""
+    document = parse_yaml(
+        "a: {b: 0x10, c: yes, d: ~, e: x}\nf: [007, ~, {g: 1.50}]\nh: 1\n", "f", hint=HINT
+    )
+
+    assert document.spelled(("a",), ("f",), ("h",)) == {
+        "a": {"b": "0x10", "c": "yes", "d": None, "e": "x"},
+        "f": ["007", "~", {"g": "1.50"}],
+        "h": 1,
+    }

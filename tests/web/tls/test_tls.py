@@ -134,7 +134,7 @@ def test_a_mistake_in_inline_text_is_told_at_its_key(
 def test_a_certificate_that_openssl_refuses_is_told(
     web_file: Any, secured: Callable[..., str], authority: Any
 ) -> None:
-    """A certificate with too weak a key is to blame, not the key that belongs to it."""
+    """A certificate whose key is too weak is reported itself, not the key file."""
     web_file.write(secured())
     subprocess.run(  # noqa: S603 # openssl, with arguments of our own
         [
