@@ -45,7 +45,7 @@ class ExporterError(Exception):
 class ConfigError(ExporterError):
     """The configuration cannot be used.
 
-    ``problems`` holds one line for each mistake: ``place: what is wrong; how to mend it``.
+    ``problems`` holds one line for each mistake: ``place: what is wrong; how to fix it``.
     """
 
     def __init__(self, problems: Sequence[str]) -> None:

@@ -1,7 +1,7 @@
-"""Read a file that somebody else puts in place: bounded in time, in size and in kind.
+"""Read a file that somebody else provides: bounded in time, in size and in kind.
 
-Each configuration, key and certificate is read through here, as a pipe or a mount that is gone
-would otherwise keep the program waiting for ever. It must not know what a file is for.
+Each configuration, key and certificate file is read here, as a pipe or an unreachable mount would
+otherwise block the program for ever. It must not know what a file is for.
 """
 
 import errno
@@ -15,59 +15,60 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-LARGEST = 1024 * 1024
-"""Bytes of a file that are read at most; a bundle of all public authorities is a quarter of it."""
+MAX_BYTES = 1024 * 1024
+"""The most that is read of a file; a bundle of all public authorities is a quarter of it."""
 
-PATIENCE = 2.0
-"""Seconds that one reading may take."""
+TIMEOUT = 2.0
+"""Seconds that reading a file may take."""
 
-IMPATIENCE = 0.5
-"""Seconds that it may take while another hangs: files on one dead mount must not add up."""
+SHORT_TIMEOUT = 0.5
+"""The same while another call hangs: the files of one dead mount must not add up."""
 
-AGAIN = 30.0
-"""Seconds until what hangs is tried once more, and twice as many after each further attempt."""
+RETRY_DELAY = 30.0
+"""Seconds until a call that hangs is tried again; doubled after each further attempt."""
 
 
-def read_file(path: str | Path, largest: int = LARGEST) -> bytes:
-    """Return what a regular file holds, ``largest`` bytes at most.
+def read_file(path: str | Path, max_bytes: int = MAX_BYTES) -> bytes:
+    """Return the content of a regular file, at most ``max_bytes``.
 
-    Raises ValueError with what is wrong and how to mend it; the text quotes no content. Takes some
-    0.1 ms, PATIENCE at most; a file that hangs is an error at once until it answers, or
-    until it is time to look whether the path leads elsewhere by now.
+    Raises ValueError with what is wrong and how to fix it; the text quotes no content. Takes some
+    0.1 ms, at most TIMEOUT; a file that hangs is an error at once until it answers, or until it is
+    time to check whether the path leads elsewhere by now.
     """
     try:
-        return within(str(path), lambda: _read(path, largest))
+        return with_timeout(str(path), lambda: _read(path, max_bytes))
     except OSError as exc:
         text = f"cannot be read ({exc.strerror}); check the path and permissions"
         if exc.errno == errno.ENXIO:  # of a socket
-            text = _NO_FILE
-    # Raised here: an error of the system would be dragged along, and shown with it.
+            text = _NOT_REGULAR
+    # Raised here: the system's error would become its context, and be shown with it.
     raise ValueError(text)
 
 
-def within(
+def with_timeout(
     name: str,
     call: Callable[[], T],
-    patience: float = PATIENCE,
+    timeout: float = TIMEOUT,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> T:
-    """Return what ``call`` does, which may block; its errors come out as they are.
+    """Return the result of ``call``, which may block; its errors come out as they are.
 
-    Raises ValueError if it takes longer than ``patience`` seconds. It cannot be broken off: the
-    thread it runs on stays until it ends by itself, and until then the same ``name`` is an error at
-    once, but for a new attempt after AGAIN: a mount that is replaced never lets the thread go. The
-    thread does not keep the process from ending.
+    Raises ValueError if it takes longer than ``timeout`` seconds. It cannot be interrupted: its
+    thread stays until it ends by itself, and until then the same ``name`` is an error at once,
+    except for a new attempt after RETRY_DELAY, as a mount that was replaced never lets the thread
+    go. The thread does not keep the process from ending.
     """
     hanging = [each for each in threading.enumerate() if isinstance(each, _Call) and each.late]
     same = [each.began for each in hanging if each.what == name]
-    if same and monotonic() < max(same) + AGAIN * 2 ** (len(same) - 1):
+    if same and monotonic() < max(same) + RETRY_DELAY * 2 ** (len(same) - 1):
         raise ValueError(_NO_ANSWER)
     running = _Call(name, call, monotonic())
     try:
         running.start()
     except RuntimeError as exc:
-        raise ValueError("cannot be read (no thread can be started); raise its limit") from exc
-    running.join(min(IMPATIENCE, patience) if hanging else patience)
+        text = "cannot be read (no thread can be started); raise the limit of threads"
+        raise ValueError(text) from exc
+    running.join(min(SHORT_TIMEOUT, timeout) if hanging else timeout)
     if running.is_alive():
         running.late = True
         raise ValueError(_NO_ANSWER)
@@ -77,7 +78,7 @@ def within(
 
 
 _NO_ANSWER = "cannot be read (it does not answer); check its disk or network mount"
-_NO_FILE = "is not a regular file; name one"
+_NOT_REGULAR = "is not a regular file; name one"
 
 
 class _Call(threading.Thread, Generic[T]):
@@ -99,13 +100,13 @@ class _Call(threading.Thread, Generic[T]):
             self.error = exc
 
 
-def _read(path: str | Path, largest: int) -> bytes:
+def _read(path: str | Path, max_bytes: int) -> bytes:
     # Without O_NONBLOCK a pipe that nobody writes to would not even be opened.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ValueError(_NO_FILE)
-        content = file.read(largest + 1)
-    if len(content) > largest:
-        raise ValueError(f"is longer than {largest} bytes; name another file")
+            raise ValueError(_NOT_REGULAR)
+        content = file.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise ValueError(f"is longer than {max_bytes} bytes; name another file")
     return content

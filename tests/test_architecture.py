@@ -53,6 +53,14 @@ PURE = (
 IMPURE = {"asyncio", "httpx", "logging", "random", "sqlalchemy", "structlog", "time"}
 HTTPX_CALLS = {"Client", "AsyncClient", "get", "post", "put", "delete", "request", "stream"}
 SDK = {"Telnyx", "AsyncTelnyx", "DefaultHttpxClient", "DefaultAsyncHttpxClient"}
+OPENERS = {
+    "reading",
+    "ledger",  # its own state file and lock, which stay open
+    "cli",  # /dev/null, in place of a standard stream that is closed
+}
+"""Rooms that may open files; what users provide is read by `reading.read_file` alone."""
+OPEN_CALLS = {"open", "io.open", "os.open", "os.fdopen"}
+READ_METHODS = {"read_text", "read_bytes"}
 CLOCK_CALLS = {"now", "today", "utcnow"}
 
 
@@ -184,6 +192,17 @@ def print_breaks(module: Module) -> list[str]:
     ]
 
 
+def opening_breaks(module: Module) -> list[str]:
+    """List what opens a file without the bounds of `reading`."""
+    return [
+        module.at(node.lineno, f"must not call {ast.unparse(node.func)}: use reading.read_file")
+        for node in ast.walk(module.tree)
+        if module.room not in OPENERS and isinstance(node, ast.Call)
+        if ast.unparse(node.func) in OPEN_CALLS
+        or (isinstance(node.func, ast.Attribute) and node.func.attr in READ_METHODS)
+    ]
+
+
 def docstring_breaks(module: Module) -> list[str]:
     """List the module if it does not say what it is for."""
     return [] if ast.get_docstring(module.tree) else [module.at(1, "has no docstring")]
@@ -196,6 +215,7 @@ CHECKS: tuple[Check, ...] = (
     library_breaks,
     purity_breaks,
     print_breaks,
+    opening_breaks,
     docstring_breaks,
 )
 
@@ -285,6 +305,10 @@ def test_no_import_cycle() -> None:
         pytest.param(purity_breaks, PURE[0], "from datetime import datetime", 0, id="datetime"),
         pytest.param(print_breaks, "web/a.py", "def f():\n print(1)", 2, id="print"),
         pytest.param(print_breaks, "cli/a.py", "print(1)", 0, id="cli-prints"),
+        pytest.param(opening_breaks, "web/a.py", "\nopen(path)", 2, id="open"),
+        pytest.param(opening_breaks, "web/a.py", "Path(name).read_text()", 1, id="read-text"),
+        pytest.param(opening_breaks, "web/a.py", "ledger.open(now)", 0, id="method"),
+        pytest.param(opening_breaks, "reading.py", "os.open(path, 0)", 0, id="reading"),
         pytest.param(docstring_breaks, "web/a.py", "import os", 1, id="no-docstring"),
     ],
 )

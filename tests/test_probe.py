@@ -17,7 +17,7 @@ from exporter.metrics.self_metrics import ExporterSnapshot
 from exporter.probe import DeadError, ask, main
 from exporter.web.app import create_app
 from exporter.web.server import Server
-from exporter.web.suites import CURVES, SUITES
+from exporter.web.tls_names import CIPHER_SUITES, CURVES
 from exporter.web.watch import Security
 
 TLS = "tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n"
@@ -164,7 +164,11 @@ async def test_exporter_behind_tls_is_judged(
 @pytest.mark.parametrize(
     "setting",
     [
-        *(f"cipher_suites: [{name}]\n  max_version: TLS12" for name in SUITES if "_ECDSA_" in name),
+        *(
+            f"cipher_suites: [{name}]\n  max_version: TLS12"
+            for name in CIPHER_SUITES
+            if "_ECDSA_" in name
+        ),
         *(f"curve_preferences: [{name}]" for name in CURVES if name != "X25519"),
     ],
 )

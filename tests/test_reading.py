@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.reading import AGAIN, LARGEST, read_file, within
+from exporter.reading import MAX_BYTES, RETRY_DELAY, read_file, with_timeout
 
 HANGS = "does not answer"
 
@@ -27,7 +27,7 @@ def hang() -> Iterator[Callable[[], int]]:
 def test_a_file_is_read(tmp_path: Path) -> None:
     """Up to the bound, whatever it holds."""
     file = tmp_path / "file"
-    for content in (b"", b"1", bytes(LARGEST)):
+    for content in (b"", b"1", bytes(MAX_BYTES)):
         file.write_bytes(content)
         assert read_file(file) == content
         assert read_file(str(file)) == content
@@ -67,9 +67,9 @@ def test_a_file_that_is_too_long_is_not_read(tmp_path: Path) -> None:
 
 def test_what_a_call_does_comes_out() -> None:
     """Its result, and its error."""
-    assert within("a", lambda: 1) == 1
+    assert with_timeout("a", lambda: 1) == 1
     with pytest.raises(ZeroDivisionError):
-        within("a", lambda: 1 // 0)
+        with_timeout("a", lambda: 1 // 0)
 
 
 def test_a_call_that_hangs_is_given_up(hang: Callable[[], int]) -> None:
@@ -77,14 +77,14 @@ def test_a_call_that_hangs_is_given_up(hang: Callable[[], int]) -> None:
     before = threading.active_count()
     for _ in range(3):
         with pytest.raises(ValueError, match=HANGS):
-            within("a", hang, patience=0.01)
+            with_timeout("a", hang, timeout=0.01)
     assert threading.active_count() == before + 1
 
 
 def test_others_go_on_while_one_hangs(hang: Callable[[], int], tmp_path: Path) -> None:
     """What hangs holds up only what hangs."""
     with pytest.raises(ValueError, match=HANGS):
-        within("a", hang, patience=0.01)
+        with_timeout("a", hang, timeout=0.01)
     (tmp_path / "file").write_bytes(b"1")
     assert read_file(tmp_path / "file") == b"1"
 
@@ -92,22 +92,22 @@ def test_others_go_on_while_one_hangs(hang: Callable[[], int], tmp_path: Path) -
 def test_it_is_read_again_when_it_answers(hang: Callable[[], int]) -> None:
     """A mount that comes back needs no restart."""
     with pytest.raises(ValueError, match=HANGS):
-        within("a", hang, patience=0.01)
+        with_timeout("a", hang, timeout=0.01)
     hang.over.set()  # type: ignore[attr-defined] # of the fixture
     for thread in threading.enumerate():
         if thread.name == "reading a":
             thread.join()
-    assert within("a", hang) == 1
+    assert with_timeout("a", hang) == 1
 
 
 def test_a_path_that_leads_elsewhere_by_now_is_read(hang: Callable[[], int]) -> None:
     """A mount that was replaced never lets the old reading go: it is tried anew, more rarely."""
     with pytest.raises(ValueError, match=HANGS):
-        within("a", hang, 0.01, lambda: 0.0)
+        with_timeout("a", hang, 0.01, lambda: 0.0)
     with pytest.raises(ValueError, match=HANGS):
-        within("a", lambda: 2, 0.01, lambda: AGAIN - 1)
+        with_timeout("a", lambda: 2, 0.01, lambda: RETRY_DELAY - 1)
     with pytest.raises(ValueError, match=HANGS):
-        within("a", hang, 0.01, lambda: AGAIN)
+        with_timeout("a", hang, 0.01, lambda: RETRY_DELAY)
     with pytest.raises(ValueError, match=HANGS):
-        within("a", lambda: 2, 0.01, lambda: 3 * AGAIN - 1)
-    assert within("a", lambda: 2, 1.0, lambda: 3 * AGAIN) == 2
+        with_timeout("a", lambda: 2, 0.01, lambda: 3 * RETRY_DELAY - 1)
+    assert with_timeout("a", lambda: 2, 1.0, lambda: 3 * RETRY_DELAY) == 2

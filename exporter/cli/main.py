@@ -37,7 +37,7 @@ from exporter.simulator.server import serve
 from exporter.simulator.settings import SimulatorSettings, all_options
 from exporter.sinks.event_log import EventLog, one_line, open_event_log
 from exporter.version import __version__
-from exporter.web.toolkit import load as load_web_config
+from exporter.web.web_config import load as load_web_config
 
 FILE = click.Path(path_type=Path, readable=False)  # the settings say why one cannot be read
 CONFIG_OPTION = click.option(

@@ -1,9 +1,8 @@
-"""Durations as Prometheus writes them (``1h30m``), to and from seconds, and as Go does.
+"""Durations to seconds, as Prometheus writes them (``1h30m``) and as Go does (``1.5s``).
 
 It must not know which setting a duration belongs to.
 """
 
-import math
 import re
 from fractions import Fraction
 
@@ -17,13 +16,11 @@ _UNITS = (
     ("ms", 1),
 )
 
-_EXACT = ("y", "w")
-
 _LONGEST = (2**63 - 1) // 1_000_000
-"""In milliseconds: what Prometheus, which counts nanoseconds in 64 bits, can hold."""
+"""In milliseconds: the most that Prometheus, which counts nanoseconds in 64 bits, can hold."""
 
 PATTERN = "".join(f"(?:([0-9]+){unit})?" for unit, _ in _UNITS)
-"""Each unit at most once, from the longest to the shortest; it matches no text at all too."""
+"""Each unit at most once, from the longest to the shortest; it matches the empty text too."""
 
 _FORM = re.compile(PATTERN)
 
@@ -46,9 +43,9 @@ _GO_FORM = re.compile(rf"(?:{_GO_PART.pattern})+")
 
 
 def parse_duration(text: str) -> float:
-    """Return the seconds that ``text`` says: ``500ms``, ``15s``, ``1h30m``, ``30d``, ``0``.
+    """Return the seconds in ``text``: ``500ms``, ``15s``, ``1h30m``, ``30d``, ``0``.
 
-    A year has 365 days. Raises ValueError with a sentence that does not quote ``text``.
+    A year has 365 days. Raises ValueError with what is wrong; it does not quote ``text``.
     """
     if text == "0":
         return 0.0
@@ -67,9 +64,9 @@ def parse_duration(text: str) -> float:
 
 
 def parse_go_duration(text: str) -> float:
-    """Return the seconds that ``text`` says to Go: ``1.5s``, ``500us``, ``1h1.5m``, ``0``.
+    """Return the seconds in ``text`` as Go reads it: ``1.5s``, ``500us``, ``1h1.5m``, ``0``.
 
-    Raises ValueError, for a negative one too, with a sentence that does not quote ``text``.
+    Raises ValueError with what is wrong, negative ones included; it does not quote ``text``.
     """
     unsigned = text.removeprefix("+").removeprefix("-")
     if unsigned != "0" and not _GO_FORM.fullmatch(unsigned):
@@ -83,22 +80,3 @@ def parse_go_duration(text: str) -> float:
     if text.startswith("-") and total:
         raise ValueError("is negative; write it like 500ms, 1.5s, 5m or 1h30m, or 0 for no limit")
     return float(total / _GO_UNITS["s"])
-
-
-def format_duration(seconds: float) -> str:
-    """Return ``seconds``, to the millisecond, as the shortest text that Prometheus would write.
-
-    Raises ValueError for what is negative or not finite.
-    """
-    if not math.isfinite(seconds) or seconds < 0:
-        raise ValueError("a duration is finite and not negative")
-    rest = round(seconds * 1000)
-    parts = []
-    for unit, size in _UNITS:
-        # As in Prometheus: 30d stays 30d rather than turn into 4w2d.
-        if unit in _EXACT and rest % size:
-            continue
-        count, rest = divmod(rest, size)
-        if count:
-            parts.append(f"{count}{unit}")
-    return "".join(parts) or "0"

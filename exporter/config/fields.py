@@ -1,4 +1,4 @@
-"""The types of single settings: how each text or number of the file is judged.
+"""Types of single settings: how each text or number in the file is validated.
 
 It must not compare settings with each other, or read a file.
 """
@@ -11,19 +11,19 @@ from typing import Annotated, TypeVar
 
 from pydantic import BeforeValidator, SecretStr, ValidationInfo, WithJsonSchema
 
+from exporter.config.api_key_format import api_key_fault
 from exporter.config.durations import PATTERN, parse_duration
-from exporter.config.key_form import key_fault
-from exporter.config.problems import advice, mistake, without_quotes
-from exporter.config.urls import text
+from exporter.config.mistakes import invalid, redact_quoted, suggestion
+from exporter.config.urls import as_printable_text
 
 STATUSES = ("in-progress", "completed", "failed", "interrupted")
-"""The statuses that an account can be limited to."""
+"""The statuses to which an account can be limited."""
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
 
 class LogLevel(StrEnum):
-    """The least severe events that are logged."""
+    """The least severe level that is logged."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -36,11 +36,11 @@ class LogLevel(StrEnum):
 
 
 LOG_LEVELS = ("debug", "info", "warn", "warning", "error")
-"""How levels are written: as in Prometheus' programs, and as in Python's."""
+"""How levels may be spelled: as in Prometheus, and as in Python."""
 
 
 class LogFormat(StrEnum):
-    """How an event is written; auto: console on a terminal, else logfmt."""
+    """How an event is written; auto is console on a terminal, else logfmt."""
 
     AUTO = "auto"
     CONSOLE = "console"
@@ -52,15 +52,17 @@ _LABEL = re.compile(r"[a-z][a-z0-9_]*")
 _LONGEST_NAME = 64
 
 
-def is_label_word(word: str) -> bool:
-    """Tell whether ``word`` is written as action types and reason classes are."""
+def is_snake_case(word: str) -> bool:
+    """Tell whether ``word`` is spelled like an action type: ``set_public_ip``."""
     return bool(_LABEL.fullmatch(word))
 
 
-def _label_word(value: object) -> str:
-    word = text(value)
-    if not is_label_word(word):
-        raise mistake("must be lower-case letters, digits and _, a letter first; rename it")
+def _snake_case(value: object) -> str:
+    word = as_printable_text(value)
+    if not is_snake_case(word):
+        raise invalid(
+            "must be lower-case letters, digits and _, beginning with a letter; rename it"
+        )
     return word
 
 
@@ -68,37 +70,37 @@ def _choice(options: type[Choice], words: Collection[str]) -> Callable[[object],
     """Return the validator of a value that is one of ``words``, each of which is an option."""
 
     def validate(value: object) -> Choice:
-        word = text(value)
+        word = as_printable_text(value)
         if word not in words:
-            raise mistake(f"unknown value; {advice(word, words)}")
+            raise invalid(f"unknown value; {suggestion(word, words)}")
         return options(word)
 
     return validate
 
 
 def _whole(lowest: int, highest: int | None = None) -> Callable[[object], int]:
-    """Return the validator of a whole number within bounds; digits in a text count too."""
+    """Return the validator of a whole number within bounds; text of digits is one too."""
     limits = f"from {lowest} to {highest}" if highest else f"{lowest} or more"
 
     def validate(value: object) -> int:
-        # A number from the environment is a text.
+        # A value from the environment is a text.
         if isinstance(value, str) and re.fullmatch(r"[0-9]{1,18}", value):
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int):
-            raise mistake(f"must be a whole number, {limits}; write digits only")
+            raise invalid(f"must be a whole number, {limits}; write digits only")
         if value < lowest or (highest is not None and value > highest):
-            raise mistake(f"is out of bounds; write a whole number {limits}")
+            raise invalid(f"is out of range; write a whole number {limits}")
         return value
 
     return validate
 
 
 def _flag(value: object) -> bool:
-    # A truth from the environment is a text.
+    # A value from the environment is a text.
     if value in ("true", "false"):
         return value == "true"
     if not isinstance(value, bool):
-        raise mistake("must be true or false; write one of them")
+        raise invalid("must be true or false; write one of them")
     return value
 
 
@@ -106,25 +108,25 @@ def _rate(value: object) -> float:
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,18}(\.[0-9]{1,18})?", value):
         value = float(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise mistake("must be a number; write requests a second, like 10 or 0.5")
+        raise invalid("must be a number; write requests per second, like 10 or 0.5")
     if not 0 < value < math.inf:
-        raise mistake("must be above 0; write requests a second, like 10 or 0.5")
+        raise invalid("must be greater than 0; write requests per second, like 10 or 0.5")
     return float(value)
 
 
 def _duration(value: object, info: ValidationInfo) -> float:
     if value is None:
-        raise mistake("is empty; give it a value")
+        raise invalid("is empty; set a value, or remove the key")
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise mistake("is not a duration; write it like 500ms, 15s, 5m, 1h30m or 30d")
-    # In code a duration is seconds; only in a file does a bare number leave the unit open.
+        raise invalid("is not a duration; write it like 500ms, 15s, 5m, 1h30m or 30d")
+    # In code a duration is seconds; in a file a bare number leaves the unit open.
     in_code = info.context is None and not isinstance(value, str)
     try:
         seconds = float(value) if in_code else parse_duration(str(value))
     except (ValueError, OverflowError) as exc:
-        raise mistake(str(exc)) from None
+        raise invalid(str(exc)) from None
     if not 0 < seconds < math.inf:
-        raise mistake("must be above 0; write it like 500ms, 15s, 5m, 1h30m or 30d")
+        raise invalid("must be greater than 0; write it like 500ms, 15s, 5m, 1h30m or 30d")
     return seconds
 
 
@@ -132,19 +134,19 @@ def _api_key(value: object) -> SecretStr:
     if isinstance(value, SecretStr):
         value = value.get_secret_value()
     if value is not None and not isinstance(value, str):
-        raise mistake("must be text; put it in quotes")
-    fault = key_fault(value or "")
+        raise invalid("must be text; put it in quotes")
+    fault = api_key_fault(value or "")
     if fault:
-        raise mistake(fault)
+        raise invalid(fault)
     return SecretStr(value or "")
 
 
 def _name(value: object) -> str:
-    name = text(value)
+    name = as_printable_text(value)
     if len(name) > _LONGEST_NAME:
-        raise mistake(f"is longer than {_LONGEST_NAME} characters; shorten it")
+        raise invalid(f"is longer than {_LONGEST_NAME} characters; shorten it")
     if name.strip() != name:
-        raise mistake("begins or ends with a space; remove it")
+        raise invalid("begins or ends with a space; remove it")
     return name
 
 
@@ -152,16 +154,16 @@ def _pattern(value: object) -> re.Pattern[str]:
     if isinstance(value, re.Pattern):
         return value
     try:
-        return re.compile(text(value))
+        return re.compile(as_printable_text(value))
     except (re.error, RecursionError, OverflowError) as exc:
-        words = without_quotes(str(exc))
-        raise mistake(f"is not a regular expression ({words}); mend it") from None
+        words = redact_quoted(str(exc))
+        raise invalid(f"is not a valid regular expression ({words}); fix it") from None
 
 
 def _status(value: object) -> str:
-    word = text(value)
+    word = as_printable_text(value)
     if word not in STATUSES:
-        raise mistake(f"unknown status; {advice(word, STATUSES)}")
+        raise invalid(f"unknown status; {suggestion(word, STATUSES)}")
     return str(word)
 
 
@@ -182,12 +184,12 @@ Concurrency = Annotated[
     BeforeValidator(_whole(1)),
     WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, _VARIABLE]}),
 ]
-Rate = Annotated[
+RequestRate = Annotated[
     float,
     BeforeValidator(_rate),
     WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, _VARIABLE]}),
 ]
-Flag = Annotated[
+Boolean = Annotated[
     bool,
     BeforeValidator(_flag),
     WithJsonSchema({"anyOf": [{"type": "boolean"}, _VARIABLE]}),
@@ -195,20 +197,20 @@ Flag = Annotated[
 ApiKey = Annotated[SecretStr, BeforeValidator(_api_key)]
 AccountName = Annotated[str, BeforeValidator(_name)]
 LinkName = Annotated[str, BeforeValidator(_name)]
-LabelWord = Annotated[str, BeforeValidator(_label_word)]
+SnakeCase = Annotated[str, BeforeValidator(_snake_case)]
 StatusName = Annotated[
     str,
     BeforeValidator(_status),
     WithJsonSchema({"type": "string", "enum": list(STATUSES)}),
 ]
-Pattern = Annotated[
+Regex = Annotated[
     re.Pattern[str],
     BeforeValidator(_pattern),
     WithJsonSchema({"type": "string", "format": "regex"}),
 ]
-Level = Annotated[
+LogLevelName = Annotated[
     LogLevel,
     BeforeValidator(_choice(LogLevel, LOG_LEVELS)),
     WithJsonSchema({"type": "string", "enum": list(LOG_LEVELS)}),
 ]
-Format = Annotated[LogFormat, BeforeValidator(_choice(LogFormat, list(LogFormat)))]
+LogFormatName = Annotated[LogFormat, BeforeValidator(_choice(LogFormat, list(LogFormat)))]

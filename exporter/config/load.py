@@ -1,4 +1,4 @@
-"""Settings from a file or from the environment; every mistake is reported at once.
+"""The exporter's settings, from its file or from the environment.
 
 It must not act on the settings, or read the environment other than through its argument.
 """
@@ -7,72 +7,45 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
-from pydantic import ValidationError
-
-from exporter.config import document
-from exporter.config.checks import check
-from exporter.config.environment import substitute
-from exporter.config.key_form import key_fault
-from exporter.config.problems import Problem, explain, render
+from exporter.config.api_key_format import api_key_fault
+from exporter.config.config_file import read_document, validate
+from exporter.config.cross_checks import cross_check
 from exporter.config.settings import Settings
+from exporter.config.variables import substitute
 from exporter.errors import ConfigError
-from exporter.reading import read_file
 
 _VARIABLE = "TELNYX_API_KEY"
+_HINT = "start from config.example.yaml"
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Settings:
     """Return the settings in the file at ``path``; paths in it are from the working directory.
 
     Raises ConfigError with every mistake, in the order of the file:
-    ``config.yaml:12: accounts[1].base_url: what is wrong; how to mend it``.
+    ``config.yaml:12: accounts[1].base_url: what is wrong; how to fix it``.
     """
-    source = str(path)
-    parsed = document.parse(_read(path), source)
-    replaced, unset = substitute(parsed.data, environ)
-    data = cast("Mapping[str, object]", replaced)  # a mapping goes in, so one comes out
-    problems = [*parsed.problems, *unset]
-    settings, wrong = _validate(data)
-    # What already has a mistake is not judged further: the value is not what was meant.
-    known = {problem.place for problem in problems}
-    problems += [problem for problem in wrong if problem.place not in known]
-    known = {problem.place for problem in problems}
-    problems += [problem for problem in check(data) if problem.place not in known]
-    if settings is None or problems:
-        raise ConfigError(render(problems, parsed.lines, source))
-    return settings
+    document = read_document(path, hint=_HINT)
+    replaced, mistakes = substitute(document.data, environ)
+    return validate(
+        Settings,
+        document,
+        cast("Mapping[str, object]", replaced),  # a mapping goes in, so one comes out
+        context={"file": True},
+        mistakes=mistakes,
+        cross_check=cross_check,
+    )
 
 
 def from_environment(environ: Mapping[str, str]) -> Settings:
     """Return the defaults for one account, whose key is in ``TELNYX_API_KEY``.
 
-    Raises ConfigError if it is not set or cannot be a key.
+    Raises ConfigError if it is not set or cannot be an API key.
     """
     key = environ.get(_VARIABLE)
     if key is None:
         text = "is not set; set it to the API key, or name a file with --config.file"
         raise ConfigError([f"{_VARIABLE}: {text}"])
-    fault = key_fault(key)
+    fault = api_key_fault(key)
     if fault:
         raise ConfigError([f"{_VARIABLE}: {fault}"])
     return Settings.model_validate({"accounts": [{"api_key": key}]})
-
-
-def _read(path: Path) -> str:
-    try:
-        content = read_file(path)
-    except ValueError as exc:
-        raise ConfigError([f"{path}: {exc}"]) from None
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as exc:
-        line = content.count(b"\n", 0, exc.start) + 1
-    # Raised here: the decoder's error holds the whole file, keys among it.
-    raise ConfigError([f"{path}:{line}: is not UTF-8; save it as UTF-8"])
-
-
-def _validate(data: object) -> tuple[Settings | None, list[Problem]]:
-    try:
-        return Settings.model_validate(data, context={"file": True}), []
-    except ValidationError as exc:
-        return None, list(explain(exc, Settings))

@@ -13,21 +13,21 @@ from exporter.address import ListenAddress, parse_listen_address
 from exporter.config.fields import (
     AccountName,
     ApiKey,
+    Boolean,
     Concurrency,
     Duration,
-    Flag,
-    Format,
-    LabelWord,
-    Level,
     LinkName,
     LogFormat,
+    LogFormatName,
     LogLevel,
+    LogLevelName,
     PageSize,
-    Pattern,
-    Rate,
+    Regex,
+    RequestRate,
+    SnakeCase,
     StatusName,
 )
-from exporter.config.problems import explain, mistake
+from exporter.config.mistakes import invalid, mistakes_in
 from exporter.config.urls import (
     BaseUrl,
     ExternalUrl,
@@ -60,23 +60,23 @@ class Account(BaseModel):
     api_key: ApiKey | None = None
     api_key_file: FilePath | None = Field(default=None, validate_default=True)
     base_url: BaseUrl = "https://api.telnyx.com/v2"
-    action_types: tuple[LabelWord, ...] = ()
+    action_types: tuple[SnakeCase, ...] = ()
     statuses: tuple[StatusName, ...] = ()
 
     @field_validator("api_key_file")
     @classmethod
     def _exactly_one_key(cls, value: str | None, info: ValidationInfo) -> str | None:
-        # A key that is itself mistaken is not among the data.
+        # An invalid key is not among the data.
         if "api_key" in info.data:
             if value is None and info.data["api_key"] is None:
-                raise mistake("is missing, and so is api_key; set one of the two")
+                raise invalid("is missing, and so is api_key; set one of the two")
             if value is not None and info.data["api_key"] is not None:
-                raise mistake("stands beside api_key; keep one of the two")
+                raise invalid("cannot be combined with api_key; keep one of the two")
         return value
 
 
 class Poll(BaseModel):
-    """How often and how fast Telnyx is asked; ``rate_limit`` is requests a second."""
+    """How often and how fast Telnyx is asked; ``rate_limit`` is requests per second."""
 
     model_config = _FROZEN
 
@@ -85,14 +85,14 @@ class Poll(BaseModel):
     request_timeout: Duration = Field(default="10s", validate_default=True)
     page_size: PageSize = 250
     concurrency: Concurrency = 4
-    rate_limit: Rate = 10.0
-    tls_strict: Flag = False
+    rate_limit: RequestRate = 10.0
+    tls_strict: Boolean = False
 
     @field_validator("audit_interval")
     @classmethod
-    def _audit_not_oftener(cls, value: float, info: ValidationInfo) -> float:
+    def _audit_at_most_as_often(cls, value: float, info: ValidationInfo) -> float:
         if value < info.data.get("interval", value):
-            raise mistake("is shorter than poll.interval; set it to as long or longer")
+            raise invalid("is shorter than poll.interval; make it at least as long")
         return value
 
 
@@ -104,22 +104,18 @@ class StuckAfter(BaseModel):
 
     default: Duration = Field(default="15m", validate_default=True)
 
-    def threshold(self, action_type: str) -> float:
-        """Return after how many seconds an action of this type is stuck."""
-        return self.__pydantic_extra__.get(action_type, self.default)
-
 
 class Reason(BaseModel):
-    """A class for the reasons in which ``match`` is found; in the file, its key is ``class``."""
+    """The class of the reasons in which ``match`` is found; its key in the file is ``class``."""
 
     model_config = _FROZEN
 
-    reason_class: LabelWord = Field(alias="class")
-    match: Pattern
+    reason_class: SnakeCase = Field(alias="class")
+    match: Regex
 
 
 class State(BaseModel):
-    """Where what is known is kept; ended actions are remembered one by one for ``retention``."""
+    """Where the state is kept; finished actions are remembered one by one for ``retention``."""
 
     model_config = _FROZEN
 
@@ -128,7 +124,7 @@ class State(BaseModel):
 
 
 class ExternalLink(BaseModel):
-    """A link that the page shows to somewhere else."""
+    """A link to another site that the page shows."""
 
     model_config = _FROZEN
 
@@ -149,7 +145,7 @@ class Web(BaseModel):
 
     @property
     def prefix(self) -> str:
-        """Return what every path begins with, without a slash at its end; empty for nothing."""
+        """Return what every path begins with, without a trailing slash; empty for nothing."""
         path = urlsplit(self.external_url or "").path if self.route_prefix is None else None
         return (path or self.route_prefix or "").rstrip("/")
 
@@ -160,12 +156,12 @@ class Web(BaseModel):
 
 
 class Log(BaseModel):
-    """What is logged and how."""
+    """What is logged, and how."""
 
     model_config = _FROZEN
 
-    level: Level = LogLevel.INFO
-    format: Format = LogFormat.AUTO
+    level: LogLevelName = LogLevel.INFO
+    format: LogFormatName = LogFormat.AUTO
 
 
 class Settings(BaseModel):
@@ -185,16 +181,16 @@ class Settings(BaseModel):
     @classmethod
     def _at_least_one(cls, value: tuple[Account, ...]) -> tuple[Account, ...]:
         if not value:
-            raise mistake("is empty; add at least one account")
+            raise invalid("is empty; add at least one account")
         return value
 
     @field_validator("state")
     @classmethod
-    def _remembered_until_audited(cls, value: State, info: ValidationInfo) -> State:
+    def _retained_until_audited(cls, value: State, info: ValidationInfo) -> State:
         poll = info.data.get("poll")
         if poll is not None and value.retention < poll.audit_interval:
-            text = "is shorter than poll.audit_interval; set it to as long or longer"
-            raise mistake(text, at="retention")
+            text = "is shorter than poll.audit_interval; make it at least as long"
+            raise invalid(text, at="retention")
         return value
 
     def with_overrides(
@@ -206,9 +202,9 @@ class Settings(BaseModel):
         log_level: str | None = None,
         log_format: str | None = None,
     ) -> Self:
-        """Return these settings with the flags given, not None or empty, in place of what they set.
+        """Return these settings, overridden by the flags that are neither None nor empty.
 
-        Raises ConfigError whose places are the flags: ``--log.level: ...``.
+        Raises ConfigError with the flag in front of each line: ``--log.level: ...``.
         """
         web = {
             "listen_address": listen_address or None,
@@ -238,7 +234,7 @@ _FLAGS = {
 
 
 def read_listen_addresses(flags: Sequence[str]) -> tuple[ListenAddress, ...]:
-    """Return what stands behind the flags ``--web.listen-address``, at least one.
+    """Return the addresses given by the flags ``--web.listen-address``, at least one.
 
     Raises ConfigError as `Settings.with_overrides` does.
     """
@@ -250,12 +246,12 @@ def read_listen_addresses(flags: Sequence[str]) -> tuple[ListenAddress, ...]:
 
 
 def _overridden(section: _Section, flags: Mapping[str, object], problems: list[str]) -> _Section:
-    """Return ``section`` with the flags that are not None; mistakes are put to ``problems``."""
+    """Return ``section`` with the flags that are not None; mistakes are added to ``problems``."""
     given = {key: value for key, value in flags.items() if value is not None}
     try:
         checked = type(section).model_validate(given)
     except ValidationError as exc:
-        found = explain(exc, type(section))
-        problems.extend(f"{_FLAGS[str(item.place[0])]}: {item.text}" for item in found)
+        found = mistakes_in(exc, type(section))
+        problems.extend(f"{_FLAGS[str(item.path[0])]}: {item.text}" for item in found)
         return section
     return section.model_copy(update={key: getattr(checked, key) for key in given})

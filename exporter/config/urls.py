@@ -1,6 +1,6 @@
-"""The types of settings that say where something is: API, database, listening port, files.
+"""Types of settings that locate something: API, database, listening address, file.
 
-It must not open or reach what they name.
+It must not open or connect to what they name.
 """
 
 import ipaddress
@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from exporter.address import parse_listen_address
 from exporter.config.hosts import is_literally_this_machine
-from exporter.config.problems import mistake
+from exporter.config.mistakes import invalid
 
 _LONGEST_LABEL = 63
 _LONGEST_HOST = 253
@@ -27,14 +27,14 @@ _PATH = rf"/*(?:{_SEGMENT}(?:/{_SEGMENT})*)?/*"
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?\.?")
 
 
-def text(value: object) -> str:
-    """Return ``value`` if it is a text of printable characters, at least one."""
+def as_printable_text(value: object) -> str:
+    """Return ``value`` if it is text of printable characters, at least one."""
     if value is None or value == "":
-        raise mistake("is empty; give it a value")
+        raise invalid("is empty; set a value, or remove the key")
     if not isinstance(value, str):
-        raise mistake("must be text; put it in quotes")
+        raise invalid("must be text; put it in quotes")
     if not value.isprintable():
-        raise mistake("holds a control character; remove it")
+        raise invalid("contains a control character; remove it")
     return value
 
 
@@ -47,58 +47,60 @@ def _web_address(url: str, example: str) -> SplitResult:
     except ValueError:
         parts, sound = SplitResult("", "", "", "", ""), False
     if parts.scheme not in {"http", "https"} or not sound:
-        raise mistake(f"is not a web address; write it like {example}")
+        raise invalid(f"is not an http or https URL; write it like {example}")
     return parts
 
 
 def _bare_address(url: str, example: str) -> SplitResult:
-    """Split a web address that paths are put behind."""
+    """Return the parts of a URL to which paths are appended."""
     parts = _web_address(url, example)
     if parts.username is not None or parts.query or parts.fragment:
-        raise mistake(f"must not hold a user, a ? or a #; write it like {example}")
+        raise invalid(f"must not contain a user name, ? or #; write it like {example}")
     return parts
 
 
 def _base_url(value: object) -> str:
-    url = text(value)
+    url = as_printable_text(value)
     example = "https://api.telnyx.com/v2"
     parts = _bare_address(url, example)
     if parts.scheme == "http" and not is_literally_this_machine(parts.hostname or ""):
-        raise mistake(
+        raise invalid(
             "could send the API key unencrypted to another host; "
             "use https, or http with localhost, 127.0.0.1 or [::1]"
         )
     if not _is_connectable(parts.hostname or ""):
-        raise mistake(f"has a host name that is not valid; write it like {example}")
+        raise invalid(f"has an invalid host name; write it like {example}")
     return url.rstrip("/")
 
 
 def _link_url(value: object) -> str:
-    url = text(value)
+    url = as_printable_text(value)
     parts = _web_address(url, "https://grafana.example.org/d/uid")
     if parts.username is not None:
-        raise mistake("holds a user, whom everybody who opens the page would see; remove it")
+        raise invalid(
+            "contains a user name, which everyone who opens the page would see; remove it"
+        )
     return url
 
 
 def _external_url(value: object) -> str:
-    parts = _bare_address(text(value), "https://example.org/telnyx/")
+    parts = _bare_address(as_printable_text(value), "https://example.org/telnyx/")
     return f"{parts.scheme}://{parts.netloc}{_path(parts.path)}".rstrip("/")
 
 
 def _route_prefix(value: object) -> str:
-    return _path(text(value))
+    return _path(as_printable_text(value))
 
 
 def _path(path: str) -> str:
-    """Return a path with a slash at its begin and none at its end; ``/`` for the root."""
+    """Return a path with a leading slash and without a trailing one; ``/`` for the root."""
     if not re.fullmatch(_PATH, path):
-        raise mistake("has a path that not every proxy passes on; write it like /telnyx")
+        raise invalid("has a path that some proxies would change; write it like /telnyx")
     return f"/{path.strip('/')}"
 
 
 def _is_connectable(host: str) -> bool:
-    """Tell whether the HTTP library takes ``host``, which it decodes where it begins encoded."""
+    """Tell whether the HTTP library accepts ``host``, which it decodes if it begins with xn--."""
     if not host.lower().startswith("xn--"):
         return True
     try:
@@ -113,7 +115,7 @@ def _is_address(host: str) -> bool:
         ipaddress.ip_address(host)
     except ValueError:
         return False
-    return "%" not in host  # the HTTP library connects to no address with a zone
+    return "%" not in host  # the HTTP library cannot connect to an address with a zone
 
 
 def _is_host(host: str) -> bool:
@@ -126,34 +128,34 @@ def _is_host(host: str) -> bool:
 
 
 def _state_url(value: object) -> str:
-    url = text(value)
+    url = as_printable_text(value)
     if url in {"sqlite://", "sqlite:///:memory:"}:
         return url
-    mend = "write sqlite:///file.db, or sqlite:////var/lib/file.db for a path from the root"
+    remedy = "write sqlite:///file.db, or sqlite:////var/lib/file.db for a path from the root"
     if not url.startswith("sqlite:"):
-        raise mistake(f"is not an SQLite database, the only kind yet; {mend}")
+        raise invalid(f"is not an SQLite URL, the only kind supported; {remedy}")
     if not url.removeprefix("sqlite:///").strip("/") or not url.startswith("sqlite:///"):
-        raise mistake(f"names no file; {mend}")
+        raise invalid(f"does not name a file; {remedy}")
     if "?" in url or url.endswith("/"):
-        raise mistake(f"must end with the name of a file, without ?; {mend}")
+        raise invalid(f"must end with a file name, without ?; {remedy}")
     return url
 
 
 def _listen_address(value: object) -> str:
-    listen = text(value)
+    listen = as_printable_text(value)
     try:
         parse_listen_address(listen)
     except ValueError:
-        # The parser's own words quote the value.
-        raise mistake("is not HOST:PORT; write it like :10874 or 127.0.0.1:10874") from None
+        # The parser's own message quotes the value.
+        raise invalid("is not HOST:PORT; write it like :10874 or 127.0.0.1:10874") from None
     return listen
 
 
 def _one_or_more(value: object) -> object:
-    """Return the items of a list; one text stands for itself, and has its mistakes."""
+    """Return the items of a list, or a single text as the only one."""
     if isinstance(value, (list, tuple)):
         if not value:
-            raise mistake("is empty; write at least one HOST:PORT")
+            raise invalid("is empty; write at least one HOST:PORT")
         return value
     return (_listen_address(value),)
 
@@ -163,11 +165,11 @@ def _each_once(values: tuple[str, ...]) -> tuple[str, ...]:
     for index, address in enumerate(parsed):
         for before in parsed[:index]:
             if before.covers(address) or address.covers(before):
-                raise mistake("overlaps with another address of the list; remove one", at=index)
+                raise invalid("overlaps with another address in the list; remove one", at=index)
     return values
 
 
-FilePath = Annotated[str, BeforeValidator(text)]
+FilePath = Annotated[str, BeforeValidator(as_printable_text)]
 BaseUrl = Annotated[str, BeforeValidator(_base_url)]
 LinkUrl = Annotated[str, BeforeValidator(_link_url)]
 ExternalUrl = Annotated[str, BeforeValidator(_external_url)]

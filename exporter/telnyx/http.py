@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from exporter.errors import ConfigError
-from exporter.reading import within
+from exporter.reading import with_timeout
 from exporter.telnyx.proxy import Proxy, find_proxy
 from exporter.telnyx.trust import explain_refusal, read_trust
 from exporter.version import __version__
@@ -87,10 +87,10 @@ class Network:
                 problems |= dict.fromkeys(exc.problems)
         if any(urlsplit(url).scheme == "https" for url in urls):
             try:
-                trust = within(
+                trust = with_timeout(
                     "the certificates to trust",
                     lambda: read_trust(environ, strict=strict),
-                    patience=TRUST_PATIENCE,
+                    timeout=TRUST_PATIENCE,
                 )
             except ConfigError as exc:
                 problems |= dict.fromkeys(exc.problems)

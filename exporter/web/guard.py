@@ -16,8 +16,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from exporter.web.passwords import Credentials, Passwords, Verdict
 from exporter.web.security import SecurityHeaders
-from exporter.web.toolkit import RateLimit, WebSettings
 from exporter.web.watch import Security
+from exporter.web.web_config import RateLimit, WebSettings
 
 _CHALLENGE = {"WWW-Authenticate": 'Basic realm="telnyx-sim-exporter", charset="UTF-8"'}
 _LATER = {"Retry-After": "1"}

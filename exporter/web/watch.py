@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from exporter.errors import ConfigError
-from exporter.web.files import Files
-from exporter.web.toolkit import WebSettings, load
+from exporter.web.tracked_files import TrackedFiles
+from exporter.web.web_config import WebSettings, load
 
 Report = Callable[[tuple[str, ...]], None]
 """Told of each change of the files: the mistakes, none if the change holds from now on."""
@@ -22,7 +22,7 @@ class Security:
         """Read the file at ``path``; later changes are told to ``report``. Raises ConfigError."""
         self._path = path
         self._report = report
-        self._files = Files()
+        self._files = TrackedFiles()
         self._settings = load(path, self._files)
         self._problems: tuple[str, ...] = ()
 
@@ -39,7 +39,7 @@ class Security:
 
     def _read_again(self) -> None:
         # Also a failed reading says which files it hung on: their next change is tried.
-        self._files = Files()
+        self._files = TrackedFiles()
         try:
             settings = load(self._path, self._files)
             self._problems = _taken_away(self._settings, settings, str(self._path))

@@ -54,8 +54,7 @@ def test_a_whole_file_is_read(load_text: Load) -> None:
         "rate_limit": 10.0,
         "tls_strict": True,
     }
-    assert settings.stuck_after.threshold("enable") == 5400.0
-    assert settings.stuck_after.threshold("disable") == 300.0
+    assert settings.stuck_after.model_dump() == {"default": 300.0, "enable": 5400.0}
     assert settings.reasons[0].reason_class == "blocked"
     assert settings.reasons[0].match == re.compile("(?i)blocked$")
     assert settings.state.model_dump() == {"url": "sqlite://", "retention": 31_536_000.0}
@@ -150,8 +149,8 @@ def test_without_a_file_the_key_comes_from_the_environment() -> None:
         (
             {"TELNYX_API_KEY": "SECRET\n"},
             (
-                "TELNYX_API_KEY: holds a character that no API key has, "
-                "a space or a line break perhaps; remove it"
+                "TELNYX_API_KEY: contains a character that no API key has, "
+                "perhaps a space or a line break; remove it"
             ),
         ),
     ],

@@ -1,283 +1,72 @@
-from collections.abc import Callable
-
 import pytest
 
-Mistakes = Callable[[str], list[str]]
-
-ACCOUNT = "accounts: [{api_key: x}]\n"
-DURATION = "write it like 500ms, 15s, 5m, 1h30m or 30d"
+from exporter.config.mistakes import (
+    KeyPath,
+    Mistake,
+    format_mistakes,
+    format_path,
+    redact_quoted,
+    suggestion,
+)
 
 
 @pytest.mark.parametrize(
-    ("text", "problem"),
+    ("path", "text"),
     [
-        ("poll: {}\n", "config.yaml: accounts: is missing; add it"),
-        ("accounts: []\n", "config.yaml:1: accounts: is empty; add at least one account"),
-        (
-            "accounts: {name: a}\n",
-            "config.yaml:1: accounts: must be a list; write each item as '- item', or [] for none",
-        ),
-        (
-            "accounts: [x]\n",
-            "config.yaml:1: accounts[0]: must be a mapping; write its keys indented under it",
-        ),
-        (
-            "accounts:\n- name: a\n",
-            (
-                "config.yaml:2: accounts[0].api_key_file: is missing, and so is api_key; "
-                "set one of the two"
-            ),
-        ),
-        (
-            "accounts:\n- api_key: x\n  api_key_file: y\n",
-            ("config.yaml:3: accounts[0].api_key_file: stands beside api_key; keep one of the two"),
-        ),
-        (
-            "accounts:\n- nme: a\n  api_key: x\n",
-            "config.yaml:2: accounts[0].nme: unknown key; did you mean name?",
-        ),
-        (
-            "accounts:\n- api_key: '${NONE}'\n",
-            (
-                "config.yaml:2: accounts[0].api_key: the variable NONE is not set; "
-                "set it, or write the value itself"
-            ),
-        ),
-        (
-            "accounts:\n- api_key: '${EMPTY}'\n",
-            "config.yaml:2: accounts[0].api_key: is empty; put the API key there",
-        ),
-        (
-            "accounts:\n- api_key: 12345\n",
-            "config.yaml:2: accounts[0].api_key: must be text; put it in quotes",
-        ),
-        (
-            "accounts:\n- api_key_file: /nowhere/key\n",
-            (
-                "config.yaml:2: accounts[0].api_key_file: "
-                "cannot be read (No such file or directory); check the path and permissions"
-            ),
-        ),
-        (
-            "accounts:\n- {name: a, api_key: x}\n- name: a\n  api_key: y\n",
-            (
-                "config.yaml:3: accounts[1].name: is the name of accounts[0] too; "
-                "give each account its own name"
-            ),
-        ),
-        (
-            "accounts:\n- {api_key: x}\n- {api_key: y}\n",
-            (
-                "config.yaml:3: accounts[1].name: is the name of accounts[0] too; "
-                "give each account its own name"
-            ),
-        ),
-        (
-            "accounts:\n- api_key: x\n  base_url: http://api.telnyx.com/v2\n",
-            (
-                "config.yaml:3: accounts[0].base_url: "
-                "could send the API key unencrypted to another host; "
-                "use https, or http with localhost, 127.0.0.1 or [::1]"
-            ),
-        ),
-        (
-            "accounts:\n- api_key: x\n  statuses: [failed, in_progress]\n",
-            "config.yaml:3: accounts[0].statuses[1]: unknown status; did you mean in-progress?",
-        ),
-        (
-            ACCOUNT + "pol: {}\n",
-            "config.yaml:2: pol: unknown key; did you mean poll?",
-        ),
-        (
-            ACCOUNT + "poll:\n",
-            "config.yaml:2: poll: must be a mapping; write its keys indented under it",
-        ),
-        (
-            ACCOUNT + "poll:\n  interval: 60\n",
-            f"config.yaml:3: poll.interval: has no unit; {DURATION}",
-        ),
-        (
-            ACCOUNT + "poll:\n  interval: 0\n",
-            f"config.yaml:3: poll.interval: must be above 0; {DURATION}",
-        ),
-        (
-            ACCOUNT + "poll:\n  request_timeout: true\n",
-            f"config.yaml:3: poll.request_timeout: is not a duration; {DURATION}",
-        ),
-        (
-            ACCOUNT + "poll:\n  interval: 20m\n",
-            (
-                "config.yaml:2: poll.audit_interval: is shorter than poll.interval; "
-                "set it to as long or longer"
-            ),
-        ),
-        (
-            ACCOUNT + "poll:\n  interval: 1m\n  interval: 2m\n",
-            "config.yaml:4: poll.interval: stands twice, first in line 3; keep one",
-        ),
-        (
-            ACCOUNT + "poll:\n  page_size: 251\n",
-            ("config.yaml:3: poll.page_size: is out of bounds; write a whole number from 1 to 250"),
-        ),
-        (
-            ACCOUNT + "poll:\n  concurrency: 1.5\n",
-            (
-                "config.yaml:3: poll.concurrency: must be a whole number, 1 or more; "
-                "write digits only"
-            ),
-        ),
-        (
-            ACCOUNT + "poll:\n  rate_limit: .inf\n",
-            (
-                "config.yaml:3: poll.rate_limit: must be above 0; "
-                "write requests a second, like 10 or 0.5"
-            ),
-        ),
-        (
-            ACCOUNT + "poll:\n  tls_strict: 1\n",
-            "config.yaml:3: poll.tls_strict: must be true or false; write one of them",
-        ),
-        (
-            ACCOUNT + "poll:\n  tls_strict: 'yes'\n",
-            "config.yaml:3: poll.tls_strict: must be true or false; write one of them",
-        ),
-        (
-            ACCOUNT + "stuck_after: {defualt: 5m}\n",
-            "config.yaml:2: stuck_after.defualt: unknown key; did you mean default?",
-        ),
-        (
-            ACCOUNT + "stuck_after: {Enable SIM: 5m}\n",
-            (
-                "config.yaml:2: stuck_after.Enable SIM: is no action type; "
-                "write it as Telnyx does, like set_public_ip"
-            ),
-        ),
-        (
-            ACCOUNT + "stuck_after: {enable: soon}\n",
-            f"config.yaml:2: stuck_after.enable: is not a duration; {DURATION}",
-        ),
-        (
-            ACCOUNT + "reasons:\n- match: x\n",
-            "config.yaml:3: reasons[0].class: is missing; add it",
-        ),
-        (
-            ACCOUNT + "reasons:\n- {class: Blocked!, match: x}\n",
-            (
-                "config.yaml:3: reasons[0].class: "
-                "must be lower-case letters, digits and _, a letter first; rename it"
-            ),
-        ),
-        (
-            ACCOUNT + "reasons:\n- {class: a, match: '['}\n",
-            (
-                "config.yaml:3: reasons[0].match: is not a regular expression "
-                "(unterminated character set at position 0); mend it"
-            ),
-        ),
-        (
-            ACCOUNT + "state: {url: 'postgresql://u:secret@db/x'}\n",
-            (
-                "config.yaml:2: state.url: is not an SQLite database, the only kind yet; write "
-                "sqlite:///file.db, or sqlite:////var/lib/file.db for a path from the root"
-            ),
-        ),
-        (
-            ACCOUNT + "poll: {audit_interval: 60d}\n",
-            (
-                "config.yaml: state.retention: is shorter than poll.audit_interval; "
-                "set it to as long or longer"
-            ),
-        ),
-        (
-            ACCOUNT + "web: {listen_address: localhost}\n",
-            (
-                "config.yaml:2: web.listen_address: is not HOST:PORT; "
-                "write it like :10874 or 127.0.0.1:10874"
-            ),
-        ),
-        (
-            ACCOUNT + "web: {listen_address: []}\n",
-            "config.yaml:2: web.listen_address: is empty; write at least one HOST:PORT",
-        ),
-        (
-            ACCOUNT + "web:\n  listen_address:\n  - :1\n  - localhost\n",
-            (
-                "config.yaml:5: web.listen_address[1]: is not HOST:PORT; "
-                "write it like :10874 or 127.0.0.1:10874"
-            ),
-        ),
-        (
-            ACCOUNT + "web:\n  listen_address:\n  - 127.0.0.1:1\n  - ':1'\n",
-            (
-                "config.yaml:5: web.listen_address[1]: "
-                "overlaps with another address of the list; remove one"
-            ),
-        ),
-        (
-            ACCOUNT + "web: {config_file: ''}\n",
-            "config.yaml:2: web.config_file: is empty; give it a value",
-        ),
-        (
-            ACCOUNT + "web:\n  external_links:\n  - {name: a, url: https://h}\n  - {name: b}\n",
-            "config.yaml:5: web.external_links[1].url: is missing; add it",
-        ),
-        (
-            ACCOUNT + "web:\n  external_links:\n  - name: a\n    url: grafana.example.org\n",
-            (
-                "config.yaml:5: web.external_links[0].url: is not a web address; "
-                "write it like https://grafana.example.org/d/uid"
-            ),
-        ),
-        (
-            ACCOUNT + "web:\n  external_links:\n  - {nam: a, name: b, url: https://h}\n",
-            "config.yaml:4: web.external_links[0].nam: unknown key; did you mean name?",
-        ),
-        (
-            ACCOUNT + "web: {external_links: https://h}\n",
-            (
-                "config.yaml:2: web.external_links: must be a list; "
-                "write each item as '- item', or [] for none"
-            ),
-        ),
-        (
-            ACCOUNT + "log: {level: verbose}\n",
-            "config.yaml:2: log.level: unknown value; use one of debug, info, warn, warning, error",
-        ),
-        (
-            ACCOUNT + "log: {format: off}\n",
-            "config.yaml:2: log.format: must be text; put it in quotes",
-        ),
+        ((), ""),
+        (("poll", "interval"), "poll.interval"),
+        (("accounts", 1, "api_key"), "accounts[1].api_key"),
+        (("k" * 41, "a"), "....a"),
     ],
-    ids=lambda value: None if "\n" in value else value.split(": ", 1)[1][:50],
+    ids=["root", "keys", "index", "long"],
 )
-def test_a_mistake_is_told_with_its_place(mistakes: Mistakes, text: str, problem: str) -> None:
-    """One mistake gives one line: file, line, place, what is wrong and how to mend it."""
-    assert mistakes(text) == [problem]
+def test_paths_are_written_as_people_do(path: KeyPath, text: str) -> None:
+    """A path reads like code; a name long enough to be a secret is not quoted."""
+    assert format_path(path) == text
 
 
-def test_every_mistake_is_told_at_once(mistakes: Mistakes) -> None:
-    """Mistakes of every kind come together, in the order of the file."""
-    text = """
-log: {levl: info}
-accounts:
-  - api_key: ${NONE}
-    base_url: nowhere
-  - nme: a
-  - api_key_file: /nowhere/key
-poll:
-  interval: 5x
-  interval: 5m
-  page_size: 0
-"""
-    assert [problem.split(": ")[:2] for problem in mistakes(text)] == [
-        ["config.yaml:2", "log.levl"],
-        ["config.yaml:4", "accounts[0].api_key"],
-        ["config.yaml:5", "accounts[0].base_url"],
-        ["config.yaml:6", "accounts[1].api_key_file"],
-        ["config.yaml:6", "accounts[1].name"],
-        ["config.yaml:6", "accounts[1].nme"],
-        ["config.yaml:7", "accounts[2].name"],
-        ["config.yaml:7", "accounts[2].api_key_file"],
-        ["config.yaml:10", "poll.interval"],
-        ["config.yaml:11", "poll.page_size"],
+@pytest.mark.parametrize(
+    ("word", "text"),
+    [
+        ("intervall", "did you mean interval?"),
+        ("INTERVAL", "did you mean interval?"),
+        ("zzz", "use one of interval, page_size"),
+    ],
+    ids=["near", "case", "far"],
+)
+def test_suggestions_name_the_nearest_or_all(word: str, text: str) -> None:
+    """A near miss is answered with what was probably meant."""
+    assert suggestion(word, ["interval", "page_size"]) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("undefined alias 'KEY123'", "undefined alias '...'"),
+        ('undefined alias "KEY123"', "undefined alias '...'"),
+        ("but found '<scalar>'", "but found '<scalar>'"),
+        ("found unknown escape character 'q'", "found unknown escape character 'q'"),
+    ],
+    ids=["single", "double", "kind", "character"],
+)
+def test_quotes_of_the_file_are_left_out(text: str, shown: str) -> None:
+    """What a library quotes from the file may be a secret."""
+    assert redact_quoted(text) == shown
+
+
+def test_mistakes_come_in_the_order_of_the_file() -> None:
+    """A path that is not in the file counts as its nearest ancestor, before what is in that."""
+    lines: dict[KeyPath, int] = {("b",): 3, ("b", "x"): 4, ("a",): 9}
+    mistakes = [
+        Mistake(("a",), "one"),
+        Mistake(("b", "x"), "two"),
+        Mistake(("b", "y"), "three"),
+        Mistake(("c",), "four"),
+    ]
+
+    assert format_mistakes(mistakes, lines, "f") == [
+        "f: c: four",
+        "f:3: b.y: three",
+        "f:4: b.x: two",
+        "f:9: a: one",
     ]

@@ -14,7 +14,7 @@ from exporter.cli.main import main
 from exporter.config import load
 from exporter.errors import ConfigError
 from exporter.simulator.settings import all_options
-from exporter.web.toolkit import load as load_web
+from exporter.web.web_config import load as load_web
 from tests.docs.documents import DOCUMENTS, FENCE, GUIDES, ROOT, blocks, code, name_of, names, read
 
 LANGUAGES = {"console", "mermaid", "promql", "sh", "text", "yaml"}

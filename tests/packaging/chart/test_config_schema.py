@@ -5,8 +5,7 @@ import jsonschema
 import pytest
 from pydantic import ValidationError
 
-from exporter.config.schema import json_schema
-from exporter.config.settings import Web
+from exporter.config.settings import Settings, Web
 from tests.packaging.chart.documents import Json
 from tests.packaging.chart.values_schema import SCHEMA, complaints, with_value
 
@@ -45,7 +44,7 @@ def as_helm_reads(schema: Any) -> Any:
 
 def test_the_configuration_has_the_exporters_own_schema() -> None:
     """Helm refuses what the exporter refuses, but that an account may leave its key to `keys`."""
-    own = json_schema()
+    own = Settings.model_json_schema()
     accepted = as_helm_reads(inlined({k: v for k, v in own.items() if k != "$defs"}, own))
     shipped = inlined(SCHEMA["properties"]["config"], SCHEMA)
     account = accepted["properties"]["accounts"]["items"]
@@ -60,7 +59,7 @@ def test_the_configuration_has_the_exporters_own_schema() -> None:
 @pytest.mark.parametrize("text", ["", "s", "1", "1h", "1h30m", "30m1h", "${X}", "x${X}", "500ms"])
 def test_a_duration_is_read_alike(text: str) -> None:
     """The pattern that helm can read takes what the exporter's own takes."""
-    poll = json_schema()["$defs"]["Poll"]["properties"]["interval"]
+    poll = Settings.model_json_schema()["$defs"]["Poll"]["properties"]["interval"]
     taken = jsonschema.Draft202012Validator(poll).is_valid(text)
     assert (complaints(with_value(("config", "poll", "interval"), text)) == []) is taken
 

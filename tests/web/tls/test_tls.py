@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from exporter.errors import ConfigError
-from exporter.web.suites import CURVES, SUITES
 from exporter.web.tls import Tls
-from exporter.web.toolkit import load
+from exporter.web.tls_names import CIPHER_SUITES, CURVES
+from exporter.web.web_config import load
 
 pytestmark = pytest.mark.program("openssl")
 
@@ -69,14 +69,16 @@ def test_versions_and_suites_are_those_of_the_file(
     assert default.options - context.options == 0x400000  # OP_CIPHER_SERVER_PREFERENCE
 
 
-@pytest.mark.parametrize("name", SUITES)
+@pytest.mark.parametrize("name", CIPHER_SUITES)
 def test_each_suite_is_known_to_openssl(
     web_file: Any, secured: Callable[..., str], name: str
 ) -> None:
     """What may be written works."""
     web_file.write(secured(f"cipher_suites: [{name}]"))
     found = tls(web_file.path).context.get_ciphers()
-    assert [each["name"] for each in found if each["protocol"] != "TLSv1.3"] == [SUITES[name]]
+    assert [each["name"] for each in found if each["protocol"] != "TLSv1.3"] == [
+        CIPHER_SUITES[name]
+    ]
 
 
 def settable(curve: str) -> bool:
@@ -115,11 +117,49 @@ def test_key_of_another_certificate_is_told(
     )
 
 
+def test_a_mistake_in_inline_text_is_told_at_its_key(
+    web_file: Any, secured: Callable[..., str], authority: Any
+) -> None:
+    """A key in the configuration itself that does not fit is reported where it is."""
+    secured()
+    folder = web_file.path.parent
+    authority.issue(folder, "other")
+    key = "".join(f"    {line}\n" for line in (folder / "other.key").read_text().splitlines())
+    web_file.write(f"tls_server_config:\n  cert_file: server.pem\n  key: |\n{key}")
+    assert mistake(web_file.path).startswith(
+        "3: tls_server_config.key: is not the key of the certificate; "
+    )
+
+
+def test_a_certificate_that_openssl_refuses_is_told(
+    web_file: Any, secured: Callable[..., str], authority: Any
+) -> None:
+    """A certificate whose key is too weak is reported itself, not the key file."""
+    web_file.write(secured())
+    subprocess.run(  # noqa: S603 # openssl, with arguments of our own
+        [
+            *(authority.openssl, "req", "-x509", "-newkey", "rsa:512", "-nodes", "-subj", "/CN=x"),
+            *("-keyout", "server.key", "-out", "server.pem"),
+        ],
+        cwd=web_file.path.parent,
+        check=True,
+        capture_output=True,
+        timeout=30,
+    )
+    assert mistake(web_file.path).startswith(
+        "2: tls_server_config.cert_file: is refused by OpenSSL (ee key too small); "
+    )
+
+
 @pytest.mark.parametrize(
     ("file", "says"),
     [
-        pytest.param("server.pem", "2: tls_server_config.cert_file: holds no certificate", id="1"),
-        pytest.param("server.key", "3: tls_server_config.key_file: holds no private key", id="2"),
+        pytest.param(
+            "server.pem", "2: tls_server_config.cert_file: contains no certificate", id="1"
+        ),
+        pytest.param(
+            "server.key", "3: tls_server_config.key_file: contains no private key", id="2"
+        ),
     ],
 )
 def test_junk_is_told_at_its_place(
@@ -148,17 +188,17 @@ def test_encrypted_key_is_told_and_nobody_is_asked(
     )
     web_file.write(web_file.path.read_text().replace("server.key", "locked.key"))
     assert mistake(web_file.path) == (
-        "3: tls_server_config.key_file: is encrypted; write the key without a passphrase"
+        "3: tls_server_config.key_file: is encrypted; provide the key without a passphrase"
     )
 
 
 def test_file_without_authority_is_told(web_file: Any, secured: Callable[..., str]) -> None:
-    """A CA file that holds no certificate would let nobody in, or everybody."""
+    """A CA file that contains no certificate would let nobody in, or everybody."""
     web_file.write(
         secured("client_ca_file: server.key", "client_auth_type: RequireAndVerifyClientCert")
     )
     assert mistake(web_file.path).startswith(
-        "4: tls_server_config.client_ca_file: holds no certificate in PEM"
+        "4: tls_server_config.client_ca_file: contains no certificate in PEM"
     )
 
 

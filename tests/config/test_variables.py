@@ -1,7 +1,7 @@
 import pytest
 
-from exporter.config.environment import substitute
-from exporter.config.problems import Problem
+from exporter.config.mistakes import Mistake
+from exporter.config.variables import substitute
 
 ENVIRON = {"KEY": "secret", "AGAIN": "${KEY}", "EMPTY": ""}
 
@@ -35,16 +35,16 @@ def test_all_texts_are_replaced_but_keys_and_numbers() -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("${NONE}", "the variable NONE is not set; set it, or write the value itself"),
-        ("${KEY", "a variable is not closed; write ${NAME}, or $${ for a plain ${"),
+        ("${NONE}", "environment variable NONE is not set; set it, or write the value"),
+        ("${KEY", "contains ${ without a closing }; write ${NAME}, or $${ for a plain ${"),
         (
             "${KEY:-x}",
-            "not the name of a variable in ${}; write ${NAME}, or $${ for a plain ${",
+            "contains ${} without a valid variable name; write ${NAME}, or $${ for a plain ${",
         ),
-        ("${}", "not the name of a variable in ${}; write ${NAME}, or $${ for a plain ${"),
+        ("${}", "contains ${} without a valid variable name; write ${NAME}, or $${ for a plain ${"),
         (
             "${KEY0123456789ABCDEF0123456789ABCDEF_abcdefghijklmnopqrstuv}",
-            "the variable ... is not set; set it, or write the value itself",
+            "environment variable ... is not set; set it, or write the value",
         ),
     ],
     ids=["unset", "open", "default", "no-name", "a-key-for-a-name"],
@@ -53,4 +53,4 @@ def test_mistakes_are_told_with_their_place(text: str, problem: str) -> None:
     """A reference that cannot be replaced leaves the text as it was, and is told."""
     data = {"accounts": [{"api_key": text}]}
 
-    assert substitute(data, ENVIRON) == (data, [Problem(("accounts", 0, "api_key"), problem)])
+    assert substitute(data, ENVIRON) == (data, [Mistake(("accounts", 0, "api_key"), problem)])

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from exporter.errors import ConfigError
-from exporter.web.toolkit import RateLimit, load
+from exporter.web.web_config import RateLimit, load
 
 HASH = "$2y$10$mDwo.lAisC94iLAyP81MCesa29IzH37oigHC/42V2pdJlUprsJPze"
 """The hash of the sample in the documentation of exporter-toolkit."""

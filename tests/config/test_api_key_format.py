@@ -6,18 +6,18 @@ from pathlib import Path
 import pytest
 
 from exporter.config import Settings, from_environment
-from exporter.config.key_form import key_fault
+from exporter.config.api_key_format import api_key_fault
 from exporter.errors import ConfigError
 
-VARIABLE = "holds a variable that is not replaced; "
-QUOTES = "holds quotes around the key; remove them"
-NAME = "holds a name before the key; "
-JSON = "holds JSON; "
-LINES = "holds several lines; "
-PLACEHOLDER = "holds a placeholder"
+VARIABLE = "contains a variable that is not replaced; "
+QUOTES = "contains quotes around the key; remove them"
+NAME = "contains a name before the key; "
+JSON = "contains JSON; "
+LINES = "contains several lines; "
+PLACEHOLDER = "contains a placeholder"
 BEARER = "begins with Bearer, "
-PATH = "holds a path or an address; "
-CHARACTER = "holds a character that no API key has"
+PATH = "contains a path or a URL; "
+CHARACTER = "contains a character that no API key has"
 
 FAULTY = [
     ("", "is empty; "),
@@ -33,14 +33,14 @@ FAULTY = [
     ("#{SECRET}", VARIABLE),
     ("SECRET", VARIABLE),
     ("__SECRET__", VARIABLE),
-    ("ENC[AES256_GCM,data:SECRET]", "holds an encrypted value; "),
-    ("@SECRET.txt", "holds the name of a file; "),
+    ("ENC[AES256_GCM,data:SECRET]", "contains an encrypted value; "),
+    ("@SECRET.txt", "contains the name of a file; "),
     ("&lt;SECRET&gt;", PLACEHOLDER),
     ("KEY", PLACEHOLDER),
     ("true", PLACEHOLDER),
     ("False", PLACEHOLDER),
     ("~", PLACEHOLDER),
-    ("-----BEGIN", "holds a certificate or "),
+    ("-----BEGIN", "contains a certificate or "),
     ('"KEY0123SECRET"', QUOTES),
     ("'KEY0123SECRET'", QUOTES),
     ('"KEY0123SECRET', QUOTES),
@@ -70,14 +70,17 @@ FAULTY = [
     ("xxx", PLACEHOLDER),
     ("TODO", PLACEHOLDER),
     ("None", PLACEHOLDER),
-    ("-----BEGIN PRIVATE KEY-----\nSECRET\n-----END PRIVATE KEY-----", "holds a certificate or "),
+    (
+        "-----BEGIN PRIVATE KEY-----\nSECRET\n-----END PRIVATE KEY-----",
+        "contains a certificate or ",
+    ),
     ("Bearer KEY0123SECRET", BEARER),
     ("bEARER\tKEY0123SECRET", BEARER),
     ("bearer", BEARER),
     ("Authorization: Bearer KEY0123SECRET", BEARER),
     ("/etc/SECRET/key", PATH),
     ("https://SECRET.example.org/", PATH),
-    ("S0VZMDEyM1NFQ1JFVA==", "holds a key in base64; "),
+    ("S0VZMDEyM1NFQ1JFVA==", "contains a key in base64; "),
     ("KEY0123 SECRET", CHARACTER),
     ("KEY0123SECRET\x7f", CHARACTER),
     ("KEY0123SECRET\xe9", CHARACTER),
@@ -92,7 +95,7 @@ Load = Callable[[str], Settings]
 @pytest.mark.parametrize(("key", "fault"), FAULTY)
 def test_what_cannot_be_a_key_is_told_by_its_kind(key: str, fault: str) -> None:
     """Each kind has its reason and its remedy, in one line that does not hold the text."""
-    told = key_fault(key)
+    told = api_key_fault(key)
     assert told.startswith(fault)
     assert ("; " in told, "\n" in told, "SECRET" in told) == (True, False, False)
 
@@ -116,7 +119,7 @@ def test_what_cannot_be_a_key_is_told_by_its_kind(key: str, fault: str) -> None:
 )
 def test_what_may_be_a_key_is_taken(key: str) -> None:
     """No prefix is asked for, and no length."""
-    assert key_fault(key) == ""
+    assert api_key_fault(key) == ""
 
 
 @pytest.mark.parametrize(
@@ -124,7 +127,7 @@ def test_what_may_be_a_key_is_taken(key: str) -> None:
 )
 def test_no_text_takes_long_to_judge(key: str) -> None:
     """A text that is almost of several kinds is judged like any other; the time-out watches."""
-    assert isinstance(key_fault(key), str)
+    assert isinstance(api_key_fault(key), str)
 
 
 @pytest.mark.parametrize(("key", "fault"), FAULTY)

@@ -6,7 +6,7 @@ import pytest
 from exporter.config import Account, read_api_key
 from exporter.errors import ConfigError
 
-CHARACTER = "holds a character that no API key has, a space or a line break perhaps; remove it"
+CHARACTER = "contains a character that no API key has, perhaps a space or a line break; remove it"
 
 
 def test_a_key_in_the_settings_is_handed_out() -> None:
@@ -53,7 +53,10 @@ def test_the_file_is_read_each_time(tmp_path: Path) -> None:
         (b"", "the file is empty; put the API key there"),
         (b"\n", "the file is empty; put the API key there"),
         (b" \r\n", "the file is empty; put the API key there"),
-        (b"SECRET\nSECRET\n", "the file holds several lines; put the key alone there, in one line"),
+        (
+            b"SECRET\nSECRET\n",
+            "the file contains several lines; put the key alone there, on one line",
+        ),
         (b"SECRET KEY", f"the file {CHARACTER}"),
         (b"SECRET\x00", f"the file {CHARACTER}"),
         (b"SECRET\xff", f"the file {CHARACTER}"),

@@ -4,14 +4,16 @@ Each case was put to exporter-toolkit 0.20, which takes all that is taken here, 
 days. docs/tls.md lists what differs under *Differences from exporter-toolkit*.
 """
 
+import os
 import ssl
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from exporter.errors import ConfigError
-from exporter.web.toolkit import RateLimit, WebSettings, load
+from exporter.web.web_config import RateLimit, WebSettings, load
 
 pytestmark = pytest.mark.program("openssl")
 
@@ -91,6 +93,18 @@ def test_without_authorities_those_of_the_system_count(
     assert not found.own_authority
 
 
+def test_authorities_of_the_system_that_do_not_answer_are_told(
+    read: Callable[..., WebSettings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the environment names a pipe that nobody writes to, reading does not hang."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    monkeypatch.setenv("SSL_CERT_FILE", str(pipe))
+    with pytest.raises(ConfigError, match=r"client_auth_type: .* does not answer"):
+        read(REQUIRED)
+    os.close(os.open(pipe, os.O_WRONLY))  # lets go what waits for it
+
+
 def test_names_are_taken_as_they_are_written(read: Callable[..., WebSettings]) -> None:
     """A number without quotes is its digits."""
     found = read(REQUIRED, "client_ca_file: CA", "client_allowed_sans: [007, 1.50, yes, a]").tls
@@ -112,7 +126,7 @@ def test_names_are_taken_as_they_are_written(read: Callable[..., WebSettings]) -
         (["client_ca_file: CA"], "client_ca_file"),
         (["cert: x"], "cert_file"),
         (["curve_preferences: [X25519, CurveP256]"], "curve_preferences"),
-        (["cipher_suites: [TLS_AES_128_GCM_SHA256]"], "cipher_suites"),
+        (["cipher_suites: [TLS_AES_128_GCM_SHA256]"], "cipher_suites[0]"),
         (["min_version: TLS13", "max_version: TLS12"], "max_version"),
         (["min_version: TLS10"], "min_version"),
     ],
@@ -209,6 +223,11 @@ def test_header_is_taken_as_it_is_written(web_file: Any, value: str) -> None:
         'http_server_config: {headers: {Content-Security-Policy: "a\\nb"}}',
         "http_server_config: {headers: {Content-Security-Policy: \u00e4}}",
         "basic_auth_users: {'a:b': $2y$10$mDwo.lAisC94iLAyP81MCesa29IzH37oigHC/42V2pdJlUprsJPze}",
+        "rate_limit: ''",
+        "http_server_config: ''",
+        "http_server_config: {headers: ''}",
+        "basic_auth_users: ''",
+        "tls_server_config: ''",
         "# nothing",
     ],
 )

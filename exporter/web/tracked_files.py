@@ -1,7 +1,7 @@
-"""Read files, and tell later whether any of them is different now.
+"""Read files, and tell later whether any of them has changed.
 
-The content decides, not the times of the file: two writes can carry the same time. It must
-not know what the files are for.
+The content decides, not the timestamps: two writes can have the same one. It must not know what
+the files are for.
 """
 
 import hashlib
@@ -10,17 +10,17 @@ from pathlib import Path
 from exporter.reading import read_file
 
 
-class Files:
-    """The files that one reading of a configuration was made from."""
+class TrackedFiles:
+    """The files from which one configuration was read."""
 
     def __init__(self) -> None:
         """Start with none."""
         self._seen: dict[Path, bytes] = {}
 
     def read(self, path: Path) -> bytes:
-        """Return what the file holds; it is remembered, as is a failure.
+        """Return the content of the file; a digest of it, or the failure, is remembered.
 
-        Raises ValueError with what is wrong and how to mend it.
+        Raises ValueError with what is wrong and how to fix it.
         """
         try:
             content = read_file(path)
@@ -31,7 +31,7 @@ class Files:
         return content
 
     def changed(self) -> bool:
-        """Tell whether any file holds something else now, came or went."""
+        """Tell whether any file has other content now, has appeared or is gone."""
         return any(_now(path) != seen for path, seen in self._seen.items())
 
 
@@ -43,7 +43,7 @@ def _now(path: Path) -> bytes:
 
 
 def _digest(content: bytes | ValueError) -> bytes:
-    # A file may hold a key: what is kept of it must not show it.
+    # A file may hold a key, which must not be kept.
     if isinstance(content, ValueError):
         return str(content).encode()
     return hashlib.sha256(content).digest()

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from exporter.errors import ConfigError
-from exporter.web.toolkit import load
+from exporter.web.web_config import load
 
 HASH = "$2y$10$mDwo.lAisC94iLAyP81MCesa29IzH37oigHC/42V2pdJlUprsJPze"
 """The hash of the sample in the documentation of exporter-toolkit."""
@@ -40,7 +40,7 @@ def mistakes(path: Path) -> list[str]:
 
 
 def test_every_mistake_is_told_at_once(web_file: Any) -> None:
-    """Each mistake stands with its line, its place and its mend, in the order of the file."""
+    """Each mistake stands with its line, its place and its remedy, in the order of the file."""
     web_file.write(EVERYTHING_WRONG)
     assert mistakes(web_file.path) == [
         ":1: tls_server_config.key_file: is missing; TLS needs a certificate and its key",
@@ -51,20 +51,20 @@ def test_every_mistake_is_told_at_once(web_file: Any) -> None:
         ":4: tls_server_config.max_version: is below min_version; raise it",
         (
             ":5: tls_server_config.client_auth_type: Python's ssl takes no certificate without "
-            "checking it; write RequireAndVerifyClientCert, or VerifyClientCertIfGiven"
+            "verifying it; write RequireAndVerifyClientCert or VerifyClientCertIfGiven"
         ),
         ":6: tls_server_config.ciphers: unknown key; did you mean cipher_suites?",
-        ":8: http_server_config.http2: HTTP/2 is not offered here; remove it, or set it to false",
+        ":8: http_server_config.http2: HTTP/2 is not supported; remove the key, or set it to false",
         ":10: http_server_config.headers.X-Frame-Options: unknown value; did you mean deny?",
         (
             ":11: http_server_config.headers.Server: unknown key; use one of "
             "Content-Security-Policy, Strict-Transport-Security, X-Content-Type-Options, "
             "X-Frame-Options, X-XSS-Protection"
         ),
-        ":13: basic_auth_users.alice: is no bcrypt hash; make one with: htpasswd -nBC 10 NAME",
+        ":13: basic_auth_users.alice: is not a bcrypt hash; create one with: htpasswd -nBC 10 NAME",
         (
             ":14: basic_auth_users.b:c: "
-            "no client can send this name; leave out colons and control signs"
+            "is a user name that no client can send; remove colons and control characters"
         ),
         ":15: basic_auth_users.carol: is empty; write a bcrypt hash, or remove the user",
         ":17: rate_limit.interval: is not a duration; write it like 500ms, 1.5s, 5m or 1h30m",
@@ -78,15 +78,15 @@ def test_every_mistake_is_told_at_once(web_file: Any) -> None:
     [
         pytest.param("", ": is empty; write", id="empty"),
         pytest.param("- a", ": must be a mapping of keys; write", id="list"),
-        pytest.param("a: [", ":1: is not YAML", id="no YAML"),
+        pytest.param("a: [", ":1: is not valid YAML", id="no YAML"),
         pytest.param(
             "tls_server_config: x",
-            ":1: tls_server_config: must be a mapping; write its keys indented under it",
+            ":1: tls_server_config: must be a mapping; indent its keys below it",
             id="no mapping",
         ),
         pytest.param(
             "tls_server_config: {min_version: TLS11}",
-            ":1: tls_server_config.min_version: is broken and not offered here; ",
+            ":1: tls_server_config.min_version: is insecure and not offered here; ",
             id="old TLS",
         ),
         pytest.param(
@@ -101,12 +101,12 @@ def test_every_mistake_is_told_at_once(web_file: Any) -> None:
         ),
         pytest.param(
             "tls_server_config: {cipher_suites: [TLS_AES_128_GCM_SHA256]}",
-            ":1: tls_server_config.cipher_suites: item 1 is of TLS 1.3, ",
+            ":1: tls_server_config.cipher_suites[0]: is a suite of TLS 1.3, ",
             id="suite of TLS 1.3",
         ),
         pytest.param(
             "tls_server_config: {cipher_suites: [TLS_RSA_WITH_RC4_128_SHA]}",
-            ":1: tls_server_config.cipher_suites: item 1 is unknown; ",
+            ":1: tls_server_config.cipher_suites[0]: unknown value; use one of ",
             id="insecure suite",
         ),
         pytest.param(
@@ -126,23 +126,23 @@ def test_every_mistake_is_told_at_once(web_file: Any) -> None:
         ),
         pytest.param(
             "tls_server_config: {client_ca: ca}",
-            ":1: tls_server_config.client_ca: has no use; add client_auth_type",
+            ":1: tls_server_config.client_ca: has no effect; add client_auth_type",
             id="authority without policy",
         ),
         pytest.param(
             "tls_server_config: {client_allowed_sans: [a]}",
-            ":1: tls_server_config.client_allowed_sans: clients may come without",
+            ":1: tls_server_config.client_allowed_sans: clients may connect without",
             id="names without policy",
         ),
         pytest.param(
             "tls_server_config: "
             "{client_allowed_sans: [], client_auth_type: RequireAndVerifyClientCert}",
-            ":1: tls_server_config.client_allowed_sans: is empty, so no certificate would do; ",
+            ":1: tls_server_config.client_allowed_sans: is empty, so no certificate is allowed; ",
             id="no names",
         ),
         pytest.param(
             "tls_server_config: {key: a, key_file: b}",
-            ":1: tls_server_config.key_file: stands beside key; keep one of the two",
+            ":1: tls_server_config.key_file: cannot be combined with key; keep one of the two",
             id="key twice",
         ),
         pytest.param(
@@ -152,27 +152,27 @@ def test_every_mistake_is_told_at_once(web_file: Any) -> None:
         ),
         pytest.param(
             r'tls_server_config: {cert_file: "a\n"}',
-            ":1: tls_server_config.cert_file: holds a control character; remove it",
+            ":1: tls_server_config.cert_file: contains a control character; remove it",
             id="control character",
         ),
         pytest.param(
             r'http_server_config: {headers: {Content-Security-Policy: "a\nb"}}',
-            ":1: http_server_config.headers.Content-Security-Policy: holds a character",
+            ":1: http_server_config.headers.Content-Security-Policy: contains a character",
             id="header split",
         ),
         pytest.param(
             f"basic_auth_users: {{a: {HASH.replace('$10$', '$15$')}}}",
-            ":1: basic_auth_users.a: its cost is above 14, a check takes too long",
+            ":1: basic_auth_users.a: has a cost above 14, which takes too long to check",
             id="dear hash",
         ),
         pytest.param(
             f"basic_auth_users: {{a: {HASH.replace('$10$', '$03$')}}}",
-            ":1: basic_auth_users.a: is no bcrypt hash",
+            ":1: basic_auth_users.a: is not a bcrypt hash",
             id="cheap hash",
         ),
         pytest.param(
             f"basic_auth_users: {{a: {HASH[:-1]}}}",
-            ":1: basic_auth_users.a: is no bcrypt hash",
+            ":1: basic_auth_users.a: is not a bcrypt hash",
             id="cut hash",
         ),
         pytest.param(
@@ -203,4 +203,4 @@ def test_missing_file_is_told(tmp_path: Path) -> None:
 def test_text_that_is_not_utf8_is_told(web_file: Any) -> None:
     """A file in another encoding is refused without a word of it."""
     web_file.path.write_bytes(b"basic_auth_users: {\xe4: secret}")
-    assert mistakes(web_file.path) == [": is not UTF-8; save it as UTF-8"]
+    assert mistakes(web_file.path) == [":1: is not UTF-8; save it as UTF-8"]

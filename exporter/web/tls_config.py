@@ -1,0 +1,167 @@
+"""The section ``tls_server_config`` of the web configuration, checked with the files it names.
+
+It must not serve, and must not read a file other than through its validation context.
+"""
+
+import platform
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, cast
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
+
+from exporter.config.mistakes import invalid
+from exporter.web.config_section import NOT_TEXT, ConfigSection, Text, YamlBoolean, as_text
+from exporter.web.pem import HAS_MEMORY_FILES, Pem, PemError, check_certificates, load_key_pair
+from exporter.web.tls_names import CipherSuite, ClientAuthType, Curve, TlsVersion
+from exporter.web.tracked_files import TrackedFiles
+
+_PYTHON = f"Python {platform.python_version()}"
+"""Older ones refuse a curve that their OpenSSL has: X25519."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The validation context: relative paths are from ``folder``; ``files`` reads them."""
+
+    folder: Path
+    files: TrackedFiles
+
+
+def _inline(value: object, info: ValidationInfo) -> Pem:
+    if not HAS_MEMORY_FILES:
+        raise invalid(f"this system's ssl reads files only; use {info.field_name}_file")
+    return Pem(str(info.field_name), None, as_text(value).encode())
+
+
+def _from_file(value: object, info: ValidationInfo) -> Pem | None:
+    """Return what the file holds; without a file, the inline text, or None without both."""
+    key = str(info.field_name)
+    inline = key.removesuffix("_file")
+    if value is None:
+        if inline not in info.data:
+            raise invalid(NOT_TEXT, sibling=inline)  # once more: the first at a path is kept
+        return cast("Pem | None", info.data[inline])
+    if info.data.get(inline, True) is not None:
+        raise invalid(f"cannot be combined with {inline}; keep one of the two")
+    if not as_text(value).isprintable():
+        raise invalid("contains a control character; remove it")
+    source = cast("Source", info.context)
+    path = source.folder / as_text(value)
+    try:
+        return Pem(key, path, source.files.read(path))
+    except ValueError as exc:
+        raise invalid(str(exc)) from None
+
+
+def _required(pem: Pem | None) -> Pem:
+    if pem is None:
+        raise invalid("is missing; TLS needs a certificate and its key")
+    return pem
+
+
+def _accepted_by_openssl(suites: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        if suites:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).set_ciphers(":".join(suites))
+    except ssl.SSLError:
+        raise invalid("none of them is in this OpenSSL; name others") from None
+    return suites
+
+
+def _one_curve(curves: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(curves)) > 1:
+        raise invalid("Python's ssl takes exactly one curve; keep one, or remove the key")
+    try:
+        for curve in curves[:1]:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).set_ecdh_curve(curve)
+    except (ssl.SSLError, ValueError):
+        raise invalid(f"{_PYTHON}'s ssl cannot set it; name another") from None
+    return curves[:1]
+
+
+@contextmanager
+def _at_its_key() -> Iterator[None]:
+    """Turn a PemError into a mistake at the key that has the PEM."""
+    try:
+        yield
+    except PemError as exc:
+        raise invalid(str(exc), sibling=exc.pem.key) from None
+
+
+_Inline = Annotated[Pem, BeforeValidator(_inline)]
+_PemFile = Annotated[Pem, BeforeValidator(_required), BeforeValidator(_from_file)]
+
+
+class TlsServerConfig(ConfigSection):
+    """The section; where ``cert`` is set, ``cert_file`` has its text, and so on for the others."""
+
+    min_version: TlsVersion = ssl.TLSVersion.TLSv1_2
+    max_version: TlsVersion = ssl.TLSVersion.TLSv1_3
+    cipher_suites: Annotated[tuple[CipherSuite, ...], AfterValidator(_accepted_by_openssl)] = ()
+    """OpenSSL's names, for TLS up to 1.2; empty for its default."""
+    curve_preferences: Annotated[tuple[Curve, ...], AfterValidator(_one_curve)] = ()
+    """OpenSSL's name, at most one; empty for its default."""
+    prefer_server_cipher_suites: YamlBoolean = True
+    cert: _Inline | None = None
+    cert_file: _PemFile = Field(default=None, validate_default=True)
+    key: _Inline | None = None
+    key_file: _PemFile = Field(default=None, validate_default=True)
+    client_auth_type: ClientAuthType = ssl.CERT_NONE
+    client_ca: _Inline | None = None
+    client_ca_file: Annotated[Pem | None, BeforeValidator(_from_file)] = Field(
+        default=None, validate_default=True
+    )
+    client_allowed_sans: tuple[Text, ...] | None = None
+
+    @field_validator("max_version")
+    @classmethod
+    def _not_below_min_version(cls, value: ssl.TLSVersion, info: ValidationInfo) -> ssl.TLSVersion:
+        if value < info.data.get("min_version", value):
+            raise invalid("is below min_version; raise it")
+        return value
+
+    @field_validator("cert_file")
+    @classmethod
+    def _certificates(cls, value: Pem) -> Pem:
+        with _at_its_key():
+            check_certificates(value)
+        return value
+
+    @field_validator("key_file")
+    @classmethod
+    def _key_of_certificate(cls, value: Pem, info: ValidationInfo) -> Pem:
+        if "cert_file" in info.data:
+            with _at_its_key():
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                load_key_pair(context, info.data["cert_file"], value)
+        return value
+
+    @field_validator("client_ca_file")
+    @classmethod
+    def _authorities_in_use(cls, value: Pem | None, info: ValidationInfo) -> Pem | None:
+        if value is not None:
+            if info.data.get("client_auth_type") is ssl.CERT_NONE:
+                text = "has no effect; add client_auth_type: RequireAndVerifyClientCert"
+                raise invalid(text, sibling=value.key)
+            with _at_its_key():
+                check_certificates(value)
+        return value
+
+    @field_validator("client_allowed_sans")
+    @classmethod
+    def _sans_in_use(
+        cls, value: tuple[str, ...] | None, info: ValidationInfo
+    ) -> tuple[str, ...] | None:
+        mode = info.data.get("client_auth_type")
+        if value and mode in (ssl.CERT_NONE, ssl.CERT_OPTIONAL):
+            raise invalid(
+                "clients may connect without a certificate; "
+                "set client_auth_type: RequireAndVerifyClientCert"
+            )
+        if value == () and mode in (ssl.CERT_OPTIONAL, ssl.CERT_REQUIRED):
+            raise invalid("is empty, so no certificate is allowed; add one, or remove the key")
+        return value

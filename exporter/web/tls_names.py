@@ -1,0 +1,87 @@
+"""The names that exporter-toolkit, hence Go, has for what TLS offers, and OpenSSL's for the same.
+
+It must not build anything from them. What Python's ssl cannot do is refused with the reason.
+"""
+
+import ssl
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated
+
+from pydantic import BeforeValidator
+
+from exporter.config.mistakes import invalid
+from exporter.web.config_section import as_text, choice
+
+TLS_VERSIONS: Mapping[str, ssl.TLSVersion] = MappingProxyType(
+    {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
+)
+
+CLIENT_AUTH_TYPES: Mapping[str, ssl.VerifyMode] = MappingProxyType(
+    {
+        "NoClientCert": ssl.CERT_NONE,
+        "VerifyClientCertIfGiven": ssl.CERT_OPTIONAL,
+        "RequireAndVerifyClientCert": ssl.CERT_REQUIRED,
+    }
+)
+
+CURVES: Mapping[str, str] = MappingProxyType(
+    {
+        "CurveP256": "prime256v1",
+        "CurveP384": "secp384r1",
+        "CurveP521": "secp521r1",
+        "X25519": "X25519",
+    }
+)
+
+CIPHER_SUITES: Mapping[str, str] = MappingProxyType(
+    {
+        f"TLS_ECDHE_{signature}_WITH_{suite}": f"ECDHE-{signature}-{openssl}"
+        for signature in ("ECDSA", "RSA")
+        for suite, openssl in (
+            ("AES_128_GCM_SHA256", "AES128-GCM-SHA256"),
+            ("AES_256_GCM_SHA384", "AES256-GCM-SHA384"),
+            ("CHACHA20_POLY1305_SHA256", "CHACHA20-POLY1305"),
+            ("AES_128_CBC_SHA", "AES128-SHA"),
+            ("AES_256_CBC_SHA", "AES256-SHA"),
+        )
+    }
+)
+"""Those up to TLS 1.2 that Go considers secure."""
+
+_TLS13_SUITES = ("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256")
+_OLD_VERSIONS = ("TLS10", "TLS11")
+_UNVERIFIED = ("RequestClientCert", "RequireAnyClientCert", "RequireClientCert")
+
+_version = choice(TLS_VERSIONS)
+_client_auth_type = choice(CLIENT_AUTH_TYPES)
+_cipher_suite = choice(CIPHER_SUITES)
+
+
+def _supported_version(value: object) -> ssl.TLSVersion:
+    if value in _OLD_VERSIONS:
+        raise invalid("is insecure and not offered here; write TLS12 or TLS13")
+    return _version(value)
+
+
+def _verified_client_auth_type(value: object) -> ssl.VerifyMode:
+    if value in _UNVERIFIED:
+        raise invalid(
+            "Python's ssl takes no certificate without verifying it; "
+            "write RequireAndVerifyClientCert or VerifyClientCertIfGiven"
+        )
+    return _client_auth_type(value)
+
+
+def _selectable_cipher_suite(value: object) -> str:
+    if as_text(value) in _TLS13_SUITES:
+        raise invalid(
+            "is a suite of TLS 1.3, which Python's ssl cannot choose: all three are on; remove it"
+        )
+    return _cipher_suite(value)
+
+
+TlsVersion = Annotated[ssl.TLSVersion, BeforeValidator(_supported_version)]
+ClientAuthType = Annotated[ssl.VerifyMode, BeforeValidator(_verified_client_auth_type)]
+CipherSuite = Annotated[str, BeforeValidator(_selectable_cipher_suite)]
+Curve = Annotated[str, BeforeValidator(choice(CURVES))]
