@@ -22,7 +22,8 @@ class Relay(ThreadingHTTPServer):
     """Serves the API of the simulator at ``upstream`` below any first part of a path.
 
     ``changes`` are by the id of an action, and made wherever it is listed. ``throttled`` is how
-    many requests are still refused with 429, by the first part of their paths.
+    many requests are still refused with 429, and ``untold`` names who gets no totals, both by the
+    first part of their paths.
     """
 
     daemon_threads = True
@@ -33,6 +34,7 @@ class Relay(ThreadingHTTPServer):
         self.upstream = httpx.Client(base_url=upstream, trust_env=False, timeout=10)
         self.changes: dict[str, Callable[[Row], None]] = {}
         self.throttled: Counter[str] = Counter()
+        self.untold: set[str] = set()
         self.lock = threading.Lock()
 
     @property
@@ -53,6 +55,8 @@ class Relay(ThreadingHTTPServer):
         for row in body.get("data", ()):
             if (change := self.changes.get(row["id"])) is not None:
                 change(row)
+        if first in self.untold:
+            body.pop("meta", None)
         return answer.status_code, json.dumps(body).encode()
 
 

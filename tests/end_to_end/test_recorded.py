@@ -29,6 +29,8 @@ PROGRAM = str(Path(sys.executable).with_name("telnyx-sim-exporter"))
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 POLLS = "telnyx_exporter_polls_total"
 RELOADED = "telnyx_exporter_config_last_reload_successful"
+PATIENCE = 60.0
+"""Seconds for a command from its start to its end, where other tests run beside it."""
 
 
 class Story:
@@ -242,14 +244,18 @@ def test_a_story_is_shown_as_recorded(
 
     future(story, interrupted)
     configure("run", form="logfmt")
-    mend(configure("table"))
+    mend(configure("lost"))
+    (tmp_path / "run.db").chmod(0o644)
+    (tmp_path / "lost.db.lock").write_bytes((tmp_path / "run.db.lock").read_bytes())
+    story.relay.untold.add("lost-limited")
     once = start(PROGRAM, "once", "--config.file", "run.yaml")
-    table = start(PROGRAM, "once", "--config.file", "table.yaml", "--format", "table")
-    assert once.end(signal.SIGCONT) == 1
+    lost = start(PROGRAM, "once", "--config.file", "lost.yaml", "--format", "table")
+    assert once.end(signal.SIGCONT, PATIENCE) == 1
     compare("run-to-once.txt", changes(text, names.exposition("\n".join(once.out))))
     compare("once.log", names.logfmt_log(once.err))
-    assert table.end(signal.SIGCONT) == 0
-    assert table.out
+    assert lost.end(signal.SIGCONT, PATIENCE) == 0
+    assert lost.out
+    compare("lost.jsonl", names.json_log(lost.err))
 
 
 def mend(file: Path) -> None:
