@@ -13,7 +13,6 @@ from starlette.types import ASGIApp
 
 from exporter.address import ListenAddress
 from exporter.domain import Status
-from exporter.ledger.records import DELAY_BUCKETS, Histogram
 from exporter.ledger.snapshot import AccountSnapshot, EndedAction, InFlightAction
 from exporter.metrics.collector import process_metrics
 from exporter.metrics.render import Renderer
@@ -21,6 +20,7 @@ from exporter.metrics.self_metrics import AccountHealth, ExporterSnapshot, SelfM
 from exporter.web.app import create_app
 from exporter.web.server import Server
 from exporter.web.watch import Security
+from tests.views import a_view
 
 NOW = 1_785_585_605.0
 """2026-08-01 12:00:05 UTC."""
@@ -66,36 +66,8 @@ class Operator:
 
 @pytest.fixture
 def view() -> Callable[..., AccountSnapshot]:
-    """Give a maker of views: empty, but for what is given."""
-
-    def make(name: str = "default", **changes: Any) -> AccountSnapshot:
-        empty = AccountSnapshot(
-            name=name,
-            baselined=True,
-            actions={
-                (kind, status.value): 0 for kind in ("enable", "disable") for status in Status
-            },
-            oldest_in_progress={},
-            stuck={"enable": 0, "disable": 0},
-            created={},
-            completed={},
-            failed={},
-            interrupted={},
-            failed_exemplars={},
-            interrupted_exemplars={},
-            durations={},
-            detection_delay=Histogram((0,) * (len(DELAY_BUCKETS) + 1), 0.0),
-            drift={},
-            lists={"newest": 1, "none": 0},
-            orders={("", ""): "newest"},
-            tracked=0,
-            last_audit=1_785_585_000.0,
-            in_flight=(),
-            failures=(),
-        )
-        return replace(empty, **changes)
-
-    return make
+    """Give the maker of views."""
+    return a_view
 
 
 @pytest.fixture
