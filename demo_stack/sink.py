@@ -29,8 +29,9 @@ class Notification:
             return str(body["payload"]["summary"])
         labels = body["commonLabels"]
         of = [labels[name] for name in ("account", "action_type") if name in labels]
-        summary = body["commonAnnotations"].get("summary", labels.get("alertname", ""))
-        return ", ".join([f"[{body['status'].upper()}] {summary}", *of])
+        what = ", ".join([labels.get("alertname", ""), *of])
+        summary = body["commonAnnotations"].get("summary", "")
+        return f"[{body['status'].upper()}] {what}{summary and ': '}{summary}"
 
 
 class Sink:
