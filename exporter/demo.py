@@ -54,18 +54,18 @@ async def demo(
 
 
 def welcome(running: Running) -> str:
-    """Return what to open, and what to look for."""
+    """Return the URLs to open and the metrics to look for."""
     page = running.page.url
     return f"""
-  Open     {page}/  the accounts, what is in flight, why actions failed
+  Page     {page}/  accounts, actions in flight, latest failures with their reasons
   Metrics  {page}/metrics
 
   Within a minute, look for
-    telnyx_sim_card_actions_failed_total       failures, by action type and class of reason
-    telnyx_sim_card_actions_interrupted_total  interruptions, which the API cannot be asked for
+    telnyx_sim_card_actions_failed_total       failures by action type and reason class
+    telnyx_sim_card_actions_interrupted_total  interruptions, which the API has no filter for
     telnyx_sim_card_actions_stuck              actions in progress for longer than ten minutes
-  Below, each failure is logged with its whole reason. The simulated Telnyx API is at
+  Each failure is logged below with its full reason. The simulated Telnyx API is at
   {running.api}
 
-  Ctrl-C ends it; nothing is left behind.
+  Stop with Ctrl-C; nothing is written to disk.
 """
