@@ -1,6 +1,6 @@
 """The demo: a simulated account, the exporter and a page to open, in one process.
 
-It needs no key and no file, and leaves nothing behind: what is known is kept in memory.
+It needs no key and no file, and keeps its state in memory.
 """
 
 import time
@@ -20,12 +20,12 @@ from exporter.simulator.settings import DEMO
 from exporter.simulator.simulator import Simulator
 
 INTERVAL = 2.0
-"""Seconds between two polls: short, so that there is something to see."""
+"""Seconds between two polls: short, so that something happens soon."""
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A demo that runs: where the page is, and where the simulated API."""
+    """A running demo: the addresses of its page and its simulated API."""
 
     page: ListenAddress
     api: str
@@ -37,7 +37,7 @@ async def demo(
 ) -> AsyncIterator[Running]:
     """Run the demo while the context lasts.
 
-    Raises ConfigError where an address is none, UsageError where one is taken.
+    Raises ConfigError if an address is invalid, UsageError if it is in use.
     """
     async with serving(Simulator(DEMO, time.time)) as api:
         settings = Settings(
@@ -57,7 +57,7 @@ def welcome(running: Running) -> str:
     """Return the URLs to open and the metrics to look for."""
     page = running.page.url
     return f"""
-  Page     {page}/  accounts, actions in flight, latest failures with their reasons
+  Open     {page}/  accounts, actions in flight, latest failures with their reasons
   Metrics  {page}/metrics
 
   Within a minute, look for

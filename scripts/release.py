@@ -1,7 +1,7 @@
 # ruff: noqa: INP001 - a program that is run by its path
 """Check that all version numbers match a tag, and write the release notes.
 
-`release.py TAG >FILE` writes what CHANGELOG.md says of the version. It changes nothing.
+`release.py TAG >FILE` prints the section of CHANGELOG.md for the version. It changes no files.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""The sections below the first screen of *SIM card actions*: why, how many, how long.
+"""The sections below the first screen of *SIM card actions*: causes, numbers and durations.
 
 It must not repeat the first screen (that is `overview`).
 """
