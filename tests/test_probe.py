@@ -110,7 +110,7 @@ async def run(url: str) -> int:
     [
         pytest.param("", True, 0, "status 200", id="healthy"),
         pytest.param("", False, 1, "status 503", id="not healthy"),
-        pytest.param(PASSWORD, False, 0, "it asks for a password", id="password"),
+        pytest.param(PASSWORD, False, 0, "it requires a password", id="password"),
     ],
 )
 async def test_exporter_is_judged(
@@ -137,7 +137,7 @@ async def test_limit_on_requests_is_a_sign_of_life(
     """Where others used up the rate limit, the exporter still lives."""
     url = f"{(await face(SPARING)).url}/-/healthy"
     assert [await run(url), await run(url)] == [0, 0]
-    assert "it limits how often" in capfd.readouterr().out.splitlines()[1]
+    assert "it limits the rate" in capfd.readouterr().out.splitlines()[1]
 
 
 @pytest.mark.program("openssl")
@@ -197,8 +197,8 @@ async def test_metrics_are_looked_for(face: Face) -> None:
 @pytest.mark.parametrize(
     ("says", "why"),
     [
-        pytest.param(b"", "no answer within 0.3 s", id="silent"),
-        pytest.param(b"HTTP/1.1 2", "no answer within 0.3 s", id="half"),
+        pytest.param(b"", "no response within 0.3 s", id="silent"),
+        pytest.param(b"HTTP/1.1 2", "no response within 0.3 s", id="half"),
         pytest.param(b"HTTP/1.1 302 Found\r\n", "status 302", id="elsewhere"),
         pytest.param(b"HTTP/1.1 500 \r\n", "status 500", id="error"),
         pytest.param(b"x" * 5000, "neither HTTP nor TLS", id="neither"),
@@ -217,9 +217,9 @@ async def test_anything_else_is_dead(answering: Answering, says: bytes, why: str
 @pytest.mark.parametrize(
     ("says", "why"),
     [
-        pytest.param(b"220 ready\r\n", "no HTTP in TLS", id="another protocol"),
-        pytest.param(b"x" * 5000, "no HTTP in TLS", id="no line"),
-        pytest.param(b"", "no answer within 0.3 s", id="silent"),
+        pytest.param(b"220 ready\r\n", "not HTTP over TLS", id="another protocol"),
+        pytest.param(b"x" * 5000, "not HTTP over TLS", id="no line"),
+        pytest.param(b"", "no response within 0.3 s", id="silent"),
         pytest.param(None, "", id="closing"),
     ],
 )
@@ -234,7 +234,7 @@ async def test_what_speaks_no_http_in_tls_is_dead(
         with pytest.raises(DeadError, match=why):
             await asyncio.to_thread(ask, url, 0.3)
     else:
-        assert "without a client's certificate" in await asyncio.to_thread(ask, url, 3)
+        assert "requires a client certificate" in await asyncio.to_thread(ask, url, 3)
 
 
 async def test_silence_is_waited_for_in_vain(
@@ -243,7 +243,7 @@ async def test_silence_is_waited_for_in_vain(
     """The program gives a silent server three seconds."""
     url = await answering(b"")
     assert await run(url) == 1
-    assert capfd.readouterr().err == f"{url}: no answer within 3 s\n"
+    assert capfd.readouterr().err == f"{url}: no response within 3 s\n"
 
 
 def test_nobody_there_is_dead(capfd: pytest.CaptureFixture[str]) -> None:
@@ -252,7 +252,7 @@ def test_nobody_there_is_dead(capfd: pytest.CaptureFixture[str]) -> None:
     assert subprocess.run(command, check=False, timeout=30).returncode == 1  # noqa: S603 # our own
     out, err = capfd.readouterr()
     assert (out, err.count("\n")) == ("", 1)
-    assert err.startswith("http://127.0.0.1:1/-/healthy: no connection: ")
+    assert err.startswith("http://127.0.0.1:1/-/healthy: connection failed: ")
 
 
 def test_host_that_is_no_name_is_dead() -> None:

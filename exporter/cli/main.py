@@ -1,6 +1,6 @@
-"""The command line: reads what was asked for, puts it together, and decides nothing else.
+"""The command line: parses arguments and wires the parts; it must not decide anything else.
 
-Exit codes: 0 done, 1 it could not be done, 2 wrong usage.
+Exit codes: 0 success, 1 failure, 2 invalid arguments.
 """
 
 import asyncio
@@ -39,32 +39,34 @@ from exporter.sinks.event_log import EventLog, one_line, open_event_log
 from exporter.version import __version__
 from exporter.web.web_config import load as load_web_config
 
-FILE = click.Path(path_type=Path, readable=False)  # the settings say why one cannot be read
+FILE = click.Path(
+    path_type=Path, readable=False
+)  # loading the settings reports why a file cannot be read
 CONFIG_OPTION = click.option(
     "--config.file",
     "config_file",
     type=FILE,
-    help="The configuration file (YAML). Without one, the API key comes from TELNYX_API_KEY.",
+    help="Configuration file (YAML). Without it, the API key is read from TELNYX_API_KEY.",
 )
 LEVEL_OPTION = click.option(
     "--log.level",
     "log_level",
     type=click.Choice(LOG_LEVELS),
-    help="What is logged; wins over the file.",
+    help="Log level; overrides the configuration file.",
 )
 FORMAT_OPTION = click.option(
     "--log.format",
     "log_format",
     type=click.Choice([each.value for each in LogFormat]),
-    help="How it is logged; wins over the file. auto: console on a terminal, else logfmt.",
+    help="Log format; overrides the configuration file. auto: console on a terminal, else logfmt.",
 )
 
 
 class Command(click.Group):
-    """The commands; errors of our own end as one line each, never as a trace."""
+    """The commands; expected errors are printed as one line each, without a traceback."""
 
     def main(self, *args: Any, **options: Any) -> Any:
-        """Run a command; what it could not do is said on stderr, with exit code 1."""
+        """Run a command; errors are printed to stderr, with exit code 1."""
         try:
             return super().main(*args, **options)
         except ConfigError as exc:
@@ -78,7 +80,7 @@ class Command(click.Group):
 def main() -> None:
     """Prometheus exporter for the asynchronous SIM card actions of Telnyx accounts.
 
-    To see it work without an account: telnyx-sim-exporter demo
+    To try it without an account, run: telnyx-sim-exporter demo
     """
     interpreter.raise_file_limit()
 
@@ -89,29 +91,29 @@ def main() -> None:
     "--web.listen-address",
     "listen_address",
     multiple=True,
-    help="Where to serve, such as :10874; may be repeated.",
+    help="Address to listen on, such as :10874; may be repeated.",
 )
 @click.option(
     "--web.config.file",
     "web_config_file",
-    help="TLS and basic auth, in the format of Prometheus' exporter-toolkit.",
+    help="Web configuration file: TLS and basic auth, in the exporter-toolkit format.",
 )
 @click.option(
     "--web.external-url",
     "external_url",
-    help="Where people reach the page, behind a reverse proxy perhaps.",
+    help="URL under which users reach the page, for example behind a reverse proxy.",
 )
 @click.option(
     "--web.route-prefix",
     "route_prefix",
-    help="What every path begins with. By default the path of --web.external-url.",
+    help="Prefix of all paths. Default: the path of --web.external-url.",
 )
 @LEVEL_OPTION
 @FORMAT_OPTION
 def run(config_file: Path | None, **flags: Any) -> None:
     """Poll the accounts and serve metrics until stopped (SIGTERM or SIGINT).
 
-    SIGHUP and POST /-/reload read the configuration again.
+    SIGHUP and POST /-/reload reload the configuration.
     """
 
     def read() -> Settings:
@@ -137,12 +139,12 @@ def run(config_file: Path | None, **flags: Any) -> None:
     "output",
     type=click.Choice(["metrics", "table"]),
     default="metrics",
-    help="What to print: the exposition as Prometheus reads it, or a table.",
+    help="Output: metrics in the Prometheus text format, or a table.",
 )
 @LEVEL_OPTION
 @FORMAT_OPTION
 def once(config_file: Path | None, output: str, **flags: Any) -> None:
-    """Poll every account once and print the result; exit 1 if an account failed."""
+    """Poll every account once and print the result; exit with 1 if an account failed."""
     settings = _read(config_file).with_overrides(**flags)
     exporter, event_log = _build(settings, lambda: settings)
 
@@ -161,7 +163,7 @@ def once(config_file: Path | None, output: str, **flags: Any) -> None:
                 if output == "table":
                     say(drawn(snapshot, sys.stdout))
                 else:
-                    # As bytes: the exposition is UTF-8, whatever the terminal speaks.
+                    # As bytes: the exposition is UTF-8, whatever the terminal's encoding.
                     click.echo(render(exporter.registry.collect(), Format.TEXT), nl=False)
             except asyncio.CancelledError:
                 return stopped
@@ -172,12 +174,12 @@ def once(config_file: Path | None, output: str, **flags: Any) -> None:
     sys.exit(asyncio.run(poll()))
 
 
-@main.command("check-config", short_help="Report every mistake in a configuration file.")
+@main.command("check-config", short_help="Report all errors in a configuration file.")
 @click.argument("file", type=FILE)
 def check_config(file: Path) -> None:
-    """Report every mistake in the configuration FILE, with its place; exit 1 if there is one.
+    """Report all errors in the configuration FILE with their location; exit with 1 if any.
 
-    Environment variables that say how Telnyx is reached (proxies, certificates) are checked too.
+    Environment variables for proxies and certificates are checked too.
     """
     settings = load(file, os.environ)
     problems: list[str] = []
@@ -192,26 +194,26 @@ def check_config(file: Path) -> None:
         problems += exc.problems
     if problems:
         raise ConfigError(problems)
-    say(one_line(f"{file}: good, {len(settings.accounts)} account(s)") + "\n")
+    say(one_line(f"{file}: valid, {len(settings.accounts)} account(s)") + "\n")
 
 
-@main.command("demo", short_help="Show it at work, without an account or a file.")
+@main.command("demo", short_help="Run a demo; needs no account and no file.")
 @click.option(
     "--web.listen-address",
     "listen_address",
     multiple=True,
     default=["127.0.0.1:10874"],
     show_default=True,
-    help="Where to serve; may be repeated.",
+    help="Address to listen on; may be repeated.",
 )
 @LEVEL_OPTION
 @FORMAT_OPTION
 def run_demo(
     listen_address: tuple[str, ...], log_level: str | None, log_format: str | None
 ) -> None:
-    """Show it at work: a simulated account, the exporter and a page to open.
+    """Run a demo: a simulated account, the exporter and its page.
 
-    No key, no file, and nothing is left behind. Ends with Ctrl-C.
+    Needs no key and no file, and writes nothing to disk. Stop it with Ctrl-C.
     """
     event_log = open_event_log(
         level=LogLevel(log_level or LogLevel.INFO),
@@ -236,12 +238,12 @@ def run_demo(
     multiple=True,
     default=["127.0.0.1:10875"],
     show_default=True,
-    help="Where to serve; may be repeated. Port 0: a free one.",
+    help="Address to listen on; may be repeated. Port 0 selects a free port.",
 )
 def simulate(listen_address: tuple[str, ...], **knobs: Any) -> None:
-    """Run a simulated Telnyx API alone, to rehearse with.
+    """Run only a simulated Telnyx API, for tests.
 
-    Point an account's base_url at it. What happened in it is told by GET /_simulator/record.
+    Set an account's base_url to its address. GET /_simulator/record returns what happened in it.
     """
     settings = SimulatorSettings.from_options(knobs)
 
@@ -287,17 +289,17 @@ def _build(settings: Settings, read: Callable[[], Settings]) -> tuple[Exporter, 
 def _on_signals(
     event_log: EventLog, reload: Callable[[], Awaitable[object]] | None
 ) -> Iterator[asyncio.Event]:
-    """Give an event that SIGTERM and SIGINT set; let SIGHUP reload, or else set it too."""
+    """Give an event that SIGTERM and SIGINT set; SIGHUP reloads if it can, or sets it too."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     reloads: set[asyncio.Future[object]] = set()
 
     def start_reload() -> None:
-        if reload is None:  # a terminal that is closed ends what it shows
+        if reload is None:  # closing the terminal stops the demo
             stop.set()
             return
         task = asyncio.ensure_future(reload())
-        reloads.add(task)  # the loop itself holds tasks weakly
+        reloads.add(task)  # the loop only keeps weak references to tasks
         task.add_done_callback(reloads.discard)
 
     loop.add_signal_handler(signal.SIGHUP, start_reload)
@@ -310,7 +312,7 @@ def _on_signals(
 
 
 def _fail(*lines: str) -> NoReturn:
-    with suppress(OSError):  # nobody is left to be told
+    with suppress(OSError):  # nobody can read it
         sys.stderr.writelines(f"{one_line(line)}\n" for line in lines)
         sys.stderr.flush()
     sys.exit(1)

@@ -92,7 +92,7 @@ def test_check_config_names_any_file(run: Run, file: str, env: dict[str, str]) -
     """A name that the encoding does not have is escaped, for a good file and for a missing one."""
     good = run("check-config", file, **env)
     assert (good.returncode, good.stderr) == (0, b"")
-    assert good.stdout.decode("ascii").endswith(".yaml: good, 1 account(s)\n")
+    assert good.stdout.decode("ascii").endswith(".yaml: valid, 1 account(s)\n")
     missing = run("check-config", b"\xff\n\xc3\xa9.yaml", **env)
     (line,) = missing.stderr.decode("ascii").splitlines()
     assert (missing.returncode, missing.stdout) == (1, b"")
@@ -130,7 +130,7 @@ def test_what_cannot_be_printed_is_1_and_a_line(
     finally:
         os.close(writing)
     lines = [line for line in done.stderr.decode().splitlines() if "timestamp=" not in line]
-    assert lines == [f"standard output: cannot be written ({why})"]
+    assert lines == [f"cannot write to standard output: {why}"]
     assert done.returncode == 1
 
 
