@@ -4,11 +4,12 @@ A thread that hangs in the kernel cannot be interrupted, so the whole process ex
 know what is stopped, and must import little, because it is needed before anything else is loaded.
 """
 
+import asyncio
 import os
 import queue
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -63,3 +64,29 @@ class _Stop:
         word.start()
         word.join(LAST_WORD)
         os._exit(1)
+
+
+@contextmanager
+def on_signals(
+    reload: Callable[[], Awaitable[object]] | None, on_forced: Callable[[float], None]
+) -> Iterator[asyncio.Event]:
+    """Give an event that SIGTERM and SIGINT set; SIGHUP reloads if it can, or sets it too."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    reloads: set[asyncio.Future[object]] = set()
+
+    def start_reload() -> None:
+        if reload is None:  # closing the terminal stops the demo
+            stop.set()
+            return
+        task = asyncio.ensure_future(reload())
+        reloads.add(task)  # the loop only keeps weak references to tasks
+        task.add_done_callback(reloads.discard)
+
+    loop.add_signal_handler(signal.SIGHUP, start_reload)
+
+    def ask(_: int) -> None:
+        loop.call_soon_threadsafe(stop.set)
+
+    with stopping(ask, on_forced):
+        yield stop
