@@ -86,6 +86,7 @@ class Service:
             security=self._security,
             files=self._files,
             on_full=journal.connections_limited,
+            on_handshake_error=journal.tls_handshake_failed,
         )
         self._accounts = {
             account.name: Runtime.build(settings, account, self._shared)
@@ -169,7 +170,8 @@ class Service:
             external_links=tuple(
                 (link.name, link.url) for link in self._settings.web.external_links
             ),
-            connections_dropped=self._server.dropped,
+            connections_dropped=self._server.connections_dropped,
+            tls_handshake_errors=self._server.handshake_errors,
         )
 
     def secrets(self) -> set[str]:

@@ -196,6 +196,7 @@ async def test_metrics_are_looked_for(face: Face) -> None:
         pytest.param(b"", "no answer within 0.3 s", id="silent"),
         pytest.param(b"HTTP/1.1 2", "no answer within 0.3 s", id="half"),
         pytest.param(b"HTTP/1.1 302 Found\r\n", "status 302", id="elsewhere"),
+        pytest.param(b"HTTP/1.0 400 Bad Request\r\n", "status 400", id="bad request"),
         pytest.param(b"HTTP/1.1 500 \r\n", "status 500", id="error"),
         pytest.param(b"x" * 5000, "neither HTTP nor TLS", id="neither"),
         pytest.param(b"SSH-2.0-x\r\n", "neither HTTP nor TLS", id="another protocol"),

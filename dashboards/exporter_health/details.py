@@ -201,7 +201,11 @@ def process() -> list[Line]:
         decimals=0,
     )
     dropped = lines(
-        Head("Connections dropped", "Idle ones closed as no more may be open, a minute.", "cpm"),
+        Head(
+            "Connections dropped",
+            "Idle ones closed as no more may be open, and failed TLS handshakes, a minute.",
+            "cpm",
+        ),
         Query(
             per_minute(
                 added(
@@ -209,6 +213,16 @@ def process() -> list[Line]:
                 )
             ),
             "{{instance}}",
+        ),
+        Query(
+            per_minute(
+                added(
+                    rate(of_exporter("telnyx_exporter_web_tls_handshake_errors_total")),
+                    "instance",
+                    "cause",
+                )
+            ),
+            "{{instance}} TLS: {{cause}}",
         ),
     )
     uptime = lines(

@@ -13,6 +13,7 @@ from exporter.publish.health import (
     RETRY_CAUSES,
     SWEEP_CAUSES,
     AccountHealth,
+    HandshakeCause,
 )
 
 _FIRST_REQUESTS = tuple((endpoint, "200") for endpoint in ENDPOINTS)
@@ -251,6 +252,15 @@ FROM_PROCESS: tuple[Declared[Process], ...] = (
         (),
         "Idle connections to the exporter that were closed because no more may be open.",
         lambda process: one(process.snapshot.connections_dropped),
+    ),
+    Declared(
+        "telnyx_exporter_web_tls_handshake_errors_total",
+        Kind.COUNTER,
+        ("cause",),
+        "TLS handshakes with clients of the exporter that failed, by cause.",
+        lambda process: with_zeros(
+            tuple(each.value for each in HandshakeCause), process.snapshot.tls_handshake_errors
+        ),
     ),
     Declared(
         "telnyx_exporter_build_info",

@@ -17,6 +17,7 @@ from structlog.typing import EventDict, FilteringBoundLogger, Processor, Wrapped
 from exporter.config import LogFormat, LogLevel
 from exporter.errors import Cause
 from exporter.ledger.model import Event
+from exporter.publish.health import HandshakeCause
 from exporter.publish.repeats import RepeatsFilter
 
 NAME = "exporter"
@@ -141,6 +142,10 @@ class Journal:
     def connections_limited(self, limit: int) -> None:
         """Tell that more connections want in than may be open: idle ones are closed for them."""
         self._log.warning("connections_limited", limit=limit)
+
+    def tls_handshake_failed(self, client: str, cause: HandshakeCause, error: str) -> None:
+        """Tell that a client, given by its address, could not set up TLS."""
+        self._log.debug("tls_handshake_failed", client=client, cause=cause.value, error=error)
 
 
 def open_journal(

@@ -19,8 +19,9 @@ from enum import Enum
 
 import bcrypt
 
-from exporter.web.room import MAX_CONNECTIONS
-from exporter.web.turns import Rank, Turns, origin
+from exporter.web.client_network import client_network
+from exporter.web.connection_limiter import MAX_CONNECTIONS
+from exporter.web.turns import Rank, Turns
 
 MAX_REMEMBERED = 256
 """Right passwords that are remembered; wrong ones cannot crowd them out."""
@@ -102,7 +103,7 @@ class Passwords:
             self._right.move_to_end(mark)
             self._turns.note(client, right=True)
             return Verdict.RIGHT
-        check = self._checks.get((mark, origin(client)))
+        check = self._checks.get((mark, client_network(client)))
         if check is None:
             verdict = asyncio.get_running_loop().create_future()
             password = sent.password[:_BYTES]
@@ -120,7 +121,7 @@ class Passwords:
             self._sharing -= 1
 
     def _wait(self, check: _Check, name: bytes) -> None:
-        self._checks[check.mark, origin(check.client)] = check
+        self._checks[check.mark, client_network(check.client)] = check
         places = self._room() // SHARE
         out = self._turns.enter(check.client, check, places, name=name)
         if out is not None:
@@ -166,7 +167,7 @@ class Passwords:
         self._end(check).set_result(Verdict.RIGHT if right else Verdict.WRONG)
 
     def _end(self, check: _Check) -> asyncio.Future[Verdict]:
-        del self._checks[check.mark, origin(check.client)]
+        del self._checks[check.mark, client_network(check.client)]
         return check.verdict
 
     def _remember(self, mark: bytes) -> None:

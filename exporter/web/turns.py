@@ -4,11 +4,12 @@ A check costs a tenth of a second of a core, and strangers can ask for as many a
 not check passwords, or know HTTP. Pure: no clock, no waiting.
 """
 
-import ipaddress
 from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Generic, TypeVar
+
+from exporter.web.client_network import client_network
 
 MAX_WAITING = 32
 """Checks that wait for their turn, at most."""
@@ -19,25 +20,7 @@ MAX_WAITING_EACH = 4
 MAX_RECORDS = 4096
 """Addresses of which a record is kept."""
 
-_NETWORK_BITS = 64
-
 Item = TypeVar("Item")
-
-
-def origin(client: str) -> str:
-    """Return what counts as one address: an IPv4 address, or the /64 network of an IPv6 address.
-
-    Each customer has such a network, and may use any address of it.
-    """
-    try:
-        address = ipaddress.ip_address(client.partition("%")[0])
-    except ValueError:
-        return client
-    if address.version == 4:  # noqa: PLR2004 # of IP
-        return str(address)
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(ipaddress.IPv6Network((int(address), _NETWORK_BITS), strict=False))
 
 
 class Rank(IntEnum):
@@ -70,12 +53,12 @@ class Turns(Generic[Item]):
 
     def rank(self, client: str) -> Rank:
         """Return how an address is served."""
-        return self._records.get(origin(client), Rank.UNKNOWN)
+        return self._records.get(client_network(client), Rank.UNKNOWN)
 
     def note(self, client: str, *, right: bool) -> None:
         """Note what came of the password that was last sent from an address."""
-        self._records[origin(client)] = Rank.GOOD if right else Rank.GUESSING
-        self._records.move_to_end(origin(client))
+        self._records[client_network(client)] = Rank.GOOD if right else Rank.GUESSING
+        self._records.move_to_end(client_network(client))
         if len(self._records) > MAX_RECORDS:
             # Guessers are many; who was right is remembered longest.
             guessing = (each for each, rank in self._records.items() if rank is Rank.GUESSING)
@@ -88,7 +71,7 @@ class Turns(Generic[Item]):
 
         ``places`` is how many may wait now, `MAX_WAITING` at most; ``name`` is the user's.
         """
-        place = origin(client)
+        place = client_network(client)
         count = Counter(each.origin for each in self._waiting)
         self._number += 1
         self._waiting.append(_Entry(place, name, self._number, item))

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from exporter.address import ListenAddress
-from exporter.web.room import MAX_CONNECTIONS
+from exporter.web.connection_limiter import MAX_CONNECTIONS
 
 pytestmark = pytest.mark.program("openssl")
 
@@ -158,7 +158,7 @@ async def test_client_needs_a_certificate_of_the_authority(
     """Without one, or with one that nobody trusts, there is no answer."""
     address = await start(*(each.format(authority.file) for each in CLIENTS))
     authority.issue(tmp_path, "scraper", "DNS:scraper")
-    with pytest.raises((httpx.NetworkError, httpx.RemoteProtocolError)):
+    with pytest.raises(ssl.SSLError, match="certificate required"):
         await ask(address, authority.context())
     assert await ask(address, authority.context(tmp_path / "scraper.pem")) == "healthy\n"
 
@@ -170,7 +170,7 @@ async def test_certificate_of_another_authority_is_refused(
     authority.issue(tmp_path, "other")
     address = await start(*(each.format(tmp_path / "other.pem") for each in CLIENTS))
     authority.issue(tmp_path, "scraper", "DNS:scraper")
-    with pytest.raises((httpx.NetworkError, httpx.RemoteProtocolError)):
+    with pytest.raises(ssl.SSLError, match="unknown ca"):
         await ask(address, authority.context(tmp_path / "scraper.pem"))
 
 
@@ -196,7 +196,7 @@ async def test_client_of_another_name_does_nothing(
     authority.issue(tmp_path, "scraper", "DNS:scraper")
     authority.issue(tmp_path, "other", "DNS:other")
     async with client(address, authority.context(tmp_path / "other.pem")) as opened:
-        with pytest.raises((httpx.NetworkError, httpx.RemoteProtocolError)):
+        with pytest.raises(ssl.SSLError):
             await opened.post("/-/reload")
     assert operator.reloads == 0
     async with client(address, authority.context(tmp_path / "scraper.pem")) as opened:
@@ -233,6 +233,55 @@ async def test_who_does_not_take_an_answer_is_let_go(
             await passed.wait()
     writer.transport.resume_reading()
     assert len(await rest(reader)) < len(large) * requests
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_a_large_answer_arrives_whole_and_then_the_end(
+    serve: Any,
+    connect: Any,
+    authority: Any,
+    web_file: Any,
+    secured: Callable[..., str],
+    version: ssl.TLSVersion,
+) -> None:
+    """A client that reads late gets each byte, and the end as TLS says it."""
+    large = b"0123456789abcdef" * 500_000
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await Response(large)(scope, receive, send)
+
+    _, address = await serve(app, security=web_file.security(secured()))
+    context = authority.context()
+    context.minimum_version = context.maximum_version = version
+    reader, writer = await connect(address, ssl=context, server_hostname="localhost")
+    writer.transport.pause_reading()
+    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    async with client(address, context) as opened:
+        assert (await opened.get("/")).content == large
+    writer.transport.resume_reading()
+    heads = (await asyncio.wait_for(reader.read(), DEADLINE)).split(large)
+    assert [each[:15] for each in heads] == [b"HTTP/1.1 200 OK", b"HTTP/1.1 200 OK", b""]
+
+
+async def test_running_request_may_end_within_the_grace(
+    operator: Any,
+    serve: Any,
+    connect: Any,
+    authority: Any,
+    web_file: Any,
+    secured: Callable[..., str],
+) -> None:
+    """A request that runs when the stop begins gets its answer, and the end of TLS."""
+    security = web_file.security(secured())
+    server, address = await serve(operator.app(waits=True), security=security)
+    reader, writer = await connect(address, ssl=authority.context(), server_hostname="localhost")
+    writer.write(b"POST /-/reload HTTP/1.1\r\nHost: x\r\n\r\n")
+    await asyncio.wait_for(operator.arrived.acquire(), DEADLINE)
+    stop = asyncio.create_task(server.stop(grace=DEADLINE))
+    operator.block.set()
+    assert (await asyncio.wait_for(reader.read(), DEADLINE)).endswith(b"reloaded\n")
+    await asyncio.wait_for(stop, DEADLINE)
 
 
 async def test_nobody_holds_up_the_stop(
