@@ -25,8 +25,8 @@ from exporter.publish.writer import Writer
 from exporter.runtime import Runtime, Shared
 from exporter.telnyx.http import Network
 from exporter.web.app import create_app
+from exporter.web.config_reloader import WebConfigReloader
 from exporter.web.server import Server
-from exporter.web.watch import Security
 
 GRACE = 3.0
 """Seconds that open connections get when the exporter stops."""
@@ -80,10 +80,12 @@ class Service:
             external_url=settings.web.external_url,
         )
         file = settings.web.config_file
-        self._security = None if file is None else Security(Path(file), journal.web_config)
+        self._web_config = (
+            None if file is None else WebConfigReloader(Path(file), journal.web_config)
+        )
         self._server = Server(
             app,
-            security=self._security,
+            web_config=self._web_config,
             files=self._files,
             on_full=journal.connections_limited,
             on_handshake_error=journal.tls_handshake_failed,
@@ -105,7 +107,7 @@ class Service:
         listening = await self._server.start(*self._settings.web.addresses)
         for name, runtime in self._accounts.items():
             self._poll_from_now(name, runtime)
-        secure = self._security is not None and self._security.current().tls is not None
+        secure = self._web_config is not None and self._web_config.current().tls is not None
         urls = [each.url.replace("http:", "https:" if secure else "http:", 1) for each in listening]
         prefix = self._settings.web.prefix
         self._journal.started(",".join(f"{url}{prefix}" for url in urls), self._accounts)
@@ -140,8 +142,8 @@ class Service:
                 if self._ends():  # the files may have hung, and what is read now is of no use
                     return ("the exporter is stopping",)
                 problems = _unchangeable(self._settings, settings)
-                if self._security is not None:
-                    problems += self._security.check()
+                if self._web_config is not None:
+                    problems += self._web_config.check()
                 if not problems:
                     await self._swap(settings)
             except ConfigError as exc:

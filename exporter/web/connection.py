@@ -57,7 +57,7 @@ class Connection(asyncio.Protocol):
         self._session = None if self._tls is None else TlsSession(self._tls)
         self._http = options.http(self)
         self._tcp = asyncio.Transport()
-        self._arrival: asyncio.TimerHandle | None = None
+        self._arrival: asyncio.Handle | None = None
         self._taking: asyncio.TimerHandle | None = None
         self._lingering: asyncio.TimerHandle | None = None
         self._opened = self._closing = self._last = False
@@ -270,7 +270,11 @@ class Connection(asyncio.Protocol):
         """Give a handshake or a request its time, if that does not run yet."""
         if self._arrival is None and not self._closing:
             seconds = self._options.header_timeout
-            self._arrival = self._loop.call_later(seconds, self._too_late)
+            self._arrival = self._loop.call_later(seconds, self._expire)
+
+    def _expire(self) -> None:
+        # A request whose last byte came just now begins with the loop's next turn.
+        self._arrival = self._loop.call_soon(self._too_late)
 
     def _too_late(self) -> None:
         if not self._opened:

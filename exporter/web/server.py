@@ -16,13 +16,13 @@ from uvicorn.server import ServerState
 from exporter.address import ListenAddress
 from exporter.listen import bound_address, listen
 from exporter.publish.health import HandshakeCause
+from exporter.web.auth import AuthMiddleware
+from exporter.web.config_reloader import WebConfigReloader
 from exporter.web.connection import Connection, ConnectionOptions
 from exporter.web.connection_limiter import ConnectionLimiter, connection_limit
-from exporter.web.guard import Guard
-from exporter.web.passwords import Passwords
+from exporter.web.password_check import PasswordChecker
 from exporter.web.request_tracker import CONNECTION, RequestTracker
 from exporter.web.tls_session import HandshakeError
-from exporter.web.watch import Security
 
 MAX_HEADER_BYTES = 16 * 1024
 """Size of a request's head that is still read."""
@@ -57,14 +57,14 @@ class Server:
         self,
         app: ASGIApp,
         *,
-        security: Security | None = None,
+        web_config: WebConfigReloader | None = None,
         files: Callable[[], int] = lambda: 0,
         on_full: Callable[[int], None] = lambda _: None,
         on_handshake_error: Callable[[str, HandshakeCause, str], None] = lambda *_: None,
         header_timeout: float = HEADER_SECONDS,
         answer_timeout: float = ANSWER_SECONDS,
     ) -> None:
-        """Serve ``app``, over TLS and to whom it may as ``security`` says; without it, to all.
+        """Serve ``app``, over TLS and to whom it may as ``web_config`` says; without it, to all.
 
         ``files`` returns how many files the rest of the program may need; ``on_full`` is told,
         at most once a minute, how many connections may be open when more want in.
@@ -76,8 +76,8 @@ class Server:
         def limit() -> int:
             return connection_limit(files())
 
-        if security is not None:
-            app = Guard(app, security, passwords=Passwords(room=limit))
+        if web_config is not None:
+            app = AuthMiddleware(app, web_config, passwords=PasswordChecker(connection_limit=limit))
         self._limiter = ConnectionLimiter(limit, on_full)
         self._requests = RequestTracker(app, self._limiter)
         self._config = uvicorn.Config(
@@ -97,7 +97,7 @@ class Server:
         self._options = ConnectionOptions(
             http=self._http,
             limiter=self._limiter,
-            tls=lambda: None if security is None else security.current().tls,
+            tls=lambda: None if web_config is None else web_config.current().tls,
             on_handshake_error=self._note_handshake_error,
             header_timeout=header_timeout,
             answer_timeout=answer_timeout,

@@ -24,8 +24,8 @@ from exporter.publish.health import AccountHealth, Snapshot, Telemetry
 from exporter.publish.metrics import process_metrics
 from exporter.publish.writer import Writer
 from exporter.web.app import create_app
+from exporter.web.config_reloader import WebConfigReloader
 from exporter.web.server import Server
-from exporter.web.watch import Security
 
 NOW = 1_785_585_605.0
 """2026-08-01 12:00:05 UTC."""
@@ -223,11 +223,11 @@ class WebFile:
         """Replace what it says."""
         self.path.write_text(text, encoding="utf-8")
 
-    def security(self, text: str | None = None) -> Security:
+    def reloader(self, text: str | None = None) -> WebConfigReloader:
         """Put it, saying ``text``, in force."""
         if text is not None:
             self.write(text)
-        return Security(self.path, self.reports.append)
+        return WebConfigReloader(self.path, self.reports.append)
 
 
 @pytest.fixture

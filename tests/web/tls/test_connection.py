@@ -25,8 +25,8 @@ def start(operator: Any, serve: Any, web_file: Any, secured: Callable[..., str])
     """Give a starter of servers with TLS; options of the server may be given."""
 
     async def started(*more: str, users: str = "", **options: Any) -> ListenAddress:
-        security = web_file.security(secured(*more) + users)
-        _, address = await serve(operator.app(), security=security, **options)
+        reloader = web_file.reloader(secured(*more) + users)
+        _, address = await serve(operator.app(), web_config=reloader, **options)
         return ListenAddress("localhost", address.port)
 
     return started
@@ -219,8 +219,8 @@ async def test_who_does_not_take_an_answer_is_let_go(
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await Response(large)(scope, receive, send)
 
-    security = web_file.security(secured())
-    _, address = await serve(app, security=security, answer_timeout=0.2)
+    reloader = web_file.reloader(secured())
+    _, address = await serve(app, web_config=reloader, answer_timeout=0.2)
     context = authority.context()
     reader, writer = await connect(address, ssl=context, server_hostname="localhost")
     before = open_files()
@@ -250,7 +250,7 @@ async def test_a_large_answer_arrives_whole_and_then_the_end(
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await Response(large)(scope, receive, send)
 
-    _, address = await serve(app, security=web_file.security(secured()))
+    _, address = await serve(app, web_config=web_file.reloader(secured()))
     context = authority.context()
     context.minimum_version = context.maximum_version = version
     reader, writer = await connect(address, ssl=context, server_hostname="localhost")
@@ -273,8 +273,8 @@ async def test_running_request_may_end_within_the_grace(
     secured: Callable[..., str],
 ) -> None:
     """A request that runs when the stop begins gets its answer, and the end of TLS."""
-    security = web_file.security(secured())
-    server, address = await serve(operator.app(waits=True), security=security)
+    reloader = web_file.reloader(secured())
+    server, address = await serve(operator.app(waits=True), web_config=reloader)
     reader, writer = await connect(address, ssl=authority.context(), server_hostname="localhost")
     writer.write(b"POST /-/reload HTTP/1.1\r\nHost: x\r\n\r\n")
     await asyncio.wait_for(operator.arrived.acquire(), DEADLINE)
@@ -293,7 +293,7 @@ async def test_nobody_holds_up_the_stop(
     secured: Callable[..., str],
 ) -> None:
     """Handshakes that never end, and clients that never say goodbye, are let go."""
-    server, address = await serve(operator.app(), security=web_file.security(secured()))
+    server, address = await serve(operator.app(), web_config=web_file.reloader(secured()))
     silent, _ = await connect(address)
     context = authority.context()
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()

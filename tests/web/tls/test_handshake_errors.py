@@ -54,7 +54,7 @@ def start(operator: Any, serve: Any, web_file: Any, secured: Callable[..., str])
         told: list[tuple[str, HandshakeCause, str]] = []
         server, address = await serve(
             operator.app(),
-            security=web_file.security(secured(*more)),
+            web_config=web_file.reloader(secured(*more)),
             on_handshake_error=lambda *each: told.append(each),
             **options,
         )

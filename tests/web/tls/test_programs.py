@@ -64,7 +64,7 @@ async def server(
     text += "http_server_config: {headers: {Strict-Transport-Security: max-age=60}}\n"
     authority.issue(web_file.path.parent, "scraper", "DNS:scraper")
     app = Scraped(operator.app())
-    _, address = await serve(app, security=web_file.security(text))
+    _, address = await serve(app, web_config=web_file.reloader(text))
     return app, address.port
 
 
