@@ -20,6 +20,7 @@ from exporter.errors import Cause
 from exporter.ledger.model import Event, EventKind
 from exporter.ledger.reasons import Reasons
 from exporter.publish.declared import ALL
+from exporter.publish.health import HandshakeCause
 from exporter.publish.journal import Journal
 from exporter.web.toolkit import load as load_web
 
@@ -73,6 +74,14 @@ def test_reason_classes_are_those_of_the_code() -> None:
     )
     assert text is not None
     assert names(text[1]) == Reasons.with_configured([]).classes
+
+
+def test_causes_of_failed_handshakes_are_those_of_the_code() -> None:
+    """The README names every cause, in the order of the exposition."""
+    text = re.search(r"by `cause`:(.*?)\. At the log level", README, re.DOTALL)
+    assert text is not None
+    shown = [name for name in names(text[1]) if name != "client_allowed_sans"]
+    assert shown == [each.value for each in HandshakeCause]
 
 
 def test_causes_are_those_of_the_code() -> None:

@@ -18,7 +18,7 @@ from exporter.listen import bound_address, listen
 from exporter.publish.health import HandshakeCause
 from exporter.web.auth import AuthMiddleware
 from exporter.web.config_reloader import WebConfigReloader
-from exporter.web.connection import Connection, ConnectionOptions
+from exporter.web.connection import LINGER_SECONDS, Connection, ConnectionOptions
 from exporter.web.connection_limiter import ConnectionLimiter, connection_limit
 from exporter.web.password_check import PasswordChecker
 from exporter.web.request_tracker import CONNECTION, RequestTracker
@@ -135,20 +135,21 @@ class Server:
         """Stop listening, let requests end for ``grace`` seconds, then break them off.
 
         Does nothing if the server was never started. Clients that are idle have half a second to
-        close their side, or ``grace`` if that is less.
+        close their side, or ``grace`` if that is less. Takes half a second besides at most.
         """
         for server in self._listening:
             server.close()
+        await asyncio.sleep(0)  # requests that came just now begin
         for connection in tuple(self._open):
             connection.finish()
         await self._ended(grace)
         for connection in tuple(self._open):
             connection.abort()
         self._requests.cancel()
-        await self._ended(None)
+        await self._ended(LINGER_SECONDS)  # a request may wait for a thread, which cannot be ended
 
-    async def _ended(self, seconds: float | None) -> None:
-        """Wait until no connection is open and no request runs."""
+    async def _ended(self, seconds: float) -> None:
+        """Wait until no connection is open and no request runs, but no longer."""
         left = {*(each.closed for each in self._open), *self._requests.tasks}
         if left:
             await asyncio.wait(left, timeout=seconds)
