@@ -74,6 +74,7 @@ def read_tls(section: Section, files: Files, folder: Path) -> Tls | None:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.set_alpn_protocols(["http/1.1"])
+    context.options |= ssl.OP_NO_RENEGOTIATION  # as in Go; OpenSSL before 3 would let clients
     _negotiation(section, context)
     certificate, key, authority = (
         _pem(section, name, files, folder) for name in ("cert", "key", "client_ca")

@@ -131,7 +131,7 @@ class TlsSession:
                 plain = self._ssl.read(CHUNK_BYTES)
             except ssl.SSLWantReadError:
                 return
-            except ssl.SSLZeroReturnError:
+            except ssl.SSLZeroReturnError:  # what read raises once we have closed, too
                 plain = b""
             self.ended = not plain
             yield plain
