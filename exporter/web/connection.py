@@ -60,7 +60,7 @@ class Connection(asyncio.Protocol):
         self._arrival: asyncio.Handle | None = None
         self._taking: asyncio.TimerHandle | None = None
         self._lingering: asyncio.TimerHandle | None = None
-        self._opened = self._closing = self._last = False
+        self._opened = self._closing = self._last = self._hung_up = False
         self._answered = self._more = self._eof = self._paused = self._taken = False
         self.busy = False
         """Whether a request is being answered."""
@@ -121,17 +121,16 @@ class Connection(asyncio.Protocol):
             self._open()
         if plain:
             self._received(plain)
-        if self._session.ended and not self._eof:
-            self.eof_received()
+        if self._session.ended:
+            self._ended()
 
     def eof_received(self) -> bool:
-        """Close, but not before a request has its answer."""
-        self._eof = True
+        """Close, but not before requests have their answers."""
+        self._hung_up = True
         if not self._opened:
             self._disconnected()
-        if not self.busy:
-            self.close()
-        return self.busy and not self._closing
+        self._ended()
+        return not self._closing
 
     def pause_writing(self) -> None:
         """Stop writing, but not for as long as the client likes."""
@@ -178,8 +177,10 @@ class Connection(asyncio.Protocol):
         self.busy = False
         self._answered = True
         self._options.limiter.touch(self)
-        if self._eof or self._last:
+        if self._last:
             self.close()
+        elif self._eof:
+            self._ended()
         elif self._more:  # a part of the next request; if it is whole, it begins at once
             self._expect()
 
@@ -203,7 +204,7 @@ class Connection(asyncio.Protocol):
             self._write(self._session.outgoing())
         self._closing = True
         self.request_arrived()
-        if self._eof and self._session is None:
+        if self._hung_up:
             self._tcp.close()
             return
         try:
@@ -235,6 +236,16 @@ class Connection(asyncio.Protocol):
         context = None if self._tls is None else self._tls.context
         self._http.connection_made(HttpTransport(self, self._tcp, context))
         self._expect()
+
+    def _ended(self) -> None:
+        """Take it that the client sends no more."""
+        self._eof = True
+        # Requests that have come already begin first.
+        self._loop.call_soon(self._close_if_idle)
+
+    def _close_if_idle(self) -> None:
+        if not self.busy:
+            self.close()
 
     def _received(self, data: bytes) -> None:
         if self._answered and not self.busy and self._options.tls() is not self._tls:

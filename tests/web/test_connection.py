@@ -199,6 +199,19 @@ async def test_who_closes_its_sending_side_gets_the_answer(
     assert (await _read(reader)).endswith(b"reloaded\n")
 
 
+async def test_all_that_came_before_the_end_is_answered(
+    operator: Any, serve: Any, connect: Any
+) -> None:
+    """Requests that were sent together, and the end with them, all have their answers."""
+    _, address = await serve(operator.app())
+    reader, writer = await connect(address)
+    writer.write(GET.replace(b"/-/healthy", b"/metrics") + RELOAD + GET)
+    writer.write_eof()
+    answers = await _read(reader)
+    assert answers.count(b"HTTP/1.1 200 OK") == 3
+    assert answers.endswith(b"healthy\n")
+
+
 async def test_who_has_hung_up_keeps_nobody_out(operator: Any, serve: Any, connect: Any) -> None:
     """Where all connections are of clients that left before their answer, a new one is served."""
     _, address = await serve(operator.app(waits=True), files=lambda: 10**9)

@@ -235,6 +235,56 @@ async def test_who_does_not_take_an_answer_is_let_go(
     assert len(await rest(reader)) < len(large) * requests
 
 
+class Client:
+    """A client that says when its bytes are sent."""
+
+    def __init__(self, reader: Any, writer: Any, context: ssl.SSLContext) -> None:
+        """Speak TLS over a TCP connection."""
+        self.reader, self.writer = reader, writer
+        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self.incoming, self.outgoing, server_hostname="localhost")
+
+    @classmethod
+    async def connected(
+        cls, connect: Any, address: ListenAddress, context: ssl.SSLContext
+    ) -> "Client":
+        """Shake hands; the last bytes of it are not sent yet."""
+        reader, writer = await connect(address)
+        made = cls(reader, writer, context)
+        while True:
+            try:
+                made.tls.do_handshake()
+            except ssl.SSLWantReadError:
+                made.send()
+                made.incoming.write(await asyncio.wait_for(made.reader.read(65536), DEADLINE))
+            else:
+                return made
+
+    def send(self) -> None:
+        """Send what waits."""
+        self.writer.write(self.outgoing.read())
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_a_request_that_comes_with_the_end_is_answered(
+    start: Start, authority: Any, connect: Any, version: ssl.TLSVersion
+) -> None:
+    """A client that sends a request and its end at once gets the answer, and then our end."""
+    context = authority.context()
+    context.minimum_version = context.maximum_version = version
+    opened = await Client.connected(connect, await start(), context)
+    opened.tls.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+    with contextlib.suppress(ssl.SSLWantReadError):
+        opened.tls.unwrap()
+    opened.send()
+    opened.incoming.write(await asyncio.wait_for(opened.reader.read(), DEADLINE))
+    answer = b""
+    with contextlib.suppress(ssl.SSLZeroReturnError):
+        while True:
+            answer += opened.tls.read()
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+
+
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 async def test_a_large_answer_arrives_whole_and_then_the_end(
     serve: Any,
@@ -296,17 +346,8 @@ async def test_nobody_holds_up_the_stop(
     server, address = await serve(operator.app(), web_config=web_file.reloader(secured()))
     silent, _ = await connect(address)
     context = authority.context()
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    mute = context.wrap_bio(incoming, outgoing, server_hostname="localhost")
-    reader, writer = await connect(address)
-    while True:
-        try:
-            mute.do_handshake()
-            break
-        except ssl.SSLWantReadError:
-            writer.write(outgoing.read())
-            incoming.write(await asyncio.wait_for(reader.read(65536), DEADLINE))
-    writer.write(outgoing.read())
+    mute = await Client.connected(connect, address, context)
+    mute.send()
     assert await ask(ListenAddress("localhost", address.port), context) == "healthy\n"
     await asyncio.wait_for(server.stop(grace=DEADLINE * 10), DEADLINE / 3)
     assert await rest(silent) == b""
