@@ -25,8 +25,8 @@ from exporter.scheduling.scheduler import Scheduler
 from exporter.sinks.event_log import EventLog
 from exporter.telnyx.http import Network
 from exporter.web.app import create_app
+from exporter.web.config_reloader import WebConfigReloader
 from exporter.web.server import Server
-from exporter.web.watch import Security
 
 GRACE = 3.0
 """Seconds that open connections get when the exporter stops."""
@@ -82,12 +82,15 @@ class Exporter:
             external_url=settings.web.external_url,
         )
         file = settings.web.config_file
-        self._security = None if file is None else Security(Path(file), event_log.web_config)
+        self._web_config = (
+            None if file is None else WebConfigReloader(Path(file), event_log.web_config)
+        )
         self._server = Server(
             app,
-            security=self._security,
+            web_config=self._web_config,
             files=self._files,
             on_full=event_log.connections_limited,
+            on_handshake_error=event_log.tls_handshake_failed,
         )
         self._accounts = {
             account.name: AccountRuntime.build(settings, account, self._shared)
@@ -106,7 +109,7 @@ class Exporter:
         listening = await self._server.start(*self._settings.web.addresses)
         for name, account in self._accounts.items():
             self._poll_from_now(name, account)
-        secure = self._security is not None and self._security.current().tls is not None
+        secure = self._web_config is not None and self._web_config.current().tls is not None
         urls = [each.url.replace("http:", "https:" if secure else "http:", 1) for each in listening]
         prefix = self._settings.web.prefix
         self._event_log.started(",".join(f"{url}{prefix}" for url in urls), self._accounts)
@@ -141,8 +144,8 @@ class Exporter:
                 if self._ends():  # the files may have hung, and what is read now is of no use
                     return ("the exporter is stopping",)
                 problems = _unchangeable(self._settings, settings)
-                if self._security is not None:
-                    problems += self._security.check()
+                if self._web_config is not None:
+                    problems += self._web_config.check()
                 if not problems:
                     await self._swap(settings)
             except ConfigError as exc:
@@ -172,7 +175,8 @@ class Exporter:
             external_links=tuple(
                 (link.name, link.url) for link in self._settings.web.external_links
             ),
-            connections_dropped=self._server.dropped,
+            connections_dropped=self._server.connections_dropped,
+            tls_handshake_errors=self._server.handshake_errors,
         )
 
     def secrets(self) -> set[str]:

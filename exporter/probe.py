@@ -11,6 +11,7 @@ import ssl
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from urllib.parse import SplitResult, urlsplit
 
 DEFAULT = "http://127.0.0.1:10874/-/healthy"
@@ -26,6 +27,8 @@ LONGEST = 4096
 
 PROTECTED = {401: "it requires a password", 429: "it limits the rate of requests"}
 """Status codes that show a live exporter, although a probe without a password gets no others."""
+
+BAD_REQUEST = 400
 
 _ALERT = re.compile(r"ALERT|TLSV1[ _]", re.IGNORECASE)
 """What OpenSSL calls an alert from the peer; older Pythons have no name for newer ones."""
@@ -43,6 +46,10 @@ class NoHttpError(DeadError):
 
 class ClosedError(NoHttpError):
     """The connection was closed without a response."""
+
+
+class BadRequestError(DeadError):
+    """The answer is 400, as it is to plain HTTP where TLS is spoken."""
 
 
 ENDED = (ClosedError, ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
@@ -79,6 +86,11 @@ def ask(url: SplitResult, seconds: float) -> str:
                     return _answer(plain, url, end)
             except NoHttpError:
                 pass
+            except BadRequestError:
+                # What an exporter that speaks TLS answers; another server may mean what it says.
+                with suppress(DeadError, OSError):
+                    return _ask_in_tls(url, end)
+                raise
         return _ask_in_tls(url, end)
     except TimeoutError:
         raise DeadError(f"no response within {seconds:g} s") from None
@@ -136,8 +148,8 @@ def _answer(connection: socket.socket, url: SplitResult, end: float) -> str:
     status = int(found[1])
     if status in PROTECTED:
         return f"alive: {PROTECTED[status]} (status {status})"
-    if status // 100 != 2:  # noqa: PLR2004 # successful (RFC 9110, 15.3)
-        raise DeadError(f"status {status}")
+    if status // 100 != 2:  # noqa: PLR2004 # the class of success (RFC 9110, 15.3)
+        raise (BadRequestError if status == BAD_REQUEST else DeadError)(f"status {status}")
     return f"status {status}"
 
 

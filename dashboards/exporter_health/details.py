@@ -219,7 +219,7 @@ def process() -> list[Line]:
     dropped = lines(
         Head(
             "Connections dropped",
-            "Idle connections per minute closed at the connection limit.",
+            "Connections closed at the limit, and failed TLS handshakes, per minute.",
             "cpm",
         ),
         Query(
@@ -229,6 +229,16 @@ def process() -> list[Line]:
                 )
             ),
             "{{instance}}",
+        ),
+        Query(
+            per_minute(
+                added(
+                    rate(of_exporter("telnyx_exporter_web_tls_handshake_errors_total")),
+                    "instance",
+                    "cause",
+                )
+            ),
+            "{{instance}} TLS: {{cause}}",
         ),
     )
     uptime = lines(

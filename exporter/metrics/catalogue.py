@@ -21,6 +21,7 @@ from exporter.metrics.self_metrics import (
     RETRY_CAUSES,
     SWEEP_CAUSES,
     AccountHealth,
+    HandshakeCause,
 )
 
 _FIRST_REQUESTS = tuple((endpoint, "200") for endpoint in ENDPOINTS)
@@ -259,6 +260,15 @@ PROCESS_METRICS: tuple[MetricDefinition[ProcessSource], ...] = (
         (),
         "Idle connections to the exporter that were closed because no more may be open.",
         lambda process: one(process.snapshot.connections_dropped),
+    ),
+    MetricDefinition(
+        "telnyx_exporter_web_tls_handshake_errors_total",
+        MetricType.COUNTER,
+        ("cause",),
+        "TLS handshakes with clients of the exporter that failed, by cause.",
+        lambda process: with_zeros(
+            tuple(each.value for each in HandshakeCause), process.snapshot.tls_handshake_errors
+        ),
     ),
     MetricDefinition(
         "telnyx_exporter_build_info",

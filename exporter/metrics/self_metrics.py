@@ -9,6 +9,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from exporter.errors import Cause
 from exporter.ledger.records import Histogram
@@ -28,6 +29,25 @@ RETRY_CAUSES = ("rate_limited", "unavailable")
 
 SWEEP_CAUSES = ("drift",)
 """The causes of sweeps that are exported from the start, at 0."""
+
+
+class HandshakeCause(StrEnum):
+    """Why a TLS handshake with a client of the exporter failed."""
+
+    PLAIN_HTTP = "plain_http"
+    NOT_TLS = "not_tls"
+    PROTOCOL_VERSION = "protocol_version"
+    NO_COMMON_CIPHER = "no_common_cipher"
+    """No cipher suite, or no curve, that both sides have."""
+    NO_CLIENT_CERTIFICATE = "no_client_certificate"
+    CLIENT_CERTIFICATE_INVALID = "client_certificate_invalid"
+    """Of another authority, expired, or not for clients."""
+    CLIENT_NAME_NOT_ALLOWED = "client_name_not_allowed"
+    CLIENT_ALERT = "client_alert"
+    """The client gave up, as it does if it does not trust the certificate of the exporter."""
+    TIMEOUT = "timeout"
+    DISCONNECTED = "disconnected"
+    OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +83,8 @@ class ExporterSnapshot:
     ``accounts`` pairs what is committed of each account with how its polls go, in the order
     of the configuration. ``external_links`` are names and addresses, for the page.
     ``state_bytes`` are the sizes of the state on disk by part; empty where it is not on disk.
-    ``connections_dropped`` are connections to the exporter that had to give way to others.
+    ``connections_dropped`` are connections to the exporter that were closed for others,
+    ``tls_handshake_errors`` its failed TLS handshakes by cause.
     """
 
     accounts: tuple[tuple[AccountSnapshot, AccountHealth], ...]
@@ -74,6 +95,7 @@ class ExporterSnapshot:
     external_links: tuple[tuple[str, str], ...] = ()
     state_bytes: Mapping[str, int] = field(default_factory=dict)
     connections_dropped: int = 0
+    tls_handshake_errors: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

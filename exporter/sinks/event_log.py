@@ -17,6 +17,7 @@ from structlog.typing import EventDict, FilteringBoundLogger, Processor, Wrapped
 from exporter.config import LogFormat, LogLevel
 from exporter.domain import Event
 from exporter.errors import Cause
+from exporter.metrics.self_metrics import HandshakeCause
 from exporter.sinks.repeat_filter import RepeatFilter
 
 NAME = "exporter"
@@ -141,6 +142,10 @@ class EventLog:
     def connections_limited(self, limit: int) -> None:
         """Tell that more connections want in than may be open: idle ones are closed for them."""
         self._log.warning("connections_limited", limit=limit)
+
+    def tls_handshake_failed(self, client: str, cause: HandshakeCause, error: str) -> None:
+        """Tell that a client, given by its address, could not set up TLS."""
+        self._log.debug("tls_handshake_failed", client=client, cause=cause.value, error=error)
 
 
 def open_event_log(

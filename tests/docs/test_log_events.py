@@ -48,6 +48,7 @@ def logged() -> list[tuple[str, str, set[str]]]:
         "accounts": ["a"],
         "address": "http://127.0.0.1",
         "cause": Cause.AUTH,
+        "client": "192.0.2.1:1",
         "count": 1,
         "commits": 1,
         "error": "e",

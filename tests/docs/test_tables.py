@@ -11,6 +11,7 @@ from exporter.cli.main import main
 from exporter.errors import Cause
 from exporter.ledger.reasons import Reasons
 from exporter.metrics.catalogue import CATALOGUE
+from exporter.metrics.self_metrics import HandshakeCause
 from tests.docs.documents import DOCS, DOCUMENTS, ROOT, code, name_of, names, page, read, section
 from tests.docs.documents import table as rows_of
 from tests.packaging.running import run
@@ -88,6 +89,12 @@ def test_reason_classes_are_those_of_the_code() -> None:
     text = re.search(r"from the text of the reason:(.*?)\.\n", about, re.DOTALL)
     assert text is not None
     assert names(text[1]) == Reasons.with_configured([]).classes
+
+
+def test_causes_of_failed_handshakes_are_those_of_the_code() -> None:
+    """The documentation explains every cause, in the order of the exposition."""
+    shown = [names(row[0]) for row in rows_of(section(page("tls"), "Failed handshakes"))]
+    assert shown == [(each.value,) for each in HandshakeCause]
 
 
 def test_causes_are_those_of_the_code() -> None:

@@ -18,8 +18,8 @@ from exporter.metrics.collector import process_metrics
 from exporter.metrics.render import Renderer
 from exporter.metrics.self_metrics import AccountHealth, ExporterSnapshot, SelfMetrics
 from exporter.web.app import create_app
+from exporter.web.config_reloader import WebConfigReloader
 from exporter.web.server import Server
-from exporter.web.watch import Security
 from tests.views import a_view
 
 NOW = 1_785_585_605.0
@@ -192,11 +192,11 @@ class WebFile:
         """Replace what it says."""
         self.path.write_text(text, encoding="utf-8")
 
-    def security(self, text: str | None = None) -> Security:
+    def reloader(self, text: str | None = None) -> WebConfigReloader:
         """Put it, saying ``text``, in force."""
         if text is not None:
             self.write(text)
-        return Security(self.path, self.reports.append)
+        return WebConfigReloader(self.path, self.reports.append)
 
 
 @pytest.fixture

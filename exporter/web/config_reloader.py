@@ -15,7 +15,7 @@ Report = Callable[[tuple[str, ...]], None]
 """Told of each change of the files: the mistakes, none if the change holds from now on."""
 
 
-class Security:
+class WebConfigReloader:
     """The web configuration that holds now."""
 
     def __init__(self, path: Path, report: Report) -> None:

@@ -3,7 +3,7 @@
 A password that was right is remembered, as a keyed digest. Checks run one at a time on a thread:
 those of addresses without a good record take half a core at most, those of addresses that guess a
 quarter. A name that does not exist costs as much as one that does. It must not speak HTTP, or
-decide whose turn it is (`turns`).
+decide whose turn it is (`password_queue`).
 """
 
 import asyncio
@@ -19,8 +19,9 @@ from enum import Enum
 
 import bcrypt
 
-from exporter.web.room import MAX_CONNECTIONS
-from exporter.web.turns import Rank, Turns, origin
+from exporter.web.client_network import client_network
+from exporter.web.connection_limiter import MAX_CONNECTIONS
+from exporter.web.password_queue import PasswordQueue, Reputation
 
 MAX_REMEMBERED = 256
 """Right passwords that are remembered; wrong ones cannot crowd them out."""
@@ -31,14 +32,14 @@ SHARE = 4
 A server answers 503 to everybody once it holds as many requests as it may have connections.
 """
 
-RESTS = {Rank.GOOD: 0.0, Rank.UNKNOWN: 1.0, Rank.GUESSING: 3.0}
-"""How long addresses wait after a wrong password, by rank, in times of what its check took."""
+PAUSES = {Reputation.GOOD: 0.0, Reputation.UNKNOWN: 1.0, Reputation.GUESSING: 3.0}
+"""How long addresses wait after a wrong password, in times of what its check took."""
 
 _BYTES = 72
 """bcrypt looks at no more of a password; the library refuses what others cut."""
 
 
-class Verdict(Enum):
+class CheckResult(Enum):
     """What came of a check."""
 
     RIGHT = "right"
@@ -59,81 +60,85 @@ class Credentials:
 class _Check:
     """One comparison, for all from one address who ask the same at the same time."""
 
-    mark: bytes
+    fingerprint: bytes
     password: bytes = field(repr=False)
     expected: bytes = field(repr=False)
     known: bool
     """Whether the name is that of a user."""
     client: str
-    verdict: asyncio.Future[Verdict]
+    result: asyncio.Future[CheckResult]
 
 
-class Passwords:
+class PasswordChecker:
     """Checks credentials, and remembers which were right."""
 
     def __init__(
         self,
         compare: Callable[[bytes, bytes], bool] = bcrypt.checkpw,
         *,
-        room: Callable[[], int] = lambda: MAX_CONNECTIONS,
+        connection_limit: Callable[[], int] = lambda: MAX_CONNECTIONS,
     ) -> None:
         """Compare a password and a hash by ``compare``, which runs on a thread.
 
-        ``room`` returns how many connections may be open now.
+        ``connection_limit`` returns how many connections may be open now.
         """
         self._compare = compare
-        self._room = room
+        self._connection_limit = connection_limit
         self._secret = secrets.token_bytes(32)
         self._right: OrderedDict[bytes, None] = OrderedDict()
         self._checks: dict[tuple[bytes, str], _Check] = {}
-        self._turns: Turns[_Check] = Turns()
+        self._queue: PasswordQueue[_Check] = PasswordQueue()
         self._sharing = 0
         self._came = asyncio.Event()
         self._ended = 0.0
         self._took = 0.0
         self._worker: asyncio.Task[None] | None = None
 
-    async def check(self, users: Mapping[bytes, bytes], sent: Credentials, client: str) -> Verdict:
+    async def check(
+        self, users: Mapping[bytes, bytes], sent: Credentials, client: str
+    ) -> CheckResult:
         """Tell whether ``sent`` is right by ``users``, at least one; ``client`` is an address."""
         known = users.get(sent.name)
         expected = self._stand_in(users, sent.name) if known is None else known
-        mark = self._digest(sent.name, expected, sent.password)
-        if known is not None and mark in self._right:
-            self._right.move_to_end(mark)
-            self._turns.note(client, right=True)
-            return Verdict.RIGHT
-        check = self._checks.get((mark, origin(client)))
+        fingerprint = self._digest(sent.name, expected, sent.password)
+        if known is not None and fingerprint in self._right:
+            self._right.move_to_end(fingerprint)
+            self._queue.record(client, right=True)
+            return CheckResult.RIGHT
+        check = self._checks.get((fingerprint, client_network(client)))
         if check is None:
-            verdict = asyncio.get_running_loop().create_future()
+            result = asyncio.get_running_loop().create_future()
             password = sent.password[:_BYTES]
-            check = _Check(mark, password, expected, known is not None, client, verdict)
+            check = _Check(fingerprint, password, expected, known is not None, client, result)
             self._wait(check, sent.name)
             # Others may wait for the same answer: who gives up must not end it for them.
-            return await asyncio.shield(check.verdict)
+            return await asyncio.shield(check.result)
         # A client may send it, hang up and come again: what waits here has to have an end.
-        if self._sharing >= self._room() // SHARE:
-            return Verdict.BUSY
+        if self._sharing >= self._connection_limit() // SHARE:
+            return CheckResult.BUSY
         self._sharing += 1
         try:
-            return await asyncio.shield(check.verdict)
+            return await asyncio.shield(check.result)
         finally:
             self._sharing -= 1
 
     def _wait(self, check: _Check, name: bytes) -> None:
-        self._checks[check.mark, origin(check.client)] = check
-        places = self._room() // SHARE
-        out = self._turns.enter(check.client, check, places, name=name)
+        self._checks[check.fingerprint, client_network(check.client)] = check
+        places = self._connection_limit() // SHARE
+        out = self._queue.add(check.client, check, places, name=name)
         if out is not None:
-            self._end(out).set_result(Verdict.BUSY)
+            self._end(out).set_result(CheckResult.BUSY)
         self._came.set()
         if self._worker is None or self._worker.done():
             self._worker = asyncio.create_task(self._work(), name="passwords")
 
     async def _work(self) -> None:
-        while self._turns:
+        while self._queue:
             rested = time.monotonic() - self._ended
-            left = {rank: times * self._took - rested for rank, times in RESTS.items()}
-            check = self._turns.next(max(rank for rank in Rank if left[rank] <= 0))
+            left = {reputation: times * self._took - rested for reputation, times in PAUSES.items()}
+            check = self._queue.pop(
+                max(reputation for reputation in Reputation if left[reputation] <= 0)
+            )
             if check is not None:
                 await self._compared(check)
                 continue
@@ -146,7 +151,7 @@ class Passwords:
     async def _compared(self, check: _Check) -> None:
         begun = time.monotonic()
         # Somebody else may have been right with it while this one waited.
-        same = check.mark in self._right
+        same = check.fingerprint in self._right
         if not same:
             found = asyncio.ensure_future(
                 asyncio.to_thread(self._compare, check.password, check.expected)
@@ -158,19 +163,19 @@ class Passwords:
             same = found.result()
         right = same and check.known
         if right:
-            self._remember(check.mark)
+            self._remember(check.fingerprint)
         else:
             self._ended = time.monotonic()
             self._took = self._ended - begun
-        self._turns.note(check.client, right=right)
-        self._end(check).set_result(Verdict.RIGHT if right else Verdict.WRONG)
+        self._queue.record(check.client, right=right)
+        self._end(check).set_result(CheckResult.RIGHT if right else CheckResult.WRONG)
 
-    def _end(self, check: _Check) -> asyncio.Future[Verdict]:
-        del self._checks[check.mark, origin(check.client)]
-        return check.verdict
+    def _end(self, check: _Check) -> asyncio.Future[CheckResult]:
+        del self._checks[check.fingerprint, client_network(check.client)]
+        return check.result
 
-    def _remember(self, mark: bytes) -> None:
-        self._right[mark] = None
+    def _remember(self, fingerprint: bytes) -> None:
+        self._right[fingerprint] = None
         if len(self._right) > MAX_REMEMBERED:
             self._right.popitem(last=False)
 

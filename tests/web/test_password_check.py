@@ -6,8 +6,8 @@ from collections.abc import Callable
 import bcrypt
 import pytest
 
-from exporter.web.passwords import MAX_REMEMBERED, Credentials, Passwords, Verdict
-from exporter.web.turns import MAX_WAITING, MAX_WAITING_EACH
+from exporter.web.password_check import MAX_REMEMBERED, CheckResult, Credentials, PasswordChecker
+from exporter.web.password_queue import MAX_WAITING, MAX_WAITING_EACH
 
 DEADLINE = 30.0
 
@@ -40,48 +40,48 @@ def sent(name: str, password: str) -> Credentials:
 
 
 @pytest.mark.parametrize(
-    ("name", "password", "verdict"),
+    ("name", "password", "result"),
     [
-        pytest.param("ann", "right", Verdict.RIGHT, id="right"),
-        pytest.param("ann", "wrong", Verdict.WRONG, id="wrong"),
-        pytest.param("ann", "", Verdict.WRONG, id="empty"),
-        pytest.param("bob", "right", Verdict.WRONG, id="of another user"),
-        pytest.param("eve", "right", Verdict.WRONG, id="unknown name"),
-        pytest.param("ann", "right" + "x" * 100, Verdict.WRONG, id="long"),
-        pytest.param("ann", "right\0", Verdict.WRONG, id="with a zero byte"),
+        pytest.param("ann", "right", CheckResult.RIGHT, id="right"),
+        pytest.param("ann", "wrong", CheckResult.WRONG, id="wrong"),
+        pytest.param("ann", "", CheckResult.WRONG, id="empty"),
+        pytest.param("bob", "right", CheckResult.WRONG, id="of another user"),
+        pytest.param("eve", "right", CheckResult.WRONG, id="unknown name"),
+        pytest.param("ann", "right" + "x" * 100, CheckResult.WRONG, id="long"),
+        pytest.param("ann", "right\0", CheckResult.WRONG, id="with a zero byte"),
     ],
 )
 async def test_only_the_right_password_is_right(
-    users: dict[bytes, bytes], name: str, password: str, verdict: Verdict
+    users: dict[bytes, bytes], name: str, password: str, result: CheckResult
 ) -> None:
-    """Asked once or again, the verdict is the same."""
-    passwords = Passwords()
+    """Asked once or again, the result is the same."""
+    checker = PasswordChecker()
     for _ in range(2):
-        assert await passwords.check(users, sent(name, password), "c") is verdict
+        assert await checker.check(users, sent(name, password), "c") is result
 
 
 async def test_password_of_no_user_is_wrong_even_where_it_fits(users: dict[bytes, bytes]) -> None:
     """The hash that an unknown name is compared with lets nobody in."""
-    passwords = Passwords()
+    checker = PasswordChecker()
     for index in range(20):
         for password in ("right", "other"):
-            verdict = await passwords.check(users, sent(f"eve{index}", password), "c")
-            assert verdict is Verdict.WRONG
+            result = await checker.check(users, sent(f"eve{index}", password), "c")
+            assert result is CheckResult.WRONG
 
 
 async def test_long_passwords_are_cut_as_bcrypt_does(hashed: Callable[..., str]) -> None:
     """A password of more than 72 bytes works as with any other program."""
     users = {b"ann": hashed("a" * 72).encode()}
-    assert await Passwords().check(users, sent("ann", "a" * 100), "c") is Verdict.RIGHT
+    assert await PasswordChecker().check(users, sent("ann", "a" * 100), "c") is CheckResult.RIGHT
 
 
 async def test_right_password_is_computed_once(users: dict[bytes, bytes]) -> None:
     """It is remembered; a wrong one is not."""
     compare = Bcrypt()
-    passwords = Passwords(compare)
+    checker = PasswordChecker(compare)
     for password in ("right", "wrong"):
         for _ in range(3):
-            await passwords.check(users, sent("ann", password), "c")
+            await checker.check(users, sent("ann", password), "c")
     assert [password for password, _ in compare.asked] == [b"right", *[b"wrong"] * 3]
 
 
@@ -89,21 +89,21 @@ async def test_new_hash_forgets_the_old_password(
     users: dict[bytes, bytes], hashed: Callable[..., str]
 ) -> None:
     """What is remembered hangs on the hash: a changed one is asked anew."""
-    passwords = Passwords()
-    assert await passwords.check(users, sent("ann", "right"), "c") is Verdict.RIGHT
+    checker = PasswordChecker()
+    assert await checker.check(users, sent("ann", "right"), "c") is CheckResult.RIGHT
     users[b"ann"] = hashed("new").encode()
-    assert await passwords.check(users, sent("ann", "right"), "c") is Verdict.WRONG
+    assert await checker.check(users, sent("ann", "right"), "c") is CheckResult.WRONG
     del users[b"ann"]
-    assert await passwords.check(users, sent("ann", "right"), "c") is Verdict.WRONG
+    assert await checker.check(users, sent("ann", "right"), "c") is CheckResult.WRONG
 
 
 async def test_unknown_name_costs_as_much_as_a_known_one(users: dict[bytes, bytes]) -> None:
     """It is compared with a hash of a cost that is in use, the same for a name each time."""
     compare = Bcrypt()
-    passwords = Passwords(compare)
+    checker = PasswordChecker(compare)
     for index in range(40):
         for _ in range(2):
-            await passwords.check(users, sent(f"eve{index}", "x"), "c")
+            await checker.check(users, sent(f"eve{index}", "x"), "c")
     costs = [expected[4:6] for _, expected in compare.asked]
     assert set(costs) == {b"04", b"05"}
     assert costs[::2] == costs[1::2]
@@ -112,42 +112,42 @@ async def test_unknown_name_costs_as_much_as_a_known_one(users: dict[bytes, byte
 async def test_same_question_is_asked_once_at_a_time(users: dict[bytes, bytes]) -> None:
     """A flood of scrapes by one user after the start costs one computation."""
     compare = Bcrypt()
-    passwords = Passwords(compare)
-    checks = (passwords.check(users, sent("ann", "right"), "c") for _ in range(50))
-    assert set(await asyncio.gather(*checks)) == {Verdict.RIGHT}
+    checker = PasswordChecker(compare)
+    checks = (checker.check(users, sent("ann", "right"), "c") for _ in range(50))
+    assert set(await asyncio.gather(*checks)) == {CheckResult.RIGHT}
     assert len(compare.asked) == 1
 
 
-@pytest.mark.parametrize(("room", "sharing"), [(16, 4), (28, 7), (256, 64)])
+@pytest.mark.parametrize(("limit", "sharing"), [(16, 4), (28, 7), (256, 64)])
 async def test_requests_that_wait_for_one_check_are_bounded(
-    users: dict[bytes, bytes], room: int, sharing: int
+    users: dict[bytes, bytes], limit: int, sharing: int
 ) -> None:
-    """Who sends the same guess again and again takes a quarter of the room at most."""
+    """Who sends the same guess again and again takes a quarter of the connections at most."""
     compare = Bcrypt()
     compare.free.clear()
-    passwords = Passwords(compare, room=lambda: room)
+    checker = PasswordChecker(compare, connection_limit=lambda: limit)
     flood = [
-        asyncio.create_task(passwords.check(users, sent("ann", "guess"), "bad"))
+        asyncio.create_task(checker.check(users, sent("ann", "guess"), "bad"))
         for _ in range(1 + sharing + 50)
     ]
-    done: set[asyncio.Task[Verdict]] = set()
+    done: set[asyncio.Task[CheckResult]] = set()
     while len(done) < 50:
         done, _ = await asyncio.wait(flood, timeout=DEADLINE, return_when=asyncio.FIRST_COMPLETED)
         assert done
-    assert {each.result() for each in done} == {Verdict.BUSY}
+    assert {each.result() for each in done} == {CheckResult.BUSY}
     compare.free.set()
-    verdicts = await asyncio.gather(*flood)
-    assert verdicts.count(Verdict.WRONG) == 1 + sharing
+    results = await asyncio.gather(*flood)
+    assert results.count(CheckResult.WRONG) == 1 + sharing
 
 
 async def test_flood_of_wrong_passwords_stops_nobody(users: dict[bytes, bytes]) -> None:
     """While bcrypt is at work, who is known is let in, and others still get their turn."""
     compare = Bcrypt()
-    passwords = Passwords(compare)
-    assert await passwords.check(users, sent("ann", "right"), "good") is Verdict.RIGHT
+    checker = PasswordChecker(compare)
+    assert await checker.check(users, sent("ann", "right"), "good") is CheckResult.RIGHT
     compare.free.clear()
     flood = [
-        asyncio.create_task(passwords.check(users, sent("ann", f"{index}"), "bad"))
+        asyncio.create_task(checker.check(users, sent("ann", f"{index}"), "bad"))
         for index in range(100)
     ]
     done, waiting = await asyncio.wait(flood, timeout=0)
@@ -157,42 +157,42 @@ async def test_flood_of_wrong_passwords_stops_nobody(users: dict[bytes, bytes]) 
         )
         assert more
         done |= more
-    assert {each.result() for each in done} == {Verdict.BUSY}
-    assert await passwords.check(users, sent("ann", "right"), "bad") is Verdict.RIGHT
-    late = asyncio.create_task(passwords.check(users, sent("bob", "other"), "good"))
+    assert {each.result() for each in done} == {CheckResult.BUSY}
+    assert await checker.check(users, sent("ann", "right"), "bad") is CheckResult.RIGHT
+    late = asyncio.create_task(checker.check(users, sent("bob", "other"), "good"))
     compare.free.set()
-    assert await asyncio.wait_for(late, DEADLINE) is Verdict.RIGHT
-    assert {await each for each in waiting} == {Verdict.WRONG}
+    assert await asyncio.wait_for(late, DEADLINE) is CheckResult.RIGHT
+    assert {await each for each in waiting} == {CheckResult.WRONG}
     assert len(compare.asked) == 1 + MAX_WAITING_EACH + 1
 
 
-@pytest.mark.parametrize(("room", "places"), [(16, 4), (28, 7), (256, MAX_WAITING)])
+@pytest.mark.parametrize(("limit", "places"), [(16, 4), (28, 7), (256, MAX_WAITING)])
 async def test_all_clients_together_wait_in_bounds(
-    users: dict[bytes, bytes], room: int, places: int
+    users: dict[bytes, bytes], limit: int, places: int
 ) -> None:
-    """Many addresses cannot queue more than a quarter of the room, and the queue empties again."""
+    """Many addresses queue a quarter of the connections at most, and the queue empties again."""
     compare = Bcrypt()
-    passwords = Passwords(compare, room=lambda: room)
-    checks = (passwords.check(users, sent("ann", f"{each}"), f"{each}") for each in range(100))
-    verdicts = await asyncio.gather(*checks)
-    assert verdicts.count(Verdict.WRONG) == len(compare.asked) == places
-    assert verdicts.count(Verdict.BUSY) == 100 - places
-    assert await passwords.check(users, sent("ann", "again"), "0") is Verdict.WRONG
+    checker = PasswordChecker(compare, connection_limit=lambda: limit)
+    checks = (checker.check(users, sent("ann", f"{each}"), f"{each}") for each in range(100))
+    results = await asyncio.gather(*checks)
+    assert results.count(CheckResult.WRONG) == len(compare.asked) == places
+    assert results.count(CheckResult.BUSY) == 100 - places
+    assert await checker.check(users, sent("ann", "again"), "0") is CheckResult.WRONG
 
 
 async def test_who_gives_up_does_not_end_it_for_others(users: dict[bytes, bytes]) -> None:
     """Two wait for one computation; one goes away."""
     compare = Bcrypt()
     compare.free.clear()
-    passwords = Passwords(compare)
+    checker = PasswordChecker(compare)
     first, second = (
-        asyncio.create_task(passwords.check(users, sent("ann", "right"), "c")) for _ in range(2)
+        asyncio.create_task(checker.check(users, sent("ann", "right"), "c")) for _ in range(2)
     )
     await asyncio.wait({first, second}, timeout=0)
     first.cancel()
     await asyncio.wait({first})
     compare.free.set()
-    assert await asyncio.wait_for(second, DEADLINE) is Verdict.RIGHT
+    assert await asyncio.wait_for(second, DEADLINE) is CheckResult.RIGHT
 
 
 async def test_guessers_together_do_not_hold_up_an_address_that_does_not_guess(
@@ -200,39 +200,39 @@ async def test_guessers_together_do_not_hold_up_an_address_that_does_not_guess(
 ) -> None:
     """However many addresses guess, and all places taken, the right password is checked next."""
     compare = Bcrypt()
-    passwords = Passwords(compare)
+    checker = PasswordChecker(compare)
     for each in range(12):  # from now on they are known to guess
-        await passwords.check(users, sent("ann", f"first {each}"), f"{each}")
+        await checker.check(users, sent("ann", f"first {each}"), f"{each}")
     compare.free.clear()
     guesses = [
-        asyncio.create_task(passwords.check(users, sent("ann", f"{each}"), f"{each % 12}"))
+        asyncio.create_task(checker.check(users, sent("ann", f"{each}"), f"{each % 12}"))
         for each in range(48)
     ]
     await asyncio.wait(guesses, timeout=0)
-    right = asyncio.create_task(passwords.check(users, sent("bob", "other"), "new"))
+    right = asyncio.create_task(checker.check(users, sent("bob", "other"), "new"))
     await asyncio.wait({right}, timeout=0)
     compare.free.set()
-    assert await asyncio.wait_for(right, DEADLINE) is Verdict.RIGHT
+    assert await asyncio.wait_for(right, DEADLINE) is CheckResult.RIGHT
     asked = [password for password, _ in compare.asked]
     assert asked.index(b"other") <= 12 + 1  # after the one that was under way
-    assert {await each for each in guesses} == {Verdict.WRONG, Verdict.BUSY}
+    assert {await each for each in guesses} == {CheckResult.WRONG, CheckResult.BUSY}
 
 
 async def test_a_user_is_served_behind_the_address_of_a_guesser(users: dict[bytes, bytes]) -> None:
     """Guesses at one user's password leave a place there to another."""
     compare = Bcrypt()
     compare.free.clear()
-    passwords = Passwords(compare)
+    checker = PasswordChecker(compare)
     guesses = [
-        asyncio.create_task(passwords.check(users, sent("ann", f"{each}"), "proxy"))
+        asyncio.create_task(checker.check(users, sent("ann", f"{each}"), "proxy"))
         for each in range(10)
     ]
     await asyncio.wait(guesses, timeout=0)
-    right = asyncio.create_task(passwords.check(users, sent("bob", "other"), "proxy"))
+    right = asyncio.create_task(checker.check(users, sent("bob", "other"), "proxy"))
     await asyncio.wait({right}, timeout=0)
     compare.free.set()
-    assert await asyncio.wait_for(right, DEADLINE) is Verdict.RIGHT
-    assert {await each for each in guesses} == {Verdict.WRONG, Verdict.BUSY}
+    assert await asyncio.wait_for(right, DEADLINE) is CheckResult.RIGHT
+    assert {await each for each in guesses} == {CheckResult.WRONG, CheckResult.BUSY}
 
 
 async def test_a_password_that_is_right_by_now_is_not_computed_again(
@@ -240,9 +240,9 @@ async def test_a_password_that_is_right_by_now_is_not_computed_again(
 ) -> None:
     """Several Prometheus servers with the same password cost one computation after the start."""
     compare = Bcrypt()
-    passwords = Passwords(compare)
-    checks = (passwords.check(users, sent("ann", "right"), f"{each}") for each in range(10))
-    assert set(await asyncio.gather(*checks)) == {Verdict.RIGHT}
+    checker = PasswordChecker(compare)
+    checks = (checker.check(users, sent("ann", "right"), f"{each}") for each in range(10))
+    assert set(await asyncio.gather(*checks)) == {CheckResult.RIGHT}
     assert len(compare.asked) == 1
 
 
@@ -259,10 +259,10 @@ async def test_guessers_leave_the_core_to_others(
         spent[0] += time.monotonic() - begun
         return same
 
-    passwords = Passwords(compare)
+    checker = PasswordChecker(compare)
     begun = time.monotonic()
     for each in range(20):
-        await passwords.check(users, sent("ann", f"{each}"), f"192.0.2.{each % addresses}")
+        await checker.check(users, sent("ann", f"{each}"), f"192.0.2.{each % addresses}")
     assert spent[0] < 1.2 * share * (time.monotonic() - begun)
 
 
@@ -276,10 +276,10 @@ async def test_a_failure_of_bcrypt_is_not_waited_for(users: dict[bytes, bytes]) 
             raise MemoryError
         return bcrypt.checkpw(password, expected)
 
-    passwords = Passwords(compare)
+    checker = PasswordChecker(compare)
     with pytest.raises(MemoryError):
-        await passwords.check(users, sent("ann", "right"), "c")
-    assert await passwords.check(users, sent("ann", "right"), "c") is Verdict.RIGHT
+        await checker.check(users, sent("ann", "right"), "c")
+    assert await checker.check(users, sent("ann", "right"), "c") is CheckResult.RIGHT
 
 
 async def test_memory_is_bounded(hashed: Callable[..., str]) -> None:
@@ -287,15 +287,15 @@ async def test_memory_is_bounded(hashed: Callable[..., str]) -> None:
     expected = hashed("x").encode()
     users = {f"{index}".encode(): expected for index in range(MAX_REMEMBERED + 1)}
     compare = Bcrypt()
-    passwords = Passwords(compare)
+    checker = PasswordChecker(compare)
     for name in (*users, b"0", b"2"):
-        assert await passwords.check(users, Credentials(name, b"x"), "c") is Verdict.RIGHT
+        assert await checker.check(users, Credentials(name, b"x"), "c") is CheckResult.RIGHT
     assert len(compare.asked) == len(users) + 1
 
 
 async def test_no_password_is_kept(users: dict[bytes, bytes]) -> None:
     """Neither what is remembered nor what is sent shows a password."""
-    passwords = Passwords()
+    checker = PasswordChecker()
     credentials = sent("ann", "right")
-    await passwords.check(users, credentials, "c")
-    assert "right" not in f"{vars(passwords)} {credentials!r}".replace("_right", "")
+    await checker.check(users, credentials, "c")
+    assert "right" not in f"{vars(checker)} {credentials!r}".replace("_right", "")

@@ -4,11 +4,12 @@ A check costs a tenth of a second of a core, and strangers can ask for as many a
 not check passwords, or know HTTP. Pure: no clock, no waiting.
 """
 
-import ipaddress
 from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Generic, TypeVar
+
+from exporter.web.client_network import client_network
 
 MAX_WAITING = 32
 """Checks that wait for their turn, at most."""
@@ -19,28 +20,10 @@ MAX_WAITING_EACH = 4
 MAX_RECORDS = 4096
 """Addresses of which a record is kept."""
 
-_NETWORK_BITS = 64
-
 Item = TypeVar("Item")
 
 
-def origin(client: str) -> str:
-    """Return what counts as one address: an IPv4 address, or the /64 network of an IPv6 address.
-
-    Each customer has such a network, and may use any address of it.
-    """
-    try:
-        address = ipaddress.ip_address(client.partition("%")[0])
-    except ValueError:
-        return client
-    if address.version == 4:  # noqa: PLR2004 # of IP
-        return str(address)
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(ipaddress.IPv6Network((int(address), _NETWORK_BITS), strict=False))
-
-
-class Rank(IntEnum):
+class Reputation(IntEnum):
     """In which order addresses are served."""
 
     GOOD = 0
@@ -52,83 +35,88 @@ class Rank(IntEnum):
 
 @dataclass(slots=True)
 class _Entry(Generic[Item]):
-    origin: str
+    network: str
     name: bytes
     number: int
     item: Item = field(repr=False)
 
 
-class Turns(Generic[Item]):
+class PasswordQueue(Generic[Item]):
     """What waits for its turn, by address."""
 
     def __init__(self) -> None:
         """Start with nobody."""
         self._waiting: list[_Entry[Item]] = []
-        self._records: OrderedDict[str, Rank] = OrderedDict()
+        self._records: OrderedDict[str, Reputation] = OrderedDict()
         self._served: OrderedDict[str, int] = OrderedDict()
         self._number = 0
 
-    def rank(self, client: str) -> Rank:
+    def reputation(self, client: str) -> Reputation:
         """Return how an address is served."""
-        return self._records.get(origin(client), Rank.UNKNOWN)
+        return self._records.get(client_network(client), Reputation.UNKNOWN)
 
-    def note(self, client: str, *, right: bool) -> None:
+    def record(self, client: str, *, right: bool) -> None:
         """Note what came of the password that was last sent from an address."""
-        self._records[origin(client)] = Rank.GOOD if right else Rank.GUESSING
-        self._records.move_to_end(origin(client))
+        self._records[client_network(client)] = Reputation.GOOD if right else Reputation.GUESSING
+        self._records.move_to_end(client_network(client))
         if len(self._records) > MAX_RECORDS:
             # Guessers are many; who was right is remembered longest.
-            guessing = (each for each, rank in self._records.items() if rank is Rank.GUESSING)
+            guessing = (
+                each
+                for each, reputation in self._records.items()
+                if reputation is Reputation.GUESSING
+            )
             del self._records[next(guessing, next(iter(self._records)))]
 
-    def enter(
+    def add(
         self, client: str, item: Item, places: int = MAX_WAITING, *, name: bytes = b""
     ) -> Item | None:
         """Let ``item`` wait; return the one that has to give way: it, another, or none.
 
         ``places`` is how many may wait now, `MAX_WAITING` at most; ``name`` is the user's.
         """
-        place = origin(client)
-        count = Counter(each.origin for each in self._waiting)
+        network = client_network(client)
+        count = Counter(each.network for each in self._waiting)
         self._number += 1
-        self._waiting.append(_Entry(place, name, self._number, item))
-        if count[place] >= MAX_WAITING_EACH:
+        self._waiting.append(_Entry(network, name, self._number, item))
+        if count[network] >= MAX_WAITING_EACH:
             # Users behind one proxy share an address with whoever guesses the password of another.
-            here = [each for each in self._waiting if each.origin == place]
+            here = [each for each in self._waiting if each.network == network]
             names = Counter(each.name for each in here)
             greedy = max(here, key=lambda each: (names[each.name], each.number))
             self._waiting.remove(greedy)
             return greedy.item
         if len(self._waiting) <= min(places, MAX_WAITING):
             return None
-        count[place] += 1
+        count[network] += 1
         last = max(
             self._waiting,
-            key=lambda each: (self.rank(each.origin), count[each.origin], each.number),
+            key=lambda each: (self.reputation(each.network), count[each.network], each.number),
         )
         self._waiting.remove(last)
         return last.item
 
-    def next(self, worst: Rank = Rank.GUESSING) -> Item | None:
-        """Take out the one whose turn it is, of ranks up to ``worst``; None if there is none.
+    def pop(self, worst: Reputation = Reputation.GUESSING) -> Item | None:
+        """Take out the one whose turn it is; None if there is none.
 
-        Within a rank it is the address that was served the longest ago.
+        Addresses whose reputation is worse than ``worst`` are left waiting. Of those of one
+        reputation it is the one that was served the longest ago.
         """
-        allowed = [each for each in self._waiting if self.rank(each.origin) <= worst]
+        allowed = [each for each in self._waiting if self.reputation(each.network) <= worst]
         if not allowed:
             return None
         first = min(
             allowed,
             key=lambda each: (
-                self.rank(each.origin),
-                self._served.get(each.origin, 0),
+                self.reputation(each.network),
+                self._served.get(each.network, 0),
                 each.number,
             ),
         )
         self._waiting.remove(first)
         self._number += 1
-        self._served[first.origin] = self._number
-        self._served.move_to_end(first.origin)
+        self._served[first.network] = self._number
+        self._served.move_to_end(first.network)
         if len(self._served) > MAX_RECORDS:
             self._served.popitem(last=False)
         return first.item

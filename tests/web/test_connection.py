@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from exporter.address import ListenAddress
-from exporter.web.room import MAX_CONNECTIONS, MIN_CONNECTIONS
+from exporter.web.connection_limiter import MAX_CONNECTIONS, MIN_CONNECTIONS
 
 DEADLINE = 30.0
 GET = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -181,5 +181,86 @@ async def test_idle_connections_that_go_are_counted_and_told(
     for _ in range(MIN_CONNECTIONS + 5):
         await connect(address)
     assert await _ask(address) == "healthy\n"
-    assert server.dropped == 6
+    assert server.connections_dropped == 6
     assert told == [MIN_CONNECTIONS]
+
+
+async def test_who_closes_its_sending_side_gets_the_answer(
+    operator: Any, serve: Any, connect: Any
+) -> None:
+    """A client that says it sends no more still reads the answer, then the end."""
+    _, address = await serve(operator.app(waits=True))
+    reader, writer = await connect(address)
+    writer.write(RELOAD)
+    writer.write_eof()
+    await asyncio.wait_for(operator.arrived.acquire(), DEADLINE)
+    await _ask(address)
+    operator.block.set()
+    assert (await _read(reader)).endswith(b"reloaded\n")
+
+
+async def test_all_that_came_before_the_end_is_answered(
+    operator: Any, serve: Any, connect: Any
+) -> None:
+    """Requests that were sent together, and the end with them, all have their answers."""
+    _, address = await serve(operator.app())
+    reader, writer = await connect(address)
+    writer.write(GET.replace(b"/-/healthy", b"/metrics") + RELOAD + GET)
+    writer.write_eof()
+    answers = await _read(reader)
+    assert answers.count(b"HTTP/1.1 200 OK") == 3
+    assert answers.endswith(b"healthy\n")
+
+
+async def test_who_has_hung_up_keeps_nobody_out(operator: Any, serve: Any, connect: Any) -> None:
+    """Where all connections are of clients that left before their answer, a new one is served."""
+    _, address = await serve(operator.app(waits=True), files=lambda: 10**9)
+    held = []
+    for _ in range(MIN_CONNECTIONS):
+        reader, writer = await connect(address)
+        writer.write(RELOAD)
+        writer.write_eof()
+        held.append(reader)
+        await asyncio.wait_for(operator.arrived.acquire(), DEADLINE)
+    await connect(address)
+    assert await _ended(held[0])
+    operator.block.set()
+
+
+async def test_pipelined_requests_are_answered_in_order(
+    operator: Any, serve: Any, connect: Any
+) -> None:
+    """Requests that come at once, and one in two pieces after them, all get their answers."""
+    _, address = await serve(operator.app())
+    reader, writer = await connect(address)
+    chunked = b"POST /-/reload HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    writer.write(GET + chunked + b"2\r\nab\r\n0\r\n\r\n" + GET[:10])
+    await asyncio.wait_for(reader.readuntil(b"healthy\n"), DEADLINE)
+    await asyncio.wait_for(reader.readuntil(b"reloaded\n"), DEADLINE)
+    writer.write(GET[10:])
+    answer = await asyncio.wait_for(reader.readuntil(b"healthy\n"), DEADLINE)
+    assert b"\r\ndate: " in answer
+
+
+async def test_a_pipelined_request_that_does_not_end_is_let_go(
+    operator: Any, serve: Any, connect: Any
+) -> None:
+    """A part of a request that came with the one before has no more time than another."""
+    _, address = await serve(operator.app(waits=True), header_timeout=0.2)
+    reader, writer = await connect(address)
+    writer.write(RELOAD)
+    await asyncio.wait_for(operator.arrived.acquire(), DEADLINE)
+    writer.write(GET[:10])
+    await _ask(address)
+    operator.block.set()
+    assert (await _read(reader)).endswith(b"reloaded\n")
+
+
+async def test_a_body_is_asked_for_and_left_alone(operator: Any, serve: Any, connect: Any) -> None:
+    """A connection whose request had a body that nobody read carries the next one."""
+    _, address = await serve(operator.app())
+    reader, writer = await connect(address)
+    for _ in range(3):
+        writer.write(RELOAD.replace(b"Length: 0", b"Length: 200000") + b"x" * 200_000)
+        await asyncio.wait_for(reader.readuntil(b"reloaded\n"), DEADLINE)
+    assert operator.reloads == 3

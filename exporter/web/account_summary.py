@@ -1,4 +1,4 @@
-"""Arrange a snapshot as the page shows it: one card an account.
+"""Arrange a snapshot as the page shows it: one summary an account.
 
 Pure: values in, values out. It must not know HTML, and must not word anything.
 """
@@ -15,7 +15,7 @@ OVERDUE_INTERVALS = 3
 """After so many poll intervals without the end of a poll, an account that was up is overdue."""
 
 
-class State(StrEnum):
+class AccountState(StrEnum):
     """How an account fares, in one word."""
 
     UP = "up"
@@ -42,26 +42,28 @@ class TypeRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class AccountSummary:
     """One account. ``rows`` leaves out the types without a single action."""
 
     name: str
-    state: State
+    state: AccountState
     view: AccountSnapshot
     health: AccountHealth
     total: TypeRow
     rows: tuple[TypeRow, ...]
 
 
-def arrange(snapshot: ExporterSnapshot) -> tuple[Card, ...]:
-    """Return the cards of all accounts, in the order of the configuration."""
-    return tuple(_card(view, health, snapshot) for view, health in snapshot.accounts)
+def summarize(snapshot: ExporterSnapshot) -> tuple[AccountSummary, ...]:
+    """Return the summaries of all accounts, in the order of the configuration."""
+    return tuple(_summary(view, health, snapshot) for view, health in snapshot.accounts)
 
 
-def _card(view: AccountSnapshot, health: AccountHealth, snapshot: ExporterSnapshot) -> Card:
+def _summary(
+    view: AccountSnapshot, health: AccountHealth, snapshot: ExporterSnapshot
+) -> AccountSummary:
     types = dict.fromkeys(action_type for action_type, _ in view.actions)
     rows = tuple(_row(view, action_type, (action_type,)) for action_type in types)
-    return Card(
+    return AccountSummary(
         name=view.name,
         state=_state(view, health, snapshot),
         view=view,
@@ -71,14 +73,16 @@ def _card(view: AccountSnapshot, health: AccountHealth, snapshot: ExporterSnapsh
     )
 
 
-def _state(view: AccountSnapshot, health: AccountHealth, snapshot: ExporterSnapshot) -> State:
+def _state(
+    view: AccountSnapshot, health: AccountHealth, snapshot: ExporterSnapshot
+) -> AccountState:
     if health.last_cause is not None:
-        return State.DOWN
+        return AccountState.DOWN
     if not health.last_poll or not view.baselined:
-        return State.WAITING
+        return AccountState.WAITING
     if snapshot.now - health.last_poll > OVERDUE_INTERVALS * snapshot.poll_interval:
-        return State.OVERDUE
-    return State.UP
+        return AccountState.OVERDUE
+    return AccountState.UP
 
 
 def _row(view: AccountSnapshot, name: str, types: Iterable[str]) -> TypeRow:

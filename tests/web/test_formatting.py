@@ -1,6 +1,6 @@
 import pytest
 
-from exporter.web import wording
+from exporter.web import formatting
 
 
 @pytest.mark.parametrize(
@@ -21,15 +21,15 @@ from exporter.web import wording
 )
 def test_span_is_its_two_largest_units(seconds: float, words: str) -> None:
     """A duration is told in at most two units that stand next to each other."""
-    assert wording.span(seconds) == words
+    assert formatting.duration(seconds) == words
 
 
 def test_times_are_utc() -> None:
     """A time is written in UTC for people and for machines, whatever the machine's zone."""
-    assert wording.utc(1_785_585_605.7) == "2026-08-01 12:00:05 UTC"
-    assert wording.iso(1_785_585_605.7) == "2026-08-01T12:00:05Z"
+    assert formatting.utc(1_785_585_605.7) == "2026-08-01 12:00:05 UTC"
+    assert formatting.iso(1_785_585_605.7) == "2026-08-01T12:00:05Z"
 
 
 def test_thousands_are_set_apart() -> None:
     """A long number can be read at a glance."""
-    assert wording.number(1234567) == "1,234,567"
+    assert formatting.number(1234567) == "1,234,567"

@@ -22,41 +22,41 @@ _Form = TypeVar("_Form", bound=Hashable)
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What is sent; ``zipped`` says whether it is gzip."""
+    """What is sent; ``gzipped`` says whether it is gzip."""
 
     content: bytes
-    zipped: bool
+    gzipped: bool
 
 
-class Scrapes(Generic[_Taken, _Form]):
+class CoalescedResponses(Generic[_Taken, _Form]):
     """The answers that are written from one source."""
 
     def __init__(self, take: Callable[[], _Taken], write: Callable[[_Taken, _Form], bytes]) -> None:
         """Write what ``take`` returns, on the event loop's thread; ``write`` runs on another."""
         self._take = take
         self._write_out = write
-        self._turn = asyncio.Lock()
+        self._writing = asyncio.Lock()
         self._next: dict[tuple[_Form, bool], asyncio.Task[Body]] = {}
 
-    async def body(self, chosen: _Form, *, zipped: bool) -> Body:
-        """Return the answer in the form ``chosen``, as gzip if ``zipped`` and worth it."""
-        key = (chosen, zipped)
+    async def body(self, chosen: _Form, *, gzipped: bool) -> Body:
+        """Return the answer in the form ``chosen``, as gzip if ``gzipped`` and worth it."""
+        key = (chosen, gzipped)
         coming = self._next.get(key)
         if coming is None:
-            coming = self._next[key] = asyncio.create_task(self._write(chosen, zipped=zipped))
+            coming = self._next[key] = asyncio.create_task(self._write(chosen, gzipped=gzipped))
         # One who goes away must not take it from the others.
         return await asyncio.shield(coming)
 
-    async def _write(self, chosen: _Form, *, zipped: bool) -> Body:
-        async with self._turn:
+    async def _write(self, chosen: _Form, *, gzipped: bool) -> Body:
+        async with self._writing:
             # Who asks from here on is to see what happens from here on.
-            del self._next[chosen, zipped]
+            del self._next[chosen, gzipped]
             # Taken here, as tallies belong to this thread; then they are values, and drawing and
             # writing them out may not keep polls and probes waiting.
-            return await run_in_threadpool(self._body, self._take(), chosen, zipped=zipped)
+            return await run_in_threadpool(self._body, self._take(), chosen, gzipped=gzipped)
 
-    def _body(self, taken: _Taken, chosen: _Form, *, zipped: bool) -> Body:
+    def _body(self, taken: _Taken, chosen: _Form, *, gzipped: bool) -> Body:
         content = self._write_out(taken, chosen)
-        if zipped and len(content) >= SMALLEST:
-            return Body(compress(content), zipped=True)
-        return Body(content, zipped=False)
+        if gzipped and len(content) >= SMALLEST:
+            return Body(compress(content), gzipped=True)
+        return Body(content, gzipped=False)

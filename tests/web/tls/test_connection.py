@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from exporter.address import ListenAddress
-from exporter.web.room import MAX_CONNECTIONS
+from exporter.web.connection_limiter import MAX_CONNECTIONS
 
 pytestmark = pytest.mark.program("openssl")
 
@@ -25,8 +25,8 @@ def start(operator: Any, serve: Any, web_file: Any, secured: Callable[..., str])
     """Give a starter of servers with TLS; options of the server may be given."""
 
     async def started(*more: str, users: str = "", **options: Any) -> ListenAddress:
-        security = web_file.security(secured(*more) + users)
-        _, address = await serve(operator.app(), security=security, **options)
+        reloader = web_file.reloader(secured(*more) + users)
+        _, address = await serve(operator.app(), web_config=reloader, **options)
         return ListenAddress("localhost", address.port)
 
     return started
@@ -158,7 +158,7 @@ async def test_client_needs_a_certificate_of_the_authority(
     """Without one, or with one that nobody trusts, there is no answer."""
     address = await start(*(each.format(authority.file) for each in CLIENTS))
     authority.issue(tmp_path, "scraper", "DNS:scraper")
-    with pytest.raises((httpx.NetworkError, httpx.RemoteProtocolError)):
+    with pytest.raises(ssl.SSLError, match="certificate required"):
         await ask(address, authority.context())
     assert await ask(address, authority.context(tmp_path / "scraper.pem")) == "healthy\n"
 
@@ -170,7 +170,7 @@ async def test_certificate_of_another_authority_is_refused(
     authority.issue(tmp_path, "other")
     address = await start(*(each.format(tmp_path / "other.pem") for each in CLIENTS))
     authority.issue(tmp_path, "scraper", "DNS:scraper")
-    with pytest.raises((httpx.NetworkError, httpx.RemoteProtocolError)):
+    with pytest.raises(ssl.SSLError, match="unknown ca"):
         await ask(address, authority.context(tmp_path / "scraper.pem"))
 
 
@@ -196,7 +196,7 @@ async def test_client_of_another_name_does_nothing(
     authority.issue(tmp_path, "scraper", "DNS:scraper")
     authority.issue(tmp_path, "other", "DNS:other")
     async with client(address, authority.context(tmp_path / "other.pem")) as opened:
-        with pytest.raises((httpx.NetworkError, httpx.RemoteProtocolError)):
+        with pytest.raises(ssl.SSLError):
             await opened.post("/-/reload")
     assert operator.reloads == 0
     async with client(address, authority.context(tmp_path / "scraper.pem")) as opened:
@@ -219,8 +219,8 @@ async def test_who_does_not_take_an_answer_is_let_go(
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await Response(large)(scope, receive, send)
 
-    security = web_file.security(secured())
-    _, address = await serve(app, security=security, answer_timeout=0.2)
+    reloader = web_file.reloader(secured())
+    _, address = await serve(app, web_config=reloader, answer_timeout=0.2)
     context = authority.context()
     reader, writer = await connect(address, ssl=context, server_hostname="localhost")
     before = open_files()
@@ -235,6 +235,105 @@ async def test_who_does_not_take_an_answer_is_let_go(
     assert len(await rest(reader)) < len(large) * requests
 
 
+class Client:
+    """A client that says when its bytes are sent."""
+
+    def __init__(self, reader: Any, writer: Any, context: ssl.SSLContext) -> None:
+        """Speak TLS over a TCP connection."""
+        self.reader, self.writer = reader, writer
+        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self.incoming, self.outgoing, server_hostname="localhost")
+
+    @classmethod
+    async def connected(
+        cls, connect: Any, address: ListenAddress, context: ssl.SSLContext
+    ) -> "Client":
+        """Shake hands; the last bytes of it are not sent yet."""
+        reader, writer = await connect(address)
+        made = cls(reader, writer, context)
+        while True:
+            try:
+                made.tls.do_handshake()
+            except ssl.SSLWantReadError:
+                made.send()
+                made.incoming.write(await asyncio.wait_for(made.reader.read(65536), DEADLINE))
+            else:
+                return made
+
+    def send(self) -> None:
+        """Send what waits."""
+        self.writer.write(self.outgoing.read())
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_a_request_that_comes_with_the_end_is_answered(
+    start: Start, authority: Any, connect: Any, version: ssl.TLSVersion
+) -> None:
+    """A client that sends a request and its end at once gets the answer, and then our end."""
+    context = authority.context()
+    context.minimum_version = context.maximum_version = version
+    opened = await Client.connected(connect, await start(), context)
+    opened.tls.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+    with contextlib.suppress(ssl.SSLWantReadError):
+        opened.tls.unwrap()
+    opened.send()
+    opened.incoming.write(await asyncio.wait_for(opened.reader.read(), DEADLINE))
+    answer = b""
+    with contextlib.suppress(ssl.SSLZeroReturnError):
+        while True:
+            answer += opened.tls.read()
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_a_large_answer_arrives_whole_and_then_the_end(
+    serve: Any,
+    connect: Any,
+    authority: Any,
+    web_file: Any,
+    secured: Callable[..., str],
+    version: ssl.TLSVersion,
+) -> None:
+    """A client that reads late gets each byte, and the end as TLS says it."""
+    large = b"0123456789abcdef" * 500_000
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await Response(large)(scope, receive, send)
+
+    _, address = await serve(app, web_config=web_file.reloader(secured()))
+    context = authority.context()
+    context.minimum_version = context.maximum_version = version
+    reader, writer = await connect(address, ssl=context, server_hostname="localhost")
+    writer.transport.pause_reading()
+    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    async with client(address, context) as opened:
+        assert (await opened.get("/")).content == large
+    writer.transport.resume_reading()
+    heads = (await asyncio.wait_for(reader.read(), DEADLINE)).split(large)
+    assert [each[:15] for each in heads] == [b"HTTP/1.1 200 OK", b"HTTP/1.1 200 OK", b""]
+
+
+async def test_running_request_may_end_within_the_grace(
+    operator: Any,
+    serve: Any,
+    connect: Any,
+    authority: Any,
+    web_file: Any,
+    secured: Callable[..., str],
+) -> None:
+    """A request that runs when the stop begins gets its answer, and the end of TLS."""
+    reloader = web_file.reloader(secured())
+    server, address = await serve(operator.app(waits=True), web_config=reloader)
+    reader, writer = await connect(address, ssl=authority.context(), server_hostname="localhost")
+    writer.write(b"POST /-/reload HTTP/1.1\r\nHost: x\r\n\r\n")
+    await asyncio.wait_for(operator.arrived.acquire(), DEADLINE)
+    stop = asyncio.create_task(server.stop(grace=DEADLINE))
+    operator.block.set()
+    assert (await asyncio.wait_for(reader.read(), DEADLINE)).endswith(b"reloaded\n")
+    await asyncio.wait_for(stop, DEADLINE)
+
+
 async def test_nobody_holds_up_the_stop(
     operator: Any,
     serve: Any,
@@ -244,20 +343,11 @@ async def test_nobody_holds_up_the_stop(
     secured: Callable[..., str],
 ) -> None:
     """Handshakes that never end, and clients that never say goodbye, are let go."""
-    server, address = await serve(operator.app(), security=web_file.security(secured()))
+    server, address = await serve(operator.app(), web_config=web_file.reloader(secured()))
     silent, _ = await connect(address)
     context = authority.context()
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    mute = context.wrap_bio(incoming, outgoing, server_hostname="localhost")
-    reader, writer = await connect(address)
-    while True:
-        try:
-            mute.do_handshake()
-            break
-        except ssl.SSLWantReadError:
-            writer.write(outgoing.read())
-            incoming.write(await asyncio.wait_for(reader.read(65536), DEADLINE))
-    writer.write(outgoing.read())
+    mute = await Client.connected(connect, address, context)
+    mute.send()
     assert await ask(ListenAddress("localhost", address.port), context) == "healthy\n"
     await asyncio.wait_for(server.stop(grace=DEADLINE * 10), DEADLINE / 3)
     assert await rest(silent) == b""

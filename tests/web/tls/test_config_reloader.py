@@ -9,12 +9,12 @@ pytestmark = pytest.mark.program("openssl")
 
 def test_new_certificate_is_taken_over(web_file: Any, secured: Callable[..., str]) -> None:
     """A renewed certificate holds from the next question on, and is reported once."""
-    security = web_file.security(secured())
-    before = security.current().tls
-    assert security.current().tls is before
+    reloader = web_file.reloader(secured())
+    before = reloader.current().tls
+    assert reloader.current().tls is before
     secured()
-    assert security.current().tls is not before
-    assert security.current().tls is security.current().tls
+    assert reloader.current().tls is not before
+    assert reloader.current().tls is reloader.current().tls
     assert web_file.reports == [()]
 
 
@@ -22,16 +22,16 @@ def test_half_renewed_certificate_changes_nothing(
     web_file: Any, secured: Callable[..., str], authority: Any
 ) -> None:
     """A certificate whose key is still to come leaves the old pair; then the new one holds."""
-    security = web_file.security(secured())
-    before = security.current().tls
+    reloader = web_file.reloader(secured())
+    before = reloader.current().tls
     folder = web_file.path.parent
     authority.issue(folder, "next")
     (folder / "next.pem").rename(folder / "server.pem")
-    assert security.current().tls is before
-    assert "is not the key of the certificate" in security.check()[0]
+    assert reloader.current().tls is before
+    assert "is not the key of the certificate" in reloader.check()[0]
     (folder / "next.key").rename(folder / "server.key")
-    assert security.check() == ()
-    assert security.current().tls is not before
+    assert reloader.check() == ()
+    assert reloader.current().tls is not before
     assert [len(each) for each in web_file.reports] == [1, 0]
 
 
@@ -60,9 +60,9 @@ def test_half_written_file_opens_no_door(
         "client_allowed_sans: [scraper]",
     )
     text += f"basic_auth_users: {{a: {hashed('x')}}}\n"
-    security = web_file.security(text)
-    before = security.current()
+    reloader = web_file.reloader(text)
+    before = reloader.current()
     kept = (line for line in text.splitlines() if not re.match(lost, line))
     web_file.write("\n".join(kept))
-    assert security.current() is before
-    assert any(f": {place}: cannot " in line for line in security.check())
+    assert reloader.current() is before
+    assert any(f": {place}: cannot " in line for line in reloader.check())

@@ -3,7 +3,7 @@ from typing import Any
 import httpx
 
 from exporter.web.page import Page
-from exporter.web.security import style_source
+from exporter.web.security_headers import style_source
 
 
 def test_style_source_is_the_hash_of_the_style() -> None:

@@ -38,7 +38,7 @@ async def client() -> AsyncIterator[Callable[[ListenAddress, int], httpx.AsyncCl
 
 @pytest.mark.parametrize(
     ("files", "tries"),
-    [pytest.param(0, 1, id="large room"), pytest.param(10**9, 20, id="smallest room")],
+    [pytest.param(0, 1, id="many connections"), pytest.param(10**9, 20, id="fewest connections")],
 )
 async def test_guessers_lock_nobody_out(
     operator: Any,
@@ -55,14 +55,16 @@ async def test_guessers_lock_nobody_out(
     """
     users = {f"user{number}": hashed(f"right{number}", 7) for number in range(5)}
     file = "basic_auth_users:\n" + "".join(f"  {name}: {h}\n" for name, h in users.items())
-    _, address = await serve(operator.app(), security=web_file.security(file), files=lambda: files)
+    _, address = await serve(
+        operator.app(), web_config=web_file.reloader(file), files=lambda: files
+    )
     answers: Counter[int] = Counter()
     begun, over = asyncio.Event(), asyncio.Event()
 
     async def guess(number: int, guesser: httpx.AsyncClient) -> None:
         while not over.is_set():
             auth = ("user0", f"guess {number} {answers.total()}")
-            with suppress(httpx.TransportError):  # in a small room it may have to give way
+            with suppress(httpx.TransportError):  # where few fit it may have to give way
                 answers[(await guesser.get("/metrics", auth=auth)).status_code] += 1
             if answers.total() > GUESSES:
                 begun.set()

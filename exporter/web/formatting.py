@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
 
-def span(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """Return a duration in its two largest units: ``2 h 5 min``; ``0 s`` for a negative one."""
     left = max(0, int(seconds))
     parts = []

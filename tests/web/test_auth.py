@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from exporter.web.guard import Guard
+from exporter.web.auth import AuthMiddleware
 
 PATHS = ("/", "/metrics", "/-/healthy", "/-/ready", "/x")
 
@@ -33,7 +33,7 @@ def guarded(operator: Any, web_file: Any, clock: Clock) -> Callable[[str], Any]:
 
     @asynccontextmanager
     async def opened(text: str) -> AsyncIterator[httpx.AsyncClient]:
-        app = Guard(operator.app(), web_file.security(text), monotonic=clock)
+        app = AuthMiddleware(operator.app(), web_file.reloader(text), monotonic=clock)
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
             yield client

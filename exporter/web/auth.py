@@ -14,40 +14,43 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from exporter.web.passwords import Credentials, Passwords, Verdict
-from exporter.web.security import SecurityHeaders
-from exporter.web.watch import Security
+from exporter.web.config_reloader import WebConfigReloader
+from exporter.web.password_check import CheckResult, Credentials, PasswordChecker
+from exporter.web.security_headers import SecurityHeadersMiddleware
 from exporter.web.web_config import RateLimit, WebSettings
 
 _CHALLENGE = {"WWW-Authenticate": 'Basic realm="telnyx-sim-exporter", charset="UTF-8"'}
 _LATER = {"Retry-After": "1"}
 _REFUSALS = {
-    Verdict.WRONG: (HTTPStatus.UNAUTHORIZED, _CHALLENGE),
-    Verdict.BUSY: (HTTPStatus.SERVICE_UNAVAILABLE, _LATER),
+    CheckResult.WRONG: (HTTPStatus.UNAUTHORIZED, _CHALLENGE),
+    CheckResult.BUSY: (HTTPStatus.SERVICE_UNAVAILABLE, _LATER),
 }
 
 
-class Guard:
+class AuthMiddleware:
     """Stands before an app: rate limit, then name and password, then the app."""
 
     def __init__(
         self,
         app: ASGIApp,
-        security: Security,
+        web_config: WebConfigReloader,
         *,
-        passwords: Passwords | None = None,
+        passwords: PasswordChecker | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Guard ``app`` by what ``security`` says at each request; ``monotonic`` is in seconds."""
+        """Guard ``app`` by what ``web_config`` says at each request.
+
+        ``monotonic`` is in seconds.
+        """
         self._app = app
-        self._security = security
-        self._passwords = passwords or Passwords()
+        self._web_config = web_config
+        self._passwords = passwords or PasswordChecker()
         self._monotonic = monotonic
-        self._bucket = Bucket(None, 0.0, 0.0)
+        self._bucket = TokenBucket(None, 0.0, 0.0)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or refuse it."""
-        settings = self._security.current()
+        settings = self._web_config.current()
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -60,21 +63,21 @@ class Guard:
     async def _refusal(self, settings: WebSettings, scope: Scope) -> ASGIApp | None:
         """Return the app that says no; None lets the request pass."""
         if settings.rate_limit != self._bucket.limit:
-            self._bucket = Bucket.full(settings.rate_limit, self._monotonic())
+            self._bucket = TokenBucket.full(settings.rate_limit, self._monotonic())
         if not self._bucket.take(self._monotonic()):
             return _answer(HTTPStatus.TOO_MANY_REQUESTS, _LATER)
         if not settings.users:
             return None
         sent = _credentials(Headers(scope=scope).getlist("authorization"))
         if sent is None:
-            return _answer(*_REFUSALS[Verdict.WRONG])
+            return _answer(*_REFUSALS[CheckResult.WRONG])
         client = (scope.get("client") or ("",))[0]
-        verdict = await self._passwords.check(settings.users, sent, client)
-        return None if verdict is Verdict.RIGHT else _answer(*_REFUSALS[verdict])
+        result = await self._passwords.check(settings.users, sent, client)
+        return None if result is CheckResult.RIGHT else _answer(*_REFUSALS[result])
 
 
 @dataclass(slots=True)
-class Bucket:
+class TokenBucket:
     """The tokens of a rate limit; no limit never runs out."""
 
     limit: RateLimit | None
@@ -82,7 +85,7 @@ class Bucket:
     at: float
 
     @classmethod
-    def full(cls, limit: RateLimit | None, now: float) -> "Bucket":
+    def full(cls, limit: RateLimit | None, now: float) -> "TokenBucket":
         """Make the bucket of ``limit``, filled at ``now``."""
         return cls(limit, limit.burst if limit else 0.0, now)
 
@@ -99,7 +102,9 @@ class Bucket:
 
 
 def _answer(status: HTTPStatus, headers: dict[str, str]) -> ASGIApp:
-    return SecurityHeaders(PlainTextResponse(f"{status.phrase}\n", status, headers), style="'none'")
+    return SecurityHeadersMiddleware(
+        PlainTextResponse(f"{status.phrase}\n", status, headers), style="'none'"
+    )
 
 
 def _credentials(headers: list[str]) -> Credentials | None:

@@ -5,7 +5,7 @@ import pytest
 from exporter.errors import Cause
 from exporter.ledger.snapshot import AccountSnapshot
 from exporter.metrics.self_metrics import ExporterSnapshot, SelfMetrics
-from exporter.web.cards import State, TypeRow, arrange
+from exporter.web.account_summary import AccountState, TypeRow, summarize
 
 NOW = 1_785_585_605.0
 
@@ -25,13 +25,13 @@ def _telemetry(succeeded_at: float | None, *, failed: bool = False) -> SelfMetri
 @pytest.mark.parametrize(
     ("telemetry", "baselined", "state"),
     [
-        pytest.param(_telemetry(NOW - 12), True, State.UP, id="polled lately"),
-        pytest.param(_telemetry(NOW - 180), True, State.UP, id="three intervals ago"),
-        pytest.param(_telemetry(NOW - 181), True, State.OVERDUE, id="longer ago"),
-        pytest.param(_telemetry(NOW - 12, failed=True), True, State.DOWN, id="failed now"),
-        pytest.param(_telemetry(None, failed=True), False, State.DOWN, id="failed at first"),
-        pytest.param(_telemetry(None), False, State.WAITING, id="never polled"),
-        pytest.param(_telemetry(None), True, State.WAITING, id="restarted"),
+        pytest.param(_telemetry(NOW - 12), True, AccountState.UP, id="polled lately"),
+        pytest.param(_telemetry(NOW - 180), True, AccountState.UP, id="three intervals ago"),
+        pytest.param(_telemetry(NOW - 181), True, AccountState.OVERDUE, id="longer ago"),
+        pytest.param(_telemetry(NOW - 12, failed=True), True, AccountState.DOWN, id="failed now"),
+        pytest.param(_telemetry(None, failed=True), False, AccountState.DOWN, id="failed at first"),
+        pytest.param(_telemetry(None), False, AccountState.WAITING, id="never polled"),
+        pytest.param(_telemetry(None), True, AccountState.WAITING, id="restarted"),
     ],
 )
 def test_state_of_an_account(
@@ -39,11 +39,11 @@ def test_state_of_an_account(
     snapshot: Snapshots,
     telemetry: SelfMetrics,
     baselined: bool,  # noqa: FBT001 # a test's data
-    state: State,
+    state: AccountState,
 ) -> None:
     """An account is up only while polls succeed and keep coming."""
-    (card,) = arrange(snapshot((view(baselined=baselined), telemetry)))
-    assert card.state is state
+    (account,) = summarize(snapshot((view(baselined=baselined), telemetry)))
+    assert account.state is state
 
 
 def test_rows_are_summed_and_empty_types_left_out(view: Views, snapshot: Snapshots) -> None:
@@ -60,22 +60,22 @@ def test_rows_are_summed_and_empty_types_left_out(view: Views, snapshot: Snapsho
         oldest_in_progress={"enable": 200.0, "set_standby": 100.0},
         stuck={"enable": 1, "set_standby": 1},
     )
-    (card,) = arrange(snapshot((committed, SelfMetrics("default"))))
+    (account,) = summarize(snapshot((committed, SelfMetrics("default"))))
     enable = TypeRow("enable", 2, 1, 0, 3, 0, 200.0)
     standby = TypeRow("set_standby", 1, 1, 5, 0, 4, 100.0)
-    assert card.rows == (enable, standby)
-    assert card.total == TypeRow("all types", 3, 2, 5, 3, 4, 100.0)
+    assert account.rows == (enable, standby)
+    assert account.total == TypeRow("all types", 3, 2, 5, 3, 4, 100.0)
 
 
 def test_without_totals_what_has_ended_is_not_known(view: Views, snapshot: Snapshots) -> None:
     """It is no zero: how many ended before the first poll was never told."""
     committed = view(actions={("enable", "in-progress"): 2}, last_audit=0.0)
-    (card,) = arrange(snapshot((committed, SelfMetrics("default"))))
-    assert card.rows == (TypeRow("enable", 2, 0, None, None, None, None),)
+    (account,) = summarize(snapshot((committed, SelfMetrics("default"))))
+    assert account.rows == (TypeRow("enable", 2, 0, None, None, None, None),)
 
 
 def test_total_of_nothing_has_no_oldest(view: Views, snapshot: Snapshots) -> None:
     """Without an action in progress there is no oldest one."""
-    (card,) = arrange(snapshot((view(), SelfMetrics("default"))))
-    assert card.rows == ()
-    assert card.total.oldest is None
+    (account,) = summarize(snapshot((view(), SelfMetrics("default"))))
+    assert account.rows == ()
+    assert account.total.oldest is None

@@ -9,15 +9,15 @@ from exporter.errors import ConfigError
 def test_bad_file_is_refused_at_the_start(web_file: Any) -> None:
     """Nothing is served by a file that is wrong from the beginning."""
     with pytest.raises(ConfigError, match="basic_auth_users: must be a mapping"):
-        web_file.security("basic_auth_users: x")
+        web_file.reloader("basic_auth_users: x")
 
 
 def test_change_holds_at_once(web_file: Any, hashed: Callable[..., str]) -> None:
     """The next question already sees the new users."""
-    security = web_file.security(f"basic_auth_users: {{a: {hashed('x')}}}")
+    reloader = web_file.reloader(f"basic_auth_users: {{a: {hashed('x')}}}")
     web_file.write(f"basic_auth_users: {{b: {hashed('x')}}}")
-    assert set(security.current().users) == {b"b"}
-    assert security.check() == ()
+    assert set(reloader.current().users) == {b"b"}
+    assert reloader.check() == ()
     assert web_file.reports == [()]
 
 
@@ -36,17 +36,17 @@ def test_bad_change_leaves_everything(
 ) -> None:
     """The users stay as they were, and the mistake is reported once, not at each request."""
     good = f"basic_auth_users: {{a: {hashed('x')}}}"
-    security = web_file.security(good)
-    before = security.current()
+    reloader = web_file.reloader(good)
+    before = reloader.current()
     if text is None:
         web_file.path.unlink()
     else:
         web_file.write(text)
-    assert security.current() is before
-    assert security.current() is before
+    assert reloader.current() is before
+    assert reloader.current() is before
     assert len(web_file.reports) == 1
     assert says in web_file.reports[0][0]
-    assert security.check() == web_file.reports[0]
+    assert reloader.check() == web_file.reports[0]
     web_file.write(good)
-    assert security.check() == ()
+    assert reloader.check() == ()
     assert web_file.reports[1:] == [()]

@@ -16,7 +16,7 @@ def style_source(css: str) -> str:
     return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
-class SecurityHeaders:
+class SecurityHeadersMiddleware:
     """Put the headers on every answer of an app: errors, 404 and 405 included."""
 
     def __init__(self, app: ASGIApp, *, style: str) -> None:
