@@ -124,7 +124,8 @@ $(VENV)/.run-time: pyproject.toml requirements.lock requirements-build.lock | $(
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# Most modules of the tools are never imported: the others are compiled when they are.
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.run-time
 	@echo "Installing what the tests need into $(VENV) ..."
-	@$(PIP) install --no-deps --require-hashes -r requirements-dev.lock
+	@$(PIP) install --no-compile --no-deps --require-hashes -r requirements-dev.lock
 	@touch $@
