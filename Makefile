@@ -4,6 +4,9 @@
 
 .DEFAULT_GOAL := help
 
+# Without byte code, each of some hundred processes of the tests compiles all that it loads.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 PIP := $(PYTHON) -m pip --quiet --disable-pip-version-check

@@ -35,7 +35,8 @@ cd "$folder/tree"
 
 as_user() {
     setpriv --reuid="$user" --regid="$(id -g "$user")" --clear-groups \
-        env -u MAKEFLAGS -u PYTHONPATH -u XDG_CACHE_HOME HOME="$folder/home" TMPDIR="$folder/tmp" \
+        env -u MAKEFLAGS -u PYTHONDONTWRITEBYTECODE -u PYTHONPATH -u XDG_CACHE_HOME \
+        HOME="$folder/home" TMPDIR="$folder/tmp" \
         "$@" </dev/null
 }
 
