@@ -4,6 +4,9 @@
 
 .DEFAULT_GOAL := help
 
+# Without byte code, each of some hundred processes of the tests compiles all that it loads.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 PIP := $(PYTHON) -m pip --quiet --disable-pip-version-check
@@ -128,7 +131,8 @@ $(VENV)/.run-time: pyproject.toml requirements.lock requirements-build.lock | $(
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# Most modules of the tools are never imported: the others are compiled when they are.
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.run-time
 	@echo "Installing the development dependencies into $(VENV) ..."
-	@$(PIP) install --no-deps --require-hashes -r requirements-dev.lock
+	@$(PIP) install --no-compile --no-deps --require-hashes -r requirements-dev.lock
 	@touch $@

@@ -4,7 +4,9 @@ It must not decide what a state means (that is `account_summary`). All text goes
 autoescaping, as reasons are foreign.
 """
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from exporter.metrics.self_metrics import ExporterSnapshot
@@ -19,26 +21,31 @@ RUNBOOKS = "https://github.com/telnyx-sim-exporter/telnyx-sim-exporter/tree/main
 """Where it says what to do about each alert."""
 
 
+@cache
+def _templates() -> tuple[Template, str]:
+    """Give the compiled template and the style: files of the package, so once is enough."""
+    environment = Environment(
+        loader=PackageLoader("exporter.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        duration=formatting.duration,
+        utc=formatting.utc,
+        iso=formatting.iso,
+        number=formatting.number,
+    )
+    return environment.get_template("page.html"), environment.get_template("page.css").render()
+
+
 class Page:
     """The page; its template and style are read once."""
 
     def __init__(self) -> None:
-        """Load the template and the style from the package."""
-        environment = Environment(
-            loader=PackageLoader("exporter.web"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        environment.filters.update(
-            duration=formatting.duration,
-            utc=formatting.utc,
-            iso=formatting.iso,
-            number=formatting.number,
-        )
-        self._template = environment.get_template("page.html")
-        self.css = environment.get_template("page.css").render()
+        """Take the template and the style from the package."""
+        self._template, self.css = _templates()
 
     def render(self, snapshot: ExporterSnapshot) -> str:
         """Return the whole page; safe to call from any thread."""

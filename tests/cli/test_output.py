@@ -20,6 +20,12 @@ ENCODINGS = [
 ]
 PROGRAM = [sys.executable, "-m", "exporter"]
 
+FULL = (">/dev/full", "No space left on device")
+CLOSED = (">&-", "Bad file descriptor")
+PIPE = ("", "Broken pipe")
+ONCE = ["once", "--config.file", "café.yaml"]
+ANYWHERE = ["--web.listen-address", "127.0.0.1:0"]
+
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
 
 
@@ -99,23 +105,21 @@ def test_check_config_names_any_file(run: Run, file: str, env: dict[str, str]) -
     assert ".yaml: cannot be read" in line
 
 
+# All commands print alike: each is tried with a full file, and one of each kind, of those that
+# print and end and of those that go on, with the rest.
 @pytest.mark.parametrize(
-    ("shell", "why"),
+    ("words", "shell", "why"),
     [
-        pytest.param(">/dev/full", "No space left on device", id="full"),
-        pytest.param(">&-", "Bad file descriptor", id="closed"),
-        pytest.param("", "Broken pipe", id="pipe"),
-    ],
-)
-@pytest.mark.parametrize(
-    "words",
-    [
-        pytest.param(["--help"], id="help"),
-        pytest.param(["check-config", "café.yaml"], id="check-config"),
-        pytest.param(["once", "--config.file", "café.yaml"], id="once"),
-        pytest.param(["once", "--config.file", "café.yaml", "--format", "table"], id="table"),
-        pytest.param(["simulate", "--web.listen-address", "127.0.0.1:0"], id="simulate"),
-        pytest.param(["demo", "--web.listen-address", "127.0.0.1:0"], id="demo"),
+        pytest.param(["--help"], *FULL, id="help-full"),
+        pytest.param(["check-config", "café.yaml"], *FULL, id="check-config-full"),
+        pytest.param([*ONCE, "--format", "table"], *FULL, id="table-full"),
+        pytest.param([*ONCE, "--format", "table"], *CLOSED, id="table-closed"),
+        pytest.param(ONCE, *FULL, id="once-full"),
+        pytest.param(ONCE, *CLOSED, id="once-closed"),
+        pytest.param(ONCE, *PIPE, id="once-pipe"),
+        pytest.param(["simulate", *ANYWHERE], *FULL, id="simulate-full"),
+        pytest.param(["demo", *ANYWHERE], *FULL, id="demo-full"),
+        pytest.param(["demo", *ANYWHERE], *CLOSED, id="demo-closed"),
     ],
 )
 @pytest.mark.usefixtures("file")

@@ -400,7 +400,7 @@ async def test_an_audit_of_a_busy_account_finds_no_drift(open_account: OpenAccou
         audit_interval=60.0,
     )
     await account.poll(after=0)
-    for _ in range(20):
+    for _ in range(10):
         await account.poll(after=30)
         assert set(account.snapshot.drift.values()) == {0}
     assert account.snapshot.last_audit > account.clock() - 120
