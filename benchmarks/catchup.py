@@ -26,10 +26,10 @@ from benchmarks.figures import Figure, Report, markdown
 from benchmarks.recorded import served
 from benchmarks.timing import Spent, in_turn
 from exporter.account import AccountRuntime, SharedResources
-from exporter.app import find_network
 from exporter.clock import SystemClock
 from exporter.config import LogFormat, LogLevel, Settings
 from exporter.ledger.snapshot import AccountSnapshot
+from exporter.network import find_network
 from exporter.sinks.event_log import EventLog, open_event_log
 from exporter.telnyx.http import open_http
 

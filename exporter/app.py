@@ -21,9 +21,9 @@ from exporter.ledger.store.sqlite import SqliteStore
 from exporter.metrics.collector import build_registry, process_metrics
 from exporter.metrics.render import Renderer
 from exporter.metrics.self_metrics import ExporterSnapshot
+from exporter.network import find_network
 from exporter.scheduling.scheduler import Scheduler
 from exporter.sinks.event_log import EventLog
-from exporter.telnyx.http import Network
 from exporter.web.app import create_app
 from exporter.web.config_reloader import WebConfigReloader
 from exporter.web.server import Server
@@ -254,12 +254,6 @@ class Exporter:
             interval=account.budget.interval,
             deadline=lambda: account.poller.deadline,
         )
-
-
-def find_network(settings: Settings) -> Network:
-    """Return how the accounts' APIs are reached. Raises ConfigError with every mistake."""
-    urls = (account.base_url for account in settings.accounts)
-    return Network.read(urls, os.environ, strict=settings.poll.tls_strict)
 
 
 def _polled_alike(before: Settings, after: Settings) -> bool:

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = (
     {"cli", "__main__", "probe"},
     {"demo"},
-    {"app", "account", "api_key"},
+    {"app", "account", "api_key", "network"},
     {"web"},
     {"metrics", "sinks"},
     {"scheduling"},

@@ -5,18 +5,18 @@ from pathlib import Path
 
 import click
 
-from exporter.app import find_network
 from exporter.cli.options import FILE
 from exporter.cli.output import say
 from exporter.config import load
 from exporter.errors import ConfigError
+from exporter.network import find_network
 from exporter.sinks.event_log import one_line
 from exporter.web.web_config import load as load_web_config
 
 
 @click.command("check-config", short_help="Report all errors in a configuration file.")
 @click.argument("file", type=FILE)
-def check_config(file: Path) -> None:
+def command(file: Path) -> None:
     """Report all errors in the configuration FILE with their location; exit with 1 if any.
 
     Environment variables for proxies and certificates are checked too.

@@ -25,9 +25,7 @@ from exporter.sinks.event_log import open_event_log
 )
 @LEVEL_OPTION
 @FORMAT_OPTION
-def run_demo(
-    listen_address: tuple[str, ...], log_level: str | None, log_format: str | None
-) -> None:
+def command(listen_address: tuple[str, ...], log_level: str | None, log_format: str | None) -> None:
     """Run a demo: a simulated account, the exporter and its page.
 
     Needs no key and no file, and writes nothing to disk. Stop it with Ctrl-C.

@@ -5,23 +5,42 @@ Exit codes: 0 success, 1 failure, 2 invalid arguments.
 
 import sys
 from contextlib import suppress
+from importlib import import_module
 from typing import Any, NoReturn
 
 import click
 
 from exporter.cli import interpreter
-from exporter.cli.check_config import check_config
-from exporter.cli.demo import run_demo
-from exporter.cli.once import once
-from exporter.cli.run import run
-from exporter.cli.simulate import simulate
 from exporter.errors import ConfigError, ExporterError
 from exporter.sinks.event_log import one_line
 from exporter.version import __version__
 
+COMMANDS = {
+    "check-config": "check_config",
+    "demo": "demo",
+    "once": "once",
+    "run": "run",
+    "simulate": "simulate",
+}
+"""The module of each command, in this package."""
 
-class Command(click.Group):
-    """The commands; expected errors are printed as one line each, without a traceback."""
+
+class Commands(click.Group):
+    """The commands, each loaded when it is used: most of a start is loading what others need.
+
+    Expected errors are printed as one line each, without a traceback.
+    """
+
+    def list_commands(self, _: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        return list(COMMANDS)
+
+    def get_command(self, _: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command by its name."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"exporter.cli.{COMMANDS[cmd_name]}").command
+        return command
 
     def main(self, *args: Any, **options: Any) -> Any:
         """Run a command; errors are printed to stderr, with exit code 1."""
@@ -33,7 +52,7 @@ class Command(click.Group):
             _fail(str(exc))
 
 
-@click.group(cls=Command, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "--version", prog_name="telnyx-sim-exporter")
 def main() -> None:
     """Prometheus exporter for the asynchronous SIM card actions of Telnyx accounts.
@@ -41,10 +60,6 @@ def main() -> None:
     To try it without an account, run: telnyx-sim-exporter demo
     """
     interpreter.raise_file_limit()
-
-
-for command in (run, once, check_config, run_demo, simulate):
-    main.add_command(command)
 
 
 def _fail(*lines: str) -> NoReturn:

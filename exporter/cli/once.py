@@ -20,7 +20,7 @@ from exporter.cli.table import drawn
 from exporter.metrics.exposition import Format, render
 
 
-@click.command(short_help="Poll every account once and print the result.")
+@click.command("once", short_help="Poll every account once and print the result.")
 @CONFIG_OPTION
 @click.option(
     "--format",
@@ -31,7 +31,7 @@ from exporter.metrics.exposition import Format, render
 )
 @LEVEL_OPTION
 @FORMAT_OPTION
-def once(config_file: Path | None, output: str, **flags: Any) -> None:
+def command(config_file: Path | None, output: str, **flags: Any) -> None:
     """Poll every account once and print the result; exit with 1 if an account failed."""
     settings = read_settings(config_file).with_overrides(**flags)
     exporter, event_log = build_exporter(settings, lambda: settings)

@@ -17,7 +17,7 @@ from exporter.cli.signals import on_signals
 from exporter.config import Settings
 
 
-@click.command(short_help="Poll the accounts and serve metrics until stopped.")
+@click.command("run", short_help="Poll the accounts and serve metrics until stopped.")
 @CONFIG_OPTION
 @click.option(
     "--web.listen-address",
@@ -42,7 +42,7 @@ from exporter.config import Settings
 )
 @LEVEL_OPTION
 @FORMAT_OPTION
-def run(config_file: Path | None, **flags: Any) -> None:
+def command(config_file: Path | None, **flags: Any) -> None:
     """Poll the accounts and serve metrics until stopped (SIGTERM or SIGINT).
 
     SIGHUP and POST /-/reload reload the configuration.

@@ -12,7 +12,7 @@ from exporter.simulator.server import serve
 from exporter.simulator.settings import SimulatorSettings, all_options
 
 
-@click.command()
+@click.command("simulate")
 @click.option(
     "--web.listen-address",
     "listen_address",
@@ -21,7 +21,7 @@ from exporter.simulator.settings import SimulatorSettings, all_options
     show_default=True,
     help="Address to listen on; may be repeated. Port 0 selects a free port.",
 )
-def simulate(listen_address: tuple[str, ...], **options: Any) -> None:
+def command(listen_address: tuple[str, ...], **options: Any) -> None:
     """Run only a simulated Telnyx API, for tests.
 
     Set an account's base_url to its address. GET /_simulator/record returns what happened in it.
@@ -48,4 +48,4 @@ def _option(option: Option) -> click.Option:
     )
 
 
-simulate.params.extend(_option(option) for option in all_options())
+command.params.extend(_option(option) for option in all_options())

@@ -132,6 +132,6 @@ async def test_a_bulk_that_ends_over_ten_polls_costs_a_twentieth_of_a_request_an
             account.world.finish(action_id, outcomes[number % 10])
         cost += await account.poll()
     assert cost <= size // 20
-    assert account.view.completed["set_public_ip"] == 8 * share
-    assert sum(account.view.failed.values()) == share
-    assert sum(account.view.interrupted.values()) == share
+    assert account.snapshot.completed["set_public_ip"] == 8 * share
+    assert sum(account.snapshot.failed.values()) == share
+    assert sum(account.snapshot.interrupted.values()) == share
