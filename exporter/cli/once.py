@@ -7,13 +7,8 @@ from typing import Any
 
 import click
 
-from exporter.cli.options import (
-    CONFIG_OPTION,
-    FORMAT_OPTION,
-    LEVEL_OPTION,
-    build_exporter,
-    read_settings,
-)
+from exporter.cli.build import build_exporter, read_settings
+from exporter.cli.options import CONFIG_OPTION, FORMAT_OPTION, LEVEL_OPTION
 from exporter.cli.output import say
 from exporter.cli.signals import stopping
 from exporter.cli.table import drawn

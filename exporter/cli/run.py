@@ -6,13 +6,8 @@ from typing import Any
 import click
 
 from exporter.cli import interpreter
-from exporter.cli.options import (
-    CONFIG_OPTION,
-    FORMAT_OPTION,
-    LEVEL_OPTION,
-    build_exporter,
-    read_settings,
-)
+from exporter.cli.build import build_exporter, read_settings
+from exporter.cli.options import CONFIG_OPTION, FORMAT_OPTION, LEVEL_OPTION
 from exporter.cli.signals import on_signals
 from exporter.config import Settings
 
