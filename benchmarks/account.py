@@ -16,6 +16,7 @@ from exporter.simulator.clock import ManualClock, WorldClock
 from exporter.simulator.inprocess import InProcessTransport
 from exporter.simulator.settings import SimulatorSettings, WorldSettings
 from exporter.simulator.simulator import Simulator
+from exporter.sinks.delivery import Delivery
 from exporter.sync.cycle import Cycle
 from exporter.sync.filters import AccountFilters
 from exporter.telnyx.client import Client, ClientLimits
@@ -77,6 +78,7 @@ def open_core(
     *,
     name: str = NAME,
     audit_interval: float = 1e9,
+    delivery: Delivery | None = None,
 ) -> tuple[Cycle, Ledger]:
     """Put the exporter's core on a ``transport``; audited at the first poll only, unless said."""
     reasons = Reasons.with_configured(())
@@ -86,6 +88,8 @@ def open_core(
         worker=worker,
         reasons=reasons,
         options=SnapshotOptions((), (), {}, 900.0, reasons.classes),
+        sinks=() if delivery is None else delivery.sinks,
+        on_events=(lambda _: None) if delivery is None else delivery.wake,
     )
     client = Client(
         base_url="http://telnyx.test/v2",

@@ -5,6 +5,7 @@
     +-- StateError             the state database cannot be read or written
     +-- UsageError             what was asked for on the command line cannot be done
     +-- OutputError            standard output does not take what is printed
+    +-- DeliveryError          a sink does not take events; `delivered` says how many it took
     +-- PollError              a poll failed; `cause` is the label of poll_failures_total
         +-- AuthError          401 or 403: the key is refused
         +-- RateLimitedError   told to wait longer than a poll may; `retry_after` says for how long
@@ -66,6 +67,15 @@ class UsageError(ExporterError):
 
 class OutputError(ExporterError):
     """Standard output does not take what is printed."""
+
+
+class DeliveryError(ExporterError):
+    """A sink does not take events now."""
+
+    def __init__(self, message: str, *, delivered: int = 0) -> None:
+        """Keep how many of the events were ``delivered`` all the same, the first of them."""
+        self.delivered = delivered
+        super().__init__(message)
 
 
 class PollError(ExporterError):

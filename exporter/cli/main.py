@@ -32,10 +32,12 @@ from exporter.config import (
 from exporter.demo import demo, welcome
 from exporter.errors import ConfigError, ExporterError
 from exporter.metrics.exposition import Format, render
+from exporter.sanitize import one_line
 from exporter.simulator.knobs import Knob
 from exporter.simulator.server import serve
 from exporter.simulator.settings import SimulatorSettings, all_knobs
-from exporter.sinks.event_log import EventLog, one_line, open_event_log
+from exporter.sinks.event_log import EventLog
+from exporter.sinks.logging_setup import open_event_log
 from exporter.version import __version__
 from exporter.web.toolkit import load as load_web_config
 

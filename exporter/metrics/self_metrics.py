@@ -63,7 +63,8 @@ class ExporterSnapshot:
     ``accounts`` pairs what is committed of each account with how its polls go, in the order
     of the configuration. ``external_links`` are names and addresses, for the page.
     ``state_bytes`` are the sizes of the state on disk by part; empty where it is not on disk.
-    ``connections_dropped`` are connections to the exporter that had to give way to others.
+    ``connections_dropped`` are connections to the exporter that had to give way to others,
+    ``log_lines_dropped`` lines of the log other than those of actions that were not written.
     """
 
     accounts: tuple[tuple[AccountSnapshot, AccountHealth], ...]
@@ -74,6 +75,7 @@ class ExporterSnapshot:
     external_links: tuple[tuple[str, str], ...] = ()
     state_bytes: Mapping[str, int] = field(default_factory=dict)
     connections_dropped: int = 0
+    log_lines_dropped: int = 0
 
 
 @dataclass(slots=True)
