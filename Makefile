@@ -29,7 +29,7 @@ demo-stack: $(VENV)/.run-time ## Run the demo with Prometheus and Alertmanager; 
 	@$(PYTHON) -m demo_stack --faster $(FASTER)
 
 .PHONY: docs
-docs: $(VENV)/.run-time ## Write the tables of metrics and alerts in docs
+docs: $(VENV)/.run-time ## Write the tables of metrics, alerts and log events in docs
 	@$(PYTHON) scripts/docs.py
 
 .PHONY: dashboards

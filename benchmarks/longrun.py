@@ -30,7 +30,9 @@ from exporter.scheduling.budget import PollBudget
 from exporter.scheduling.poller import Poller, ReportedState
 from exporter.simulator.settings import SimulatorSettings, WorldSettings
 from exporter.simulator.simulator import Simulator
-from exporter.sinks.event_log import open_event_log
+from exporter.sinks.delivery import Delivery
+from exporter.sinks.log import LogSink
+from exporter.sinks.logging_setup import open_event_log
 from tests.support.simulation import AdvancingClock, InProcessTransport, ManualClock
 
 NAME = "benchmark"
@@ -80,11 +82,18 @@ async def run(polls: int, every: int, file: Path, worker: ThreadPoolExecutor, lo
     simulator = Simulator(SimulatorSettings(world=WORLD), clock)
     store = SqliteStore(Database(f"sqlite:///{file}"))
     transport = InProcessTransport(simulator)
+    event_log = open_event_log(level=LogLevel.INFO, form=LogFormat.JSON, stream=log, secrets=tuple)
+    delivery = Delivery([LogSink(event_log)], time, event_log)
     cycle, ledger = open_core(
-        transport, time, store, worker, name=NAME, audit_interval=AUDIT_INTERVAL
+        transport,
+        time,
+        store,
+        worker,
+        name=NAME,
+        audit_interval=AUDIT_INTERVAL,
+        delivery=delivery,
     )
     self_metrics = SelfMetrics(NAME)
-    event_log = open_event_log(level=LogLevel.INFO, form=LogFormat.JSON, stream=log, secrets=tuple)
     poller = Poller(
         reported=ReportedState(NAME, event_log),
         cycle=cycle,
@@ -108,6 +117,7 @@ async def run(polls: int, every: int, file: Path, worker: ThreadPoolExecutor, lo
     for number in range(1, polls + 1):
         clock.advance(INTERVAL)
         await poller.poll()
+        await delivery.settle()
         if number == 1:
             before = happened(simulator)
         if number % SCRAPED == 0:

@@ -23,13 +23,18 @@ from exporter.metrics.render import Renderer
 from exporter.metrics.self_metrics import ExporterSnapshot
 from exporter.network import find_network
 from exporter.scheduling.scheduler import Scheduler
+from exporter.sinks.delivery import Delivery
 from exporter.sinks.event_log import EventLog
+from exporter.sinks.log import LogSink
 from exporter.web.app import create_app
 from exporter.web.config_reloader import WebConfigReloader
 from exporter.web.server import Server
 
 GRACE = 3.0
-"""Seconds that open connections get when the exporter stops."""
+"""Seconds that open connections, and deliveries to sinks, get when the exporter stops."""
+
+LAST_LINES = 0.25
+"""Seconds that the last lines of the log get at least."""
 
 REVISION = "TELNYX_SIM_EXPORTER_REVISION"
 """The environment variable by which a build says which revision it is of."""
@@ -62,8 +67,9 @@ class Exporter:
         self._event_log = event_log
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._store = SqliteStore(Database(settings.state.url, notices=event_log))
+        self._delivery = Delivery([LogSink(event_log)], clock, event_log)
         self._shared = SharedResources(
-            self._store, self._worker, clock, event_log, find_network(settings)
+            self._store, self._worker, clock, event_log, find_network(settings), self._delivery
         )
         self._scheduler = Scheduler(clock)
         self._reloading = asyncio.Lock()
@@ -122,17 +128,20 @@ class Exporter:
         return self.snapshot()
 
     async def stop(self) -> None:
-        """Stop in order: no more polls, then no more answers, then the database."""
+        """Stop in order: no more polls, then no more answers and deliveries, then the database."""
+        loop = asyncio.get_running_loop()
         self._stopping = True
         async with self._reloading:  # one that is under way would start polls again
             await self._scheduler.stop()
-            await self._server.stop(GRACE)
+            end = loop.time() + GRACE
+            await asyncio.gather(self._server.stop(GRACE), self._delivery.stop(GRACE))
             for account in self._accounts.values():
                 await account.close()
-            await asyncio.get_running_loop().run_in_executor(self._worker, self._store.close)
+            await loop.run_in_executor(self._worker, self._store.close)
             self._worker.shutdown(wait=False)
         if self._started:
             self._event_log.stopped()
+        await self._event_log.flush(max(LAST_LINES, end - loop.time()))
 
     async def reload(self) -> tuple[str, ...]:
         """Read the settings again; returns their mistakes, and goes on as before if any."""
@@ -177,6 +186,7 @@ class Exporter:
             ),
             connections_dropped=self._server.connections_dropped,
             tls_handshake_errors=self._server.handshake_errors,
+            log_lines_dropped=self._event_log.writer.dropped,
         )
 
     def secrets(self) -> set[str]:

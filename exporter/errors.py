@@ -5,6 +5,7 @@
     +-- StateError             the state database cannot be read or written
     +-- UsageError             the command line requests something that is not possible
     +-- OutputError            standard output cannot be written
+    +-- DeliveryError          a sink does not take events; `delivered` says how many it took
     +-- PollError              a poll failed; `cause` is the label of poll_failures_total
         +-- AuthError          401 or 403: the API key is rejected
         +-- RateLimitedError   the required wait exceeds the limit of a poll; see `retry_after`
@@ -66,6 +67,15 @@ class UsageError(ExporterError):
 
 class OutputError(ExporterError):
     """Standard output cannot be written."""
+
+
+class DeliveryError(ExporterError):
+    """A sink does not take events now."""
+
+    def __init__(self, message: str, *, delivered: int = 0) -> None:
+        """Keep how many of the events were ``delivered`` all the same, the first of them."""
+        self.delivered = delivered
+        super().__init__(message)
 
 
 class PollError(ExporterError):

@@ -241,6 +241,15 @@ def process() -> list[Line]:
             "{{instance}} TLS: {{cause}}",
         ),
     )
+    unlogged = lines(
+        Head("Log lines dropped", "Not those of actions; the log was not read, a minute.", "cpm"),
+        Query(
+            per_minute(
+                added(rate(of_exporter("telnyx_exporter_log_lines_dropped_total")), "instance")
+            ),
+            "{{instance}}",
+        ),
+    )
     uptime = lines(
         Head("Uptime", "Time since the exporter was started.", "s"),
         Query(
@@ -259,5 +268,6 @@ def process() -> list[Line]:
         ),
     )
     return [
-        Line(8, [(4, memory), (4, cpu), (4, files), (4, dropped), (4, uptime), (4, configured)])
+        Line(8, [(6, memory), (6, cpu), (6, files), (6, dropped)]),
+        Line(8, [(8, unlogged), (8, uptime), (8, configured)]),
     ]

@@ -8,7 +8,8 @@ from pathlib import Path
 from exporter.app import Exporter
 from exporter.clock import SystemClock
 from exporter.config import Settings, from_environment, load
-from exporter.sinks.event_log import EventLog, open_event_log
+from exporter.sinks.event_log import EventLog
+from exporter.sinks.logging_setup import open_event_log
 
 
 def read_settings(config_file: Path | None) -> Settings:

@@ -10,7 +10,7 @@ from exporter.cli.output import say
 from exporter.config import load
 from exporter.errors import ConfigError
 from exporter.network import find_network
-from exporter.sinks.event_log import one_line
+from exporter.sanitize import one_line
 from exporter.web.web_config import load as load_web_config
 
 

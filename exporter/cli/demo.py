@@ -11,7 +11,7 @@ from exporter.cli.signals import on_signals
 from exporter.clock import SystemClock
 from exporter.config import LogFormat, LogLevel
 from exporter.demo import demo, welcome
-from exporter.sinks.event_log import open_event_log
+from exporter.sinks.logging_setup import open_event_log
 
 
 @click.command("demo", short_help="Run a demo; needs no account and no file.")

@@ -12,7 +12,7 @@ import click
 
 from exporter.cli import interpreter
 from exporter.errors import ConfigError, ExporterError
-from exporter.sinks.event_log import one_line
+from exporter.sanitize import one_line
 from exporter.version import __version__
 
 COMMANDS = {

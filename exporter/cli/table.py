@@ -12,7 +12,7 @@ from rich.table import Table
 
 from exporter.ledger.snapshot import AccountSnapshot
 from exporter.metrics.self_metrics import ExporterSnapshot
-from exporter.sinks.event_log import one_line
+from exporter.sanitize import one_line
 
 
 def drawn(snapshot: ExporterSnapshot, stream: TextIO) -> str:

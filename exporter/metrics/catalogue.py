@@ -271,6 +271,14 @@ PROCESS_METRICS: tuple[MetricDefinition[ProcessSource], ...] = (
         ),
     ),
     MetricDefinition(
+        "telnyx_exporter_log_lines_dropped_total",
+        MetricType.COUNTER,
+        (),
+        "Log lines, other than those of actions, that were dropped because the log was not read "
+        "or could not be written.",
+        lambda process: one(process.snapshot.log_lines_dropped),
+    ),
+    MetricDefinition(
         "telnyx_exporter_build_info",
         MetricType.GAUGE,
         ("version", "python_version", "revision"),

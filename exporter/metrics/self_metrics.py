@@ -84,7 +84,8 @@ class ExporterSnapshot:
     of the configuration. ``external_links`` are names and addresses, for the page.
     ``state_bytes`` are the sizes of the state on disk by part; empty where it is not on disk.
     ``connections_dropped`` are connections to the exporter that were closed for others,
-    ``tls_handshake_errors`` its failed TLS handshakes by cause.
+    ``tls_handshake_errors`` its failed TLS handshakes by cause, ``log_lines_dropped`` lines of
+    the log, other than those of actions, that were not written.
     """
 
     accounts: tuple[tuple[AccountSnapshot, AccountHealth], ...]
@@ -96,6 +97,7 @@ class ExporterSnapshot:
     state_bytes: Mapping[str, int] = field(default_factory=dict)
     connections_dropped: int = 0
     tls_handshake_errors: Mapping[str, int] = field(default_factory=dict)
+    log_lines_dropped: int = 0
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 
 from exporter.metrics.exposition import Format, accepts_gzip, choose_format
 from exporter.metrics.self_metrics import ExporterSnapshot
-from exporter.sinks.event_log import one_line
+from exporter.sanitize import one_line
 from exporter.web.csrf import is_cross_site
 from exporter.web.page import Page
 from exporter.web.response_coalescing import Body, CoalescedResponses

@@ -26,10 +26,13 @@ def copied(tmp_path: Path) -> Path:
     return Path(shutil.copytree(DOCS, tmp_path / "docs"))
 
 
-@pytest.mark.parametrize("name", ["metrics", "alerts"])
-def test_tables_are_written_by_the_command(copied: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [("metrics", "metrics"), ("alerts", "alerts"), ("operations", "log events")],
+)
+def test_tables_are_written_by_the_command(copied: Path, file: str, name: str) -> None:
     """`make docs` would change nothing, and puts back a row that was changed by hand."""
-    written = copied / f"{name}.md"
+    written = copied / f"{file}.md"
     text = read(written)
     broken = re.sub(rf"(<!-- {name}: .*? -->\n\n)\|.*?\|\n", r"\1| by hand |\n", text, count=1)
     assert broken != text

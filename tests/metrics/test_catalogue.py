@@ -34,6 +34,7 @@ telnyx_exporter_config_last_reload_success_timestamp_seconds gauge
 telnyx_exporter_state_bytes gauge part
 telnyx_exporter_web_connections_dropped_total counter
 telnyx_exporter_web_tls_handshake_errors_total counter cause
+telnyx_exporter_log_lines_dropped_total counter
 telnyx_exporter_build_info gauge version python_version revision
 """
 """The public interface: dashboards and alert rules of others rest on each word."""

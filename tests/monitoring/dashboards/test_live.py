@@ -76,6 +76,7 @@ GOOD_AT_ZERO = {
     f"{HEALTH}, Exporters down",
     f"{HEALTH}, Failed polls by cause",
     f"{HEALTH}, Lists without order",
+    f"{HEALTH}, Log lines dropped",
     f"{HEALTH}, Sweeps",
     f"{HEALTH}, Problems over time",
 }

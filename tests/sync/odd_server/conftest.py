@@ -209,7 +209,12 @@ class Account:
             filters.action_types, filters.statuses, {}, 900.0, REASONS.classes
         )
         self.ledger = Ledger(
-            name="odd", store=self._store, worker=self._worker, reasons=REASONS, options=options
+            name="odd",
+            store=self._store,
+            worker=self._worker,
+            reasons=REASONS,
+            options=options,
+            sinks=("log",),
         )
         self._cycle = self._build(client=client, ledger=self.ledger, clock=time, filters=filters)
 
