@@ -31,7 +31,8 @@ from exporter.config import (
 )
 from exporter.demo import demo, welcome
 from exporter.errors import ConfigError, ExporterError
-from exporter.metrics.exposition import Format, render
+from exporter.metrics.negotiation import Format
+from exporter.metrics.render import Renderer
 from exporter.simulator.knobs import Knob
 from exporter.simulator.server import serve
 from exporter.simulator.settings import SimulatorSettings, all_knobs
@@ -162,7 +163,7 @@ def once(config_file: Path | None, output: str, **flags: Any) -> None:
                     say(drawn(snapshot, sys.stdout))
                 else:
                     # As bytes: the exposition is UTF-8, whatever the terminal speaks.
-                    click.echo(render(exporter.registry.collect(), Format.TEXT), nl=False)
+                    click.echo(Renderer().render(snapshot, Format.TEXT), nl=False)
             except asyncio.CancelledError:
                 return stopped
             finally:

@@ -1,19 +1,20 @@
-"""Every metric of this program, declared here and nowhere else.
+"""Every metric of this program: name, type, labels, help, and which value it shows.
 
-One row a metric: name, type, labels, help, and where its values are read. It must not
-compute anything that is not already a value, and must not draw or write it.
+It must not compute anything that is not already a value, and must not write metrics.
 """
+
+import platform
 
 from exporter.ledger.records import DELAY_BUCKETS, DURATION_BUCKETS
 from exporter.ledger.snapshot import AccountSnapshot
 from exporter.metrics.definition import (
     MetricDefinition,
     MetricType,
-    ProcessSource,
     if_known,
     one,
     with_zeros,
 )
+from exporter.metrics.exporter_snapshot import ExporterSnapshot
 from exporter.metrics.self_metrics import (
     ENDPOINTS,
     POLL_BUCKETS,
@@ -22,6 +23,7 @@ from exporter.metrics.self_metrics import (
     SWEEP_CAUSES,
     AccountHealth,
 )
+from exporter.version import __version__
 
 _FIRST_REQUESTS = tuple((endpoint, "200") for endpoint in ENDPOINTS)
 
@@ -32,7 +34,7 @@ ACCOUNT_METRICS: tuple[MetricDefinition[AccountSnapshot], ...] = (
         ("account", "action_type", "status"),
         "SIM card actions that the API lists, by type and status, at the last poll "
         "(the exporter polls on its own timer, not at the scrape).",
-        lambda view: view.actions.items(),
+        lambda account: account.actions.items(),
     ),
     MetricDefinition(
         "telnyx_sim_card_actions_oldest_in_progress_timestamp_seconds",
@@ -40,36 +42,36 @@ ACCOUNT_METRICS: tuple[MetricDefinition[AccountSnapshot], ...] = (
         ("account", "action_type"),
         "When the oldest action in progress was created, as Unix time; "
         "no series while none is in progress.",
-        lambda view: view.oldest_in_progress.items(),
+        lambda account: account.oldest_in_progress.items(),
     ),
     MetricDefinition(
         "telnyx_sim_card_actions_stuck",
         MetricType.GAUGE,
         ("account", "action_type"),
         "Actions in progress for longer than the configured stuck_after, at the last poll.",
-        lambda view: view.stuck.items(),
+        lambda account: account.stuck.items(),
     ),
     MetricDefinition(
         "telnyx_sim_card_actions_created_total",
         MetricType.COUNTER,
         ("account", "action_type"),
         "Actions first seen since the baseline; what was there before is not counted.",
-        lambda view: view.created.items(),
+        lambda account: account.created.items(),
     ),
     MetricDefinition(
         "telnyx_sim_card_actions_completed_total",
         MetricType.COUNTER,
         ("account", "action_type"),
         "Times that an action entered the status completed since the baseline.",
-        lambda view: view.completed.items(),
+        lambda account: account.completed.items(),
     ),
     MetricDefinition(
         "telnyx_sim_card_actions_failed_total",
         MetricType.COUNTER,
         ("account", "action_type", "reason_class"),
         "Times that an action entered the status failed since the baseline, by class of reason.",
-        lambda view: view.failed.items(),
-        exemplars=lambda view: view.failed_exemplars.items(),
+        lambda account: account.failed.items(),
+        exemplars=lambda account: account.failed_exemplars.items(),
     ),
     MetricDefinition(
         "telnyx_sim_card_actions_interrupted_total",
@@ -77,15 +79,15 @@ ACCOUNT_METRICS: tuple[MetricDefinition[AccountSnapshot], ...] = (
         ("account", "action_type", "reason_class"),
         "Times that an action entered the status interrupted since the baseline, "
         "by class of reason.",
-        lambda view: view.interrupted.items(),
-        exemplars=lambda view: view.interrupted_exemplars.items(),
+        lambda account: account.interrupted.items(),
+        exemplars=lambda account: account.interrupted_exemplars.items(),
     ),
     MetricDefinition(
         "telnyx_sim_card_action_duration_seconds",
         MetricType.HISTOGRAM,
         ("account", "action_type", "status"),
         "Time from the creation of an action to its end, by the status that it ended with.",
-        lambda view: view.durations.items(),
+        lambda account: account.durations.items(),
         bounds=DURATION_BUCKETS,
     ),
     MetricDefinition(
@@ -93,7 +95,7 @@ ACCOUNT_METRICS: tuple[MetricDefinition[AccountSnapshot], ...] = (
         MetricType.HISTOGRAM,
         ("account",),
         "Time from the end of an action to the poll that saw it.",
-        lambda view: one(view.detection_delay),
+        lambda account: one(account.detection_delay),
         bounds=DELAY_BUCKETS,
     ),
     MetricDefinition(
@@ -102,7 +104,7 @@ ACCOUNT_METRICS: tuple[MetricDefinition[AccountSnapshot], ...] = (
         ("account",),
         "When the totals of the API were last compared with what is known, as Unix time; "
         "0 for never.",
-        lambda view: one(view.last_audit),
+        lambda account: one(account.last_audit),
     ),
     MetricDefinition(
         "telnyx_exporter_baseline_timestamp_seconds",
@@ -110,14 +112,14 @@ ACCOUNT_METRICS: tuple[MetricDefinition[AccountSnapshot], ...] = (
         ("account",),
         "When the counters of the account began at 0, as Unix time; "
         "no series before its first poll is committed.",
-        lambda view: if_known(view.baseline_at),
+        lambda account: if_known(account.baseline_at),
     ),
     MetricDefinition(
         "telnyx_exporter_ledger_drift",
         MetricType.GAUGE,
         ("account", "status"),
         "Actions that the API counts less actions that are known, by status, at the last audit.",
-        lambda view: view.drift.items(),
+        lambda account: account.drift.items(),
     ),
     MetricDefinition(
         "telnyx_exporter_listings",
@@ -125,14 +127,14 @@ ACCOUNT_METRICS: tuple[MetricDefinition[AccountSnapshot], ...] = (
         ("account", "order"),
         "Lists of actions that are read for new ones, by the order that the API gives them in; "
         "finding what is new in one with order none takes reading all of it.",
-        lambda view: view.lists.items(),
+        lambda account: account.lists.items(),
     ),
     MetricDefinition(
         "telnyx_exporter_actions_tracked",
         MetricType.GAUGE,
         ("account",),
         "Actions remembered one by one in the state database.",
-        lambda view: one(view.tracked),
+        lambda account: one(account.tracked),
     ),
 )
 """Read from what is committed of an account: these outlive a restart."""
@@ -230,20 +232,20 @@ POLL_METRICS: tuple[MetricDefinition[AccountHealth], ...] = (
 )
 """Read from how the polls of an account go: these start anew with the process."""
 
-PROCESS_METRICS: tuple[MetricDefinition[ProcessSource], ...] = (
+EXPORTER_METRICS: tuple[MetricDefinition[ExporterSnapshot], ...] = (
     MetricDefinition(
         "telnyx_exporter_config_last_reload_successful",
         MetricType.GAUGE,
         (),
         "1 if the configuration was read well the last time, else 0.",
-        lambda process: one(process.snapshot.reload_successful),
+        lambda exporter: one(exporter.reload_successful),
     ),
     MetricDefinition(
         "telnyx_exporter_config_last_reload_success_timestamp_seconds",
         MetricType.GAUGE,
         (),
         "When the configuration was last read well, as Unix time.",
-        lambda process: one(process.snapshot.reload_success_at),
+        lambda exporter: one(exporter.reload_success_at),
     ),
     MetricDefinition(
         "telnyx_exporter_state_bytes",
@@ -251,33 +253,33 @@ PROCESS_METRICS: tuple[MetricDefinition[ProcessSource], ...] = (
         ("part",),
         "Size of the state on disk, by part: the database, and its write-ahead log; "
         "no series where it is not on disk.",
-        lambda process: process.snapshot.state_bytes.items(),
+        lambda exporter: exporter.state_bytes.items(),
     ),
     MetricDefinition(
         "telnyx_exporter_web_connections_dropped_total",
         MetricType.COUNTER,
         (),
         "Idle connections to the exporter that were closed because no more may be open.",
-        lambda process: one(process.snapshot.connections_dropped),
+        lambda exporter: one(exporter.connections_dropped),
     ),
     MetricDefinition(
         "telnyx_exporter_build_info",
         MetricType.GAUGE,
         ("version", "python_version", "revision"),
         "1, with the version and the revision of the exporter and the version of Python.",
-        lambda process: ((process.build.labels(), 1),),
+        lambda exporter: (((__version__, platform.python_version(), exporter.revision), 1),),
     ),
 )
-"""Read from the process as a whole: these have no account."""
+"""Read from the exporter as a whole: these have no account."""
 
 CATALOGUE: tuple[
     MetricDefinition[AccountSnapshot]
     | MetricDefinition[AccountHealth]
-    | MetricDefinition[ProcessSource],
+    | MetricDefinition[ExporterSnapshot],
     ...,
 ] = (
     *ACCOUNT_METRICS,
     *POLL_METRICS,
-    *PROCESS_METRICS,
+    *EXPORTER_METRICS,
 )
-"""Every declared metric, in the order of the exposition."""
+"""Every metric, in the order of the exposition."""

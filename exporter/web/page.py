@@ -7,7 +7,7 @@ as reasons are foreign.
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from exporter.metrics.self_metrics import ExporterSnapshot
+from exporter.metrics.exporter_snapshot import ExporterSnapshot
 from exporter.version import __version__
 from exporter.web import wording
 from exporter.web.cards import State, arrange

@@ -9,7 +9,8 @@ import pytest
 from exporter.domain import ENDED_STATUSES, Status
 from exporter.ledger.records import DELAY_BUCKETS, DURATION_BUCKETS, Histogram
 from exporter.ledger.snapshot import AccountSnapshot
-from exporter.metrics.self_metrics import ExporterSnapshot, SelfMetrics
+from exporter.metrics.exporter_snapshot import ExporterSnapshot
+from exporter.metrics.self_metrics import SelfMetrics
 
 Views = Callable[..., AccountSnapshot]
 Snapshots = Callable[..., ExporterSnapshot]

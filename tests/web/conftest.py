@@ -15,9 +15,9 @@ from exporter.address import ListenAddress
 from exporter.domain import Status
 from exporter.ledger.records import DELAY_BUCKETS, Histogram
 from exporter.ledger.snapshot import AccountSnapshot, EndedAction, InFlightAction
-from exporter.metrics.collector import process_metrics
+from exporter.metrics.exporter_snapshot import ExporterSnapshot
 from exporter.metrics.render import Renderer
-from exporter.metrics.self_metrics import AccountHealth, ExporterSnapshot, SelfMetrics
+from exporter.metrics.self_metrics import AccountHealth, SelfMetrics
 from exporter.web.app import create_app
 from exporter.web.server import Server
 from exporter.web.watch import Security
@@ -56,7 +56,7 @@ class Operator:
         """Make the app; with ``waits`` its reload does not end by itself."""
         return create_app(
             snapshot=lambda: self.snapshot,
-            write=Renderer(process_metrics(revision="x")).write,
+            write=Renderer().render,
             healthy=lambda: self.healthy,
             ready=lambda: self.ready,
             reload=self.wait if waits else self.reload,
