@@ -1,4 +1,4 @@
-"""Drawing and writing the metrics in this process, beside prometheus-client's own exposition.
+"""Rendering the metrics in this process, beside prometheus-client's own exposition.
 
 Both expose the same, which is checked. It must not know how they are asked for.
 """
@@ -61,7 +61,7 @@ async def ratios(
 ) -> Mapping[str, float]:
     """Return how much longer ours takes in the same process, by format.
 
-    All of it is drawn and written anew, as where every account was polled since; or what has not
+    All of it is rendered anew, as where every account was polled since; or what has not
     been polled since is kept, though each account has sent requests meanwhile.
     """
     text, openmetrics_ = Format.TEXT, Format.OPENMETRICS
