@@ -18,9 +18,8 @@ from exporter.config import Settings
 from exporter.errors import ConfigError, StateError
 from exporter.ledger.store.database import Database
 from exporter.ledger.store.sqlite import SqliteStore
-from exporter.metrics.collector import build_registry, process_metrics
+from exporter.metrics.exporter_snapshot import ExporterSnapshot
 from exporter.metrics.render import Renderer
-from exporter.metrics.self_metrics import ExporterSnapshot
 from exporter.network import find_network
 from exporter.scheduling.scheduler import Scheduler
 from exporter.sinks.delivery import Delivery
@@ -76,11 +75,10 @@ class Exporter:
         self._started = self._stopping = False
         self._reload_successful = True
         self._reload_success_at = clock.now()
-        revision = os.environ.get(REVISION, "unknown")
-        self.registry = build_registry(self.snapshot, revision=revision)
+        self._revision = os.environ.get(REVISION, "unknown")
         app = create_app(
             snapshot=self.snapshot,
-            write=Renderer(process_metrics(revision=revision)).write,
+            write=Renderer().render,
             healthy=self._scheduler.alive,
             ready=self.ready,
             reload=self.reload,
@@ -187,6 +185,7 @@ class Exporter:
             connections_dropped=self._server.connections_dropped,
             tls_handshake_errors=self._server.handshake_errors,
             log_lines_dropped=self._event_log.writer.dropped,
+            revision=self._revision,
         )
 
     def secrets(self) -> set[str]:

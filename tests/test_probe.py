@@ -11,9 +11,8 @@ import bcrypt
 import pytest
 
 from exporter.address import ListenAddress
-from exporter.metrics.collector import process_metrics
+from exporter.metrics.exporter_snapshot import ExporterSnapshot
 from exporter.metrics.render import Renderer
-from exporter.metrics.self_metrics import ExporterSnapshot
 from exporter.probe import DeadError, ask, main
 from exporter.web.app import create_app
 from exporter.web.config_reloader import WebConfigReloader
@@ -65,7 +64,7 @@ async def face(folder: Path) -> AsyncIterator[Face]:
         async def start(web_file: str = "", *, healthy: bool = True) -> ListenAddress:
             app = create_app(
                 snapshot=lambda: ExporterSnapshot((), True, 0.0, 0.0, 60.0),  # noqa: FBT003 # a record
-                write=Renderer(process_metrics(revision="x")).write,
+                write=Renderer().render,
                 healthy=lambda: healthy,
                 ready=lambda: False,
                 reload=lambda: asyncio.sleep(0, ()),

@@ -12,7 +12,8 @@ from exporter.cli.options import CONFIG_OPTION, FORMAT_OPTION, LEVEL_OPTION
 from exporter.cli.output import say
 from exporter.cli.signals import stopping
 from exporter.cli.table import drawn
-from exporter.metrics.exposition import Format, render
+from exporter.metrics.negotiation import Format
+from exporter.metrics.render import Renderer
 
 
 @click.command("once", short_help="Poll every account once and print the result.")
@@ -47,7 +48,7 @@ def command(config_file: Path | None, output: str, **flags: Any) -> None:
                     say(drawn(snapshot, sys.stdout))
                 else:
                     # As bytes: the exposition is UTF-8, whatever the terminal's encoding.
-                    click.echo(render(exporter.registry.collect(), Format.TEXT), nl=False)
+                    click.echo(Renderer().render(snapshot, Format.TEXT), nl=False)
             except asyncio.CancelledError:
                 return stopped
             finally:

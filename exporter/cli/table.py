@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from exporter.ledger.snapshot import AccountSnapshot
-from exporter.metrics.self_metrics import ExporterSnapshot
+from exporter.metrics.exporter_snapshot import ExporterSnapshot
 from exporter.sanitize import one_line
 
 

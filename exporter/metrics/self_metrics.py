@@ -13,7 +13,6 @@ from enum import StrEnum
 
 from exporter.errors import Cause
 from exporter.ledger.records import Histogram
-from exporter.ledger.snapshot import AccountSnapshot
 
 POLL_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 """Upper bounds of poll_duration_seconds; +Inf is implied."""
@@ -74,30 +73,6 @@ class AccountHealth:
     rate_limit_remaining: float | None
     sweeps: Mapping[str, int]
     malformed: int
-
-
-@dataclass(frozen=True, slots=True)
-class ExporterSnapshot:
-    """All that is published, at one instant: what a scrape or a page is drawn from.
-
-    ``accounts`` pairs what is committed of each account with how its polls go, in the order
-    of the configuration. ``external_links`` are names and addresses, for the page.
-    ``state_bytes`` are the sizes of the state on disk by part; empty where it is not on disk.
-    ``connections_dropped`` are connections to the exporter that were closed for others,
-    ``tls_handshake_errors`` its failed TLS handshakes by cause, ``log_lines_dropped`` lines of
-    the log, other than those of actions, that were not written.
-    """
-
-    accounts: tuple[tuple[AccountSnapshot, AccountHealth], ...]
-    reload_successful: bool
-    reload_success_at: float
-    now: float
-    poll_interval: float
-    external_links: tuple[tuple[str, str], ...] = ()
-    state_bytes: Mapping[str, int] = field(default_factory=dict)
-    connections_dropped: int = 0
-    tls_handshake_errors: Mapping[str, int] = field(default_factory=dict)
-    log_lines_dropped: int = 0
 
 
 @dataclass(slots=True)

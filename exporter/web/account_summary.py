@@ -9,7 +9,8 @@ from enum import StrEnum
 
 from exporter.domain import ENDED_STATUSES, Status
 from exporter.ledger.snapshot import AccountSnapshot
-from exporter.metrics.self_metrics import AccountHealth, ExporterSnapshot
+from exporter.metrics.exporter_snapshot import ExporterSnapshot
+from exporter.metrics.self_metrics import AccountHealth
 
 OVERDUE_INTERVALS = 3
 """After so many poll intervals without the end of a poll, an account that was up is overdue."""

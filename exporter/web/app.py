@@ -12,8 +12,8 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from exporter.metrics.exposition import Format, accepts_gzip, choose_format
-from exporter.metrics.self_metrics import ExporterSnapshot
+from exporter.metrics.exporter_snapshot import ExporterSnapshot
+from exporter.metrics.negotiation import Format, accepts_gzip, choose_format
 from exporter.sanitize import one_line
 from exporter.web.csrf import is_cross_site
 from exporter.web.page import Page

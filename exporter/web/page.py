@@ -9,7 +9,7 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from exporter.metrics.self_metrics import ExporterSnapshot
+from exporter.metrics.exporter_snapshot import ExporterSnapshot
 from exporter.version import __version__
 from exporter.web import formatting
 from exporter.web.account_summary import AccountState, summarize

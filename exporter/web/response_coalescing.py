@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 from starlette.concurrency import run_in_threadpool
 
-from exporter.metrics.exposition import compress
+from exporter.metrics.negotiation import compress
 
 SMALLEST = 1024
 """Bytes; what is smaller fits into one packet anyway, and is not compressed."""

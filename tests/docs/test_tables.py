@@ -53,14 +53,14 @@ def test_a_page_without_a_place_for_its_table_is_an_error(copied: Path) -> None:
 
 
 def test_table_of_metrics_has_every_metric() -> None:
-    """Each metric stands in the table once, with its type, its labels and its help."""
+    """The table is what users rely on: no metric is renamed, retyped or relabelled unnoticed."""
     shown = [
         (names(name), kind, names(labels), meaning)
         for name, kind, labels, meaning in rows_of(section(page("metrics"), "Metrics"))
     ]
     assert shown == [
         ((each.name,), each.metric_type.value, each.labels, each.help) for each in CATALOGUE
-    ]
+    ], "run `make docs`; if a name, a type or a label changed, say so in CHANGELOG.md"
 
 
 def test_readme_shows_five_metrics() -> None:

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from exporter.ledger.snapshot import AccountSnapshot
-from exporter.metrics.self_metrics import ExporterSnapshot, SelfMetrics
+from exporter.metrics.exporter_snapshot import ExporterSnapshot
+from exporter.metrics.self_metrics import SelfMetrics
 from tests.views import a_view
 
 Views = Callable[..., AccountSnapshot]

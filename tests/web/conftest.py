@@ -14,9 +14,9 @@ from starlette.types import ASGIApp
 from exporter.address import ListenAddress
 from exporter.domain import Status
 from exporter.ledger.snapshot import AccountSnapshot, EndedAction, InFlightAction
-from exporter.metrics.collector import process_metrics
+from exporter.metrics.exporter_snapshot import ExporterSnapshot
 from exporter.metrics.render import Renderer
-from exporter.metrics.self_metrics import AccountHealth, ExporterSnapshot, SelfMetrics
+from exporter.metrics.self_metrics import AccountHealth, SelfMetrics
 from exporter.web.app import create_app
 from exporter.web.config_reloader import WebConfigReloader
 from exporter.web.server import Server
@@ -56,7 +56,7 @@ class Operator:
         """Make the app; with ``waits`` its reload does not end by itself."""
         return create_app(
             snapshot=lambda: self.snapshot,
-            write=Renderer(process_metrics(revision="x")).write,
+            write=Renderer().render,
             healthy=lambda: self.healthy,
             ready=lambda: self.ready,
             reload=self.wait if waits else self.reload,

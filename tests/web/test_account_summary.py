@@ -4,7 +4,8 @@ import pytest
 
 from exporter.errors import Cause
 from exporter.ledger.snapshot import AccountSnapshot
-from exporter.metrics.self_metrics import ExporterSnapshot, SelfMetrics
+from exporter.metrics.exporter_snapshot import ExporterSnapshot
+from exporter.metrics.self_metrics import SelfMetrics
 from exporter.web.account_summary import AccountState, TypeRow, summarize
 
 NOW = 1_785_585_605.0

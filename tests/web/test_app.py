@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from exporter.metrics.exposition import Format
+from exporter.metrics.negotiation import Format
 
 PATHS = ("/", "/metrics", "/-/healthy", "/-/ready")
 

@@ -1,18 +1,13 @@
-"""Choose the format a scraper can read, and write collected metrics in it.
+"""Choose the format and the encoding that a scraper can read.
 
-It must not collect, and must not know what the metrics mean. The negotiation is our own
-because prometheus-client's ignores q-values and raises on an odd version.
+It must not write metrics. The negotiation is our own because prometheus-client's ignores
+q-values and raises on an odd version.
 """
 
 import gzip
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from enum import StrEnum
-
-from prometheus_client import Metric
-from prometheus_client import exposition as text
-from prometheus_client.openmetrics import exposition as openmetrics
-from prometheus_client.registry import Collector
 
 _QUALITY = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
 
@@ -56,34 +51,9 @@ def accepts_gzip(accept_encoding: str) -> bool:
     return quality > 0 and quality >= wants.get("identity", 0.0)
 
 
-def render(families: Iterable[Metric], chosen: Format) -> bytes:
-    """Write ``families`` in the format ``chosen``, as UTF-8.
-
-    It reads nothing else, so that it may run on another thread than the collection did.
-    """
-    source = _Collected(families)
-    if chosen is Format.TEXT:
-        return text.generate_latest(source)
-    # All our names are plain; that way of escaping is chosen because it costs a third less.
-    body: bytes = openmetrics.generate_latest(  # type: ignore[no-untyped-call] # ships untyped
-        source, escaping=openmetrics.ALLOWUTF8
-    )
-    return body
-
-
 def compress(body: bytes) -> bytes:
     """Return ``body`` as gzip, always the same bytes for the same body."""
     return gzip.compress(body, compresslevel=_GZIP_LEVEL, mtime=0)
-
-
-class _Collected(Collector):
-    """Metrics that were collected already, in the shape that the client library writes from."""
-
-    def __init__(self, families: Iterable[Metric]) -> None:
-        self._families = families
-
-    def collect(self) -> Iterable[Metric]:
-        return self._families
 
 
 def _items(header: str) -> Iterator[tuple[str, dict[str, str], float]]:
