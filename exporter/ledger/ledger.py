@@ -16,7 +16,6 @@ from exporter.errors import StateError
 from exporter.ledger.reasons import Reasons
 from exporter.ledger.records import ListCursor, TrackedAction
 from exporter.ledger.rules import ended_status, is_history, observe
-from exporter.ledger.sanitize import sanitized
 from exporter.ledger.snapshot import AccountSnapshot, SnapshotOptions, build, empty_snapshot
 from exporter.ledger.state import LedgerState
 from exporter.ledger.store.sqlite import SqliteStore
@@ -183,7 +182,6 @@ class Ledger:
     def _record(
         self, unit: UnitOfWork, actions: Sequence[Action], context: PageContext
     ) -> PageResult:
-        actions = [sanitized(action) for action in actions]
         recalled = self._recall(unit, actions)
         new = changed = 0
         ends_known = True
@@ -221,9 +219,8 @@ class Ledger:
         return PageResult(new, changed, ends_known)
 
     def _unknown(self, unit: UnitOfWork, actions: Sequence[Action]) -> tuple[Action, ...]:
-        kept = [sanitized(action) for action in actions]
-        known = self._recall(unit, kept)
-        return tuple(a for a, k in zip(actions, kept, strict=True) if k.id not in known)
+        known = self._recall(unit, actions)
+        return tuple(action for action in actions if action.id not in known)
 
     def _recall(self, unit: UnitOfWork, actions: Sequence[Action]) -> dict[str, TrackedAction]:
         """Return what is remembered of actions, this unit of work included."""
