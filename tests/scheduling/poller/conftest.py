@@ -17,13 +17,15 @@ from exporter.metrics.self_metrics import SelfMetrics
 from exporter.scheduling.budget import PollBudget
 from exporter.scheduling.poller import Poller, ReportedState
 from exporter.sinks.event_log import QUIET_LIBRARIES, EventLog, open_event_log
-from exporter.sync.cycle import Cycle
+from exporter.sync.cycle import Cycle, PollResult
 from exporter.sync.filters import AccountFilters
 from exporter.telnyx.client import Client, ClientLimits
 from exporter.telnyx.http import open_http
 from tests.support.simulation import AdvancingClock, InProcessTransport
+from tests.sync import conftest as sync_fixtures
 
 OpenAccount = Callable[..., Any]
+open_account = sync_fixtures.open_account
 SECRET = "KEY-of-the-test"
 
 
@@ -37,21 +39,7 @@ class Scripted(Cycle):
         self.begun = asyncio.Event()
         self.hangs = False
 
-    @property
-    def abandoned_sweeps(self) -> tuple[str, ...]:
-        """What the real one tells."""
-        return self._real.abandoned_sweeps
-
-    @abandoned_sweeps.setter
-    def abandoned_sweeps(self, value: tuple[str, ...]) -> None:
-        self._real.abandoned_sweeps = value
-
-    @property
-    def totals_unknown(self) -> bool:
-        """What the real one tells."""
-        return self._real.totals_unknown
-
-    async def run(self) -> int:
+    async def run(self) -> PollResult:
         """Poll once."""
         self.begun.set()
         if self.hangs:

@@ -232,7 +232,7 @@ async def test_a_file_that_becomes_what_is_no_key_is_told_and_recovers(
     assert await _tick(rig, poller) == 0
     health = rig.telemetry.health()
     assert (health.up, health.last_cause) == (False, Cause.AUTH)
-    assert "api_key_file: the file holds " in str(health.last_error)
+    assert "api_key_file: the file contains " in str(health.last_error)
     assert "KEY-simulated" not in str(health.last_error) + rig.stream.getvalue()
     _in_place(file, f"\ufeff{KEY}\r\n")
     assert await _tick(rig, poller) > 0
