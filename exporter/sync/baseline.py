@@ -106,7 +106,7 @@ async def _take_list(poll: PollContext, list_filter: ListFilter) -> None:
     )
     poll.recorder.set_cursor(list_filter, cursor)
     for number, page in pages.items():
-        await poll.record(list_filter, page, number, cursor, history=True)
+        await poll.record_page(list_filter, page, number, cursor, history=True)
 
 
 def _baseline_time(poll: PollContext, new_end: Sequence[Action], order: SortOrder) -> float | None:

@@ -49,12 +49,12 @@ class PollContext:
         pages = await self.fetcher.pages(list_filter, numbers)
         pages_read = []
         for number, page in zip(numbers, pages, strict=True):
-            page_read = await self.record(list_filter, page, number, cursor, spare=spare)
+            page_read = await self.record_page(list_filter, page, number, cursor, spare=spare)
             spare -= page_read.result.new
             pages_read.append(page_read)
         return tuple(pages_read)
 
-    async def record(
+    async def record_page(
         self,
         list_filter: ListFilter,
         page: Page,

@@ -289,7 +289,7 @@ class _Search:
         return pages_read
 
     async def _record(self, page: Page, number: int) -> PageRead:
-        page_read = await self._poll.record(
+        page_read = await self._poll.record_page(
             self._list_filter, page, number, self.cursor, spare=self.missing
         )
         self._count(self._new_to_list(page_read))
