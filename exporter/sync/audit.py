@@ -20,7 +20,7 @@ from exporter.sync.sweep import start_sweep
 from exporter.sync.totals import Totals, take_totals
 
 MAX_INTERRUPTED = 2000
-"""Interrupted actions that are looked at again at most, the latest first."""
+"""Interrupted actions that are asked for again at most, the latest first."""
 
 MAX_REQUESTS = 250
 """Requests that this may cost at most; as many actions in an unknown status are asked for."""
@@ -125,14 +125,14 @@ def differences(audit: Audit, after: LedgerCounts) -> dict[TypeStatus, int]:
 
 def _in_unknown_status(poll: PollContext, action_type: str | None) -> list[TrackedAction]:
     """Return the open actions in a status that nobody knows, which no poll follows."""
-    rows = poll.recorder.unseen(poll.recorder.open_actions(action_type))
-    return [row for row in rows if row.status not in FOLLOWED]
+    rows = poll.recorder.open_actions(action_type)
+    return poll.recorder.unseen(row for row in rows if row.status not in FOLLOWED)
 
 
 async def _resolve_interrupted(
     poll: PollContext, list_filter: ListFilter, cursor: ListCursor, total: int | None
 ) -> None:
-    """Look at interrupted actions again: fewer are left than there were, so some went on."""
+    """Ask for interrupted actions again: fewer are left than there were, so some went on."""
     rows = await poll.ledger.interrupted(list_filter.action_type, MAX_INTERRUPTED)
     wanted = poll.recorder.unseen(rows)
     size = poll.fetcher.page_size

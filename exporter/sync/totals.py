@@ -73,7 +73,7 @@ async def _take(poll: PollContext, *, all_types: bool) -> Totals:
     wanted = filters.statuses or tuple(Status)
     types = filters.action_types or tuple(poll.ledger.state.types)
     unknown = await poll.ledger.in_worker(_unknown_statuses, poll)
-    # All together first: what comes while the types are asked for is then no other type's.
+    # All together first: what is created while the types are asked for then never counts as other.
     whole = None if filters.action_types else await _of(poll, None, wanted, unknown[""])
     found: dict[str, _Counts] = {}
     skipped = False
@@ -130,7 +130,7 @@ async def _of(
     except BadRequestError:
         if action_type is None:
             raise
-        # An edition of the API that does not know this type: it has none of it.
+        # This API does not know the type, so it has none of it.
         return _Counts(0, {}, 0)
     return _Counts(everything, dict(zip(asked, counts, strict=True)), unknown_status)
 
