@@ -1,7 +1,6 @@
-"""One account at work: its client, ledger and poller, put together from the settings.
+"""The parts of one account, built from the settings: client, ledger, cycle, poller.
 
-It builds and takes apart; what runs when is the schedule's matter, and what is shown the
-service's.
+It only builds them: the scheduler decides when they run.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -71,8 +70,8 @@ class AccountRuntime:
     ) -> Self:
         """Put the parts of ``account`` together.
 
-        ``earlier`` are the accounts as they were before a reload, by name: the tallies of this
-        one go on, and a rate limit that is spent stays so for the same key at the same server.
+        ``earlier`` are the accounts before a reload, by name: the self-metrics of this one go on,
+        and a rate limit that is used up stays so for the same key at the same server.
         """
         poll = settings.poll
         before = earlier.get(account.name)

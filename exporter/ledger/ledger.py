@@ -1,8 +1,8 @@
-"""The ledger of one account: observations in, committed state and its view out.
+"""The ledger of one account: observations in, committed state and its snapshot out.
 
-The shell around the pure parts: it keeps the database and everything that grows with the
-account off the event loop, in the worker thread that all accounts share. It must not talk to
-Telnyx or decide what to ask. Methods raise StateError; after one the state is read anew.
+The shell around the pure parts: it runs the database and everything that grows with the account
+in the worker thread that all accounts share, off the event loop. It must not talk to Telnyx or
+decide what to ask. Methods raise StateError; after one the state is read anew.
 """
 
 import asyncio
@@ -16,20 +16,19 @@ from exporter.errors import StateError
 from exporter.ledger.reasons import Reasons
 from exporter.ledger.records import ListCursor, TrackedAction
 from exporter.ledger.rules import ended_status, is_history, observe
-from exporter.ledger.sanitize import sanitized
 from exporter.ledger.snapshot import AccountSnapshot, SnapshotOptions, build, empty_snapshot
 from exporter.ledger.state import LedgerState
 from exporter.ledger.store.sqlite import SqliteStore
 from exporter.ledger.unit_of_work import UnitOfWork
 
 PRUNED_AT_ONCE = 500
-"""How many actions are forgotten at once: some 20 ms, as each stands on a page of its own."""
+"""How many actions are deleted at once: some 20 ms, as each is on a database page of its own."""
 
 EVENTS_AT_ONCE = 100
 """How many events are taken from the outbox, and delivered to a sink, at once."""
 
 SETTLED = (Status.COMPLETED, Status.FAILED)
-"""Statuses of actions that are not looked for any more, so that their place does not matter."""
+"""Statuses of actions that are not searched for any more, so that no position is kept."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -37,13 +36,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class PageContext:
-    """How a number of actions came into sight.
+    """Where a number of actions was seen.
 
-    ``cursor`` is the listing that the baseline cutoff is taken from; None: all that nobody knows is
-    history, as before the baseline. ``first`` is the position of the first action, counted from
-    the old end, and ``step`` what to add for each further one; None where it is not known.
-    ``spare`` is how many actions the totals say are yet unseen: without it, an action that does
-    not say when it was created is history.
+    ``cursor`` has the baseline cutoff to judge by; None: every unknown action is history, as before
+    the baseline. ``first`` is the position of the first action, counted from the old end, None
+    where it is not known, and ``step`` the difference to the next. ``spare`` is how many actions
+    are unseen yet, by the totals: without any, an action with no time of creation is history.
     """
 
     cursor: ListCursor | None
@@ -54,9 +52,9 @@ class PageContext:
 
 @dataclass(frozen=True, slots=True)
 class PageResult:
-    """What an observation brought.
+    """What recording some actions brought.
 
-    ``new`` counts the actions that nobody knew and that are no history, ``changed`` those with
+    ``new`` counts the actions that were unknown and are not history, ``changed`` those with
     another status than before; ``ends_known`` says that the last one was known before this unit
     of work, or is history.
     """
@@ -103,7 +101,7 @@ class Ledger:
 
     @property
     def snapshot(self) -> AccountSnapshot:
-        """The picture that was published last."""
+        """The snapshot that was published last."""
         return self._snapshot
 
     @property
@@ -114,7 +112,7 @@ class Ledger:
         return self._state
 
     async def open(self, now: float) -> None:
-        """Read what is kept of the account, unless that is done; publish it if it is a view."""
+        """Read the account's state unless that is done; publish it if there is a baseline."""
         if self._session != self._store.session:
             self._state = None
         await self._then_events(self.in_worker(self._open, now))
@@ -127,11 +125,11 @@ class Ledger:
     async def record(
         self, unit: UnitOfWork, actions: Sequence[Action], context: PageContext
     ) -> PageResult:
-        """Take actions that came into sight into a unit of work."""
+        """Record actions that were seen in a unit of work."""
         return await self.in_worker(self._record, unit, actions, context)
 
     async def unknown(self, unit: UnitOfWork, actions: Sequence[Action]) -> tuple[Action, ...]:
-        """Return those of the actions that nobody knows; nothing is taken in."""
+        """Return those of the actions that are unknown; nothing is recorded."""
         return await self.in_worker(self._unknown, unit, actions)
 
     async def commit(self, unit: UnitOfWork) -> None:
@@ -139,13 +137,13 @@ class Ledger:
         await self._then_events(self.in_worker(self._commit, unit))
 
     async def publish(self, now: float) -> None:
-        """Draw the view of what is committed, as it is at ``now``."""
+        """Publish a snapshot of what is committed, as it is at ``now``."""
         snapshot = await self.in_worker(build, self.state, self._options, now)
-        # What is the same stays the same object: what was written of it need not be written anew.
+        # An equal one stays the same object, so that what was rendered of it need not be again.
         self._snapshot = self._snapshot if snapshot == self._snapshot else snapshot
 
     async def note_stuck(self, unit: UnitOfWork) -> None:
-        """Take those that have become stuck into a unit of work, each once."""
+        """Record those that have become stuck, each once."""
         await self.in_worker(self._note_stuck, unit)
 
     async def interrupted(self, action_type: str | None, limit: int) -> Sequence[TrackedAction]:
@@ -176,7 +174,7 @@ class Ledger:
                 self._check_session()
                 return call(*args, **kwargs)
             except Exception:
-                # The disk has the last word: whatever memory says is read anew from it.
+                # The database has the last word: the state is read anew from it.
                 self._state = None
                 raise
 
@@ -196,7 +194,7 @@ class Ledger:
 
     def _check_session(self) -> None:
         if self._state is not None and self._session != self._store.session:
-            # Another account met an error: who knows what stands on the disk by now.
+            # Another account met an error, so memory may not match the database any more.
             raise StateError("the state database was closed meanwhile: it is read anew")
 
     def _open(self, now: float) -> bool:
@@ -213,7 +211,6 @@ class Ledger:
     def _record(
         self, unit: UnitOfWork, actions: Sequence[Action], context: PageContext
     ) -> PageResult:
-        actions = [sanitized(action) for action in actions]
         recalled = self._recall(unit, actions)
         new = changed = 0
         ends_known = True
@@ -251,12 +248,11 @@ class Ledger:
         return PageResult(new, changed, ends_known)
 
     def _unknown(self, unit: UnitOfWork, actions: Sequence[Action]) -> tuple[Action, ...]:
-        kept = [sanitized(action) for action in actions]
-        known = self._recall(unit, kept)
-        return tuple(a for a, k in zip(actions, kept, strict=True) if k.id not in known)
+        known = self._recall(unit, actions)
+        return tuple(action for action in actions if action.id not in known)
 
     def _recall(self, unit: UnitOfWork, actions: Sequence[Action]) -> dict[str, TrackedAction]:
-        """Return what is remembered of actions, this unit of work included."""
+        """Return what is known of actions, this unit of work included."""
         state = self.state
         found: dict[str, TrackedAction] = {}
         asked = []

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from exporter.domain import OTHER
 
 MATCHED_CHARACTERS = 2000
-"""How much of a reason is read: it may be of any length, and so may the time a pattern takes."""
+"""How much of a reason is matched: it may be of any length, and so may the time that takes."""
 
 NO_REASON = "none"
 """The class of an action that gives no reason."""

@@ -1,4 +1,4 @@
-"""The values that the ledger keeps: rows, sums, listings, events. No behaviour, no I/O.
+"""The values that the ledger keeps: actions, sums, cursors, sweeps. No behavior, no I/O.
 
 All times are seconds since the epoch.
 """
@@ -19,8 +19,8 @@ class TrackedAction(msgspec.Struct, gc=False):
     """What is remembered of one action.
 
     ``ended_at`` is when it was seen to have ended, on our clock; None while it is open, that is
-    in progress or in a status that nobody knows. ``position`` is its place counted from the old
-    end of the account's listing, None where it is not known. ``stuck`` says that it was told of.
+    in progress or in an unknown status. ``position`` is its place in the list of every status,
+    counted from the old end, None where it is not known. ``stuck`` says that its event was written.
     """
 
     id: str
@@ -47,7 +47,7 @@ class SumName(StrEnum):
     DURATION_SUM = "duration_sum"  # status
     DELAY_BUCKET = "delay_bucket"  # upper bound
     DELAY_SUM = "delay_sum"  # none
-    KNOWN = "known"  # status: actions that the ledger accounts for
+    KNOWN = "known"  # status: actions that are known, one by one or as history
 
 
 ENTRY_SUMS = {
@@ -71,21 +71,21 @@ TypeStatus = tuple[str, Status]
 
 
 class Sweep(NamedTuple):
-    """A list that is being read again: the page to go on with, and how many are yet to be found."""
+    """A list that is being read again: the next page, and how many actions are still missing."""
 
     next_page: int
     missing: int
 
 
 class ListFilter(NamedTuple):
-    """One listing of an account: the filters it is asked with, None for none."""
+    """One list of an account, named by its filters; None for no filter."""
 
     action_type: str | None
     status: Status | None
 
 
 class SortOrder(StrEnum):
-    """How a listing is sorted, as found out from what it holds: by creation, unless said."""
+    """How a list is sorted, as found out from what it holds: by creation, unless noted."""
 
     NEWEST = "newest"
     OLDEST = "oldest"
@@ -95,14 +95,14 @@ class SortOrder(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ListCursor:
-    """What is known of one listing.
+    """What is known of one list.
 
-    ``seen_count`` is how many of its actions are accounted for, one by one or as history. An
-    unknown action created at ``baseline_cutoff`` or before is history; None: there is no history.
-    One that says it ended at ``baseline_time`` or before is history wherever it turns up, and one
-    created by then was there before anyone looked; None: nothing tells when the first poll was over
-    there. All that was created before ``high_watermark`` (changed, where that is what sorts it) was
-    found when it was read last. ``dropped`` is how many actions vanished from its old end.
+    ``seen_count`` is how many of its actions are known, one by one or as history. An unknown action
+    created at ``baseline_cutoff`` or before is history; None: there is no history. One that ended
+    at ``baseline_time`` or before is history wherever it turns up, and one created by then was
+    there before the baseline; None: the API's time at the baseline is not known. All that was
+    created (changed, where the list is sorted by that) before ``high_watermark`` was found when it
+    was read last. ``dropped`` is how many actions vanished from its old end.
     """
 
     order: SortOrder
@@ -114,7 +114,7 @@ class ListCursor:
 
 
 POSITIONED_ORDERS = (SortOrder.NEWEST, SortOrder.OLDEST)
-"""The orders in which an action keeps its place, counted from the old end."""
+"""The orders in which an action keeps its position, counted from the old end."""
 
 
 DURATION_BUCKETS = (

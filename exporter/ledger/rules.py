@@ -5,7 +5,7 @@
     no        new, open                created
     no        new, ended               created, entered its status
     no        history, open            tracked: it counts when it ends
-    no        history, ended           nothing: it ended before anyone looked
+    no        history, ended           nothing: it ended before the baseline
     no        older, ended since       entered its status
     yes       the same status          nothing
     yes       no status at all         nothing
@@ -13,8 +13,8 @@
     yes       another status           followed; entered, if it is a status of ended actions
 
 *Open* is in progress, or a status that nobody knows. *Older* was created before the first poll,
-though none of its lists showed it. An action enters a status each time that
-it is seen in it after having been seen in another, so it may enter `interrupted` twice.
+though none of its lists showed it. An action enters a status each time that it is seen in it after
+having been seen in another, so it may enter `interrupted` twice.
 """
 
 import msgspec
@@ -43,10 +43,10 @@ _ENDED = {status.value: status for status in ENDED_STATUSES}
 
 
 def is_history(action: Action, cursor: ListCursor, *, missing: bool = False) -> bool:
-    """Tell whether an action nobody knows was over, or out of sight, before the first poll.
+    """Tell whether an unknown action had ended, or was not listed, before the first poll.
 
-    One that says it ended before that poll is history whatever a total promises. One that does not
-    say when it was created is new only where actions are ``missing``.
+    One that ended before that poll is history whatever a total says. One without a time of creation
+    is new only where actions are ``missing``.
     """
     if ended_status(action.status) is not None and _by(action.updated_at, cursor.baseline_time):
         return True
@@ -70,7 +70,7 @@ def observe(
     keep: bool = False,
     baseline_time: float | None = None,
 ) -> Transition:
-    """Tell what it means to see ``action`` when ``known`` is what is remembered of it.
+    """Return what it means to see ``action`` when ``known`` is what is known of it.
 
     ``history`` and ``baseline_time`` (see `ListCursor`) are asked only for an action that nobody
     knows; ``keep`` remembers such a one even where it means nothing, so that it is recognised
@@ -92,7 +92,7 @@ def observe(
 
 
 def _by(time: float | None, baseline_time: float | None) -> bool:
-    """Tell whether a time is known to lie at the cutoff or before."""
+    """Tell whether a time is known to be the baseline time or before."""
     return time is not None and baseline_time is not None and time <= baseline_time
 
 

@@ -1,4 +1,4 @@
-"""Drawing the immutable view from a state: pure, and the only place that knows what is exported.
+"""Building the immutable snapshot of a state. Pure; the only place that knows what is exported.
 
 Every combination of labels that can be named beforehand is there, zeros included.
 """
@@ -60,11 +60,10 @@ class AccountSnapshot:
     ``in_flight`` is oldest first and ``failures`` latest first, each capped at 50 rows.
     ``lists`` is how many lists the API gives in each order, of which ``none`` costs more, and
     ``orders`` how each one is sorted, by the action type and status it is limited to, or "".
-    Where the API tells no totals, ``actions`` and ``drift`` leave out the statuses of ended ones.
-    ``baselined`` is False until the first poll of the account was committed, at ``baseline_at``;
-    ``readable`` is
-    False as long as the state could not be read: then the figures are no figures, and counters
-    at 0 would look like a restart from nothing.
+    Where the API gives no totals, ``actions`` and ``drift`` leave out the statuses of ended ones.
+    ``baselined`` is False until the first poll of the account was committed, at ``baseline_at``.
+    ``readable`` is False as long as the state could not be read: then the figures mean nothing, and
+    counters at 0 would look like a restart from nothing.
     """
 
     name: str
@@ -92,7 +91,7 @@ class AccountSnapshot:
 
     @property
     def totals_unknown(self) -> bool:
-        """Tell whether the API never told a total: how many have ended is not known then."""
+        """Tell whether the API never gave a total: how many have ended is not known then."""
         return self.baselined and not self.last_audit
 
 
@@ -115,12 +114,12 @@ class SnapshotOptions:
         return not self.statuses or status in self.statuses
 
     def reads(self, list_filter: ListFilter) -> bool:
-        """Tell whether new actions are looked for in a list of this scope."""
+        """Tell whether new actions are searched for in this list."""
         if list_filter.action_type not in (self.action_types or (None,)):
             return False
         if not self.statuses or Status.INTERRUPTED in self.statuses:
             return list_filter.status is None
-        # What is in progress is listed whole: its order is of no use, so it is not found out.
+        # What is in progress is listed whole: its order does not matter, so it is not found out.
         return list_filter.status in self.statuses and list_filter.status is not Status.IN_PROGRESS
 
     def tells(self, event: Event) -> bool:
@@ -141,7 +140,7 @@ def started_at(row: TrackedAction) -> float:
 
 
 def build(state: LedgerState, options: SnapshotOptions, now: float) -> AccountSnapshot:
-    """Draw the view of a state as it is at ``now``."""
+    """Build the snapshot of a state as it is at ``now``."""
     types = options.action_types or (*state.types, OTHER)
     running = [
         row
@@ -211,13 +210,13 @@ def build(state: LedgerState, options: SnapshotOptions, now: float) -> AccountSn
 
 
 def empty_snapshot(name: str, options: SnapshotOptions) -> AccountSnapshot:
-    """Draw the view of an account whose state was not read yet: there is nothing to show."""
+    """Build the snapshot of an account whose state was not read yet: there is nothing to show."""
     snapshot = build(LedgerState(name, 0, None, None, 0, {}, {}, {}, {}, {}, {}, ()), options, 0.0)
     return replace(snapshot, readable=False)
 
 
 def _told(state: LedgerState, options: SnapshotOptions) -> list[Status]:
-    """Return the statuses of which it is known how many there are: of ended ones by totals only."""
+    """Return the statuses whose counts are known: those of ended actions only from totals."""
     totals_unknown = state.baseline_at is not None and state.audit_at is None
     return [
         each
@@ -240,7 +239,7 @@ def _gauges(
             )
         others = state.total(SumName.KNOWN, type_label, OTHER)
         if others and not options.statuses:
-            # Statuses that nobody knows: their text is foreign, so it is no label.
+            # Unknown statuses: their text is foreign, so it must not become a label.
             gauges[type_label, OTHER] = others
     return gauges
 

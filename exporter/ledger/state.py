@@ -1,4 +1,4 @@
-"""What is known of one account, in memory: the open actions, the sums, the listings.
+"""What is known of one account, in memory: the open actions, the sums, the cursors.
 
 It mirrors what is committed and changes by commits only. It must not do I/O.
 """
@@ -23,7 +23,7 @@ from exporter.ledger.records import (
 from exporter.ledger.unit_of_work import UnitOfWork
 
 MAX_ACTION_TYPES = 50
-"""How many action types are told apart; from the next one on they are `other`."""
+"""How many action types have a label value of their own; further ones are `other`."""
 
 RECENT_FAILURES = 50
 """How many of the latest failures are kept to be shown."""
@@ -31,7 +31,7 @@ RECENT_FAILURES = 50
 
 @dataclass(frozen=True, slots=True)
 class LedgerCounts:
-    """How many actions are accounted for, and how often each status was entered."""
+    """How many actions are known, and how often each status was entered, by type and status."""
 
     known: Mapping[TypeStatus, int]
     entered: Mapping[TypeStatus, int]
@@ -41,8 +41,8 @@ class LedgerCounts:
 class LedgerState:
     """The committed state of one account.
 
-    ``drift`` is the API total minus what is accounted for, at the last audit; 0 may be left out.
-    ``sweeps`` are those that go on. ``failures`` are latest first.
+    ``drift`` is the API total minus the ledger total at the last audit; 0 may be left out.
+    ``sweeps`` are those that are not finished. ``failures`` are latest first.
     """
 
     name: str
@@ -60,18 +60,18 @@ class LedgerState:
     types: dict[str, None] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Learn the action types that sums exist for: those were within the bound once."""
+        """Take the action types that sums exist for: those were within the bound once."""
         counted = sorted(self._counted() - {"", OTHER})
         self.types = dict.fromkeys((*KNOWN_ACTION_TYPES, *counted))
 
     def admit_types(self, types: Iterable[str]) -> None:
-        """Tell these action types apart from now on, as far as the bound allows."""
+        """Give these action types label values of their own, as far as the bound allows."""
         for each in types:
             if len(self.types) < MAX_ACTION_TYPES:
                 self.types.setdefault(each)
 
     def forget_uncommitted_types(self) -> None:
-        """Give up the action types that no commit told of, as a restart would."""
+        """Drop the action types that were never committed, as a restart would."""
         counted = self._counted()
         self.types = dict.fromkeys(
             (*KNOWN_ACTION_TYPES, *(each for each in self.types if each in counted))
@@ -117,7 +117,7 @@ class LedgerState:
     ) -> Iterator[TrackedAction]:
         """Yield the actions (of one type) that are open once a unit of work is committed.
 
-        There may be a hundred thousand, so they are not gathered.
+        There may be a hundred thousand, so they are not collected.
         """
         known = (unit.rows.get(id_, row) for id_, row in self.open.items())
         new = (row for id_, row in unit.rows.items() if id_ not in self.open)

@@ -1,7 +1,7 @@
 """A unit of work: observations turned into rows, sums and events that are committed together.
 
 A unit of work is consistent after each observation, so it may be committed at any time. It holds
-values only: it must not do I/O, and it does not change the state that it is drawn up against.
+values only: it must not do I/O, and it does not change the state that it starts from.
 """
 
 from bisect import bisect_left
@@ -36,7 +36,7 @@ INFINITY = "+Inf"
 _STATUSES = frozenset(Status)
 
 EVENT_TYPES = {Status.FAILED: EventType.FAILED, Status.INTERRUPTED: EventType.INTERRUPTED}
-"""The event that an entry into a status is told as; completed is not told."""
+"""The event for an entry into a status; there is none for completed."""
 
 
 def bucket_name(bounds: tuple[float, ...], index: int) -> str:
@@ -113,19 +113,19 @@ class UnitOfWork:
             self._enter(transition.entered, row, type_label)
 
     def set_known(self, key: TypeStatus, count: int) -> None:
-        """Set how many actions of a type and status the ledger accounts for."""
+        """Set how many actions of a type and status are known."""
         self.known[_known(*key)] = count
 
     def adjust_known(self, key: TypeStatus, difference: int) -> None:
-        """Account for a difference for which there is no event."""
+        """Change how many actions are known by a difference for which there is no event."""
         self.sums[_known(*key)] += difference
 
     def known_change(self, key: TypeStatus) -> int:
-        """Return by how many actions this unit of work raises what is accounted for."""
+        """Return by how many this unit of work changes the number of known actions."""
         return self.sums[_known(*key)]
 
     def mark_gone(self, row: TrackedAction) -> None:
-        """Take in that an open action is not there any more: it counts as nothing.
+        """Take in that an open action is not there any more: it counts nowhere.
 
         It stays remembered for as long as an ended one: should it show up again, it goes on.
         """
@@ -134,7 +134,7 @@ class UnitOfWork:
         self.rows[row.id] = msgspec.structs.replace(row, status=GONE, ended_at=self.now)
 
     def stuck(self, row: TrackedAction) -> None:
-        """Take in that an action is in progress for too long; it is told of once."""
+        """Take in that an action is in progress for too long, which is one event."""
         row = msgspec.structs.replace(row, stuck=True)
         self.rows[row.id] = row
         self.events.append(

@@ -1,4 +1,4 @@
-"""How fast an account is polled, and how long that may take. Pure: values in, values out.
+"""How often an account is polled, and how long a poll may take. Pure: values in, values out.
 
 It must not know when a poll starts, nor what it asks.
 """
@@ -6,24 +6,24 @@ It must not know when a poll starts, nor what it asks.
 from dataclasses import dataclass
 
 SHORTEST_DEADLINE = 300.0
-"""Seconds that a poll may take at least: a long catch-up commits as it goes, and goes on."""
+"""Seconds that every poll may take: a long catch-up commits as it goes, and goes on later."""
 
 FIRST_POLL = 3600.0
-"""Seconds more for the first poll of an account, which has to succeed as a whole."""
+"""Additional seconds for the first poll of an account, which commits whole or not at all."""
 
 LONGEST_AUTH_PAUSE = 300.0
-"""Seconds between polls with one and the same refused key at most, if the interval allows."""
+"""Seconds at most between polls with the same refused key, unless the interval is longer."""
 
 AUTH_INTERVALS = 5
-"""How many intervals lie between polls with a refused key, within the pause above."""
+"""Intervals between polls with the same refused key, within the pause above."""
 
 
 @dataclass(frozen=True, slots=True)
 class PollBudget:
-    """How an account is polled, in seconds.
+    """The times of an account's polls, in seconds.
 
-    A request for a page may take ``page_time``; what is committed at once in a long catch-up
-    takes ``chunk_time`` at most while the API answers.
+    A request for a page may take ``page_time``, and the pages between two commits of a long
+    catch-up ``chunk_time``.
     """
 
     interval: float
@@ -34,16 +34,16 @@ class PollBudget:
 
     @property
     def deadline(self) -> float:
-        """Return how long a poll may take that has nothing to list."""
+        """Return how long a poll may take with nothing in progress."""
         return max(SHORTEST_DEADLINE, self.interval, self.chunk_time)
 
     @property
     def key_checks(self) -> int:
-        """Return how many polls in a row only look whether a refused key has changed."""
+        """Return how many polls in a row only check whether a refused key has changed."""
         return max(0, int(min(AUTH_INTERVALS, LONGEST_AUTH_PAUSE / self.interval)) - 1)
 
     def deadline_with(self, running: int | None) -> float:
-        """Return how long a poll may take with so many in progress; None: nobody knows yet."""
+        """Return how long a poll may take with so many in progress; None: not known yet."""
         if running is None:
             return self.deadline + FIRST_POLL
         return self.deadline + running / self.page_size * self.page_time

@@ -1,6 +1,6 @@
-"""One account's poll from outside: its deadline, what its failure means, what follows it.
+"""The frame of one account's poll: its deadline, what its failure means, what is reported.
 
-It must not ask the API anything itself, nor know when the next poll comes: it only says how
+It must not ask the API anything itself, nor know when the next poll starts: it only says how
 long that has to wait.
 """
 
@@ -19,13 +19,13 @@ from exporter.errors import (
 )
 from exporter.ledger.ledger import Ledger
 from exporter.scheduling.budget import PollBudget
-from exporter.sync.cycle import Cycle
+from exporter.sync.cycle import Cycle, PollResult
 
 SHORTFALL_PAUSE = 3600.0
-"""Seconds in which it is written once that actions are missing: totals may jump at each poll."""
+"""Seconds within which missing actions are reported once: totals may jump at each poll."""
 
 PRUNES = 200
-"""How often some actions are forgotten after one poll at most: 100,000 in all."""
+"""Batches of old actions that are forgotten after one poll at most: 100,000 actions."""
 
 
 class PollLog(Protocol):
@@ -41,10 +41,10 @@ class PollLog(Protocol):
         """Write down a defect."""
 
     def not_found(self, account: str, count: int) -> None:
-        """Write down that actions are missing in a listing."""
+        """Write down that actions are missing in a list."""
 
     def totals_missing(self, account: str) -> None:
-        """Write down that the API does not tell how many actions there are."""
+        """Write down that the API does not say how many actions there are."""
 
     def sweep_given_up(self, account: str, error: str) -> None:
         """Write down that a list which drifted cannot be read again."""
@@ -67,7 +67,7 @@ class PollObserver(Protocol):
 
 
 class Key(Protocol):
-    """Who knows which key is sent; it does not tell the key."""
+    """Who knows which key is sent; it does not give it away."""
 
     def begin(self) -> None:
         """Take note of the keys that are sent from now on."""
@@ -85,7 +85,7 @@ class ReportedState:
 
     ``orders`` is how each list was sorted last, by its action type and status; ``shortfall_at`` is
     when it was written last that actions are missing, on the monotonic clock, and
-    ``totals_unknown`` whether it was that the API tells no totals.
+    ``totals_unknown`` whether it was that the API gives no totals.
     """
 
     name: str
@@ -130,7 +130,7 @@ class Poller:
     async def poll(self) -> float:
         """Poll once; returns for how many seconds the next poll has to wait at least.
 
-        While the key is refused most polls only look whether it has changed, and leave no trace.
+        While the key is refused most polls only check whether it has changed, and count as none.
         """
         started = self._clock.monotonic()
         try:
@@ -142,7 +142,7 @@ class Poller:
             return self._pause(exc)
         except Exception as exc:  # noqa: BLE001 - one account's defect must not touch another
             self._event_log.crashed(self._name, exc)
-            # Its text is not ours, so nobody knows what it quotes; the page shows this one.
+            # Its text is not ours and may quote anything, so the page shows this one.
             text = f"internal error: {type(exc).__name__}; the log has its trace"
             self._failed(text, Cause.INTERNAL, started)
             return 0.0
@@ -153,13 +153,13 @@ class Poller:
         return 0.0
 
     def try_again(self) -> bool:
-        """Let the next poll try the key even if it is a refused one; tells whether it is."""
+        """Let the next poll try the key even if it was refused; returns whether it was."""
         self._key_checks_left = 0
-        self._again = True  # a poll that runs may be refused yet, with the key of before
+        self._again = True  # a poll that runs may still be refused, with the earlier key
         return self._reported.failing is Cause.AUTH
 
     def _only_checks_key(self) -> bool:
-        """Tell whether nothing is to be asked, as the key is still the one that was refused."""
+        """Tell whether to send nothing, as the key is still the one that was refused."""
         if self._key_checks_left and not self._key.renewed():
             self._key_checks_left -= 1
             return True
@@ -169,7 +169,7 @@ class Poller:
         return False
 
     async def _attempt(self) -> None:
-        """Poll within the deadline, tell what happened, forget what is old."""
+        """Poll within the deadline, report what happened, forget what is old."""
         try:
             async with asyncio.timeout(self.deadline) as limit:
                 await self._ledger.open(self._clock.now())
@@ -179,12 +179,12 @@ class Poller:
                     None if new else len(self._ledger.state.open)
                 )
                 limit.reschedule(begun + self.deadline)
-                shortfall = await self._cycle.run()
+                result = await self._cycle.run()
                 if new:
                     self._event_log.baseline_taken(self._name, len(self._ledger.state.open))
                 self._note_order()
-                self._note_totals(shortfall)
-                for what in self._cycle.abandoned_sweeps:
+                self._note_totals(result)
+                for what in result.abandoned_sweeps:
                     self._event_log.sweep_given_up(self._name, self._key.redact(what))
                 await self._forget()
         except TimeoutError as exc:
@@ -197,13 +197,13 @@ class Poller:
                 self._event_log.list_order(self._name, action_type, status, order)
         self._reported.orders = orders
 
-    def _note_totals(self, shortfall: int) -> None:
+    def _note_totals(self, result: PollResult) -> None:
         at, now = self._reported.shortfall_at, self._clock.monotonic()
-        if shortfall and (at is None or now - at >= SHORTFALL_PAUSE):
+        if result.shortfall and (at is None or now - at >= SHORTFALL_PAUSE):
             self._reported.shortfall_at = now
-            self._event_log.not_found(self._name, shortfall)
+            self._event_log.not_found(self._name, result.shortfall)
         if not self._reported.totals_unknown and (
-            self._ledger.snapshot.totals_unknown or self._cycle.totals_unknown
+            self._ledger.snapshot.totals_unknown or result.totals_unknown
         ):
             self._reported.totals_unknown = True
             self._event_log.totals_missing(self._name)
@@ -224,7 +224,7 @@ class Poller:
             self._event_log.poll_failed(self._name, cause, text)
 
     def _pause(self, exc: ExporterError) -> float:
-        """Return how long the next poll waits; the next ones after a refusal only look."""
+        """Return how long the next poll has to wait; after a refusal the next ones only check."""
         if isinstance(exc, RateLimitedError):
             return exc.retry_after
         if isinstance(exc, AuthError):

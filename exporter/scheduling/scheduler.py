@@ -1,8 +1,8 @@
 """When each account is polled: at once, then an interval after the start of the poll before.
 
 Polls of one account never overlap, and none is skipped: one that runs long delays the next.
-A run that the scheduler loses, for whatever reason, is started a little late. It must not know
-what a poll does. It keeps the time of its own loop, so that others can tell whether it is alive.
+A run that the scheduler loses, for whatever reason, is started a little late. `alive` says whether
+polls start and end in time. It must not know what a poll does.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ LATE = 1.0
 
 @dataclass(slots=True)
 class _Entry:
-    """One account: its times are of the clock that does not jump."""
+    """One account; its times are on the monotonic clock."""
 
     poll: Callable[[], Awaitable[float]]
     interval: float
@@ -38,7 +38,7 @@ class _Entry:
 
 
 class Scheduler:
-    """Starts the polls. `poll` of an entry returns how long the next has to wait at least."""
+    """Starts the polls; each returns for how many seconds the next one has to wait at least."""
 
     def __init__(self, clock: Clock) -> None:
         """Keep the clock; nothing runs before `start`."""

@@ -1,6 +1,6 @@
-"""Where a listing's head ends, and what its total says then. Pure: values in, values out.
+"""How a cursor changes with what its list's total says. Pure: values in, values out.
 
-A total may lag behind (a replica, a cache), so only a fall that is told twice is believed:
+A total may lag behind (a replica, a cache), so only a fall that two polls in a row see is believed:
 then so many actions vanished from the old end, which is no event.
 """
 
@@ -14,7 +14,7 @@ from exporter.ledger.records import ListCursor, ListFilter, SortOrder
 def oldest_new(
     cursor: ListCursor, list_filter: ListFilter, entering: Iterable[float | None]
 ) -> float:
-    """Return the time below which nothing new stands in a listing; -inf where nobody knows.
+    """Return the time before which nothing new was created in a list; -inf where nobody knows.
 
     ``entering`` is when actions were created that may have entered its status since.
     """
@@ -26,9 +26,9 @@ def oldest_new(
 
 
 def confirmed_shrink(cursor: ListCursor, *, last: int | None, total: int | None) -> ListCursor:
-    """Return the listing with the fall taken in that the last total told and this one confirms.
+    """Return the cursor after a fall that the ``last`` total showed and ``total`` confirms.
 
-    What came since then is missing from ``seen_count``, and is looked for.
+    What was created since is missing from ``seen_count``, and is searched for.
     """
     if last is None or total is None or max(last, total) >= cursor.seen_count:
         return cursor
@@ -36,23 +36,23 @@ def confirmed_shrink(cursor: ListCursor, *, last: int | None, total: int | None)
 
 
 def possible_cursors(cursor: ListCursor, total: int | None) -> tuple[ListCursor, ...]:
-    """Return the ways in which places may be counted: a fall may be true, or a total behind."""
+    """Return the cursors that positions may be counted by: a fall is true, or the total lags."""
     if total is None or total >= cursor.seen_count:
         return (cursor,)
     return cursor, _shrunk(cursor, to=total)
 
 
 def read_to_end(cursor: ListCursor, end: int) -> ListCursor:
-    """Return a listing that was read up to its end, where ``end`` actions stand, oldest first."""
+    """Return the cursor of a list, oldest first, that was read to its end: it holds ``end``."""
     return _shrunk(cursor, to=end)
 
 
 def reconciled(
     cursor: ListCursor, *, before: int, last: int | None, total: int | None
 ) -> ListCursor:
-    """Return the listing in agreement with its total: what it has more is written off.
+    """Return the cursor in agreement with its list's total: what that counts more is written off.
 
-    ``before`` is how many were accounted for before the head was read.
+    ``before`` is how many were seen before this poll, ``last`` the total of the poll before.
     """
     if total is None:
         return cursor

@@ -1,24 +1,56 @@
-"""One poll of one account: head, in flight, departures, audit, commit.
+"""One poll of one account: discovery, what is in flight, sweeps, audit, commit.
 
-It puts the steps in order; each step decides for itself what to ask. A search for what is new
-is taken in whole or not at all, as a gap in the middle of a listing would not be found again;
-what became of known actions is true one by one.
+It puts the steps in order; each step decides for itself what to ask. Discovery in all lists is
+committed whole or not at all, as a gap in the middle of a list would not be found again; what
+became of known actions is true action by action.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from exporter.clock import Clock
 from exporter.errors import PollError
 from exporter.ledger.ledger import Ledger
 from exporter.ledger.records import ListFilter
-from exporter.sync.audit import begin, conclude, due
-from exporter.sync.baseline import baseline, unread_cursor
-from exporter.sync.discovery import Discovery
+from exporter.sync.audit import audit_due, begin_audit, conclude_audit
+from exporter.sync.baseline import take_baseline, unread_cursor
+from exporter.sync.context import PollContext
+from exporter.sync.discovery import discover
+from exporter.sync.fetcher import Fetcher, ServerLimits
 from exporter.sync.filters import AccountFilters
 from exporter.sync.in_flight import follow, follow_listed
-from exporter.sync.reader import Reader
-from exporter.sync.sweep import go_on
+from exporter.sync.recorder import Recorder
+from exporter.sync.sweep import continue_sweeps
 from exporter.telnyx.client import Client
+
+
+@dataclass(frozen=True, slots=True)
+class PollResult:
+    """What one poll could not do, though it succeeded.
+
+    ``shortfall`` is how many actions the totals count that could not be found. ``totals_unknown``
+    says that the API gave no total of any list. ``abandoned_sweeps`` are those that were given
+    up, each with the error.
+    """
+
+    shortfall: int
+    totals_unknown: bool
+    abandoned_sweeps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CarryOver:
+    """What a poll hands to the next one; nothing of it outlives the process.
+
+    ``absent`` are the ids that the API did not know when it was asked for them last. ``totals`` is
+    the last total of each list. ``floors`` is, by action type, when the oldest was created of those
+    that left the list of what is in progress (see `follow_listed`).
+    """
+
+    limits: ServerLimits = field(default_factory=ServerLimits)
+    absent: frozenset[str] = frozenset()
+    totals: Mapping[ListFilter, int | None] = field(default_factory=dict)
+    floors: Mapping[str | None, float] = field(default_factory=dict)
 
 
 class Cycle:
@@ -36,11 +68,7 @@ class Cycle:
         concurrency: int,
         on_sweep: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """Keep the parts; nothing is asked yet. ``on_sweep`` is told the cause of each sweep.
-
-        ``abandoned_sweeps`` are the sweeps that the last poll could not go on with, each with the
-        reason.
-        """
+        """Keep the parts; nothing is asked yet. ``on_sweep`` is told the cause of each sweep."""
         self._client = client
         self._ledger = ledger
         self._clock = clock
@@ -49,125 +77,156 @@ class Cycle:
         self._page_size = page_size
         self._concurrency = concurrency
         self._on_sweep = on_sweep
-        self._served: int | None = None
-        self._absent: set[str] = set()
-        self._page_limits: dict[ListFilter, int] = {}
-        self._totals: dict[ListFilter, int | None] = {}
-        self._floors: dict[str | None, float] = {}
-        self.abandoned_sweeps: tuple[str, ...] = ()
+        self._carried = CarryOver()
 
-    @property
-    def totals_unknown(self) -> bool:
-        """Tell whether the API told no total of any listing in the last poll."""
-        told = self._totals.values()
-        return bool(told) and all(total is None for total in told)
-
-    async def run(self) -> int:
-        """Poll the account, commit and publish; returns how many actions could not be found.
+    async def run(self) -> PollResult:
+        """Poll the account, commit and publish.
 
         Raises PollError or StateError. What was committed by then is true, though it is not all
         there is; what is published stays as it was.
         """
-        self.abandoned_sweeps = ()
         await self._ledger.open(self._clock.now())
-        reader = Reader(
-            client=self._client,
-            ledger=self._ledger,
+        poll = _Poll(
+            PollContext(
+                ledger=self._ledger,
+                filters=self._filters,
+                fetcher=Fetcher(
+                    self._client, page_size=self._page_size, limits=self._carried.limits
+                ),
+                recorder=Recorder(self._ledger, self._clock, absent=self._carried.absent),
+                concurrency=self._concurrency,
+            ),
+            self._carried,
             clock=self._clock,
-            size=self._page_size,
-            concurrency=self._concurrency,
-            served=self._served,
-            absent=self._absent,
-            # A refusal is believed until the next audit, unless a poll cannot go on for it.
-            page_limits=self._page_limits,
+            audit_interval=self._audit_interval,
+            on_sweep=self._on_sweep,
         )
-        self._page_limits = {}
+        succeeded = False
         try:
-            shortfall = await self._run(reader)
-            self._page_limits = reader.page_limits
-            return shortfall
+            result = await poll.run()
+            succeeded = True
         finally:
-            self._served = reader.size
-            self._absent = (self._absent - reader.found) | reader.missing
+            self._carried = poll.carry_over(succeeded=succeeded)
+        return result
 
-    async def _run(self, reader: Reader) -> int:
-        heads = self._filters.begun
-        first = self._ledger.state.baseline_at is None
+
+class _Poll:
+    """One poll; what it learns for the next one is in `carry_over`, also after an error."""
+
+    def __init__(
+        self,
+        context: PollContext,
+        carried: CarryOver,
+        *,
+        clock: Clock,
+        audit_interval: float,
+        on_sweep: Callable[[str], None],
+    ) -> None:
+        """Keep the parts; ``carried`` is what the poll before handed over."""
+        self._context = context
+        self._clock = clock
+        self._audit_interval = audit_interval
+        self._on_sweep = on_sweep
+        self._totals = dict(carried.totals)
+        self._floors = dict(carried.floors)
+        self._abandoned_sweeps: tuple[str, ...] = ()
+
+    async def run(self) -> PollResult:
+        """Take the steps."""
+        context, recorder = self._context, self._context.recorder
+        lists = context.filters.baseline_lists
+        first = context.ledger.state.baseline_at is None
         if first:
-            reader.unit.baseline_at = reader.unit.now
+            recorder.unit.baseline_at = recorder.unit.now
         shortfall = 0
-        new = [list_filter for list_filter in heads if first or reader.cursor(list_filter) is None]
+        new = [each for each in lists if first or recorder.cursor(each) is None]
         if first or new:  # an account, or what the configuration asks for since now
-            shortfall = await baseline(reader, self._filters, new)
-            await self._publish(reader)
+            shortfall = await take_baseline(context, new)
+            await self._publish()
         if not first:
-            totals, missing = await self._poll(reader)
+            totals, missing = await self._update()
             shortfall += missing
-            await self._publish(reader)
+            await self._publish()
             if not totals or any(total is not None for total in totals.values()):
-                shortfall += await self._audit(reader, force=bool(new))
-        return shortfall
+                shortfall += await self._audit(force=bool(new))
+        known = self._totals.values()
+        return PollResult(
+            shortfall,
+            totals_unknown=bool(known) and all(total is None for total in known),
+            abandoned_sweeps=self._abandoned_sweeps,
+        )
 
-    async def _publish(self, reader: Reader) -> None:
-        """Commit the unit of work, and publish what is committed."""
-        await self._ledger.note_stuck(reader.unit)
-        await reader.commit()
-        await self._ledger.publish(self._clock.now())
+    def carry_over(self, *, succeeded: bool) -> CarryOver:
+        """Return what the next poll has to know.
 
-    async def _poll(self, reader: Reader) -> tuple[dict[ListFilter, int | None], int]:
-        """Find what is new and what became of the known.
-
-        Returns the totals of the listings, and how many actions could not be found.
+        A refusal is believed until the next audit, unless a poll cannot go on because of it.
         """
+        limits = self._context.fetcher.limits
+        return CarryOver(
+            limits if succeeded else limits.without_refusals(),
+            self._context.recorder.absent,
+            self._totals,
+            self._floors,
+        )
+
+    async def _publish(self) -> None:
+        """Commit the unit of work, and publish what is committed."""
+        ledger, recorder = self._context.ledger, self._context.recorder
+        await ledger.note_stuck(recorder.unit)
+        await recorder.commit()
+        await ledger.publish(self._clock.now())
+
+    async def _update(self) -> tuple[Mapping[ListFilter, int | None], int]:
+        """Find what is new and what became of what is known.
+
+        Returns the totals of the lists, and how many actions could not be found.
+        """
+        context, recorder = self._context, self._context.recorder
         totals: dict[ListFilter, int | None] = {}
         shortfall = 0
-        for list_filter in self._filters.heads:
+        for list_filter in context.filters.discovery_lists:
             try:
-                search = Discovery(
-                    reader,
+                found = await discover(
+                    context,
                     list_filter,
-                    self._ledger.state.cursors[list_filter],
-                    before=self._totals.get(list_filter),
+                    context.ledger.state.cursors[list_filter],
+                    last_total=self._totals.get(list_filter),
                     floor=self._floors.get(list_filter.action_type),
                 )
-                head = await search.run()
             except PollError:
-                reader.restart()  # no part of it: a gap would be left behind
+                recorder.discard()  # no part of it: a gap would be left behind
                 raise
-            totals[list_filter] = self._totals[list_filter] = head.total
-            shortfall += head.shortfall
-        await reader.commit()
+            totals[list_filter] = self._totals[list_filter] = found.total
+            shortfall += found.shortfall
+        await recorder.commit()
         try:
-            for action_type in self._filters.types:
-                if self._filters.unfiltered:
-                    await follow(
-                        reader,
-                        ListFilter(action_type, None),
-                        totals.get(ListFilter(action_type, None)),
-                    )
+            for action_type in context.filters.type_filters:
+                every_status = ListFilter(action_type, None)
+                if context.filters.reads_every_status:
+                    await follow(context, every_status, totals.get(every_status))
                 else:
                     self._floors[action_type] = await follow_listed(
-                        reader, ListFilter(action_type, None), unread_cursor(None)
+                        context, every_status, unread_cursor(None)
                     )
-            self.abandoned_sweeps += await go_on(reader, self._filters)
+            self._abandoned_sweeps += await continue_sweeps(context)
         except PollError:
-            await reader.commit()  # what was seen is true of each action by itself
+            await recorder.commit()  # what was seen is true of each action by itself
             raise
         return totals, shortfall
 
-    async def _audit(self, reader: Reader, *, force: bool = False) -> int:
+    async def _audit(self, *, force: bool) -> int:
         """Compare with the API's totals when it is time; returns how many were not found."""
-        if not force and not due(
-            self._ledger.state.audit_at, interval=self._audit_interval, now=reader.unit.now
-        ):
+        context = self._context
+        now, last = context.recorder.unit.now, context.ledger.state.audit_at
+        if not force and not audit_due(last, interval=self._audit_interval, now=now):
             return 0
-        reader.page_limits.clear()
-        audit = await begin(reader, self._filters)
+        context.fetcher.forget_refusals()
+        audit = await begin_audit(context)
         if not audit.totals:
             return 0  # the API gives none: the time of the last audit says so
-        reader.seen.clear()
-        totals, shortfall = await self._poll(reader)
-        for _ in range(await conclude(reader, self._filters, audit, totals)):
+        context.recorder.forget_seen()
+        totals, shortfall = await self._update()
+        for _ in range(await conclude_audit(context, audit, totals)):
             self._on_sweep("drift")
-        await self._publish(reader)
+        await self._publish()
         return shortfall

@@ -1,4 +1,4 @@
-"""What of an account is asked for, and which listings that makes. Pure."""
+"""Which actions of an account are asked for, and which lists that makes. Pure."""
 
 from dataclasses import dataclass
 
@@ -14,31 +14,36 @@ class AccountFilters:
     statuses: tuple[Status, ...]
 
     @property
-    def unfiltered(self) -> bool:
-        """Tell whether listings of every status are read: interrupted is no filter value."""
+    def reads_every_status(self) -> bool:
+        """Tell whether lists of every status are read: interrupted is no filter value."""
         return not self.statuses or Status.INTERRUPTED in self.statuses
 
     @property
-    def types(self) -> tuple[str | None, ...]:
-        """Return the filters on the action type that listings are asked with, None for none."""
+    def type_filters(self) -> tuple[str | None, ...]:
+        """Return the action types that lists are limited to, None for no limit."""
         return self.action_types or (None,)
 
     @property
-    def heads(self) -> tuple[ListFilter, ...]:
-        """Return the listings that new actions are looked for in."""
-        filters: tuple[Status | None, ...] = (None,)
-        if not self.unfiltered:
-            filters = tuple(each for each in self.statuses if each is not Status.IN_PROGRESS)
+    def discovery_lists(self) -> tuple[ListFilter, ...]:
+        """Return the lists in which new actions are searched for."""
+        statuses: tuple[Status | None, ...] = (None,)
+        if not self.reads_every_status:
+            statuses = tuple(each for each in self.statuses if each is not Status.IN_PROGRESS)
         return tuple(
-            ListFilter(action_type, status) for action_type in self.types for status in filters
+            ListFilter(action_type, status)
+            for action_type in self.type_filters
+            for status in statuses
         )
 
     @property
-    def begun(self) -> tuple[ListFilter, ...]:
-        """Return what a baseline is taken of: the heads, and lists that stand for themselves."""
+    def baseline_lists(self) -> tuple[ListFilter, ...]:
+        """Return the lists that a baseline is taken of.
+
+        Where no list of every status is read, those of what is in progress stand for themselves.
+        """
         followed = (
             ()
-            if self.unfiltered
-            else (ListFilter(action_type, Status.IN_PROGRESS) for action_type in self.types)
+            if self.reads_every_status
+            else (ListFilter(action_type, Status.IN_PROGRESS) for action_type in self.type_filters)
         )
-        return (*self.heads, *followed)
+        return (*self.discovery_lists, *followed)

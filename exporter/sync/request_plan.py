@@ -1,8 +1,8 @@
-"""What to ask for actions whose status is not known yet. Pure: values in, values out.
+"""Which requests to send for actions whose status is not known yet. Pure: values in, values out.
 
-An action can be asked for by its id, or found on the page of the listing where it stands. Its
-position is counted from the old end of the listing, which new actions do not move; a page that
-holds two or more of the wanted is cheaper than asking for each of them.
+An action can be asked for by its id, or found on the page of the list where it stands. Its
+position is counted from the old end of the list, which new actions do not move; a page that holds
+two or more of the wanted is cheaper than asking for each of them.
 """
 
 from collections import defaultdict
@@ -15,7 +15,7 @@ from exporter.ledger.records import POSITIONED_ORDERS, ListCursor, SortOrder, Tr
 
 @dataclass(frozen=True, slots=True)
 class RequestPlan:
-    """Which pages of the listing to read, and which ids to ask for."""
+    """Which pages of the list to read, and which ids to ask for."""
 
     pages: tuple[int, ...]
     ids: tuple[str, ...]
@@ -55,14 +55,14 @@ def plan_requests(
     *,
     size: int,
     total: int | None,
-    page_limits: int | None = None,
+    last_page: int | None = None,
 ) -> RequestPlan:
     """Plan the cheapest way to learn the status of each of ``wanted``.
 
-    ``total`` is how many actions the listing holds now, None where the API does not say.
-    ``page_limits`` is the last page that the API lets anyone read, None where it refuses none.
+    ``total`` is how many actions the list holds now, None where the API does not say.
+    ``last_page`` is the last page that the API lets anyone read, None where it refuses none.
     """
-    deepest = inf if page_limits is None else page_limits
+    deepest = inf if last_page is None else last_page
     groups: dict[int, list[str]] = defaultdict(list)
     ids: list[str] = []
     for row in wanted:
@@ -75,29 +75,29 @@ def plan_requests(
             groups[page].append(row.id)
     for page in [page for page, members in groups.items() if len(members) == 1]:
         ids.extend(groups.pop(page))
-    found = RequestPlan(tuple(sorted(groups)), tuple(ids))
-    if total is not None and pages_of(total, size) < min(found.cost, deepest + 1):
+    plan = RequestPlan(tuple(sorted(groups)), tuple(ids))
+    if total is not None and pages_of(total, size) < min(plan.cost, deepest + 1):
         return RequestPlan(tuple(range(1, pages_of(total, size) + 1)), ())
-    return found
+    return plan
 
 
-def lists_cheaper(unseen: RequestPlan, *, running: int, size: int) -> bool:
-    """Tell whether listing all that is in progress beats resolving each one not seen yet."""
-    return unseen.cost > max(1, pages_of(running, size))
+def list_is_cheaper(plan: RequestPlan, *, running: int, size: int) -> bool:
+    """Tell whether listing all ``running`` actions in progress takes fewer requests than a plan."""
+    return plan.cost > max(1, pages_of(running, size))
 
 
-def lists_on(unseen: RequestPlan, *, departed: int, running: int, size: int) -> bool:
+def rest_of_list_is_cheaper(plan: RequestPlan, *, departed: int, running: int, size: int) -> bool:
     """Tell whether to list on, after the first page said how many are in progress.
 
-    ``departed`` is how many have left at least; each costs a request at most, or all of them
-    together what it costs to resolve everything.
+    At least ``departed`` have left: each of them costs one request more, or all of them together
+    what the plan costs.
     """
     rest = pages_of(running, size) - 1
-    return rest + min(departed, unseen.cost) < unseen.cost
+    return rest + min(departed, plan.cost) < plan.cost
 
 
 def worth_searching(wanted: int, *, size: int, total: int | None) -> bool:
-    """Tell whether so many actions without a position are worth a search in the listing.
+    """Tell whether so many actions without a position are worth a search in the list.
 
     A search costs some log2(pages) requests before it finds anything.
     """

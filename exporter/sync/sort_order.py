@@ -1,7 +1,7 @@
-"""How a listing is sorted: found out from what it holds. Pure: values in, values out.
+"""How a list is sorted: found out from what it holds. Pure: values in, values out.
 
-The API promises no order, so none is assumed: each page that is read is checked, and what
-contradicts the order that was found so far is seen.
+The API promises no order, so none is assumed: each page that is read is checked, and one
+that contradicts the order found so far is noticed.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ TOLERANCE = 2.0
 """Seconds by which neighbours may stand the wrong way round: rows that were committed together."""
 
 CLEAR_MAJORITY = 9
-"""How many pairs have to show a direction for one that shows the other: a stray one is none."""
+"""How many pairs have to show one direction for each that shows the other: outliers are few."""
 
 
 def created(actions: Iterable[Action]) -> list[float]:
@@ -30,19 +30,19 @@ def updated(actions: Iterable[Action]) -> list[float]:
 
 
 def sort_times(order: SortOrder, actions: Iterable[Action]) -> list[float]:
-    """Return the times that a listing in this order is sorted by."""
+    """Return the times that a list in this order is sorted by."""
     return updated(actions) if order is SortOrder.UPDATED else created(actions)
 
 
 def direction(times: Sequence[float]) -> SortOrder | None:
-    """Return the order that a run of times shows; None where it shows neither way.
+    """Return the order that a sequence of times shows; None where it shows none.
 
-    One that stands astray among others that show an order, or a bulk, is left out.
+    A single outlier among times that show an order, or among those of a bulk, is ignored.
     """
     falls = sum(later < earlier - TOLERANCE for earlier, later in pairwise(times))
     rises = sum(later > earlier + TOLERANCE for earlier, later in pairwise(times))
     if falls == rises == 1 and len(times) > CLEAR_MAJORITY:
-        return _without_stray(times)
+        return _without_outlier(times)
     if not falls and not rises:
         return _slope(times)
     if falls >= CLEAR_MAJORITY * rises:
@@ -51,7 +51,7 @@ def direction(times: Sequence[float]) -> SortOrder | None:
 
 
 def _slope(times: Sequence[float]) -> SortOrder | None:
-    """Return the order of a run whose neighbours are too close to show one, if it never turns."""
+    """Return the order of times whose neighbours are too close to show one, if they never turn."""
     if len(times) < 2 or abs(times[-1] - times[0]) <= TOLERANCE:  # noqa: PLR2004 - a pair
         return None
     if all(later <= earlier for earlier, later in pairwise(times)):
@@ -59,8 +59,8 @@ def _slope(times: Sequence[float]) -> SortOrder | None:
     return SortOrder.OLDEST if all(b >= a for a, b in pairwise(times)) else None
 
 
-def _without_stray(times: Sequence[float]) -> SortOrder | None:
-    """Return the order of a run that turns twice, if leaving one out makes it straight."""
+def _without_outlier(times: Sequence[float]) -> SortOrder | None:
+    """Return the order of times that turn twice, if leaving one out makes them monotonic."""
     turn = next(i for i, (a, b) in enumerate(pairwise(times)) if abs(b - a) > TOLERANCE)
     for index in (turn, turn + 1):
         rest = [*times[:index], *times[index + 1 :]]
@@ -76,10 +76,10 @@ def detect_order(
     *,
     known: SortOrder = SortOrder.NEWEST,
 ) -> SortOrder:
-    """Return the order of a listing of which the first and the last page are known.
+    """Return the order of a list of which the first and the last page are known.
 
-    What shows no direction (all created at once, or too few) is taken as ``known``, newest first if
-    nothing is: that is the likely one, and the next page that contradicts it is noticed.
+    Pages that show no order (all created at once, or too few) are taken as in the ``known`` one,
+    newest first by default: that is likely, and the next page that contradicts it is noticed.
     """
     order = _shown(created(first_page), created(last_page)) or known
     if (
@@ -91,13 +91,13 @@ def detect_order(
 
 
 def oldest_unread(order: SortOrder, kept: Sequence[Action]) -> float:
-    """Return a time that all were created before that stand beyond ``kept``, at its older end.
+    """Return a time before which all actions beyond the older end of ``kept`` were created.
 
-    inf where nothing tells. It is as low as can be, and no single one astray makes it lower.
+    It is as low as can be, and a single outlier does not lower it; inf where it is not known.
     """
     older = kept[:CLEAR_MAJORITY] if order is SortOrder.OLDEST else kept[-CLEAR_MAJORITY:]
     times = sort_times(order, older)
-    # What stands beyond was created before these were, so before their last changes, too.
+    # What stands beyond was created before these, and so before their last changes, too.
     changes = updated(older)
     return max(median(times), min(changes, default=-inf)) if times else min(changes, default=inf)
 

@@ -1,4 +1,4 @@
-"""The API client of one account: asks politely, retries, and answers with values or own errors.
+"""The API client of one account: rate-limited requests, retries, values or own errors.
 
 It must not decide what to ask, nor remember anything of an action. The key is asked for anew
 at each request and goes into one header of that request, to the configured host only:
@@ -43,7 +43,7 @@ BACKOFF = 0.5
 
 
 class Observer(Protocol):
-    """Who is told of each request."""
+    """Whom the client notifies of each request."""
 
     def request_done(self, endpoint: str, code: str, seconds: float) -> None:
         """Take note of an answer: ``code`` is the HTTP status, or ``error``."""
@@ -52,7 +52,7 @@ class Observer(Protocol):
         """Take note that a request is sent again."""
 
     def rate_limit_seen(self, limit: float | None, remaining: float | None) -> None:
-        """Take note of what the API said of its limit."""
+        """Take note of the rate limit as the API gives it."""
 
     def malformed_seen(self, count: int) -> None:
         """Take note of items that could not be read."""
@@ -106,7 +106,7 @@ class Client:
         self._jitter = random.Random()  # noqa: S311 - spreads retries, guards nothing
 
     async def list(self, query: Query) -> Page:
-        """Return one page of the listing that ``query`` describes."""
+        """Return one page of the list that ``query`` describes."""
         page = decode_page(await self._fetch("list", self._url, query.params()))
         if page.malformed:
             self._observer.malformed_seen(page.malformed)
@@ -126,7 +126,7 @@ class Client:
             stop=stop_after_attempt(ATTEMPTS),
             retry=retry_if_exception_type(RetryableError),
             wait=self._pause,
-            before_sleep=self._tell,
+            before_sleep=self._note_retry,
             reraise=True,
         )
         try:
@@ -141,11 +141,11 @@ class Client:
         """Return the seconds before the next attempt: backoff, or longer if the server says so."""
         backoff = BACKOFF * 2.0 ** (state.attempt_number - 1) * self._jitter.uniform(0.75, 1.25)
         retryable = state.outcome.exception() if state.outcome is not None else None
-        # The server's word alone would be no wait at all where its clock is behind ours.
-        told = retryable.wait if isinstance(retryable, RetryableError) else None
-        return max(backoff, told or 0.0)
+        # What the server asks for alone may be no wait at all, where its clock is behind ours.
+        asked = retryable.wait if isinstance(retryable, RetryableError) else None
+        return max(backoff, asked or 0.0)
 
-    def _tell(self, state: RetryCallState) -> None:
+    def _note_retry(self, state: RetryCallState) -> None:
         retryable = state.outcome.exception() if state.outcome is not None else None
         if isinstance(retryable, RetryableError):
             self._observer.retrying(retryable.cause)

@@ -1,4 +1,4 @@
-"""The way to the API and the HTTP connection pool of one account: no redirects.
+"""The route to the API and the HTTP connection pool of one account, without redirects.
 
 It must not know the key: that goes into single requests (`client.py`).
 """
@@ -40,7 +40,7 @@ class Route:
     def explain(self, error: httpx.HTTPError | ssl.SSLError, stage: str = "") -> str:
         """Return in one line why a connection failed; no secret of the proxy is in it.
 
-        ``stage`` is the last event of the connection that the HTTP library told of.
+        ``stage`` is the last event of the connection that the HTTP library reported.
         """
         refused = _refused_certificate(error)
         if refused is not None:
@@ -51,8 +51,8 @@ class Route:
                 words = words.replace("the server's certificate", "the proxy's certificate")
                 words = words.replace("check base_url", f"check {self.proxy.variable}")
             return f"connection{self.through} failed: {words}"
-        told = str(error) if re.search(r"\w", str(error)) else "the connection was closed"
-        words = f"{type(error).__name__}: {told}"
+        text = str(error) if re.search(r"\w", str(error)) else "the connection was closed"
+        words = f"{type(error).__name__}: {text}"
         if self.proxy and isinstance(error, httpx.ProxyError):
             status = str(error).partition(" ")[0]
             words = f"it answers HTTP {status}"
@@ -71,7 +71,7 @@ class Network:
 
     @classmethod
     def read(cls, base_urls: Iterable[str], environ: Mapping[str, str], *, strict: bool) -> Self:
-        """Find the routes by the environment; variables that decide nothing are not judged.
+        """Find the routes by the environment; variables without effect are not checked.
 
         ``strict`` asks certificates for all of RFC 5280. Raises ConfigError with a line for each
         variable that cannot be used.

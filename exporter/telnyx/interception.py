@@ -17,7 +17,7 @@ from exporter.telnyx.lenient_json import decode_anything
 from exporter.telnyx.schema import decode_errors
 
 _BEGIN = 32 * 1024
-"""Bytes of a page in which its title is looked for: pages are foreign, and may be endless."""
+"""Bytes of a page that are searched for its title: foreign pages may be of any length."""
 
 _NEVER_TELNYX = {
     HTTPStatus.PROXY_AUTHENTICATION_REQUIRED,
@@ -39,7 +39,7 @@ _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]+)", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """An answer: its status, its whole body, and the headers that tell whose it is.
+    """An answer: its status, its whole body, and the headers that show whose it is.
 
     The body is empty where it could not be unpacked.
     """

@@ -1,6 +1,7 @@
-"""Foreign JSON taken loosely: whatever can be made of a body or a field, as plain values.
+"""Lenient reading of JSON from outside: a body or a field in, plain values out.
 
-It must not know what the fields mean: that is `wire.py`.
+Text is cleaned here, once: what comes out can be stored, logged and sent. It must not know what
+the fields mean: that is `schema.py`.
 """
 
 import json
@@ -13,6 +14,9 @@ from exporter.errors import InvalidResponseError
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for a body that it cannot decode."""
+
+REPLACEMENT = "\ufffd"
+"""The character that stands for one that cannot be kept."""
 
 LARGEST_COUNT = 2**40
 """Counts above this are not counts, and no database column would take them."""
@@ -42,12 +46,16 @@ def mapping(value: object) -> dict[str, Any]:
 
 
 def text(value: object) -> str:
-    """Return a text, or a number as one; empty for anything else."""
+    """Return a text, or a number as one; empty for anything else.
+
+    NUL and lone surrogates are replaced, one by one: the first ends a text in many programs, the
+    others are no characters of UTF-8.
+    """
     if isinstance(value, str):
-        if value.isascii():  # the usual case, and the cheap check
+        if value.isprintable():  # the usual case, and the cheap check
             return value
-        # Half a surrogate pair is no text that can be stored or sent on.
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        whole = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return whole.replace("\0", REPLACEMENT)
     return str(value) if isinstance(value, int | float) else ""
 
 

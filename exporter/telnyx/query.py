@@ -1,4 +1,4 @@
-"""What a listing can be asked for: every parameter that the API documents.
+"""The parameters of a request for a page: every one that the API documents.
 
 Source: Telnyx' OpenAPI document, `GET /sim_card_actions`.
 """
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """The parameters of one listing request, as the API documents them; None is not sent."""
+    """The parameters of one request for a page, as the API documents them; None is not sent."""
 
     page: int = 1
     size: int = 250

@@ -1,6 +1,6 @@
-"""The window of the rate limit: while it is known to be spent, no request is let out.
+"""The gate of the rate limit: while the limit is known to be used up, no request is sent.
 
-It must not read headers (`limits.py`), nor spread requests that are within the limit.
+It must not read headers (`rate_limit_headers.py`), nor spread requests that are within the limit.
 """
 
 import asyncio
@@ -14,8 +14,8 @@ LONGEST_WAIT = 30.0
 LONGEST_PAUSE = 3600.0
 """Seconds that the next poll is put off at most, whatever a header asks for."""
 
-LONGEST_SPENT = LONGEST_WAIT
-"""Seconds that a good answer holds requests back at most: its reset is a forecast, no refusal.
+LONGEST_EXHAUSTED = LONGEST_WAIT
+"""Seconds for which a good answer holds requests back at most: its reset is a forecast only.
 
 It is no longer than a request waits: an API that says so in every answer would end every poll.
 """
@@ -25,31 +25,31 @@ class RateLimitGate:
     """Holds the requests of one account back; open at first."""
 
     def __init__(self, clock: Clock) -> None:
-        """Wait by ``clock``, whose `monotonic` does not jump."""
+        """Keep the clock; waits go by its monotonic time."""
         self._clock = clock
         self._refused_until = 0.0
         self._exhausted_until = 0.0
         self._waits: set[asyncio.Future[None]] = set()
 
     def exhaust_for(self, seconds: float) -> None:
-        """Let no request out for ``seconds``, LONGEST_SPENT at most, as nothing is left of it."""
-        until = self._clock.monotonic() + min(seconds, LONGEST_SPENT)
+        """Send nothing for ``seconds``, LONGEST_EXHAUSTED at most: the limit is used up."""
+        until = self._clock.monotonic() + min(seconds, LONGEST_EXHAUSTED)
         self._exhausted_until = max(self._exhausted_until, until)
 
     def reopen(self) -> bool:
-        """Forget that nothing is left, but no refusal; tells whether that opens it.
+        """Forget that the limit is used up, but no refusal; returns whether that opens the gate.
 
-        Requests that wait go out then. To be called on their event loop.
+        Requests that wait are sent then. To be called on their event loop.
         """
         now = self._clock.monotonic()
         opens = self._exhausted_until > now >= self._refused_until
         self._exhausted_until = 0.0
         for each in self._waits:
-            each.cancel()  # how long it has to wait now is found out anew
+            each.cancel()  # it finds out anew how long it has to wait
         return opens
 
     def close_for(self, seconds: float) -> None:
-        """Let no request out for ``seconds`` after a refusal, LONGEST_PAUSE at most.
+        """Send nothing for ``seconds`` after a refusal, LONGEST_PAUSE at most.
 
         Never shortens a wait.
         """

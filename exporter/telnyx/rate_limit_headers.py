@@ -1,4 +1,4 @@
-"""What an answer's headers say of limits and of the time: pure reading of headers, no waiting.
+"""Reading of headers about the rate limit and the time. Pure; it must not wait.
 
 Sources: Telnyx' documentation (`x-ratelimit-*`; `reset` is seconds on one page and an epoch
 on another) and RFC 9110 (`Retry-After`: seconds or a date).
@@ -19,7 +19,7 @@ ROUNDING = 2.0
 
 
 ABSURD = 86_400.0
-"""Seconds from which on a difference is no clock's, but a header's that means nothing."""
+"""Seconds from which on a difference means that the header is wrong, not a clock."""
 
 
 @dataclass(frozen=True, slots=True)

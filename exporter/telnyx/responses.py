@@ -1,4 +1,4 @@
-"""What an answer that is not a good one means: the error it becomes, and whether to ask once more.
+"""What an answer other than a good one means: which error, and whether to send it again.
 
 Pure: it must not wait, count or send. Of Telnyx's answers the status decides, and the body only
 gives the words, as Telnyx answers some requests with another body than the documented one, or with
@@ -74,21 +74,21 @@ def error_for(status: int, text: str, limit: RateLimitStatus) -> PollError | Ret
 def interception_error(answer: HttpAnswer, key: str) -> UnavailableError | None:
     """Return the error of an answer that is somebody else's; None if it is Telnyx's.
 
-    It is final: a page that blocks does not pass within seconds. What passes, by its status, is
-    left to `refusal`, whosever it is.
+    It is final: a page that blocks stays for more than seconds. A status that may pass is left to
+    `error_for`, whoever sent it.
     """
     if passes(answer.status):
         return None
     if interceptor(answer) is None:
         return None
     words = _words(answer, key)
-    told = f": {words}" if words else ""
+    quoted = f": {words}" if words else ""
     where = "not from Telnyx but from a firewall, proxy or portal in between"
-    return UnavailableError(_line(f"HTTP {answer.status}, {where}{told}", key))
+    return UnavailableError(_line(f"HTTP {answer.status}, {where}{quoted}", key))
 
 
 def passes(status: int) -> bool:
-    """Tell whether a status is one that asking again may help with."""
+    """Tell whether sending the request again may help with a status."""
     if status == httpx.codes.NETWORK_AUTHENTICATION_REQUIRED:
         return False
     return status >= httpx.codes.INTERNAL_SERVER_ERROR or status in {

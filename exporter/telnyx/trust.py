@@ -1,4 +1,4 @@
-"""The certificates to trust, and what is said of one that is refused.
+"""The certificates to trust, and the explanation of one that is refused.
 
 It must not read the environment other than through its argument, or open connections.
 """
@@ -21,7 +21,7 @@ SYSTEM_FILES = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/ssl/ca-bundle.pem",
 )
-"""Where systems keep the certificates that they trust, for an OpenSSL built to look elsewhere."""
+"""Where systems keep the certificates that they trust, for an OpenSSL built for others."""
 
 LARGEST = 8 * 1024 * 1024
 """Bytes of a file of certificates that are read at most; all public authorities take 0.3 MB."""
@@ -72,7 +72,7 @@ def read_trust(environ: Mapping[str, str], *, strict: bool) -> ssl.SSLContext:
 def explain_refusal(error: ssl.SSLCertVerificationError, *, strict: bool) -> str:
     """Return what is wrong with the certificate of a server, and what to do about it.
 
-    ``strict`` tells whether all of RFC 5280 was asked for.
+    ``strict`` says that all of RFC 5280 was asked for.
     """
     code, words = error.verify_code, error.verify_message.rstrip(".")
     if code in _UNKNOWN_AUTHORITY:
@@ -107,7 +107,7 @@ def _load_file(context: ssl.SSLContext, file: str) -> list[str]:
 
 
 def _load_folders(context: ssl.SSLContext, folders: str) -> list[str]:
-    """Let certificates be looked for in ``folders``; it is a mistake if none of them has any."""
+    """Let certificates be searched for in ``folders``; a problem if none of them has any."""
     problems = []
     loaded = False
     for folder in filter(None, folders.split(os.pathsep)):

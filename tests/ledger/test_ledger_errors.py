@@ -57,20 +57,6 @@ async def test_an_action_that_vanished_and_is_listed_again_is_not_new(
     assert account.kept() == account.ledger.state
 
 
-@pytest.mark.parametrize("bad", ["\0", "\ud800"], ids=["NUL", "half a pair"])
-async def test_texts_that_no_store_can_hold_do_not_break_a_commit(
-    open_account: Opener, make_action: Maker, bad: str
-) -> None:
-    """They are kept with a mark in their place, and such an action is recognised again."""
-    account = open_account()
-    action = make_action(f"a{bad}", "failed", reason=f"No{bad}funds", action_type=f"t{bad}")
-    assert (await account.saw(action)).new == 1
-    assert (await account.saw(action)).new == 0
-    assert account.ledger.snapshot.failed["t\ufffd", "insufficient_funds"] == 1
-    assert account.kept() == account.ledger.state
-    assert [row.reason for row in account.ledger.snapshot.failures] == ["No\ufffdfunds"]
-
-
 async def test_after_an_error_memory_is_what_the_disk_holds(
     open_account: Opener, make_action: Maker
 ) -> None:

@@ -1,4 +1,4 @@
-"""What a total says of a listing: a fall is believed when it is told twice."""
+"""What a total says of a list: a fall is believed when two polls see it."""
 
 import pytest
 

@@ -337,7 +337,7 @@ async def test_what_is_listed_by_change_is_learnt_though_nothing_shows_it(
     for action_id in ids[:1_000]:
         account.world.finish(action_id, Status.FAILED)
     await account.poll()
-    assert account.snapshot.cursors["updated"] == 1
+    assert account.snapshot.lists["updated"] == 1
     assert ended(account.snapshot) == (0, 1_000, 0)
 
 

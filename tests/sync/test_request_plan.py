@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from exporter.ledger.records import ListCursor, SortOrder, TrackedAction
 from exporter.sync.request_plan import (
     first_position,
-    lists_cheaper,
-    lists_on,
+    list_is_cheaper,
     page_at,
     pages_of,
     plan_requests,
+    rest_of_list_is_cheaper,
     worth_searching,
 )
 
@@ -112,7 +112,7 @@ def test_the_list_of_all_in_progress_is_read_when_it_is_cheaper(
         size=250,
         total=None,
     )
-    assert lists_cheaper(everything, running=running, size=250) is cheaper
+    assert list_is_cheaper(everything, running=running, size=250) is cheaper
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,9 @@ def test_listing_goes_on_unless_so_many_left_that_resolving_all_is_cheaper(
     everything = plan_requests(
         [row(n, None) for n in range(41)], ListCursor(SortOrder.NONE, 0, None), size=250, total=None
     )
-    assert lists_on(everything, departed=departed, running=9_000, size=250) is goes_on
+    assert (
+        rest_of_list_is_cheaper(everything, departed=departed, running=9_000, size=250) is goes_on
+    )
 
 
 def test_a_search_has_to_be_worth_its_steps() -> None:

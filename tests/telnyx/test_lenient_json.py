@@ -78,8 +78,14 @@ def test_no_bytes_raise_anything_else(body: bytes) -> None:
         ({"a": 1}, ""),
         ("caf\udce9", "caf\ufffd"),
         ("x\ud83d", "x\ufffd"),
+        ("\udfffx\udfff\n", "\ufffdx\ufffd\n"),
+        ("a\0b\0", "a\ufffdb\ufffd"),
+        ("two\nlines\tand \u202eé\U0001f4a5", "two\nlines\tand \u202eé\U0001f4a5"),
     ],
-    ids=["text", "whole", "part", "none", "list", "object", "byte", "half-a-pair"],
+    ids=[
+        *["text", "whole", "part", "none", "list", "object", "byte"],
+        *["half-a-pair", "low-halves", "nul", "unusual-but-clean"],
+    ],
 )
 def test_text(value: object, read: str) -> None:
     """Texts and numbers are text, nothing else is."""
@@ -93,7 +99,8 @@ def test_any_text_can_be_stored_and_sent(value: str) -> None:
     read = text(value)
     assert read.encode().decode() == read
     assert len(read) <= len(value)
-    if not any("\ud800" <= letter <= "\udfff" for letter in value):
+    assert "\0" not in read
+    if not any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in value):
         assert read == value
 
 

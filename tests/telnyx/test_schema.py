@@ -108,6 +108,27 @@ def test_status_in_every_form(status: object, value: str, reason: str | None) ->
     assert (action.status, action.reason) == (value, reason)
 
 
+@pytest.mark.parametrize("beside", [DOCUMENTED, ODD], ids=["fast", "slow"])
+@pytest.mark.parametrize("field", ["sim_card_id", "action_type", "status", "reason"])
+@pytest.mark.parametrize(
+    "bad", ["\0", chr(0xD800), chr(0xDFFF)], ids=["NUL", "high half", "low half"]
+)
+def test_what_no_store_can_hold_is_replaced(field: str, bad: str, beside: dict[str, Any]) -> None:
+    """Each such character is replaced by one, in every text, whatever else is on the page."""
+    texts = {"sim_card_id": "s", "action_type": "t", "status": "v", "reason": "r"}
+    texts[field] = f"one{bad}two{bad}"
+    status = {"value": texts.pop("status"), "reason": texts.pop("reason")}
+    item = {**DOCUMENTED, **texts, "status": status}
+    action = _page(item, beside).actions[0]
+    assert getattr(action, field) == "one\ufffdtwo\ufffd"
+    assert action == decode_action(_body({"data": item}))
+
+
+def test_a_text_that_only_spells_an_escape_is_kept() -> None:
+    """A backslash before u0000 that is itself escaped is no NUL."""
+    assert _one(status={"value": "failed", "reason": "C:\\u0000"}).reason == "C:\\u0000"
+
+
 def test_action_types_are_an_open_set() -> None:
     """A type that nobody has heard of is taken as it is."""
     assert _one(action_type="teleport").action_type == "teleport"
@@ -139,6 +160,7 @@ def test_a_time_without_a_zone_is_utc() -> None:
         pytest.param({"id": ["a"]}, id="list"),
         pytest.param({"id": "x" * (MAX_ID_LENGTH + 1)}, id="too-long"),
         pytest.param({"id": "x\ud83d"}, id="damaged"),
+        pytest.param({"id": "x\0"}, id="nul"),
         pytest.param(None, id="null-item"),
         pytest.param("a", id="text-item"),
         pytest.param([], id="list-item"),

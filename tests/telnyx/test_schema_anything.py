@@ -53,9 +53,10 @@ def test_no_page_raises_anything_else(value: object) -> None:
     assert isinstance(value, dict)
     assert len(page.actions) + page.malformed == len(value["data"])
     for action in page.actions:
-        for text in (action.id, action.sim_card_id, action.action_type, action.status):
+        texts = (action.id, action.sim_card_id, action.action_type, action.status)
+        for text in (*texts, action.reason or ""):
             assert text.encode().decode() == text
-        assert (action.reason or "").encode().decode() == (action.reason or "")
+            assert "\0" not in text
         assert isinstance(action.created_at, float | None)
 
 

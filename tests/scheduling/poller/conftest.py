@@ -19,17 +19,16 @@ from exporter.sinks.delivery import Delivery
 from exporter.sinks.event_log import EventLog
 from exporter.sinks.log import LogSink
 from exporter.sinks.logging_setup import QUIET_LIBRARIES
-from exporter.sync.cycle import Cycle
+from exporter.sync.cycle import Cycle, PollResult
 from exporter.sync.filters import AccountFilters
 from exporter.telnyx.client import Client, ClientLimits
 from exporter.telnyx.http import open_http
 from tests.log_stream import LogStream, open_log
 from tests.support.simulation import AdvancingClock, InProcessTransport
-from tests.sync.conftest import open_account
-
-__all__ = ["open_account"]
+from tests.sync import conftest as sync_fixtures
 
 OpenAccount = Callable[..., Any]
+open_account = sync_fixtures.open_account
 SECRET = "KEY-of-the-test"
 
 
@@ -44,21 +43,7 @@ class Scripted(Cycle):
         self.hangs = False
         self.late_error: BaseException | None = None
 
-    @property
-    def abandoned_sweeps(self) -> tuple[str, ...]:
-        """What the real one tells."""
-        return self._real.abandoned_sweeps
-
-    @abandoned_sweeps.setter
-    def abandoned_sweeps(self, value: tuple[str, ...]) -> None:
-        self._real.abandoned_sweeps = value
-
-    @property
-    def totals_unknown(self) -> bool:
-        """What the real one tells."""
-        return self._real.totals_unknown
-
-    async def run(self) -> int:
+    async def run(self) -> PollResult:
         """Poll once."""
         self.begun.set()
         if self.hangs:

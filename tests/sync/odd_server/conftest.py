@@ -188,7 +188,7 @@ class Account:
         """Keep the state at ``url``; ``build`` makes a cycle of a client and a ledger."""
         self.clock = ManualClock()
         self.server = Server(self.clock)
-        self.shortfall = 0
+        self.shortfall, self.abandoned_sweeps = 0, tuple[str, ...]()
         self._url, self._build = url, build
         self.start(filters)
 
@@ -227,7 +227,8 @@ class Account:
         """Poll once, ``after`` so many seconds; returns how many requests that took."""
         self.clock.advance(after)
         self.server.requests.clear()
-        self.shortfall = await self._cycle.run()
+        result = await self._cycle.run()
+        self.shortfall, self.abandoned_sweeps = result.shortfall, result.abandoned_sweeps
         return len(self.server.requests)
 
     async def poll_until(self, request: int) -> None:
@@ -248,11 +249,6 @@ class Account:
         """Let 40 days pass, then forget the ended actions that retention no longer covers."""
         await self.poll(after=40 * 86_400)
         await self.ledger.forget(self.clock() - 30 * 86_400)
-
-    @property
-    def abandoned_sweeps(self) -> tuple[str, ...]:
-        """Which sweeps the last poll could not go on with, and why."""
-        return self._cycle.abandoned_sweeps
 
     @property
     def counts(self) -> dict[str, int]:

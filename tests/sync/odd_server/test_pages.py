@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from exporter.domain import Status
+from exporter.errors import UnavailableError
 from exporter.ledger.records import Sweep
 from exporter.simulator.settings import ListOrder
 from exporter.sync.filters import AccountFilters
@@ -186,3 +187,24 @@ async def test_a_page_that_is_refused_once_is_asked_for_again(open_odd: OpenOdd,
         await account.poll()
         assert account.counts == {"created": 600, "failed": 600}
     assert not refusals
+
+
+async def test_a_restart_into_an_outage_finds_the_last_page_of_small_ones(
+    open_odd: OpenOdd,
+) -> None:
+    """A poll that failed before it saw a page does not make the next one trust the page size."""
+    account = open_odd()
+    server = account.server
+    server.order, server.largest_page, server.tells_size = ListOrder.OLDEST, 50, False
+    server.history(3_000)
+    await account.poll()
+    account.stop()
+    account.start(AccountFilters((), ()))
+    server.follow_on(5, "failed", apart=5.0)
+    server.answer = lambda _path, _params: httpx.Response(503)
+    with pytest.raises(UnavailableError):
+        await account.poll()
+    server.answer = lambda _path, _params: None
+    requests = await account.poll()
+    assert account.counts == {"created": 5, "failed": 5}
+    assert requests == 4  # as looked up, the first, where it ends, and what follows

@@ -135,3 +135,17 @@ async def test_failures_that_600_younger_ones_overtook_count(
     for _ in range(11):
         await account.poll()
     assert account.counts == {"created": 630, "failed": 630}
+
+
+async def test_texts_that_no_store_can_hold_are_committed(open_odd: OpenOdd) -> None:
+    """They are kept with a mark in their place, and such an action is recognised again."""
+    account = open_odd()
+    await account.poll()
+    (item,) = account.server.create(action_type="t\0")
+    item["status"] = {"value": "failed", "reason": "No\0funds"}
+    await account.poll()
+    await account.poll()
+    snapshot = account.ledger.snapshot
+    assert snapshot.failed["t\ufffd", "insufficient_funds"] == 1
+    assert [failure.reason for failure in snapshot.failures] == ["No\ufffdfunds"]
+    assert account.counts == {"created": 1, "failed": 1}

@@ -1,0 +1,183 @@
+"""Requests of one poll: pages, totals and single actions, fetched and not yet recorded.
+
+It learns from the answers how large pages are and how deep the server lets anyone read. It must
+not decide what to ask for, nor know the ledger.
+"""
+
+import asyncio
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeGuard, TypeVar
+
+from exporter.domain import Action
+from exporter.errors import (
+    BadRequestError,
+    InvalidResponseError,
+    NotFoundError,
+    PollError,
+    UnavailableError,
+)
+from exporter.ledger.records import ListFilter
+from exporter.sync.request_plan import pages_of
+from exporter.telnyx.client import Client
+from exporter.telnyx.query import Query
+from exporter.telnyx.schema import Page
+
+T = TypeVar("T")
+
+EMPTY_PAGE = Page((), None, None, 0)
+"""A page without actions that says nothing of its list."""
+
+Answer = Action | InvalidResponseError | UnavailableError
+"""What asking for one action brings."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerLimits:
+    """What the server has shown of its limits.
+
+    ``page_size`` is how many actions a page holds at most, None until an answer shows it.
+    ``last_pages`` is the last page that may be read, by list, where a deeper one was refused.
+    """
+
+    page_size: int | None = None
+    last_pages: Mapping[ListFilter, int] = field(default_factory=dict)
+
+    def after(self, page: Page, number: int, *, asked: int) -> "ServerLimits":
+        """Return the limits as page ``number`` shows them, for which size ``asked`` was asked."""
+        served = len(page.actions) + page.malformed
+        size = asked if self.page_size is None else self.page_size
+        if page.page_size is not None and 0 < page.page_size < asked:
+            size = max(served, page.page_size)
+        elif page.page_size is None and number == 1 and 0 < served < (page.total or 0):
+            size = min(served, asked)
+        if served > size:
+            size = min(served, asked)
+        # Where the API does not say, only the first page shows how large pages are.
+        shown = self.page_size is not None or page.page_size is not None or number == 1
+        return replace(self, page_size=size if shown else None)
+
+    def refused(self, list_filter: ListFilter, number: int) -> "ServerLimits":
+        """Return the limits after page ``number`` of a list was refused."""
+        last = min(number - 1, self.last_pages.get(list_filter, number))
+        return replace(self, last_pages={**self.last_pages, list_filter: last})
+
+    def without_refusals(self) -> "ServerLimits":
+        """Return the limits as if no page had been refused: each list may be tried again."""
+        return replace(self, last_pages={})
+
+
+class Fetcher:
+    """Fetches from the API; ``limits`` is what the server has shown up to now."""
+
+    def __init__(self, client: Client, *, page_size: int, limits: ServerLimits) -> None:
+        """Keep the parts; ``page_size`` is what is asked for, ``limits`` what is known already."""
+        if limits.page_size is not None:
+            limits = replace(limits, page_size=min(limits.page_size, page_size))
+        self.limits = limits
+        self._client = client
+        self._asked = page_size
+        self._failed_in_a_row = 0
+
+    @property
+    def page_size(self) -> int:
+        """How many actions a page holds: what is asked for, unless the server serves fewer."""
+        return self._asked if self.limits.page_size is None else self.limits.page_size
+
+    @property
+    def clock_offset(self) -> float | None:
+        """By how many seconds the API's clock is ahead of ours; None where it does not say."""
+        return self._client.clock_offset
+
+    def refuses(self, list_filter: ListFilter, number: int) -> bool:
+        """Tell whether the server is known to refuse a page as too deep in its list."""
+        return number > self.limits.last_pages.get(list_filter, number)
+
+    def is_full(self, page: Page) -> bool:
+        """Tell whether a page holds as many actions as a page can: there may be another then."""
+        return len(page.actions) + page.malformed >= self.page_size
+
+    def forget_refusals(self) -> None:
+        """Let pages that were refused be asked for again."""
+        self.limits = self.limits.without_refusals()
+
+    async def page(self, list_filter: ListFilter, number: int) -> Page:
+        """Fetch one page.
+
+        It is empty past the end of the list, and where it is refused as too deep: `refuses` says
+        which.
+        """
+        if self.refuses(list_filter, number):
+            return EMPTY_PAGE
+        query = Query(number, self._asked, list_filter.status, list_filter.action_type)
+        try:
+            page = await self._client.list(query)
+        except (BadRequestError, NotFoundError):
+            if number == 1:
+                raise
+            again = await self._second_try(list_filter, query)
+            if again is None:
+                return EMPTY_PAGE
+            page = again
+        if page.malformed > 1 and not page.actions and list_filter.status is None:
+            raise InvalidResponseError(f"none of {page.malformed} actions on a page can be read")
+        self.limits = self.limits.after(page, number, asked=self._asked)
+        return page
+
+    async def pages(self, list_filter: ListFilter, numbers: Sequence[int]) -> list[Page]:
+        """Fetch pages of one list concurrently; returns them in the order of ``numbers``."""
+        return await gather([self.page(list_filter, number) for number in numbers])
+
+    async def total(self, list_filter: ListFilter) -> int | None:
+        """Ask how many actions a list holds; None where the API does not say."""
+        query = Query(1, 1, list_filter.status, list_filter.action_type)
+        return (await self._client.list(query)).total
+
+    async def actions(self, ids: Sequence[str]) -> list[Answer]:
+        """Ask for single actions concurrently; returns an answer for each, in the same order.
+
+        An answer that cannot be used concerns its action only. Where none can be used, and that
+        was so with the action before, too, the first error is raised.
+        """
+        answers = await gather([self._action(action_id) for action_id in ids])
+        failed = [answer for answer in answers if _is_failure(answer)]
+        all_failed = len(failed) == len(answers)
+        self._failed_in_a_row = self._failed_in_a_row + len(failed) if all_failed else 0
+        if self._failed_in_a_row > 1:
+            raise failed[0]
+        return answers
+
+    async def _second_try(self, list_filter: ListFilter, query: Query) -> Page | None:
+        """Ask once more for a page that was refused though it should be there."""
+        first = await self._client.list(replace(query, page=1))
+        if first.total is None or query.page > pages_of(first.total, self.page_size):
+            return None  # past the end, however the API answers that
+        try:
+            return await self._client.list(query)
+        except (BadRequestError, NotFoundError):
+            self.limits = self.limits.refused(list_filter, query.page)
+            return None
+
+    async def _action(self, action_id: str) -> Answer:
+        try:
+            action = await self._client.get(action_id)
+        except (InvalidResponseError, UnavailableError) as exc:
+            return exc
+        if action.id != action_id:
+            return InvalidResponseError("asked for one action, got another")
+        return action
+
+
+def _is_failure(answer: Answer) -> TypeGuard[PollError]:
+    """Tell whether an answer says nothing of its action, not even that it does not exist."""
+    return isinstance(answer, PollError) and not isinstance(answer, NotFoundError)
+
+
+async def gather(calls: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """Run calls concurrently; the first error cancels the others and is raised as it is."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(call) for call in calls]
+    except ExceptionGroup as exc:
+        raise exc.exceptions[0] from exc
+    return [task.result() for task in tasks]
