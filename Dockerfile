@@ -1,4 +1,4 @@
-# The image of the exporter. To build it from a checkout:
+# The exporter's image. To build it from a checkout:
 #   docker build --build-arg REVISION="$(git rev-parse HEAD)" -t telnyx-sim-exporter .
 
 ARG PYTHON_IMAGE=docker.io/library/python:3.13-slim-trixie@sha256:3dd7cc108ec1493442514f5c2a871af6af0ec31d768ff6e378a93340c3b3db5f
@@ -11,7 +11,7 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
 
 WORKDIR /build
 
-# The locks come before the code, so that a change of code installs nothing anew.
+# Lock files before code, so that code changes do not invalidate the layer with the dependencies.
 COPY requirements.lock requirements-build.lock ./
 RUN python -m venv --without-pip /opt/telnyx-sim-exporter \
     && python -m pip --python /opt/telnyx-sim-exporter/bin/python install --no-compile \
@@ -20,8 +20,8 @@ RUN python -m venv --without-pip /opt/telnyx-sim-exporter \
     && python -m pip --python tools/bin/python install \
         --no-deps --require-hashes --only-binary :all: -r requirements-build.lock
 
-# The byte code holds no times, and is made in one order and with one seed of hashes, so the same
-# code gives the same files. Nobody can change what it was made of, so no load checks that.
+# Reproducible bytecode: no timestamps and a fixed hash seed. Its sources cannot change in the image, so
+# they need not be checked when it is loaded.
 COPY LICENSE README.md pyproject.toml ./
 COPY exporter exporter
 RUN tools/bin/python -m hatchling build -t wheel -d dist \
@@ -33,9 +33,9 @@ RUN tools/bin/python -m hatchling build -t wheel -d dist \
 
 FROM ${PYTHON_IMAGE}
 
-# The exporter installs nothing, so what could install something goes: pip was the only part of
-# this image that fetches code and runs it. The base image comes without byte code of the standard
-# library, which each start and each probe would make again for itself, as nothing can keep it.
+# Remove pip, the only part of the image that can download and run code. The base image has no bytecode
+# of the standard library, which would otherwise be compiled again at each start and by each probe,
+# because it could not be written to disk.
 RUN stdlib="$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')" \
     && rm -rf "$stdlib/ensurepip" "$stdlib/site-packages/pip" "$stdlib"/site-packages/pip-* \
         /usr/local/bin/pip* \
@@ -44,16 +44,16 @@ RUN stdlib="$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')
 
 COPY --from=build /opt/telnyx-sim-exporter /opt/telnyx-sim-exporter
 
-# PYTHONSAFEPATH: no code is taken from the working directory, the only one that can be written to.
+# PYTHONSAFEPATH: import nothing from the working directory, the only writable one.
 ENV PATH=/opt/telnyx-sim-exporter/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONSAFEPATH=1
 
-# A number, as Kubernetes cannot tell by a name that it is not root.
+# Numeric, because Kubernetes cannot verify runAsNonRoot with a user name.
 USER 65532:65532
 
-# The state is kept here: name a volume, so that the next container finds it. Without one it is
-# written to an unnamed volume, also where all else is read-only.
+# The state directory: mount a named volume to keep it for the next container. Otherwise it is written
+# to an anonymous volume, which also works with a read-only root file system.
 WORKDIR /var/lib/telnyx-sim-exporter
 VOLUME ["/var/lib/telnyx-sim-exporter"]
 

@@ -1,8 +1,11 @@
-# Plain GNU make; needs Python 3.11 or newer and nothing else.
-# What is installed goes into .venv and vanishes with `make clean`, but for the system
-# programs that the tests drive: scripts/programs.sh.
+# Requires GNU make and Python 3.11 or later.
+# Everything is installed into .venv and removed by `make clean`, except for the system programs that the
+# tests run: scripts/programs.sh.
 
 .DEFAULT_GOAL := help
+
+# Without byte code, each of some hundred processes of the tests compiles all that it loads.
+unexport PYTHONDONTWRITEBYTECODE
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -12,28 +15,28 @@ LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/uv pip compile --quiet 
 	--universal --python-version 3.11 --generate-hashes $(LOCK_FLAGS)
 
 .PHONY: help
-help: ## Show the targets
+help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 .PHONY: demo
-demo: $(VENV)/.run-time ## Run the exporter against a simulated account; no key needed, Ctrl-C ends it
+demo: $(VENV)/.run-time ## Run the exporter with a simulated account; needs no key, stop with Ctrl-C
 	@$(VENV)/bin/telnyx-sim-exporter demo
 
 FASTER := 1
 .PHONY: demo-stack
-demo-stack: $(VENV)/.run-time ## Run the demo with Prometheus and Alertmanager; FASTER=20 hurries the rules
+demo-stack: $(VENV)/.run-time ## Run the demo with Prometheus and Alertmanager; FASTER=20 speeds up the rules
 	@scripts/programs.sh prometheus prometheus-alertmanager
 	@$(PYTHON) -m demo_stack --faster $(FASTER)
 
 .PHONY: docs
-docs: $(VENV)/.run-time ## Write the tables of metrics and alerts in docs
+docs: $(VENV)/.run-time ## Write the tables of metrics, alerts and log events in docs
 	@$(PYTHON) scripts/docs.py
 
 .PHONY: dashboards
-dashboards: $(VENV)/.dev ## Write the Grafana dashboards anew
+dashboards: $(VENV)/.dev ## Regenerate the Grafana dashboards
 	@$(PYTHON) -m dashboards
 
-# Whoever is done takes tests from the others: a few take a minute.
+# worksteal, because a few tests take a minute.
 PARALLEL := -n auto --dist worksteal
 
 .PHONY: test
@@ -41,12 +44,12 @@ test: ## Run the linters and all tests
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint programs
 	$(PYTHON) -m pytest $(PARALLEL)
 
-# highest or lowest-direct, as uv says.
+# highest or lowest-direct, see uv's --resolution.
 RESOLUTION := highest
 CORE := $(addprefix tests/,app cli config ledger metrics scheduling simulator sinks sync telnyx web)
 TOOLS := hypothesis jsonschema packaging pytest pytest-asyncio pytest-timeout pytest-xdist telnyx
 .PHONY: test-ranges
-test-ranges: dist ## Run the core tests without locks, with RESOLUTION=highest or lowest-direct
+test-ranges: dist ## Run the core tests without lock files; RESOLUTION=highest or lowest-direct
 	$(PIP) install "$(LOCKER)"
 	$(VENV)/bin/uv venv --quiet --clear --python $(PYTHON) build/ranges
 	$(VENV)/bin/uv pip install --quiet --no-config --python build/ranges --resolution $(RESOLUTION) \
@@ -61,22 +64,22 @@ lint: $(VENV)/.dev ## Check style and types
 	$(PYTHON) -m mypy
 
 .PHONY: coverage
-coverage: $(VENV)/.dev programs ## Run all tests and show the lines and branches that none reaches
+coverage: $(VENV)/.dev programs ## Run all tests and show uncovered lines and branches
 	$(PYTHON) -m pytest $(PARALLEL) --cov --cov-report=term-missing:skip-covered
 
 .PHONY: bench
-bench: $(VENV)/.dev ## Run the benchmarks, or some of them: NAMES="requests scrapes"
+bench: $(VENV)/.dev ## Run all benchmarks, or NAMES="requests scrapes"
 	@$(PYTHON) -m benchmarks $(NAMES)
 
 BASE := HEAD~1
 ROUNDS := 3
 .PHONY: bench-compare
-bench-compare: $(VENV)/.dev ## Compare the benchmarks of BASE=HEAD~1 and of the files as they are, ROUNDS=3
+bench-compare: $(VENV)/.dev ## Compare the benchmarks of BASE=HEAD~1 and the working tree, ROUNDS=3
 	@$(PYTHON) -m benchmarks.compare $(BASE) $(NAMES) --rounds $(ROUNDS)
 
 MINUTES := 5
 .PHONY: soak
-soak: $(VENV)/.dev ## Kill the exporter and break its API for MINUTES=5, and compare what it counted
+soak: $(VENV)/.dev ## Kill the exporter and inject API faults for MINUTES=5, then verify its counters
 	@$(PYTHON) -m benchmarks.soak --minutes $(MINUTES)
 
 .PHONY: dist
@@ -85,19 +88,19 @@ dist: $(VENV)/.run-time ## Build the wheel and the source distribution into dist
 	@$(PYTHON) -m hatchling build
 
 .PHONY: sbom
-sbom: $(VENV)/.run-time ## Write build/sbom.cdx.json: what the exporter is made of, with hashes and licenses
+sbom: $(VENV)/.run-time ## Write the SBOM with hashes and licenses to build/sbom.cdx.json
 	@mkdir -p build
 	@$(PYTHON) scripts/sbom.py requirements.lock >build/sbom.cdx.json.part
 	@mv build/sbom.cdx.json.part build/sbom.cdx.json
 
-# --strict: a package that the service does not know would pass otherwise.
+# --strict: packages unknown to the vulnerability service would pass otherwise.
 .PHONY: audit
-audit: $(VENV)/.dev ## Look for known vulnerabilities of what the lock files pin; asks the network
+audit: $(VENV)/.dev ## Check the locked dependencies for known vulnerabilities; needs the network
 	@$(PYTHON) -m pip_audit --strict --require-hashes --disable-pip --progress-spinner off \
 		$(foreach lock,$(wildcard requirements*.lock),--requirement $(lock))
 
 .PHONY: lock
-lock: $(PYTHON) ## Pin in requirements*.lock what pyproject.toml asks for, keeping pins that still fit
+lock: $(PYTHON) ## Update requirements*.lock from pyproject.toml, keeping valid pins
 	$(PIP) install "$(LOCKER)"
 	$(LOCK) --output-file requirements.lock pyproject.toml
 	$(LOCK) --output-file requirements-build.lock --group build --constraint requirements.lock
@@ -106,10 +109,10 @@ lock: $(PYTHON) ## Pin in requirements*.lock what pyproject.toml asks for, keepi
 
 .PHONY: upgrade
 upgrade: LOCK_FLAGS := --upgrade
-upgrade: lock ## Pin the newest versions that pyproject.toml allows
+upgrade: lock ## Update requirements*.lock to the newest versions that pyproject.toml allows
 
 .PHONY: clean
-clean: ## Remove the virtual environment, caches and builds
+clean: ## Remove the virtual environment, caches and build results
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -120,15 +123,16 @@ programs:
 $(PYTHON):
 	@scripts/venv.sh $(VENV)
 
-# The stamps lie in the environment, so that both go together. The package itself is installed
-# apart, as pip cannot check the hash of a directory, and with the build backend that is pinned.
+# The stamp files are in the environment, so that they are removed with it. The package is installed
+# separately, because pip cannot verify the hash of a directory, and with the pinned build backend.
 $(VENV)/.run-time: pyproject.toml requirements.lock requirements-build.lock | $(PYTHON)
-	@echo "Installing what the exporter needs into $(VENV) ..."
+	@echo "Installing the exporter's dependencies into $(VENV) ..."
 	@$(PIP) install --no-deps --require-hashes -r requirements.lock -r requirements-build.lock
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# Most modules of the tools are never imported: the others are compiled when they are.
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.run-time
-	@echo "Installing what the tests need into $(VENV) ..."
-	@$(PIP) install --no-deps --require-hashes -r requirements-dev.lock
+	@echo "Installing the development dependencies into $(VENV) ..."
+	@$(PIP) install --no-compile --no-deps --require-hashes -r requirements-dev.lock
 	@touch $@

@@ -14,6 +14,7 @@ from exporter.ledger.store.sqlite import SqliteStore
 from exporter.metrics.self_metrics import SelfMetrics
 from exporter.simulator.settings import SimulatorSettings, WorldSettings
 from exporter.simulator.simulator import Simulator
+from exporter.sinks.delivery import Delivery
 from exporter.sync.cycle import Cycle
 from exporter.sync.filters import AccountFilters
 from exporter.telnyx.client import Client, ClientLimits
@@ -76,6 +77,7 @@ def open_core(
     *,
     name: str = NAME,
     audit_interval: float = 1e9,
+    delivery: Delivery | None = None,
 ) -> tuple[Cycle, Ledger]:
     """Put the exporter's core on a ``transport``; audited at the first poll only, unless said."""
     reasons = Reasons.with_configured(())
@@ -85,6 +87,8 @@ def open_core(
         worker=worker,
         reasons=reasons,
         options=SnapshotOptions((), (), {}, 900.0, reasons.classes),
+        sinks=() if delivery is None else delivery.sinks,
+        on_events=(lambda _: None) if delivery is None else delivery.wake,
     )
     client = Client(
         base_url="http://telnyx.test/v2",

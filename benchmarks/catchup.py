@@ -26,11 +26,14 @@ from benchmarks.figures import Figure, Report, markdown
 from benchmarks.recorded import served
 from benchmarks.timing import Spent, in_turn
 from exporter.account import AccountRuntime, SharedResources
-from exporter.app import find_network
 from exporter.clock import SystemClock
 from exporter.config import LogFormat, LogLevel, Settings
 from exporter.ledger.snapshot import AccountSnapshot
-from exporter.sinks.event_log import EventLog, open_event_log
+from exporter.network import find_network
+from exporter.sinks.delivery import Delivery
+from exporter.sinks.event_log import EventLog
+from exporter.sinks.log import LogSink
+from exporter.sinks.logging_setup import open_event_log
 from exporter.telnyx.http import open_http
 
 UNSEEN = 100_000
@@ -104,11 +107,14 @@ class Race:
             }
         )
         with ThreadPoolExecutor(1) as worker, closing(open_store(state)) as store:
+            clock = SystemClock()
+            delivery = Delivery([LogSink(self.event_log)], clock, self.event_log)
             shared = SharedResources(
-                store, worker, SystemClock(), self.event_log, find_network(settings)
+                store, worker, clock, self.event_log, find_network(settings), delivery
             )
             runtime = AccountRuntime.build(settings, settings.accounts[0], shared)
             await runtime.poller.poll()
+            await delivery.settle()
             await runtime.close()
         if not self.agrees(runtime.ledger.snapshot) or not runtime.self_metrics.health().up:
             raise RuntimeError(f"did not catch up: {runtime.self_metrics.health().last_error}")

@@ -23,14 +23,17 @@ from exporter.ledger.ledger import Ledger
 from exporter.ledger.records import ENTRY_SUMS, SumName
 from exporter.ledger.store.database import Database
 from exporter.ledger.store.sqlite import SqliteStore
-from exporter.metrics.collector import build_registry
-from exporter.metrics.exposition import Format, render
-from exporter.metrics.self_metrics import ExporterSnapshot, SelfMetrics
+from exporter.metrics.exporter_snapshot import ExporterSnapshot
+from exporter.metrics.negotiation import Format
+from exporter.metrics.render import Renderer
+from exporter.metrics.self_metrics import SelfMetrics
 from exporter.scheduling.budget import PollBudget
 from exporter.scheduling.poller import Poller, ReportedState
 from exporter.simulator.settings import SimulatorSettings, WorldSettings
 from exporter.simulator.simulator import Simulator
-from exporter.sinks.event_log import open_event_log
+from exporter.sinks.delivery import Delivery
+from exporter.sinks.log import LogSink
+from exporter.sinks.logging_setup import open_event_log
 from tests.support.simulation import AdvancingClock, InProcessTransport, ManualClock
 
 NAME = "benchmark"
@@ -80,11 +83,18 @@ async def run(polls: int, every: int, file: Path, worker: ThreadPoolExecutor, lo
     simulator = Simulator(SimulatorSettings(world=WORLD), clock)
     store = SqliteStore(Database(f"sqlite:///{file}"))
     transport = InProcessTransport(simulator)
+    event_log = open_event_log(level=LogLevel.INFO, form=LogFormat.JSON, stream=log, secrets=tuple)
+    delivery = Delivery([LogSink(event_log)], time, event_log)
     cycle, ledger = open_core(
-        transport, time, store, worker, name=NAME, audit_interval=AUDIT_INTERVAL
+        transport,
+        time,
+        store,
+        worker,
+        name=NAME,
+        audit_interval=AUDIT_INTERVAL,
+        delivery=delivery,
     )
     self_metrics = SelfMetrics(NAME)
-    event_log = open_event_log(level=LogLevel.INFO, form=LogFormat.JSON, stream=log, secrets=tuple)
     poller = Poller(
         reported=ReportedState(NAME, event_log),
         cycle=cycle,
@@ -94,24 +104,18 @@ async def run(polls: int, every: int, file: Path, worker: ThreadPoolExecutor, lo
         observer=self_metrics,
         key=Fixed(),
     )
-    registry = build_registry(
-        lambda: ExporterSnapshot(
-            accounts=((ledger.snapshot, self_metrics.health()),),
-            reload_successful=True,
-            reload_success_at=0.0,
-            now=time.now(),
-            poll_interval=INTERVAL,
-        ),
-        revision="benchmark",
-    )
+    renderer = Renderer()
     before: Counter[SumName] = Counter()
     for number in range(1, polls + 1):
         clock.advance(INTERVAL)
         await poller.poll()
+        await delivery.settle()
         if number == 1:
             before = happened(simulator)
         if number % SCRAPED == 0:
-            render(registry.collect(), Format.TEXT)
+            accounts = ((ledger.snapshot, self_metrics.health()),)
+            shot = ExporterSnapshot(accounts, True, 0.0, time.now(), INTERVAL)  # noqa: FBT003 # a record
+            renderer.render(shot, Format.TEXT)
         simulator.requests.clear()
         simulator.world.prune(max(0, listed(simulator) - LISTED))
         if number % every == 0:

@@ -1,6 +1,6 @@
 """What a scrape takes, at rest and while catching up, beside prometheus-client's own exposition.
 
-At rest, in this process: drawing and writing the metrics against `generate_latest` on an equal
+At rest, in this process: rendering the metrics against `generate_latest` on an equal
 registry of native metrics. Over HTTP: the exporter in its own process, polled by nobody else.
 """
 
@@ -22,8 +22,8 @@ from prometheus_client import (
     generate_latest,
 )
 
-from benchmarks.drawing import equal, packed, populated, ratios
 from benchmarks.figures import Figure, Report
+from benchmarks.rendering import equal, packed, populated, ratios
 from benchmarks.stage import PLAIN, PROMETHEUS, Stage
 
 ACCOUNTS = (1, 10, 100)
@@ -94,7 +94,7 @@ def _figures(accounts: int) -> list[Figure]:
     figures = [
         Figure(f"samples, {who}", sum(len(each.samples) for each in theirs.collect()), ""),
         *(
-            Figure(f"drawing and writing over generate_latest, {what}, {who}", value, "x", ratio)
+            Figure(f"rendering over generate_latest, {what}, {who}", value, "x", ratio)
             for what, value in asyncio.run(ratios(snapshot, theirs, ROUNDS[accounts])).items()
         ),
     ]

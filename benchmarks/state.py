@@ -32,6 +32,7 @@ RETENTION = 30 * DAY
 REMEMBERED = 20_000
 """Actions of one retention in the year that is really written; one of each 1,296."""
 
+SINK = "log"
 BATCH = 250
 """Actions that come between two commits, in the year."""
 
@@ -165,8 +166,8 @@ async def _commit(ledger: Ledger, actions: Sequence[Action], now: float) -> None
     unit.baseline_at = ledger.state.baseline_at or now
     await ledger.commit(unit)
     await ledger.publish(now)
-    while events := await ledger.unlogged():
-        await ledger.logged([number for number, _ in events])
+    while events := await ledger.undelivered(SINK):
+        await ledger.delivered(SINK, events[-1][0])
 
 
 async def _half(ledger: Ledger, before: float) -> list[float]:
@@ -191,7 +192,14 @@ async def _forget_all(ledger: Ledger, before: float) -> float:
 
 def _ledger(name: str, store: SqliteStore, worker: ThreadPoolExecutor) -> Ledger:
     options = SnapshotOptions((), (), {}, 900.0, REASONS.classes)
-    return Ledger(name=name, store=store, worker=worker, reasons=REASONS, options=options)
+    return Ledger(
+        name=name,
+        store=store,
+        worker=worker,
+        reasons=REASONS,
+        options=options,
+        sinks=(SINK,),
+    )
 
 
 def _size(file: Path) -> float:

@@ -1,1 +1,1 @@
-"""Builds the Grafana dashboards whose JSON is shipped; the exporter does not use it."""
+"""Generates the shipped Grafana dashboards; the exporter does not use it."""

@@ -1,4 +1,4 @@
-"""Writes the dashboards to where they are shipped: ``python -m dashboards``."""
+"""Writes the dashboards to the chart: ``python -m dashboards``."""
 
 from dashboards.shipped import FOLDER, shipped
 

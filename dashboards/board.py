@@ -1,4 +1,4 @@
-"""What both dashboards share: variables, annotations, links, and where a panel stands.
+"""What both dashboards share: variables, annotations, links and the layout of panels.
 
 It must not know what the panels show.
 """
@@ -17,19 +17,19 @@ from dashboards.panels import DATASOURCE, Panel
 from dashboards.queries import of_account, of_exporter, own
 
 WIDTH = 24
-"""Columns of Grafana's grid."""
+"""Number of columns in Grafana's grid."""
 
 TAG = "telnyx-sim-exporter"
 RUNBOOKS = "https://github.com/telnyx-sim-exporter/telnyx-sim-exporter/tree/main/docs/runbooks"
 
-# As Grafana writes it itself: 1 is the kind of query that lists the values of a label.
+# The format that Grafana writes: query type 1 lists the values of a label.
 _VALUES_OF_A_LABEL = {"qryType": 1, "refId": "PrometheusVariableQueryEditor-VariableQuery"}
 _ALL = model.VariableOption(selected=True, text="All", value="$__all")
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Panels side by side, of equal height, each with its width."""
+    """Panels side by side, with a common height and a width each."""
 
     height: int
     panels: Sequence[tuple[int, Panel]]
@@ -37,14 +37,14 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Lines of panels under a heading; the first one of a dashboard needs none."""
+    """Lines of panels under a title; the first section of a dashboard has none."""
 
     title: str
     lines: Sequence[Line]
 
 
 def dashboard(uid: str, title: str, description: str, *, types: bool) -> build.Dashboard:
-    """Begin a dashboard that has everything but panels; ``types``: it can be limited to some."""
+    """Create a dashboard without panels; ``types`` adds a variable for the action type."""
     board = (
         build.Dashboard(title)
         .uid(uid)
@@ -73,8 +73,8 @@ def dashboard(uid: str, title: str, description: str, *, types: bool) -> build.D
 def place(board: build.Dashboard, sections: Sequence[Section]) -> build.Dashboard:
     """Put panels on a dashboard, line by line.
 
-    A panel's id is the number of its section and its own within that, so that links to a panel
-    outlive changes in other sections.
+    A panel's id consists of the number of its section and its own number within the section, so
+    that links to a panel survive changes in other sections.
     """
     y = 0
     for number, section in enumerate(sections, 1):
@@ -88,7 +88,7 @@ def place(board: build.Dashboard, sections: Sequence[Section]) -> build.Dashboar
             for width, panel in line.panels:
                 ident += 1
                 panel.id(ident).grid_pos(model.GridPos(h=line.height, w=width, x=x, y=y))
-                # Each kind of panel is its own class there, with nothing in common.
+                # The panel classes of the library have no common base class.
                 board.with_panel(cast("Any", panel))
                 x += width
             y += line.height
@@ -96,7 +96,7 @@ def place(board: build.Dashboard, sections: Sequence[Section]) -> build.Dashboar
 
 
 def as_json(board: build.Dashboard) -> str:
-    """Give the text of the file that Grafana reads."""
+    """Return the JSON that Grafana imports."""
     return json.dumps(board.build(), cls=JSONEncoder, indent=2, sort_keys=True) + "\n"
 
 
@@ -115,7 +115,7 @@ def _datasource() -> build.DatasourceVariable:
 
 
 def _variable(label: str, title: str, series: str) -> build.QueryVariable:
-    """Make a variable of the values that a label has; all of them unless some are chosen."""
+    """Create a variable with the values of a label; all of them are selected by default."""
     return (
         build.QueryVariable(label)
         .label(title)
@@ -131,19 +131,19 @@ def _variable(label: str, title: str, series: str) -> build.QueryVariable:
 
 
 class _Annotation(model.AnnotationQuery):
-    """An annotation whose text is told too, which the library leaves out."""
+    """An annotation with a text, which the library does not support."""
 
     text = ""
 
     def to_json(self) -> dict[str, object]:
-        """Give the form of the file; 60 s is the least step that Grafana knows here."""
+        """Return the JSON object; 60 s is the minimum step that Grafana supports here."""
         words = {"titleFormat": self.name, "textFormat": self.text, "step": "60s"}
         return {**super().to_json(), **words}
 
 
 @dataclass(frozen=True, slots=True)
 class _Marks(Builder[model.AnnotationQuery]):
-    """Marks at the times at which a query yields something."""
+    """Annotations at the times at which a query returns a result."""
 
     name: str
     expr: str
@@ -151,7 +151,7 @@ class _Marks(Builder[model.AnnotationQuery]):
     colour: str
 
     def build(self) -> model.AnnotationQuery:
-        """Build it."""
+        """Build the annotation."""
         made = _Annotation(
             name=self.name, datasource=DATASOURCE, expr=self.expr, icon_color=self.colour
         )
@@ -159,7 +159,7 @@ class _Marks(Builder[model.AnnotationQuery]):
         return made
 
 
-# Not changes(), which does not see a restart that comes with another instance label.
+# Not changes(), which misses a restart under another instance label.
 _RESTARTS = _Marks(
     name="Restarts",
     expr=f"time() - {own(of_exporter('process_start_time_seconds'))} < 120",

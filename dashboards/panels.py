@@ -1,6 +1,6 @@
-"""The kinds of panels that the dashboards are made of, each told by title, question and queries.
+"""The types of panels used by the dashboards.
 
-It must not know metrics, or where on a dashboard a panel stands (that is `board`).
+It must not know metrics, or the position of a panel on a dashboard (that is `board`).
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ _Panel = TypeVar(
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What every panel says of itself: a title, what it answers, and the unit of its values."""
+    """What every panel has: a title, a description and the unit of its values."""
 
     title: str
     description: str
@@ -39,7 +39,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A query and what its series are called; ``exemplars`` asks for those of the samples."""
+    """A query and the legend of its series; ``exemplars`` shows exemplars too."""
 
     expr: str
     legend: str = ""
@@ -48,7 +48,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table: its query, its unit, and the value from which on it is coloured."""
+    """A column of a table: its query, its unit, and the threshold above which it is coloured."""
 
     name: str
     expr: str
@@ -59,20 +59,20 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """The colours of a figure: ``first``, and others from a value on."""
+    """The colours of a value: ``first``, and others above thresholds."""
 
     first: str = PLAIN
     steps: Sequence[tuple[float, str]] = field(default=())
 
     def thresholds(self) -> ThresholdsConfig:
-        """Give it in the form of Grafana, in which the lowest has no value."""
+        """Return Grafana's thresholds, of which the lowest has no value."""
         steps = [model.Threshold(None, self.first)]
         steps += [model.Threshold(value, colour) for value, colour in self.steps]
         return ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps(steps)
 
 
 def figure(head: Head, expr: str, scale: Scale, *, nothing: str, decimals: int = 0) -> stat.Panel:
-    """Make one figure, of now or of all the time shown; ``nothing`` stands where there is none."""
+    """Create a panel with one value; it shows ``nothing`` if there is no data."""
     panel = _start(stat.Panel(), head, [_now(Query(expr))])
     return (
         panel.decimals(decimals)
@@ -85,7 +85,7 @@ def figure(head: Head, expr: str, scale: Scale, *, nothing: str, decimals: int =
 
 
 def word(head: Head, query: Query, words: dict[str, tuple[str, str]] | None = None) -> stat.Panel:
-    """Make a word: the name of the series, or the word and the colour for its value."""
+    """Create a panel with a text: the legend of the series, or the text mapped to its value."""
     named = common.BigValueTextMode.VALUE if words else common.BigValueTextMode.NAME
     panel = _start(stat.Panel(), head, [_now(query)])
     return (
@@ -102,9 +102,9 @@ def word(head: Head, query: Query, words: dict[str, tuple[str, str]] | None = No
 def lines(
     head: Head, *queries: Query, decimals: int | None = None, signed: bool = False
 ) -> timeseries.Panel:
-    """Make lines over time, with the latest and the highest value of each in the legend.
+    """Create a line chart, with the latest and the maximum value in the legend.
 
-    They begin at 0 unless they are ``signed``.
+    The axis starts at 0 unless values are ``signed``.
     """
     panel = _start(timeseries.Panel(), head, [_over_time(query) for query in queries])
     if decimals is not None:
@@ -128,14 +128,14 @@ def lines(
 
 
 def bars(head: Head, *queries: Query) -> timeseries.Panel:
-    """Make bars over time, one on the other: parts of a whole."""
+    """Create a chart with stacked bars."""
     panel = lines(head, *queries)
     stack = build_common.StackingConfig().mode(common.StackingMode.NORMAL).group("A")
     return panel.draw_style(common.GraphDrawStyle.BARS).fill_opacity(80).stacking(stack)
 
 
 def spread(head: Head, expr: str) -> heatmap.Panel:
-    """Make a heatmap of a histogram, from sums of its buckets by le or native ones."""
+    """Create a heatmap of a histogram, from its buckets by le or from a native histogram."""
     panel = _start(heatmap.Panel(), head, [])
     query = _over_time(Query(expr, "{{le}}")).format(PromQueryFormat.HEATMAP)
     colour = heatmap.HeatmapColorOptions().mode(HeatmapColorMode.SCHEME).scheme("Oranges")
@@ -152,7 +152,7 @@ def spread(head: Head, expr: str) -> heatmap.Panel:
 
 
 def states(head: Head, *queries: Query, bad: str) -> statetimeline.Panel:
-    """Make a line a series that is green where its value is 0, and says ``bad`` where it is 1."""
+    """Create a state timeline: green where a series is 0, red and ``bad`` where it is 1."""
     panel = _start(statetimeline.Panel(), head, [_over_time(query) for query in queries])
     words = {"0": ("", GOOD), "1": (bad, BAD)}
     legend = build_common.VizLegendOptions().show_legend(show_legend=False)
@@ -169,13 +169,13 @@ def states(head: Head, *queries: Query, bad: str) -> statetimeline.Panel:
 
 
 def rows(head: Head, keys: dict[str, str], columns: Sequence[Column], sort: str) -> table.Panel:
-    """Make a table: a row for each value of the labels ``keys``, which have names there."""
+    """Create a table with a row for each combination of the labels ``keys``, mapped to titles."""
     queries = [_now(Query(each.expr)).format(PromQueryFormat.TABLE) for each in columns]
     panel = _start(table.Panel(), head, queries)
     values = {
         f"Value #{ref}": each.name for ref, each in zip(ascii_uppercase, columns, strict=False)
     }
-    # Where there is one query alone, its values have no letter.
+    # With a single query, the field has no letter.
     names = {**keys, "Value": columns[0].name, **values}
     panel.with_transformation(model.DataTransformerConfig("merge", options={}))
     order = {name: index for index, name in enumerate(names)}
@@ -215,7 +215,7 @@ def _mappings(words: dict[str, tuple[str, str]]) -> list[model.ValueMapping]:
 
 
 def _start(panel: _Panel, head: Head, queries: Sequence[Dataquery]) -> _Panel:
-    """Give a panel what every one has; its queries are named A, B, C and so on."""
+    """Set what every panel has; its queries are named A, B, C and so on."""
     panel.title(head.title).description(head.description).unit(head.unit).datasource(DATASOURCE)
     for ref, query in zip(ascii_uppercase, queries, strict=False):
         panel.with_target(query.ref_id(ref))

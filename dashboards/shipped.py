@@ -1,4 +1,4 @@
-"""Which dashboards are shipped, and where; what they hold it must not know."""
+"""The shipped dashboards and their location; it must not know their contents."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ FOLDER = Path(__file__).parents[1] / "helm" / "telnyx-sim-exporter" / "files" / 
 
 
 def shipped() -> dict[str, str]:
-    """Give the text of each file by its name."""
+    """Return the content of each file by its name."""
     return {
         "sim-card-actions.json": as_json(sim_card_actions.build()),
         "exporter-health.json": as_json(exporter_health.build()),

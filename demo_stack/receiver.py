@@ -28,9 +28,10 @@ class Notification:
         if "payload" in body:  # PagerDuty
             return str(body["payload"]["summary"])
         labels = body["commonLabels"]
-        details = [labels[name] for name in ("account", "action_type") if name in labels]
-        summary = body["commonAnnotations"].get("summary", labels.get("alertname", ""))
-        return ", ".join([f"[{body['status'].upper()}] {summary}", *details])
+        of = [labels[name] for name in ("account", "action_type") if name in labels]
+        what = ", ".join([labels.get("alertname", ""), *of])
+        summary = body["commonAnnotations"].get("summary", "")
+        return f"[{body['status'].upper()}] {what}{summary and ': '}{summary}"
 
 
 class NotificationReceiver:

@@ -20,6 +20,7 @@ from exporter.ledger.store.sqlite import SqliteStore
 from exporter.metrics.self_metrics import SelfMetrics
 from exporter.scheduling.budget import PollBudget
 from exporter.scheduling.poller import Poller, ReportedState
+from exporter.sinks.delivery import Delivery
 from exporter.sinks.event_log import EventLog
 from exporter.sync.cycle import Cycle
 from exporter.sync.discovery import CHUNK_PAGES
@@ -41,6 +42,7 @@ class SharedResources:
     clock: Clock
     event_log: EventLog
     network: Network
+    delivery: Delivery
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,8 @@ class AccountRuntime:
                 stuck_after_default=settings.stuck_after.default,
                 reason_classes=reasons.classes,
             ),
+            sinks=shared.delivery.sinks,
+            on_events=shared.delivery.wake,
         )
         route = shared.network.routes[account.base_url]
         http = open_http(timeout=poll.request_timeout, concurrency=poll.concurrency, route=route)

@@ -5,7 +5,7 @@ It must not send the key, nor show it.
 
 from exporter.config import Account, read_api_key
 from exporter.errors import ConfigError
-from exporter.sinks.event_log import REDACTED
+from exporter.sanitize import redacted
 
 
 class ApiKey:
@@ -57,7 +57,7 @@ class ApiKey:
 
     def redact(self, text: str) -> str:
         """Return ``text`` without the key."""
-        return text.replace(self._last, REDACTED) if self._last else text
+        return redacted(text, (self._last,))
 
     @property
     def last(self) -> str:

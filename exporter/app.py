@@ -18,18 +18,22 @@ from exporter.config import Settings
 from exporter.errors import ConfigError, StateError
 from exporter.ledger.store.database import Database
 from exporter.ledger.store.sqlite import SqliteStore
-from exporter.metrics.collector import build_registry, process_metrics
+from exporter.metrics.exporter_snapshot import ExporterSnapshot
 from exporter.metrics.render import Renderer
-from exporter.metrics.self_metrics import ExporterSnapshot
+from exporter.network import find_network
 from exporter.scheduling.scheduler import Scheduler
+from exporter.sinks.delivery import Delivery
 from exporter.sinks.event_log import EventLog
-from exporter.telnyx.http import Network
+from exporter.sinks.log import LogSink
 from exporter.web.app import create_app
+from exporter.web.config_reloader import WebConfigReloader
 from exporter.web.server import Server
-from exporter.web.watch import Security
 
 GRACE = 3.0
-"""Seconds that open connections get when the exporter stops."""
+"""Seconds that open connections, and deliveries to sinks, get when the exporter stops."""
+
+LAST_LINES = 0.25
+"""Seconds that the last lines of the log get at least."""
 
 REVISION = "TELNYX_SIM_EXPORTER_REVISION"
 """The environment variable by which a build says which revision it is of."""
@@ -62,19 +66,19 @@ class Exporter:
         self._event_log = event_log
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._store = SqliteStore(Database(settings.state.url, notices=event_log))
+        self._delivery = Delivery([LogSink(event_log)], clock, event_log)
         self._shared = SharedResources(
-            self._store, self._worker, clock, event_log, find_network(settings)
+            self._store, self._worker, clock, event_log, find_network(settings), self._delivery
         )
         self._scheduler = Scheduler(clock)
         self._reloading = asyncio.Lock()
         self._started = self._stopping = False
         self._reload_successful = True
         self._reload_success_at = clock.now()
-        revision = os.environ.get(REVISION, "unknown")
-        self.registry = build_registry(self.snapshot, revision=revision)
+        self._revision = os.environ.get(REVISION, "unknown")
         app = create_app(
             snapshot=self.snapshot,
-            write=Renderer(process_metrics(revision=revision)).write,
+            write=Renderer().render,
             healthy=self._scheduler.alive,
             ready=self.ready,
             reload=self.reload,
@@ -82,12 +86,15 @@ class Exporter:
             external_url=settings.web.external_url,
         )
         file = settings.web.config_file
-        self._security = None if file is None else Security(Path(file), event_log.web_config)
+        self._web_config = (
+            None if file is None else WebConfigReloader(Path(file), event_log.web_config)
+        )
         self._server = Server(
             app,
-            security=self._security,
+            web_config=self._web_config,
             files=self._files,
             on_full=event_log.connections_limited,
+            on_handshake_error=event_log.tls_handshake_failed,
         )
         self._accounts = {
             account.name: AccountRuntime.build(settings, account, self._shared)
@@ -106,7 +113,7 @@ class Exporter:
         listening = await self._server.start(*self._settings.web.addresses)
         for name, account in self._accounts.items():
             self._poll_from_now(name, account)
-        secure = self._security is not None and self._security.current().tls is not None
+        secure = self._web_config is not None and self._web_config.current().tls is not None
         urls = [each.url.replace("http:", "https:" if secure else "http:", 1) for each in listening]
         prefix = self._settings.web.prefix
         self._event_log.started(",".join(f"{url}{prefix}" for url in urls), self._accounts)
@@ -119,17 +126,20 @@ class Exporter:
         return self.snapshot()
 
     async def stop(self) -> None:
-        """Stop in order: no more polls, then no more answers, then the database."""
+        """Stop in order: no more polls, then no more answers and deliveries, then the database."""
+        loop = asyncio.get_running_loop()
         self._stopping = True
         async with self._reloading:  # one that is under way would start polls again
             await self._scheduler.stop()
-            await self._server.stop(GRACE)
+            end = loop.time() + GRACE
+            await asyncio.gather(self._server.stop(GRACE), self._delivery.stop(GRACE))
             for account in self._accounts.values():
                 await account.close()
-            await asyncio.get_running_loop().run_in_executor(self._worker, self._store.close)
+            await loop.run_in_executor(self._worker, self._store.close)
             self._worker.shutdown(wait=False)
         if self._started:
             self._event_log.stopped()
+        await self._event_log.flush(max(LAST_LINES, end - loop.time()))
 
     async def reload(self) -> tuple[str, ...]:
         """Read the settings again; returns their mistakes, and goes on as before if any."""
@@ -141,8 +151,8 @@ class Exporter:
                 if self._ends():  # the files may have hung, and what is read now is of no use
                     return ("the exporter is stopping",)
                 problems = _unchangeable(self._settings, settings)
-                if self._security is not None:
-                    problems += self._security.check()
+                if self._web_config is not None:
+                    problems += self._web_config.check()
                 if not problems:
                     await self._swap(settings)
             except ConfigError as exc:
@@ -172,7 +182,10 @@ class Exporter:
             external_links=tuple(
                 (link.name, link.url) for link in self._settings.web.external_links
             ),
-            connections_dropped=self._server.dropped,
+            connections_dropped=self._server.connections_dropped,
+            tls_handshake_errors=self._server.handshake_errors,
+            log_lines_dropped=self._event_log.writer.dropped,
+            revision=self._revision,
         )
 
     def secrets(self) -> set[str]:
@@ -250,12 +263,6 @@ class Exporter:
             interval=account.budget.interval,
             deadline=lambda: account.poller.deadline,
         )
-
-
-def find_network(settings: Settings) -> Network:
-    """Return how the accounts' APIs are reached. Raises ConfigError with every mistake."""
-    urls = (account.base_url for account in settings.accounts)
-    return Network.read(urls, os.environ, strict=settings.poll.tls_strict)
 
 
 def _polled_alike(before: Settings, after: Settings) -> bool:

@@ -1,6 +1,6 @@
 """The demo: a simulated account and the exporter of it, in one process.
 
-It needs no API key and no file, and writes none: the state is kept in memory.
+It needs no key and no file, and keeps its state in memory.
 """
 
 import time
@@ -37,7 +37,7 @@ async def demo(
 ) -> AsyncIterator[RunningDemo]:
     """Run the demo while the context lasts.
 
-    Raises ConfigError for an invalid address, UsageError for one that is in use.
+    Raises ConfigError if an address is invalid, UsageError if it is in use.
     """
     async with serving(Simulator(DEMO, time.time)) as api:
         settings = Settings(
@@ -67,5 +67,5 @@ def welcome(running: RunningDemo) -> str:
   Each failure is logged below with its full reason. The simulated Telnyx API is at
   {running.api}
 
-  Press Ctrl-C to stop; nothing is left behind.
+  Stop with Ctrl-C; nothing is written to disk.
 """

@@ -1,22 +1,23 @@
-"""Every error that this program raises on purpose; it must not hold a secret.
+"""All errors that this program raises deliberately; they must not contain secrets.
 
     ExporterError
-    +-- ConfigError            the configuration is wrong; `problems` lists every mistake
+    +-- ConfigError            invalid configuration; `problems` lists all errors in it
     +-- StateError             the state database cannot be read or written
-    +-- UsageError             what was asked for on the command line cannot be done
-    +-- OutputError            standard output does not take what is printed
+    +-- UsageError             the command line requests something that is not possible
+    +-- OutputError            standard output cannot be written
+    +-- DeliveryError          a sink does not take events; `delivered` says how many it took
     +-- PollError              a poll failed; `cause` is the label of poll_failures_total
-        +-- AuthError          401 or 403: the key is refused
-        +-- RateLimitedError   told to wait longer than a poll may; `retry_after` says for how long
-        +-- UnavailableError   timeouts, broken connections, 5xx, answers of somebody in between
-        +-- InvalidResponseError  an answer that cannot be understood
-        |   +-- NotFoundError  404: there is no such action
-        |   +-- BadRequestError  400 or 422: the API does not take a parameter
-        |   +-- TooDeepError   a page that is needed lies deeper than the API lets anyone read
-        +-- DeadlineError      the poll took longer than it may
+        +-- AuthError          401 or 403: the API key is rejected
+        +-- RateLimitedError   the required wait exceeds the limit of a poll; see `retry_after`
+        +-- UnavailableError   timeouts, connection errors, 5xx, responses of a proxy or firewall
+        +-- InvalidResponseError  a response that cannot be interpreted
+        |   +-- NotFoundError  404: the action does not exist
+        |   +-- BadRequestError  400 or 422: the API rejects a parameter
+        |   +-- TooDeepError   a required page is beyond the maximum depth of the API
+        +-- DeadlineError      the poll exceeded its deadline
 
-Errors of the HTTP library, of the database and of the operating system are turned
-into these at the boundary where they occur, with ``raise ... from exc``.
+Errors of the HTTP library, the database and the operating system are converted to these where
+they occur, with ``raise ... from exc``.
 """
 
 from collections.abc import Sequence
@@ -37,19 +38,19 @@ class Cause(StrEnum):
 
 
 class ExporterError(Exception):
-    """The root of all errors that this program raises on purpose."""
+    """The base class of all errors that this program raises deliberately."""
 
     cause: ClassVar[Cause] = Cause.INTERNAL
 
 
 class ConfigError(ExporterError):
-    """The configuration cannot be used.
+    """The configuration is invalid.
 
-    ``problems`` holds one line for each mistake: ``place: what is wrong; how to fix it``.
+    ``problems`` has one line for each error: ``location: problem; fix``.
     """
 
     def __init__(self, problems: Sequence[str]) -> None:
-        """Keep ``problems``, at least one, in the order of the file."""
+        """Store ``problems``, at least one, in file order."""
         self.problems = tuple(problems)
         super().__init__("\n".join(self.problems))
 
@@ -61,11 +62,20 @@ class StateError(ExporterError):
 
 
 class UsageError(ExporterError):
-    """What was asked for on the command line cannot be done."""
+    """The command line requests something that is not possible."""
 
 
 class OutputError(ExporterError):
-    """Standard output does not take what is printed."""
+    """Standard output cannot be written."""
+
+
+class DeliveryError(ExporterError):
+    """A sink does not take events now."""
+
+    def __init__(self, message: str, *, delivered: int = 0) -> None:
+        """Keep how many of the events were ``delivered`` all the same, the first of them."""
+        self.delivered = delivered
+        super().__init__(message)
 
 
 class PollError(ExporterError):
@@ -73,47 +83,47 @@ class PollError(ExporterError):
 
 
 class AuthError(PollError):
-    """Telnyx refuses the API key (401 or 403)."""
+    """Telnyx rejects the API key (401 or 403)."""
 
     cause = Cause.AUTH
 
 
 class RateLimitedError(PollError):
-    """Telnyx asks to wait for longer than one poll may."""
+    """Telnyx requires a longer wait than a poll allows."""
 
     cause = Cause.RATE_LIMITED
 
     def __init__(self, message: str, *, retry_after: float) -> None:
-        """Keep ``retry_after``: no request may be sent for so many seconds."""
+        """Store ``retry_after``: seconds during which no request may be sent."""
         self.retry_after = retry_after
         super().__init__(message)
 
 
 class UnavailableError(PollError):
-    """Telnyx does not answer, or answers with 5xx, or somebody in between answers for it."""
+    """Telnyx does not respond, responds with 5xx, or a proxy or firewall responds instead."""
 
     cause = Cause.UNAVAILABLE
 
 
 class InvalidResponseError(PollError):
-    """Telnyx answers with something that cannot be understood."""
+    """The response of Telnyx cannot be interpreted."""
 
     cause = Cause.INVALID_RESPONSE
 
 
 class NotFoundError(InvalidResponseError):
-    """There is no such action (404)."""
+    """The action does not exist (404)."""
 
 
 class BadRequestError(InvalidResponseError):
-    """The API does not take a parameter (400 or 422)."""
+    """The API rejects a parameter (400 or 422)."""
 
 
 class TooDeepError(InvalidResponseError):
-    """The API refuses a page that is needed: it lets nobody read so far into a list."""
+    """A required page is beyond the maximum depth that the API allows."""
 
 
 class DeadlineError(PollError):
-    """The poll took longer than it may."""
+    """The poll exceeded its deadline."""
 
     cause = Cause.DEADLINE

@@ -1,8 +1,8 @@
-"""Ask an exporter once whether it lives, for the probes of containers.
+"""Checks once whether an exporter is alive, for container probes.
 
-`python -m exporter.probe [URL]` exits with 0 where it lives, 1 where it does not, 2 for wrong
-usage, and says why in one line. It is started every few seconds beside the exporter, so it must
-import nothing but a little of the standard library, and nothing of the exporter.
+`python -m exporter.probe [URL]` exits with 0 if it is alive, 1 if not and 2 for invalid arguments,
+and prints the reason in one line. It is started every few seconds, so it must only import a few
+modules of the standard library, and nothing of the exporter.
 """
 
 import re
@@ -11,50 +11,57 @@ import ssl
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from urllib.parse import SplitResult, urlsplit
 
 DEFAULT = "http://127.0.0.1:10874/-/healthy"
 SECONDS = 3.0
-"""Time for everything but the look-up of a host's name, which nothing can break off."""
+"""Timeout for everything but name resolution, which cannot be interrupted."""
 
 Address = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
-"""What names a place of a family of addresses, as the socket module has it."""
+"""A socket address of any family."""
 
 PORTS = {"http": 80, "https": 443}
 LONGEST = 4096
-"""Bytes in which the first line of an answer has to end."""
+"""Maximum length of the first line of a response, in bytes."""
 
-PROTECTED = {401: "it asks for a password", 429: "it limits how often it may be asked"}
-"""Answers of an exporter that lives, and of which a probe without a password gets no other."""
+PROTECTED = {401: "it requires a password", 429: "it limits the rate of requests"}
+"""Status codes that show a live exporter, although a probe without a password gets no others."""
+
+BAD_REQUEST = 400
 
 _ALERT = re.compile(r"ALERT|TLSV1[ _]", re.IGNORECASE)
-"""What OpenSSL calls an alert of the other side; an older Python has no name for the newest."""
+"""What OpenSSL calls an alert from the peer; older Pythons have no name for newer ones."""
 
 _FIRST_LINE = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})[ \r\n]")
 
 
 class DeadError(Exception):
-    """It does not live, or not well; says why."""
+    """The exporter is not alive or not healthy; the message says why."""
 
 
 class NoHttpError(DeadError):
-    """What came back is no HTTP; so it may be TLS."""
+    """The response is not HTTP, so it may be TLS."""
 
 
 class ClosedError(NoHttpError):
-    """Nothing came back but the end of the connection."""
+    """The connection was closed without a response."""
+
+
+class BadRequestError(DeadError):
+    """The answer is 400, as it is to plain HTTP where TLS is spoken."""
 
 
 ENDED = (ClosedError, ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
-"""How TLS tells that the server ended the connection, by the versions of Python and OpenSSL."""
+"""How a closed TLS connection is reported, by version of Python and OpenSSL."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Probe the URL that is the only argument, or the default; return the exit code."""
+    """Probe the URL in the only argument, or the default URL; return the exit code."""
     try:
         url = _parse(arguments)
     except ValueError as exc:
-        sys.stderr.write(f"usage: python -m exporter.probe [URL], {DEFAULT} by default ({exc})\n")
+        sys.stderr.write(f"usage: python -m exporter.probe [URL] (default: {DEFAULT}): {exc}\n")
         return 2
     try:
         answer = ask(url, SECONDS)
@@ -66,10 +73,10 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def ask(url: SplitResult, seconds: float) -> str:
-    """Return why the exporter at ``url`` is taken to live. Raises DeadError where it is not.
+    """Return why the exporter at ``url`` is considered alive. Raises DeadError if it is not.
 
-    An exporter that speaks TLS is asked in TLS whatever ``url`` says, as who wrote the probe
-    need not know of it.
+    An exporter that uses TLS is probed with TLS even if ``url`` says http, because the author of
+    the probe may not know about it.
     """
     end = time.monotonic() + seconds
     try:
@@ -79,20 +86,25 @@ def ask(url: SplitResult, seconds: float) -> str:
                     return _answer(plain, url, end)
             except NoHttpError:
                 pass
+            except BadRequestError:
+                # What an exporter that speaks TLS answers; another server may mean what it says.
+                with suppress(DeadError, OSError):
+                    return _ask_in_tls(url, end)
+                raise
         return _ask_in_tls(url, end)
     except TimeoutError:
-        raise DeadError(f"no answer within {seconds:g} s") from None
-    except (OSError, UnicodeError) as exc:  # UnicodeError: a name that cannot be looked up
-        raise DeadError(f"no connection: {exc}") from exc
+        raise DeadError(f"no response within {seconds:g} s") from None
+    except (OSError, UnicodeError) as exc:  # UnicodeError: an invalid host name
+        raise DeadError(f"connection failed: {exc}") from exc
 
 
 def _ask_in_tls(url: SplitResult, end: float) -> str:
-    # No secret is sent and nothing is done with the answer but to look at its status. So it is no
-    # matter who answers, and a probe would rather not know which authority signs for the exporter.
+    # No secret is sent and only the status of the response is used, so the certificate need not be
+    # verified, and probes need no CA certificate.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    context.set_ciphers("ALL")  # the exporter may offer what a client of today leaves out
+    context.set_ciphers("ALL")  # the exporter may only accept what is off by default
     plain = _connection(url, end)
     with context.wrap_socket(
         plain, server_hostname=url.hostname, do_handshake_on_connect=False
@@ -103,20 +115,19 @@ def _ask_in_tls(url: SplitResult, end: float) -> str:
         except TimeoutError:
             raise
         except (NoHttpError, ConnectionError, ssl.SSLError) as exc:
-            # Who has no certificate is turned away in the middle of the handshake, or in TLS 1.3
-            # after it, by an alert or, where that gets lost or the server's TLS sends none, by the
-            # end of the connection, in order or not. All of it comes after the server has chosen
-            # a cipher, so it is there and speaks TLS.
+            # A client without a certificate is rejected during the handshake, or after it in TLS
+            # 1.3, with an alert or, if that is lost or never sent, by closing the connection. That
+            # happens after the server has chosen a cipher, so it is alive and uses TLS.
             reason = getattr(exc, "reason", None) or str(exc)
             chosen = secured.cipher() is not None
             if _ALERT.search(reason) or (chosen and isinstance(exc, ENDED)):
-                return f"alive: it refuses TLS without a client's certificate ({reason})"
-            spoken = "no HTTP in TLS" if chosen else "neither HTTP nor TLS"
+                return f"alive: it requires a client certificate ({reason})"
+            spoken = "not HTTP over TLS" if chosen else "neither HTTP nor TLS"
             raise DeadError(f"{spoken}: {reason}") from exc
 
 
 def _answer(connection: socket.socket, url: SplitResult, end: float) -> str:
-    """Ask for ``url`` on a connection; return why it lives. Raises DeadError."""
+    """Request ``url`` on a connection; return why it is alive. Raises DeadError."""
     target = f"{url.path or '/'}{url.query and '?'}{url.query}"
     request = f"GET {target} HTTP/1.1\r\nHost: {url.netloc}\r\nConnection: close\r\n\r\n"
     begin = b""
@@ -133,19 +144,19 @@ def _answer(connection: socket.socket, url: SplitResult, end: float) -> str:
         raise ClosedError("the connection was closed")
     found = _FIRST_LINE.match(begin)
     if found is None:
-        raise NoHttpError("it begins otherwise")
+        raise NoHttpError("invalid status line")
     status = int(found[1])
     if status in PROTECTED:
         return f"alive: {PROTECTED[status]} (status {status})"
     if status // 100 != 2:  # noqa: PLR2004 # the class of success (RFC 9110, 15.3)
-        raise DeadError(f"status {status}")
+        raise (BadRequestError if status == BAD_REQUEST else DeadError)(f"status {status}")
     return f"status {status}"
 
 
 def connect(addresses: Sequence[tuple[int, Address]], seconds: float) -> socket.socket:
-    """Connect to the first of some addresses, each with its family, that lets in.
+    """Connect to the first address, each with its family, that accepts the connection.
 
-    One that says nothing has no more than its share of the time. Raises the OSError of the last.
+    The time is divided among the remaining addresses. Raises the OSError of the last one.
     """
     end = time.monotonic() + seconds
     for number, (family, address) in enumerate(addresses, 1):
@@ -159,11 +170,11 @@ def connect(addresses: Sequence[tuple[int, Address]], seconds: float) -> socket.
                 raise
         else:
             return connection
-    raise OSError("its name has no address")
+    raise OSError("the host name has no address")
 
 
 def _connection(url: SplitResult, end: float) -> socket.socket:
-    # Never through a proxy: it would answer for the exporter.
+    # Never through a proxy, which would answer instead of the exporter.
     port = url.port or PORTS[url.scheme]
     found = socket.getaddrinfo(url.hostname, port, type=socket.SOCK_STREAM)
     connection = connect([(family, address) for family, *_, address in found], _left(end))
@@ -172,24 +183,26 @@ def _connection(url: SplitResult, end: float) -> socket.socket:
 
 
 def _left(end: float) -> float:
-    """Return the seconds that are left until ``end``. Raises TimeoutError if none are."""
+    """Return the seconds left until ``end``. Raises TimeoutError if there are none."""
     if (left := end - time.monotonic()) <= 0:
         raise TimeoutError
     return left
 
 
 def _parse(arguments: Sequence[str]) -> SplitResult:
-    """Return the URL to ask. Raises ValueError where there is none that can be asked."""
+    """Return the URL to probe. Raises ValueError if it is not valid."""
     if len(arguments) > 1:
         raise ValueError("more than one argument")
     text = arguments[0] if arguments else DEFAULT
     url = urlsplit(text)
     if "@" in url.netloc:
-        raise ValueError("a probe takes no password: where one is asked for, it lives")
+        raise ValueError(
+            "do not pass a password: an exporter that requires one is considered alive"
+        )
     if url.scheme not in PORTS or not url.hostname or url.port == 0:
-        raise ValueError(f"{text!r} is no http or https address")
+        raise ValueError(f"{text!r} is not an http or https URL")
     if not text.isascii() or " " in text:
-        raise ValueError(f"{text!r} has characters that have to be escaped")
+        raise ValueError(f"{text!r} has characters that must be escaped")
     return url
 
 

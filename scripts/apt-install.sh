@@ -1,6 +1,6 @@
 #!/bin/sh
 # Install Debian packages, starting none of their services: apt-install.sh PACKAGE...
-# Exits with 1 where there is no apt-get or no right to use it.
+# Exits with 1 if apt-get is missing or may not be used.
 set -eu
 
 command -v apt-get >/dev/null 2>&1 || exit 1
@@ -26,6 +26,6 @@ apt() {
     $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq \
         -o DPkg::Lock::Timeout=120 -o Dpkg::Use-Pty=0 "$@" </dev/null >/dev/null
 }
-# An old list of packages may still do, so a failed update is no reason to stop.
+# An outdated package list may still work, so a failed update is not fatal.
 apt update || true
 apt install --yes --no-install-recommends "$@"

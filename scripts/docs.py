@@ -13,6 +13,7 @@ from pathlib import Path
 import yaml
 
 from exporter.metrics.catalogue import CATALOGUE
+from exporter.sinks.log_events import LOG_EVENTS
 
 ROOT = Path(__file__).parents[1]
 RULES = ROOT / "helm" / "telnyx-sim-exporter" / "files" / "rules"
@@ -35,6 +36,13 @@ def alerts() -> Iterator[tuple[str, ...]]:
                 if "alert" in rule:
                     name, summary = rule["alert"], rule["annotations"]["summary"]
                     yield f"[`{name}`](runbooks/{name}.md)", rule["labels"]["severity"], summary
+
+
+def log_events() -> Iterator[tuple[str, ...]]:
+    """Yield a row for each event of the log, below a heading."""
+    yield "Event", "Level", "Meaning"
+    for each in LOG_EVENTS:
+        yield f"`{each.name}`", each.level.value, each.help
 
 
 def table(rows: Iterable[tuple[str, ...]]) -> str:
@@ -61,6 +69,7 @@ def main(arguments: list[str]) -> None:
     folder = Path(arguments[0]) if arguments else ROOT / "docs"
     write(folder / "metrics.md", "metrics", metrics())
     write(folder / "alerts.md", "alerts", alerts())
+    write(folder / "operations.md", "log events", log_events())
 
 
 if __name__ == "__main__":

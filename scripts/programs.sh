@@ -1,13 +1,13 @@
 #!/bin/sh
-# Install the system programs that the tests drive, where they are missing and apt-get may:
-# programs.sh [PACKAGE...], all of them or those of these Debian packages.
-# It never fails: who needs a missing program says so (a test is skipped; where CI is set, it fails).
+# Install missing system programs that the tests run, if apt-get can be used:
+# programs.sh [PACKAGE...], all of them or only those of these Debian packages.
+# It never fails: tests that need a missing program are skipped, or fail if CI is set.
 set -eu
 
 wanted=" $* "
 packages=
 
-# need PACKAGE NAME...: its Debian package, and the names that the program goes by
+# need PACKAGE NAME...: the Debian package, and the possible names of the program
 need() {
     package=$1
     shift
@@ -28,7 +28,7 @@ need() {
 
 need chromium chromium chromium-browser google-chrome
 need curl curl
-# Of Docker as it is installed today, Compose is a part.
+# Current Docker installations include Compose.
 docker compose version >/dev/null 2>&1 || need docker-compose docker-compose
 need git git
 need golang-go go
@@ -45,7 +45,7 @@ need shellcheck shellcheck
 need systemd systemd-analyze
 
 [ -n "$packages" ] || exit 0
-# Package names hold no spaces: the list is split on purpose.
+# Package names contain no spaces: word splitting is intended.
 # shellcheck disable=SC2086
 "$(dirname "$0")/apt-install.sh" $packages ||
-    echo "Some system programs are missing; to install them: apt-get install $packages" >&2
+    echo "Some system programs are missing; install them with: apt-get install $packages" >&2

@@ -1,7 +1,7 @@
 # ruff: noqa: INP001 - a program that is run by its path
-"""Check that all that names the version agrees with a tag, and write the release notes.
+"""Check that all version numbers match a tag, and write the release notes.
 
-`release.py TAG >FILE` writes what CHANGELOG.md says of the version. It changes nothing.
+`release.py TAG >FILE` prints the section of CHANGELOG.md for the version. It changes no files.
 """
 
 import re
@@ -42,17 +42,20 @@ def mistakes(version: str, root: Path) -> list[str]:
         (only(CHART_VERSION, chart / "Chart.yaml"), chart / "CHANGELOG.md"),
     ]
     found = [
-        f"{name} says {value}, the tag {version}"
+        f"{name} has version {value}, the tag has {version}"
         for name, value in [("exporter/version.py", code), ("appVersion in Chart.yaml", app)]
         if value != version
     ]
     for name, path in changelogs:
         date, text = section(name, path)
         if not DATE.fullmatch(date) or not text:
-            found.append(f"{path.relative_to(root)} has no text under '## {name} (YYYY-MM-DD)'")
-        # Of an older line, it would take the tag `latest` of the image away from a newer one.
+            found.append(
+                f"{path.relative_to(root)} has no section '## {name} (YYYY-MM-DD)' with text"
+            )
+        # A release of an older line would move the image's tag `latest` to an older version.
         if (newest := only(HEADING, path)) != name:
-            found.append(f"{path.relative_to(root)} starts with {newest or 'nothing'}, not {name}")
+            place = path.relative_to(root)
+            found.append(f"{place} has {newest or 'nothing'} as first section, expected {name}")
     return found
 
 

@@ -1,9 +1,9 @@
 # ruff: noqa: INP001 - a program that is run by its path
-"""Write what the exporter is made of, as CycloneDX JSON.
+"""Write the software bill of materials (SBOM) of the exporter as CycloneDX JSON.
 
-`sbom.py LOCK >FILE` tells of what the lock file pins for this machine and this Python, with the
-hashes that an installation demands; licenses and dependencies are those of what is installed. It
-must not ask the network, or import what it tells of.
+`sbom.py LOCK >FILE` lists the packages that the lock file pins for this machine and this Python,
+with their hashes; licenses and dependencies are those of the installed packages. It must not use
+the network, or import the packages that it lists.
 """
 
 import datetime as dt
@@ -37,7 +37,7 @@ class Pin:
 
 
 class MismatchError(Exception):
-    """What is installed is not what the lock file pins; says what to do."""
+    """The installed packages do not match the lock file; the message has the remedy."""
 
 
 def pins(lock: str) -> Iterator[Pin]:
@@ -103,7 +103,9 @@ def component(name: str, version: str) -> dict[str, Any]:
     """Return what is known of each package, the project's own too."""
     installed = metadata.distribution(name)
     if installed.version != version:
-        raise MismatchError(f"{name} {installed.version} is installed, not {version}: run make")
+        raise MismatchError(
+            f"{name} {installed.version} is installed instead of {version}: run make"
+        )
     reference = f"pkg:pypi/{name}@{version}"
     return {
         "type": "library",
@@ -137,7 +139,9 @@ def bill(lock: str) -> dict[str, Any]:
     edges = graph(PROJECT)
     if edges.keys() != references.keys():
         differ = ", ".join(sorted(edges.keys() ^ references.keys()))
-        raise MismatchError(f"needed and pinned differ in {differ}: run make lock")
+        raise MismatchError(
+            f"the lock file does not match the dependencies ({differ}): run make lock"
+        )
     content = {
         "components": packages,
         "dependencies": [

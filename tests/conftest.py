@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -57,6 +58,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             if _in_ci():
                 pytest.fail(advice, pytrace=False)
             pytest.skip(advice)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in one line how many tests were skipped, and why."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = Counter(str(each.longrepr[2]).removeprefix("Skipped: ") for each in skipped)
+    if reasons:
+        why = "; ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+        terminalreporter.write_line(f"Skipped {len(skipped)} tests: {why}", yellow=True)
 
 
 @pytest.fixture(scope="session")

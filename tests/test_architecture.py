@@ -13,14 +13,25 @@ ROOT = Path(__file__).parents[1]
 LAYERS = (
     {"cli", "__main__", "probe"},
     {"demo"},
-    {"app", "account", "api_key"},
+    {"app", "account", "api_key", "network"},
     {"web"},
     {"metrics", "sinks"},
     {"scheduling"},
     {"sync"},
     {"ledger"},
     {"telnyx"},
-    {"config", "address", "listen", "clock", "domain", "errors", "reading", "version", "__init__"},
+    {
+        "config",
+        "address",
+        "listen",
+        "clock",
+        "domain",
+        "errors",
+        "reading",
+        "sanitize",
+        "version",
+        "__init__",
+    },
 )
 """The rooms, from the top: each imports from itself and from what lies below."""
 
@@ -44,6 +55,7 @@ PURE = (
     "ledger/snapshot.py",
     "ledger/state.py",
     "ledger/unit_of_work.py",
+    "sanitize.py",
     "scheduling/budget.py",
     "sync/cursors.py",
     "sync/filters.py",

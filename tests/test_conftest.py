@@ -18,13 +18,14 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
     return pytester
 
 
-def add_test(suite: pytest.Pytester, *names: str) -> None:
-    """Give the suite one test that needs the programs ``names`` and looks for the last."""
+def add_test(suite: pytest.Pytester, *names: str, times: int = 1) -> None:
+    """Give the suite a test that needs the programs ``names`` and looks for the last."""
     marks = ", ".join(repr(name) for name in names)
     suite.makepyfile(
         "import pytest\n\n"
         f"@pytest.mark.program({marks})\n"
-        "def test_runs(program_path):\n"
+        f"@pytest.mark.parametrize('number', range({times}))\n"
+        "def test_runs(program_path, number):\n"
         f"    assert program_path({names[-1]!r})\n"
     )
 
@@ -35,6 +36,18 @@ def test_missing_program_skips(suite: pytest.Pytester) -> None:
     result = suite.runpytest_inprocess("-rs")
     result.assert_outcomes(skipped=1)
     result.stdout.fnmatch_lines(["*needs no-such-program: apt-get install no-such-program"])
+
+
+def test_all_that_is_skipped_stands_in_one_line(suite: pytest.Pytester) -> None:
+    """With how many tests there are, and why, whatever pytest's own summary shows."""
+    add_test(suite, "no-such-program", times=3)
+    suite.makepyfile(
+        test_other="import pytest\n\n@pytest.mark.skip(reason='no root')\ndef test(): ..."
+    )
+    result = suite.runpytest_inprocess()
+    result.stdout.fnmatch_lines(
+        ["Skipped 4 tests: 3 needs no-such-program: apt-get install no-such-program; 1 no root"]
+    )
 
 
 def test_missing_program_fails_in_ci(

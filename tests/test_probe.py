@@ -11,14 +11,13 @@ import bcrypt
 import pytest
 
 from exporter.address import ListenAddress
-from exporter.metrics.collector import process_metrics
+from exporter.metrics.exporter_snapshot import ExporterSnapshot
 from exporter.metrics.render import Renderer
-from exporter.metrics.self_metrics import ExporterSnapshot
 from exporter.probe import DeadError, ask, main
 from exporter.web.app import create_app
+from exporter.web.config_reloader import WebConfigReloader
 from exporter.web.server import Server
 from exporter.web.tls_names import CIPHER_SUITES, CURVES
-from exporter.web.watch import Security
 
 TLS = "tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n"
 DEMANDING = (
@@ -62,17 +61,19 @@ async def face(folder: Path) -> AsyncIterator[Face]:
     """Give a starter of the exporter's web face, healthy or not, guarded by a web file or not."""
     async with AsyncExitStack() as running:
 
-        async def start(security: str = "", *, healthy: bool = True) -> ListenAddress:
+        async def start(web_file: str = "", *, healthy: bool = True) -> ListenAddress:
             app = create_app(
                 snapshot=lambda: ExporterSnapshot((), True, 0.0, 0.0, 60.0),  # noqa: FBT003 # a record
-                write=Renderer(process_metrics(revision="x")).write,
+                write=Renderer().render,
                 healthy=lambda: healthy,
                 ready=lambda: False,
                 reload=lambda: asyncio.sleep(0, ()),
             )
             file = folder / "web.yml"
-            file.write_text(security, encoding="utf-8")
-            server = Server(app, security=Security(file, lambda _: None) if security else None)
+            file.write_text(web_file, encoding="utf-8")
+            server = Server(
+                app, web_config=WebConfigReloader(file, lambda _: None) if web_file else None
+            )
             running.push_async_callback(server.stop, grace=0)
             (address,) = await server.start(ListenAddress("127.0.0.1", 0))
             return address
@@ -106,24 +107,24 @@ async def run(url: str) -> int:
 
 
 @pytest.mark.parametrize(
-    ("security", "healthy", "code", "says"),
+    ("web_file", "healthy", "code", "says"),
     [
         pytest.param("", True, 0, "status 200", id="healthy"),
         pytest.param("", False, 1, "status 503", id="not healthy"),
-        pytest.param(PASSWORD, False, 0, "it asks for a password", id="password"),
+        pytest.param(PASSWORD, False, 0, "it requires a password", id="password"),
     ],
 )
 async def test_exporter_is_judged(
     face: Face,
     capfd: pytest.CaptureFixture[str],
-    security: str,
+    web_file: str,
     code: int,
     says: str,
     *,
     healthy: bool,
 ) -> None:
     """The exit code says whether the exporter lives, one line on the right stream says why."""
-    url = f"{(await face(security, healthy=healthy)).url}/-/healthy"
+    url = f"{(await face(web_file, healthy=healthy)).url}/-/healthy"
     assert await run(url) == code
     lines = capfd.readouterr()[code].splitlines()
     assert len(lines) == 1
@@ -137,13 +138,13 @@ async def test_limit_on_requests_is_a_sign_of_life(
     """Where others used up the rate limit, the exporter still lives."""
     url = f"{(await face(SPARING)).url}/-/healthy"
     assert [await run(url), await run(url)] == [0, 0]
-    assert "it limits how often" in capfd.readouterr().out.splitlines()[1]
+    assert "it limits the rate" in capfd.readouterr().out.splitlines()[1]
 
 
 @pytest.mark.program("openssl")
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize(
-    ("security", "healthy", "code"),
+    ("web_file", "healthy", "code"),
     [
         pytest.param(TLS, True, 0, id="healthy"),
         pytest.param(TLS, False, 1, id="not healthy"),
@@ -153,10 +154,10 @@ async def test_limit_on_requests_is_a_sign_of_life(
     ],
 )
 async def test_exporter_behind_tls_is_judged(
-    face: Face, security: str, scheme: str, code: int, *, healthy: bool
+    face: Face, web_file: str, scheme: str, code: int, *, healthy: bool
 ) -> None:
     """TLS is spoken whatever the URL says, with a certificate that nobody would trust."""
-    address = await face(security, healthy=healthy)
+    address = await face(web_file, healthy=healthy)
     assert await run(f"{scheme}://{address}/-/healthy") == code
 
 
@@ -197,9 +198,10 @@ async def test_metrics_are_looked_for(face: Face) -> None:
 @pytest.mark.parametrize(
     ("says", "why"),
     [
-        pytest.param(b"", "no answer within 0.3 s", id="silent"),
-        pytest.param(b"HTTP/1.1 2", "no answer within 0.3 s", id="half"),
+        pytest.param(b"", "no response within 0.3 s", id="silent"),
+        pytest.param(b"HTTP/1.1 2", "no response within 0.3 s", id="half"),
         pytest.param(b"HTTP/1.1 302 Found\r\n", "status 302", id="elsewhere"),
+        pytest.param(b"HTTP/1.0 400 Bad Request\r\n", "status 400", id="bad request"),
         pytest.param(b"HTTP/1.1 500 \r\n", "status 500", id="error"),
         pytest.param(b"x" * 5000, "neither HTTP nor TLS", id="neither"),
         pytest.param(b"SSH-2.0-x\r\n", "neither HTTP nor TLS", id="another protocol"),
@@ -217,9 +219,9 @@ async def test_anything_else_is_dead(answering: Answering, says: bytes, why: str
 @pytest.mark.parametrize(
     ("says", "why"),
     [
-        pytest.param(b"220 ready\r\n", "no HTTP in TLS", id="another protocol"),
-        pytest.param(b"x" * 5000, "no HTTP in TLS", id="no line"),
-        pytest.param(b"", "no answer within 0.3 s", id="silent"),
+        pytest.param(b"220 ready\r\n", "not HTTP over TLS", id="another protocol"),
+        pytest.param(b"x" * 5000, "not HTTP over TLS", id="no line"),
+        pytest.param(b"", "no response within 0.3 s", id="silent"),
         pytest.param(None, "", id="closing"),
     ],
 )
@@ -234,7 +236,7 @@ async def test_what_speaks_no_http_in_tls_is_dead(
         with pytest.raises(DeadError, match=why):
             await asyncio.to_thread(ask, url, 0.3)
     else:
-        assert "without a client's certificate" in await asyncio.to_thread(ask, url, 3)
+        assert "requires a client certificate" in await asyncio.to_thread(ask, url, 3)
 
 
 async def test_silence_is_waited_for_in_vain(
@@ -243,7 +245,7 @@ async def test_silence_is_waited_for_in_vain(
     """The program gives a silent server three seconds."""
     url = await answering(b"")
     assert await run(url) == 1
-    assert capfd.readouterr().err == f"{url}: no answer within 3 s\n"
+    assert capfd.readouterr().err == f"{url}: no response within 3 s\n"
 
 
 def test_nobody_there_is_dead(capfd: pytest.CaptureFixture[str]) -> None:
@@ -252,7 +254,7 @@ def test_nobody_there_is_dead(capfd: pytest.CaptureFixture[str]) -> None:
     assert subprocess.run(command, check=False, timeout=30).returncode == 1  # noqa: S603 # our own
     out, err = capfd.readouterr()
     assert (out, err.count("\n")) == ("", 1)
-    assert err.startswith("http://127.0.0.1:1/-/healthy: no connection: ")
+    assert err.startswith("http://127.0.0.1:1/-/healthy: connection failed: ")
 
 
 def test_host_that_is_no_name_is_dead() -> None:

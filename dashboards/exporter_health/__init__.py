@@ -1,7 +1,7 @@
-"""The dashboard *Exporter health*: whether the figures can be trusted, and what they cost.
+"""The dashboard *Exporter health*: whether the data can be trusted, and what it costs.
 
-It must not know how panels look or are placed. Replicas are not taken together here, where
-each of them is looked at.
+It must not know how panels look or are placed. Replicas are not aggregated here: this dashboard
+shows each of them.
 """
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
@@ -17,7 +17,7 @@ def build() -> Dashboard:
     board = dashboard(
         UID,
         "Telnyx: SIM exporter health",
-        "How the exporter itself fares: polls, requests, what it misses, how late it is.",
+        "Health of the exporter itself: polls, API requests, completeness and delay of its data.",
         types=False,
     )
     return place(
@@ -28,8 +28,8 @@ def build() -> Dashboard:
             ),
             Section("Polls", details.polls()),
             Section("Requests to Telnyx", details.requests()),
-            Section("How late the end of an action is seen", details.lag()),
-            Section("What is known against what Telnyx lists", details.ledger()),
+            Section("Detection delay", details.lag()),
+            Section("Ledger and API totals", details.ledger()),
             Section("Process", details.process()),
         ],
     )

@@ -1,4 +1,4 @@
-"""The sections below the first screen of *Exporter health*: what goes on in the exporter.
+"""The sections below the first screen of *Exporter health*: what the exporter is doing.
 
 It must not repeat the first screen (that is `overview`).
 """
@@ -39,42 +39,48 @@ from dashboards.queries import (
 
 
 def polls() -> list[Line]:
-    """Show how polls go."""
+    """Show polls and their durations."""
     count = lines(
-        Head("Polls", "Polls a minute, failed ones included.", "cpm"),
+        Head("Polls", "Polls per minute, including failed ones.", "cpm"),
         Query(per_minute(added(rate(POLLS), *EACH)), NAMED),
     )
     silence = lines(
-        Head("Time since the last successful poll", "Grows while polls fail or hang.", "s"),
+        Head("Time since the last successful poll", "Rises while polls fail or hang.", "s"),
         Query(highest(age(LAST_SUCCESS), *EACH), NAMED),
     )
     heat = spread(
-        Head("Durations of polls", "How long polls take, failed ones included.", "s"),
+        Head("Poll duration", "Distribution of poll durations, including failed polls.", "s"),
         spread_of(POLL_TIME),
     )
     slow = lines(
-        Head("Slow polls", "How long nine of ten polls take at most.", "s"),
+        Head("Poll duration, 90th percentile", "The 90th percentile, including failed polls.", "s"),
         Query(quantile(0.9, POLL_TIME, "account"), "{{account}}"),
     )
     return [Line(8, [(12, count), (12, silence)]), Line(8, [(12, heat), (12, slow)])]
 
 
 def requests() -> list[Line]:
-    """Show what Telnyx is asked, and how it answers."""
+    """Show requests to Telnyx and its responses."""
     codes = bars(
-        Head("Requests by answer", "Requests a second, by HTTP status; error: none came.", "reqps"),
+        Head(
+            "Requests by status", "Requests per second by HTTP status; error: no response.", "reqps"
+        ),
         Query(added(rate(REQUESTS), "code"), "{{code}}"),
     )
     endpoints = bars(
-        Head("Requests by account", "Requests a second; list: pages, get: by id.", "reqps"),
+        Head(
+            "Requests by account",
+            "Requests per second; list: list pages, get: actions by ID.",
+            "reqps",
+        ),
         Query(added(rate(REQUESTS), "account", "endpoint"), "{{account}}: {{endpoint}}"),
     )
     slow = lines(
-        Head("Time for an answer", "How long nine of ten requests take at most.", "s"),
+        Head("Request duration, 90th percentile", "The 90th percentile, by endpoint.", "s"),
         Query(quantile(0.9, REQUEST_TIME, "endpoint"), "{{endpoint}}"),
     )
     retries = lines(
-        Head("Retries by cause", "Requests a second that were sent again.", "reqps"),
+        Head("Retries by cause", "Retried requests per second.", "reqps"),
         Query(
             added(rate(of_account("telnyx_exporter_api_retries_total")), "account", "cause"),
             "{{account}}: {{cause}}",
@@ -82,14 +88,14 @@ def requests() -> list[Line]:
     )
     limit = lines(
         Head(
-            "Rate limit left",
-            "What is left of Telnyx's rate limit, and the limit, in its own unit, as it last "
-            "said. No line if it never did.",
+            "Remaining rate limit",
+            "Remaining requests and the limit as last reported by Telnyx, in its own unit. "
+            "No data if it was never reported.",
             "short",
         ),
         Query(
             lowest(of_account("telnyx_exporter_api_rate_limit_remaining"), "account"),
-            "{{account}}: left",
+            "{{account}}: remaining",
         ),
         Query(
             lowest(of_account("telnyx_exporter_api_rate_limit"), "account"), "{{account}}: limit"
@@ -103,13 +109,15 @@ def requests() -> list[Line]:
 
 
 def lag() -> list[Line]:
-    """Show how late the ends of actions are seen."""
+    """Show how late the exporter notices that actions have ended."""
     heat = spread(
-        Head("Delays", "From the end of an action to the poll that saw it.", "s"),
+        Head(
+            "Detection delay", "Time from the end of an action to the poll that detected it.", "s"
+        ),
         spread_of(DELAY),
     )
     shares = lines(
-        Head("Quantiles of the delay", "For a share of the actions, the delay at most.", "s"),
+        Head("Detection delay, percentiles", "Median and 99th percentile of the delay.", "s"),
         *(
             Query(
                 quantile(share, DELAY, "account"),
@@ -122,9 +130,9 @@ def lag() -> list[Line]:
 
 
 def ledger() -> list[Line]:
-    """Show what is known against what Telnyx lists."""
+    """Compare the ledger with what Telnyx lists."""
     drift = lines(
-        Head("Drift by status", "Totals of Telnyx less what is known, at the audit.", "short"),
+        Head("Drift by status", "API total minus ledger total at the last audit.", "short"),
         Query(
             highest(DRIFT, *EACH, "status"),
             f"{NAMED}: {{{{status}}}}",
@@ -133,18 +141,26 @@ def ledger() -> list[Line]:
         signed=True,
     )
     audits = lines(
-        Head("Time since the last audit", "An audit comes every audit_interval.", "s"),
+        Head("Time since the last audit", "An audit runs every audit_interval.", "s"),
         Query(highest(age(LAST_AUDIT), *EACH), NAMED),
     )
     sweeps = lines(
-        Head("Sweeps", "Listings a minute that began to be read again, by cause.", "cpm"),
+        Head(
+            "Sweeps",
+            "Listings per minute that the exporter started to read again, by cause.",
+            "cpm",
+        ),
         Query(
             per_minute(added(rate(of_account("telnyx_exporter_sweeps_total")), "account", "cause")),
             "{{account}}: {{cause}}",
         ),
     )
     orders = lines(
-        Head("Lists by their order", "The order none is exact too, but dear.", "short"),
+        Head(
+            "Lists by order",
+            "The order none costs more requests; counting is still exact.",
+            "short",
+        ),
         Query(
             highest(of_account("telnyx_exporter_listings"), *EACH, "order"),
             f"{NAMED}: {{{{order}}}}",
@@ -152,23 +168,23 @@ def ledger() -> list[Line]:
         decimals=0,
     )
     tracked = lines(
-        Head("Actions remembered", "Rows in the state file; follows retention.", "short"),
+        Head("Actions in the ledger", "Actions in the state file; depends on retention.", "short"),
         Query(highest(of_account("telnyx_exporter_actions_tracked"), *EACH), NAMED),
         decimals=0,
     )
     counting = lines(
-        Head("Counting for", "Time since counters began at 0; a fall is a lost state.", "s"),
+        Head("Time since the baseline", "Age of the counters; it drops if the state is lost.", "s"),
         Query(highest(age(of_account("telnyx_exporter_baseline_timestamp_seconds")), *EACH), NAMED),
     )
     size = lines(
-        Head("State on disk", "The database, and its write-ahead log.", "bytes"),
+        Head("State on disk", "Size of the database and its write-ahead log.", "bytes"),
         Query(
             highest(of_exporter("telnyx_exporter_state_bytes"), "instance", "part"),
             "{{instance}}: {{part}}",
         ),
     )
     malformed = lines(
-        Head("Items that could not be read", "Items of answers skipped, a minute.", "cpm"),
+        Head("Unreadable items", "Items in API responses that were skipped, per minute.", "cpm"),
         Query(
             per_minute(added(rate(of_account("telnyx_exporter_malformed_actions_total")), *EACH)),
             NAMED,
@@ -182,7 +198,7 @@ def ledger() -> list[Line]:
 
 
 def process() -> list[Line]:
-    """Show what each process takes."""
+    """Show the resources of each process."""
     memory = lines(
         Head("Memory", "Resident memory of each exporter.", "bytes"),
         Query(
@@ -190,18 +206,22 @@ def process() -> list[Line]:
         ),
     )
     cpu = lines(
-        Head("CPU", "Processor time used, as a share of one processor.", "percentunit"),
+        Head("CPU", "CPU usage as a share of one core.", "percentunit"),
         Query(
             added(own(rate(of_exporter("process_cpu_seconds_total"))), "instance"), "{{instance}}"
         ),
     )
     files = lines(
-        Head("Open files", "Open file descriptors, connections among them.", "short"),
+        Head("Open files", "Open file descriptors, including connections.", "short"),
         Query(highest(own(of_exporter("process_open_fds")), "instance"), "{{instance}}"),
         decimals=0,
     )
     dropped = lines(
-        Head("Connections dropped", "Idle ones closed as no more may be open, a minute.", "cpm"),
+        Head(
+            "Connections dropped",
+            "Connections closed at the limit, and failed TLS handshakes, per minute.",
+            "cpm",
+        ),
         Query(
             per_minute(
                 added(
@@ -210,16 +230,35 @@ def process() -> list[Line]:
             ),
             "{{instance}}",
         ),
+        Query(
+            per_minute(
+                added(
+                    rate(of_exporter("telnyx_exporter_web_tls_handshake_errors_total")),
+                    "instance",
+                    "cause",
+                )
+            ),
+            "{{instance}} TLS: {{cause}}",
+        ),
+    )
+    unlogged = lines(
+        Head("Log lines dropped", "Not those of actions; the log was not read, a minute.", "cpm"),
+        Query(
+            per_minute(
+                added(rate(of_exporter("telnyx_exporter_log_lines_dropped_total")), "instance")
+            ),
+            "{{instance}}",
+        ),
     )
     uptime = lines(
-        Head("Running for", "Time since each exporter was started.", "s"),
+        Head("Uptime", "Time since the exporter was started.", "s"),
         Query(
             highest(f"time() - {own(of_exporter('process_start_time_seconds'))}", "instance"),
             "{{instance}}",
         ),
     )
     configured = lines(
-        Head("Configuration in force for", "Time since it was last read and found good.", "s"),
+        Head("Configuration age", "Time since the last successful reload.", "s"),
         Query(
             highest(
                 age(of_exporter("telnyx_exporter_config_last_reload_success_timestamp_seconds")),
@@ -229,5 +268,6 @@ def process() -> list[Line]:
         ),
     )
     return [
-        Line(8, [(4, memory), (4, cpu), (4, files), (4, dropped), (4, uptime), (4, configured)])
+        Line(8, [(6, memory), (6, cpu), (6, files), (6, dropped)]),
+        Line(8, [(8, unlogged), (8, uptime), (8, configured)]),
     ]

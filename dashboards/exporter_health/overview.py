@@ -41,13 +41,13 @@ from dashboards.queries import (
 
 
 def figures() -> list[Panel]:
-    """Make the figures of now at the top."""
+    """Build the current values at the top."""
     any_is_bad = Scale(GOOD, [(1, BAD)])
     return [
         figure(
             Head(
                 "Exporters down",
-                "Exporters that Prometheus cannot scrape, but could within the last hour.",
+                "Exporters that Prometheus cannot scrape but could within the last hour.",
                 "short",
             ),
             added(f"{SCRAPED} == bool 0"),
@@ -55,19 +55,19 @@ def figures() -> list[Panel]:
             nothing="no target",
         ),
         figure(
-            Head("Accounts not polled", "Accounts whose last poll failed.", "short"),
+            Head("Accounts failing", "Accounts whose last poll failed.", "short"),
             added(f"{UP} == bool 0"),
             any_is_bad,
             nothing="no data",
         ),
         figure(
-            Head("Last poll", "Time since a successful poll, where it is longest.", "s"),
+            Head("Last poll", "Longest time since a successful poll of any account.", "s"),
             highest(age(LAST_SUCCESS)),
             Scale(GOOD, [(900, WARN), (1800, BAD)]),
             nothing="none yet",
         ),
         figure(
-            Head("Last audit", "Time since the totals were compared, where it is longest.", "s"),
+            Head("Last audit", "Longest time since an audit of any account.", "s"),
             highest(age(LAST_AUDIT)),
             Scale(GOOD),
             nothing="none yet",
@@ -75,7 +75,7 @@ def figures() -> list[Panel]:
         figure(
             Head(
                 "Drift",
-                "Largest difference between the totals of Telnyx and what is known, of any status.",
+                "Largest difference between API total and ledger total of any status.",
                 "short",
             ),
             highest(f"abs({DRIFT})"),
@@ -85,7 +85,7 @@ def figures() -> list[Panel]:
         figure(
             Head(
                 "Lists without order",
-                "Each poll that finds something new reads them whole: exact, but dear.",
+                "Read completely by each poll with new actions: exact, but more requests.",
                 "short",
             ),
             added(of_account("telnyx_exporter_listings", 'order="none"')),
@@ -93,12 +93,12 @@ def figures() -> list[Panel]:
             nothing="no data",
         ),
         word(
-            Head("Configuration", "Whether the configuration was good when last read.", "short"),
+            Head("Configuration", "Whether the last configuration reload succeeded.", "short"),
             Query(lowest(RELOADED)),
-            {"1": ("in force", GOOD), "0": ("refused", BAD)},
+            {"1": ("loaded", GOOD), "0": ("rejected", BAD)},
         ),
         word(
-            Head("Version", "What runs; several while a deployment is under way.", "short"),
+            Head("Version", "Running versions; more than one during a deployment.", "short"),
             Query(
                 highest(of_exporter("telnyx_exporter_build_info"), "version"),
                 "{{version}}",
@@ -108,24 +108,24 @@ def figures() -> list[Panel]:
 
 
 def since_when() -> Line:
-    """Make the line under them: red since when, and why polls fail."""
+    """Build the line below: what is wrong since when, and why polls fail."""
     since = states(
         Head(
-            "Wrong, and since when",
-            "Red while an exporter cannot be scraped or goes on with an old configuration, "
-            "while polls fail, and while the ledger drifts. A gap: no data.",
+            "Problems over time",
+            "Red while an exporter is down, has rejected its new configuration, fails to poll an "
+            "account or has ledger drift. Gaps: no data.",
             "short",
         ),
         Query(highest(f"{SCRAPED} == bool 0", "instance"), "{{instance}} is down"),
-        Query(highest(f"{RELOADED} == bool 0", "instance"), "{{instance}}: configuration refused"),
-        Query(highest(f"{UP} == bool 0", *EACH), f"{NAMED}: polls fail"),
+        Query(highest(f"{RELOADED} == bool 0", "instance"), "{{instance}}: configuration rejected"),
+        Query(highest(f"{UP} == bool 0", *EACH), f"{NAMED}: polls failing"),
         Query(highest(f"{DRIFT} != bool 0", *EACH), f"{NAMED}: drift"),
-        bad="wrong",
+        bad="problem",
     )
     causes = bars(
         Head(
             "Failed polls by cause",
-            "Failed polls a minute; docs/operations.md says what to do.",
+            "Failed polls per minute; docs/operations.md has the remedy for each cause.",
             "cpm",
         ),
         Query(per_minute(added(rate(FAILURES), "account", "cause")), "{{account}}: {{cause}}"),

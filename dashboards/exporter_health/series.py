@@ -1,4 +1,4 @@
-"""The series of the exporter's own health, and how they are named."""
+"""The series of the exporter's own health and their legends."""
 
 from dashboards.queries import (
     histogram,

@@ -1,4 +1,4 @@
-"""The dashboard *SIM card actions*: what is wrong, where, since when, and why.
+"""The dashboard *SIM card actions*: what is wrong, where, since when and why.
 
 It must not know how panels look or are placed.
 """

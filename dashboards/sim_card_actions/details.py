@@ -1,4 +1,4 @@
-"""The sections below the first screen of *SIM card actions*: why, how many, how long.
+"""The sections below the first screen of *SIM card actions*: causes, numbers and durations.
 
 It must not repeat the first screen (that is `overview`).
 """
@@ -44,15 +44,15 @@ from dashboards.sim_card_actions.series import (
 
 
 def ends() -> list[Line]:
-    """Show how actions end, and why they fail."""
+    """Show how actions end and why they fail."""
     outcome = bars(
-        Head("Ended by outcome", "Actions that ended, a minute, by how they ended.", "cpm"),
+        Head("Ended by status", "Ended actions per minute by final status.", "cpm"),
         *(Query(per_minute(total(rate(each))), name) for name, each in ENDS.items()),
     )
     failures = lines(
         Head(
             "Failure ratio by action type",
-            "Share of failed ones among those that ended.",
+            "Failed actions as a share of ended actions.",
             "percentunit",
         ),
         Query(failure_ratio(observed_recently, "action_type"), "{{action_type}}"),
@@ -60,8 +60,8 @@ def ends() -> list[Line]:
     )
     reasons = bars(
         Head(
-            "Failures by reason",
-            "Failures a minute, by class of reason. Exemplars name the action and the SIM card.",
+            "Failures by reason class",
+            "Failures per minute by reason class. Exemplars have the action and the SIM card.",
             "cpm",
         ),
         Query(
@@ -71,13 +71,13 @@ def ends() -> list[Line]:
         ),
     )
     kinds = bars(
-        Head("Failures by action type", "Failures a minute, by action type.", "cpm"),
+        Head("Failures by action type", "Failures per minute by action type.", "cpm"),
         Query(per_minute(total(rate(FAILED), "action_type")), "{{action_type}}"),
     )
     interruptions = bars(
         Head(
-            "Interruptions by reason",
-            "Interruptions a minute, by class of reason. Interrupted actions may go on.",
+            "Interruptions by reason class",
+            "Interruptions per minute by reason class. Interrupted actions may resume.",
             "cpm",
         ),
         Query(
@@ -88,8 +88,8 @@ def ends() -> list[Line]:
     )
     both = rows(
         Head(
-            "Failures by reason and action type",
-            "Actions that failed in the time shown. The log has the whole reason of each.",
+            "Failures by reason class and action type",
+            "Failures in the selected time range. The log has the full reasons.",
             "short",
         ),
         {"account": "Account", "action_type": "Action type", "reason_class": "Reason class"},
@@ -111,24 +111,24 @@ def ends() -> list[Line]:
 
 
 def in_flight() -> list[Line]:
-    """Show what is in progress, and for how long."""
+    """Show what is in progress and for how long."""
     running = bars(
         Head("In flight by action type", "Actions in progress.", "short"),
         Query(total(IN_FLIGHT, "action_type"), "{{action_type}}"),
     )
     oldest = lines(
-        Head("Age of the oldest in flight", "How old the oldest action in progress is.", "s"),
+        Head("Oldest action in flight", "Age of the oldest action in progress.", "s"),
         Query(highest(age(merged(OLDEST)), "action_type"), "{{action_type}}"),
     )
     stuck = lines(
-        Head("Stuck by action type", "In progress for longer than stuck_after allows.", "short"),
+        Head("Stuck by action type", "Actions in progress for longer than stuck_after.", "short"),
         Query(total(STUCK, "action_type"), "{{action_type}}"),
         decimals=0,
     )
     backlog = lines(
         Head(
             "Created and ended",
-            "Actions a minute. Where more are created than end, the backlog grows.",
+            "Actions per minute. The backlog grows while more are created than end.",
             "cpm",
         ),
         Query(per_minute(total(rate(CREATED))), "created"),
@@ -140,19 +140,23 @@ def in_flight() -> list[Line]:
 def durations() -> list[Line]:
     """Show how long actions take."""
     heat = spread(
-        Head("Durations of completed actions", "From their creation to their end.", "s"),
+        Head("Duration of completed actions", "Time from creation to completion.", "s"),
         spread_of(ENDED_COMPLETED),
     )
     shares = lines(
-        Head("Quantiles of completed actions", "How long a share of them took at most.", "s"),
+        Head("Duration percentiles", "Median, 90th and 99th percentile of completed actions.", "s"),
         *(Query(quantile(share, ENDED_COMPLETED), f"{share:.0%}") for share in (0.5, 0.9, 0.99)),
     )
     kinds = lines(
-        Head("Nine of ten, by action type", "How long nine of ten completed ones took.", "s"),
+        Head("Duration by action type", "The 90th percentile of completed actions.", "s"),
         Query(quantile(0.9, ENDED_COMPLETED, "action_type"), "{{action_type}}"),
     )
     outcomes = lines(
-        Head("Nine of ten, by outcome", "Slow failures may be timeouts, quick ones refusals.", "s"),
+        Head(
+            "Duration by status",
+            "The 90th percentile. Slow failures suggest timeouts, fast ones rejections.",
+            "s",
+        ),
         Query(quantile(0.9, ENDED, "status"), "{{status}}"),
     )
     return [Line(8, [(12, heat), (12, shares)]), Line(8, [(12, kinds), (12, outcomes)])]
@@ -166,13 +170,15 @@ def accounts() -> list[Line]:
         decimals=0,
     )
     failures = lines(
-        Head("Failure ratio by account", "Share of failed ones among the ended.", "percentunit"),
+        Head(
+            "Failure ratio by account", "Failed actions as a share of ended actions.", "percentunit"
+        ),
         Query(failure_ratio(observed_recently, "account"), "{{account}}"),
     )
     listed = lines(
         Head(
             "Listed by status",
-            "All actions that Telnyx lists, its history included, by their status now.",
+            "All actions that Telnyx lists, including history, by current status.",
             "short",
         ),
         Query(total(LISTED, "account", "status"), "{{account}}: {{status}}"),

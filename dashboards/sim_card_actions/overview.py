@@ -43,13 +43,13 @@ from dashboards.sim_card_actions.series import (
 
 
 def figures() -> list[Panel]:
-    """Make the figures at the top: now, and of the time shown."""
+    """Build the values at the top, current ones and those of the selected time range."""
     calm = Scale(GOOD)
     return [
         figure(
             Head(
-                "Accounts not polled",
-                "Accounts whose last poll failed. Their other figures are the last known ones.",
+                "Accounts failing",
+                "Accounts whose last poll failed. Their other values are the last known ones.",
                 "short",
             ),
             f"sum({merged(UP)} == bool 0)",
@@ -59,7 +59,7 @@ def figures() -> list[Panel]:
         figure(
             Head(
                 "Last poll",
-                "Time since the last successful poll, of the account where it is longest.",
+                "Longest time since a successful poll of any account.",
                 "s",
             ),
             highest(age(merged(LAST_SUCCESS))),
@@ -79,7 +79,7 @@ def figures() -> list[Panel]:
             nothing="none",
         ),
         figure(
-            Head("Stuck", "Actions in progress for longer than stuck_after allows.", "short"),
+            Head("Stuck", "Actions in progress for longer than stuck_after.", "short"),
             total(STUCK),
             Scale(GOOD, [(1, WARN)]),
             nothing="no data",
@@ -87,8 +87,8 @@ def figures() -> list[Panel]:
         figure(
             Head(
                 "Failed",
-                "Actions that failed in the time shown. Of replicas the larger counter counts; "
-                "where it goes away, the smaller one counts as a reset: all of it is added.",
+                "Failures in the selected time range. The maximum of all replicas counts; if the "
+                "replica with the maximum disappears, the lower counter is treated as a reset.",
                 "short",
             ),
             shown(FAILED),
@@ -96,13 +96,17 @@ def figures() -> list[Panel]:
             nothing="no data",
         ),
         figure(
-            Head("Interrupted", "Interruptions in the time shown; the action may go on.", "short"),
+            Head(
+                "Interrupted",
+                "Interruptions in the selected time range; actions may resume.",
+                "short",
+            ),
             shown(INTERRUPTED),
             Scale(GOOD, [(0.5, WARN)]),
             nothing="no data",
         ),
         figure(
-            Head("Failure ratio", "Share of failed ones among those that ended.", "percentunit"),
+            Head("Failure ratio", "Failed actions as a share of ended actions.", "percentunit"),
             failure_ratio(observed_shown),
             Scale(GOOD, [(0.01, WARN), (0.1, BAD)]),
             nothing="none ended",
@@ -112,25 +116,25 @@ def figures() -> list[Panel]:
 
 
 def where_and_since_when() -> Line:
-    """Make the line under them: red since when, and the table of where."""
+    """Build the line below: what is wrong since when, and the table by account and type."""
     since = states(
         Head(
-            "Wrong, and since when",
-            "Red while an exporter cannot be scraped, while polls of an account fail, while "
-            "actions are stuck, and where actions failed or were interrupted. A gap: no data.",
+            "Problems over time",
+            "Red while an exporter is down, polls of an account fail, actions are stuck, and when "
+            "actions failed or were interrupted. Gaps: no data.",
             "short",
         ),
         Query(highest(f"{own(of_exporter('up'))} == bool 0", "instance"), "{{instance}} is down"),
-        Query(highest(f"{merged(UP)} == bool 0", "account"), "{{account}}: polls fail"),
+        Query(highest(f"{merged(UP)} == bool 0", "account"), "{{account}}: polls failing"),
         Query(f"{total(STUCK, 'account')} > bool 0", "{{account}}: stuck"),
         Query(f"{recent(FAILED, 'account')} > bool 0", "{{account}}: failed"),
         Query(f"{recent(INTERRUPTED, 'account')} > bool 0", "{{account}}: interrupted"),
-        bad="wrong",
+        bad="problem",
     )
     where = rows(
         Head(
-            "Where",
-            "Each account and action type: now in flight and stuck, ended in the time shown.",
+            "By account and action type",
+            "In flight and stuck: now. Ended: in the selected time range.",
             "short",
         ),
         {"account": "Account", "action_type": "Action type"},

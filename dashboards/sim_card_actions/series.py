@@ -1,4 +1,4 @@
-"""The series of SIM card actions, and the sums of them that several panels show."""
+"""The series of SIM card actions, and expressions that several panels use."""
 
 from collections.abc import Callable
 
@@ -24,9 +24,9 @@ WHERE = ("account", "action_type")
 
 
 def failure_ratio(count: Callable[[Histogram, *tuple[str, ...]], str], *by: str) -> str:
-    """Divide the failed ones by all that ended, as ``count`` counts the observations by labels.
+    """Divide failed by ended actions; ``count`` counts the observations by labels.
 
-    Both are of one histogram, so that it is a share; and not of three counters, as where a
-    filter on statuses leaves one of them out, there is no sum.
+    Both come from one histogram instead of three counters: a sum of counters would be empty if a
+    filter on statuses excludes one of them.
     """
     return ratio(count(ENDED_FAILED, *by), count(ENDED, *by))

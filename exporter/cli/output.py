@@ -1,7 +1,6 @@
-"""Standard output and error as a program needs them, whatever they are connected to.
+"""Makes standard output and standard error safe to use, whatever they are connected to.
 
-What is set holds for the whole process, so only a program may do it. It must not know what is
-written.
+This affects the whole process, so only a program may use it. It must not know what is written.
 """
 
 import io
@@ -17,9 +16,9 @@ from exporter.errors import OutputError
 
 @contextmanager
 def prepared() -> Iterator[None]:
-    """Take any text on standard output and error while the context lasts, and end with it.
+    """Accept any text on standard output and standard error while the context lasts.
 
-    A write to standard output that fails raises OutputError.
+    Raises OutputError if a write to standard output fails.
     """
     _fill_gaps()
     before = sys.stdout
@@ -33,7 +32,7 @@ def prepared() -> Iterator[None]:
     try:
         yield
     finally:
-        # Python would write what is left of a log that nobody takes, and end with 120.
+        # Otherwise Python would flush a log that nobody reads, and exit with 120.
         try:
             sys.stderr.flush()
         except OSError:
@@ -41,13 +40,13 @@ def prepared() -> Iterator[None]:
 
 
 def say(text: str) -> None:
-    """Print ``text`` in the encoding that is asked for; click takes UTF-8 for ASCII."""
+    """Print ``text`` in the configured encoding; click would use UTF-8 for ASCII."""
     sys.stdout.write(text)
     sys.stdout.flush()
 
 
 class _Stdout(io.FileIO):
-    """Standard output, whose failure can be told from that of any other file."""
+    """Standard output, with failures that differ from those of other files."""
 
     def write(self, data: Any, /) -> int:
         while True:
@@ -56,9 +55,9 @@ class _Stdout(io.FileIO):
             except BlockingIOError:
                 select.select((), (1,), ())
             except OSError as exc:
-                # Python writes what is left once more when it ends.
+                # Python flushes the rest again when it exits.
                 _to_nowhere(1)
-                raise OutputError(f"standard output: cannot be written ({exc.strerror})") from exc
+                raise OutputError(f"cannot write to standard output: {exc.strerror}") from exc
 
 
 def _text(raw: io.FileIO, encoding: str | None, *, line_buffering: bool) -> io.TextIOWrapper:
@@ -68,8 +67,8 @@ def _text(raw: io.FileIO, encoding: str | None, *, line_buffering: bool) -> io.T
 
 
 def _fill_gaps() -> None:
-    """Open what is closed: a database would get its number, and be written into."""
-    # Standard output only for reading, so that it can still not be written.
+    """Open closed descriptors: otherwise a database could get their number and be written into."""
+    # Standard output is opened read-only, so that writes to it still fail.
     for number, flags in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
         try:
             os.fstat(number)

@@ -1,33 +1,34 @@
-"""How a signal ends the program: in order if that can be had in time, else all the same.
+"""Stops the program on a signal: gracefully, or forcibly after a timeout.
 
-A thread that hangs in the kernel cannot be broken off, so the process is what has to end. It must
-not know what is stopped. Light, as the program needs it before it has loaded anything.
+A thread that hangs in the kernel cannot be interrupted, so the whole process exits. It must not
+know what is stopped, and must import little, because it is needed before anything else is loaded.
 """
 
+import asyncio
 import os
 import queue
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 ORDERLY = 8.0
-"""Seconds that an end in order may take: containers are given ten."""
+"""Seconds allowed for a graceful stop: containers are given ten."""
 
 LAST_WORD = 0.5
-"""Seconds to say that it took too long; where the log hangs, it ends without."""
+"""Seconds allowed for logging that the stop is forced; the log may hang."""
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 @contextmanager
 def stopping(ask: Callable[[int], None], tell: Callable[[float], None]) -> Iterator[None]:
-    """Call ``ask`` with the first signal to stop that comes; a second one ends the process at once.
+    """Call ``ask`` on the first SIGTERM or SIGINT; a second one ends the process at once.
 
-    ``ask`` runs between any two steps of the main thread, so it must only take note. If the process
-    is still there after ORDERLY seconds, ``tell`` is called with them, on another thread, and the
-    process ends with 1.
+    ``ask`` runs as a signal handler of the main thread, so it must only record the request. If the
+    process is still running after ORDERLY seconds, ``tell`` is called with that number on another
+    thread, and the process exits with 1.
     """
     stop = _Stop(ask, tell)
     before = [(each, signal.signal(each, stop)) for each in SIGNALS]
@@ -39,13 +40,13 @@ def stopping(ask: Callable[[int], None], tell: Callable[[float], None]) -> Itera
 
 
 class _Stop:
-    """A signal handler, and the thread that sees to it that the process ends."""
+    """A signal handler, and the thread that enforces the timeout."""
 
     def __init__(self, ask: Callable[[int], None], tell: Callable[[float], None]) -> None:
         self._ask = ask
         self._tell = tell
         self._asked = False
-        # The one thing that a handler may use which is interrupted by another.
+        # Reentrant, so it can be used in a signal handler that another signal interrupts.
         self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()
         threading.Thread(target=self._watch, name="stopping", daemon=True).start()
 
@@ -63,3 +64,29 @@ class _Stop:
         word.start()
         word.join(LAST_WORD)
         os._exit(1)
+
+
+@contextmanager
+def on_signals(
+    reload: Callable[[], Awaitable[object]] | None, on_forced: Callable[[float], None]
+) -> Iterator[asyncio.Event]:
+    """Give an event that SIGTERM and SIGINT set; SIGHUP reloads if it can, or sets it too."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    reloads: set[asyncio.Future[object]] = set()
+
+    def start_reload() -> None:
+        if reload is None:  # closing the terminal stops the demo
+            stop.set()
+            return
+        task = asyncio.ensure_future(reload())
+        reloads.add(task)  # the loop only keeps weak references to tasks
+        task.add_done_callback(reloads.discard)
+
+    loop.add_signal_handler(signal.SIGHUP, start_reload)
+
+    def ask(_: int) -> None:
+        loop.call_soon_threadsafe(stop.set)
+
+    with stopping(ask, on_forced):
+        yield stop

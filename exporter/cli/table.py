@@ -11,8 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from exporter.ledger.snapshot import AccountSnapshot
-from exporter.metrics.self_metrics import ExporterSnapshot
-from exporter.sinks.event_log import one_line
+from exporter.metrics.exporter_snapshot import ExporterSnapshot
+from exporter.sanitize import one_line
 
 
 def drawn(snapshot: ExporterSnapshot, stream: TextIO) -> str:

@@ -6,10 +6,10 @@ decide what to ask. Methods raise StateError; after one the state is read anew.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from exporter.domain import Action, Event, Status
 from exporter.errors import StateError
@@ -25,7 +25,7 @@ PRUNED_AT_ONCE = 500
 """How many actions are deleted at once: some 20 ms, as each is on a database page of its own."""
 
 EVENTS_AT_ONCE = 100
-"""How many events are taken from the outbox, and logged, at once: some 5 ms of the event loop."""
+"""How many events are taken from the outbox, and delivered to a sink, at once."""
 
 SETTLED = (Status.COMPLETED, Status.FAILED)
 """Statuses of actions that are not searched for any more, so that no position is kept."""
@@ -75,16 +75,29 @@ class Ledger:
         worker: ThreadPoolExecutor,
         reasons: Reasons,
         options: SnapshotOptions,
+        sinks: Collection[str] = (),
+        on_events: Callable[["Ledger"], None] = lambda _: None,
     ) -> None:
-        """Keep the parts; nothing is read before `open`."""
+        """Keep the parts; nothing is read before `open`.
+
+        Events are kept until each of ``sinks`` was delivered them. ``on_events`` is called on the
+        event loop when there may be some to deliver: after a commit, and when the state was read.
+        """
         self._name = name
         self._store = store
         self._worker = worker
         self._reasons = reasons
         self._options = options
+        self._sinks = tuple(sinks)
+        self._on_events = on_events
         self._state: LedgerState | None = None
         self._session = 0
         self._snapshot = empty_snapshot(name, options)
+
+    @property
+    def name(self) -> str:
+        """The name of the account."""
+        return self._name
 
     @property
     def snapshot(self) -> AccountSnapshot:
@@ -102,7 +115,7 @@ class Ledger:
         """Read the account's state unless that is done; publish it if there is a baseline."""
         if self._session != self._store.session:
             self._state = None
-        await self.in_worker(self._open, now)
+        await self._then_events(self.in_worker(self._open, now))
 
     def begin(self, now: float) -> UnitOfWork:
         """Begin a unit of work at ``now``."""
@@ -121,7 +134,7 @@ class Ledger:
 
     async def commit(self, unit: UnitOfWork) -> None:
         """Commit a unit of work; it must not be used any more."""
-        await self.in_worker(self._commit, unit)
+        await self._then_events(self.in_worker(self._commit, unit))
 
     async def publish(self, now: float) -> None:
         """Publish a snapshot of what is committed, as it is at ``now``."""
@@ -143,13 +156,15 @@ class Ledger:
         """Forget some actions that ended before ``before``; returns how many."""
         return await self.in_worker(self._forget, before)
 
-    async def unlogged(self) -> tuple[tuple[int, Event], ...]:
-        """Return the oldest events that were not logged yet, each with its number."""
-        return await self.in_worker(self._store.pending, self.state.account_id, EVENTS_AT_ONCE)
+    async def undelivered(self, sink: str) -> tuple[tuple[int, Event], ...]:
+        """Return the oldest events that ``sink`` was not delivered yet, each with its number."""
+        return await self.in_worker(
+            self._store.undelivered, self.state.account_id, sink, EVENTS_AT_ONCE
+        )
 
-    async def logged(self, seqs: Sequence[int]) -> None:
-        """Clear events that were logged."""
-        await self.in_worker(self._store.logged, self.state.account_id, seqs)
+    async def delivered(self, sink: str, seq: int) -> None:
+        """Note that ``sink`` was delivered all events up to the number ``seq``."""
+        await self.in_worker(self._store.delivered, self.state.account_id, sink, seq)
 
     async def in_worker(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call something that takes long on the ledger's thread, beside the event loop."""
@@ -165,18 +180,33 @@ class Ledger:
 
         return await asyncio.get_running_loop().run_in_executor(self._worker, guarded)
 
+    async def _then_events(self, call: Coroutine[Any, Any, bool]) -> None:
+        """Await a call, and tell of events if it says that there may be some."""
+
+        def ended(task: asyncio.Future[bool]) -> None:
+            if not task.cancelled() and task.exception() is None and task.result():
+                self._on_events(self)
+
+        # The worker cannot be broken off: what it commits then has to be delivered all the same.
+        task = asyncio.ensure_future(call)
+        task.add_done_callback(ended)
+        await asyncio.shield(task)
+
     def _check_session(self) -> None:
         if self._state is not None and self._session != self._store.session:
             # Another account met an error, so memory may not match the database any more.
             raise StateError("the state database was closed meanwhile: it is read anew")
 
-    def _open(self, now: float) -> None:
+    def _open(self, now: float) -> bool:
         if self._state is not None:
-            return
-        self._state = self._store.load(self._name)
+            return False
+        state = self._store.load(self._name)
+        self._store.attach_sinks(state.account_id, self._sinks)
+        self._state = state
         self._session = self._store.session
         if self._state.baseline_at is not None or not self._snapshot.readable:
             self._snapshot = build(self._state, self._options, now)
+        return True
 
     def _record(
         self, unit: UnitOfWork, actions: Sequence[Action], context: PageContext
@@ -236,12 +266,13 @@ class Ledger:
             found.update(self._store.find(state.account_id, asked))
         return found
 
-    def _commit(self, unit: UnitOfWork) -> None:
+    def _commit(self, unit: UnitOfWork) -> bool:
         if unit.empty:
             self.state.apply(unit, {})
-            return
+            return False
         after = self._store.commit(self.state.account_id, unit, self.state.sums)
         self.state.apply(unit, after)
+        return bool(unit.events)
 
     def _note_stuck(self, unit: UnitOfWork) -> None:
         found = [

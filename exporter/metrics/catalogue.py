@@ -1,19 +1,24 @@
-"""Every metric of this program, declared here and nowhere else.
+"""Every metric of this program: name, type, labels, help, and which value it shows.
 
-One row a metric: name, type, labels, help, and where its values are read. It must not
-compute anything that is not already a value, and must not draw or write it.
+It must not compute anything that is not already a value, and must not write metrics.
+
+A new metric is a row here, and a field of what it is read from (`AccountSnapshot`, for example).
+Then run `make docs`, add a panel in `dashboards/` and run `make dashboards`: tests fail until both
+are done, and say so. Test its values, and tell users in `CHANGELOG.md`.
 """
+
+import platform
 
 from exporter.ledger.records import DELAY_BUCKETS, DURATION_BUCKETS
 from exporter.ledger.snapshot import AccountSnapshot
 from exporter.metrics.definition import (
     MetricDefinition,
     MetricType,
-    ProcessSource,
     if_known,
     one,
     with_zeros,
 )
+from exporter.metrics.exporter_snapshot import ExporterSnapshot
 from exporter.metrics.self_metrics import (
     ENDPOINTS,
     POLL_BUCKETS,
@@ -21,7 +26,9 @@ from exporter.metrics.self_metrics import (
     RETRY_CAUSES,
     SWEEP_CAUSES,
     AccountHealth,
+    HandshakeCause,
 )
+from exporter.version import __version__
 
 _FIRST_REQUESTS = tuple((endpoint, "200") for endpoint in ENDPOINTS)
 
@@ -30,109 +37,110 @@ ACCOUNT_METRICS: tuple[MetricDefinition[AccountSnapshot], ...] = (
         "telnyx_sim_card_actions",
         MetricType.GAUGE,
         ("account", "action_type", "status"),
-        "SIM card actions that the API lists, by type and status, at the last poll "
-        "(the exporter polls on its own timer, not at the scrape).",
-        lambda view: view.actions.items(),
+        "SIM card actions by type and status, at the last poll (the exporter polls on its own "
+        "timer, not on each scrape); ended statuses are absent if the API reports no totals.",
+        lambda account: account.actions.items(),
     ),
     MetricDefinition(
         "telnyx_sim_card_actions_oldest_in_progress_timestamp_seconds",
         MetricType.GAUGE,
         ("account", "action_type"),
-        "When the oldest action in progress was created, as Unix time; "
-        "no series while none is in progress.",
-        lambda view: view.oldest_in_progress.items(),
+        "Creation time of the oldest action in progress, by type, as a Unix timestamp; absent "
+        "if none is in progress.",
+        lambda account: account.oldest_in_progress.items(),
     ),
     MetricDefinition(
         "telnyx_sim_card_actions_stuck",
         MetricType.GAUGE,
         ("account", "action_type"),
-        "Actions in progress for longer than the configured stuck_after, at the last poll.",
-        lambda view: view.stuck.items(),
+        "Actions in progress for longer than stuck_after, by type, at the last poll.",
+        lambda account: account.stuck.items(),
     ),
     MetricDefinition(
         "telnyx_sim_card_actions_created_total",
         MetricType.COUNTER,
         ("account", "action_type"),
-        "Actions first seen since the baseline; what was there before is not counted.",
-        lambda view: view.created.items(),
+        "Actions first seen after the baseline, by type.",
+        lambda account: account.created.items(),
     ),
     MetricDefinition(
         "telnyx_sim_card_actions_completed_total",
         MetricType.COUNTER,
         ("account", "action_type"),
-        "Times that an action entered the status completed since the baseline.",
-        lambda view: view.completed.items(),
+        "Times an action entered status completed after the baseline, by type.",
+        lambda account: account.completed.items(),
     ),
     MetricDefinition(
         "telnyx_sim_card_actions_failed_total",
         MetricType.COUNTER,
         ("account", "action_type", "reason_class"),
-        "Times that an action entered the status failed since the baseline, by class of reason.",
-        lambda view: view.failed.items(),
-        exemplars=lambda view: view.failed_exemplars.items(),
+        "Times an action entered status failed after the baseline, by type and class of reason.",
+        lambda account: account.failed.items(),
+        exemplars=lambda account: account.failed_exemplars.items(),
     ),
     MetricDefinition(
         "telnyx_sim_card_actions_interrupted_total",
         MetricType.COUNTER,
         ("account", "action_type", "reason_class"),
-        "Times that an action entered the status interrupted since the baseline, "
-        "by class of reason.",
-        lambda view: view.interrupted.items(),
-        exemplars=lambda view: view.interrupted_exemplars.items(),
+        "Times an action entered status interrupted after the baseline, by type and class of "
+        "reason.",
+        lambda account: account.interrupted.items(),
+        exemplars=lambda account: account.interrupted_exemplars.items(),
     ),
     MetricDefinition(
         "telnyx_sim_card_action_duration_seconds",
         MetricType.HISTOGRAM,
         ("account", "action_type", "status"),
-        "Time from the creation of an action to its end, by the status that it ended with.",
-        lambda view: view.durations.items(),
+        "Time from the creation of an action to its end in seconds, by type and final status.",
+        lambda account: account.durations.items(),
         bounds=DURATION_BUCKETS,
     ),
     MetricDefinition(
         "telnyx_sim_card_action_detection_delay_seconds",
         MetricType.HISTOGRAM,
         ("account",),
-        "Time from the end of an action to the poll that saw it.",
-        lambda view: one(view.detection_delay),
+        "Time from the end of an action to the poll that saw it, in seconds.",
+        lambda account: one(account.detection_delay),
         bounds=DELAY_BUCKETS,
     ),
     MetricDefinition(
         "telnyx_exporter_last_audit_timestamp_seconds",
         MetricType.GAUGE,
         ("account",),
-        "When the totals of the API were last compared with what is known, as Unix time; "
-        "0 for never.",
-        lambda view: one(view.last_audit),
+        "Unix timestamp of the last audit, which compares the API totals with the ledger; 0 if "
+        "there was none.",
+        lambda account: one(account.last_audit),
     ),
     MetricDefinition(
         "telnyx_exporter_baseline_timestamp_seconds",
         MetricType.GAUGE,
         ("account",),
-        "When the counters of the account began at 0, as Unix time; "
-        "no series before its first poll is committed.",
-        lambda view: if_known(view.baseline_at),
+        "Unix timestamp of the baseline, when the counters of the account started at 0; absent "
+        "until the first poll is committed.",
+        lambda account: if_known(account.baseline_at),
     ),
     MetricDefinition(
         "telnyx_exporter_ledger_drift",
         MetricType.GAUGE,
         ("account", "status"),
-        "Actions that the API counts less actions that are known, by status, at the last audit.",
-        lambda view: view.drift.items(),
+        "API total minus ledger total, by status, at the last audit; 0 if they agree or there "
+        "was no audit.",
+        lambda account: account.drift.items(),
     ),
     MetricDefinition(
         "telnyx_exporter_listings",
         MetricType.GAUGE,
         ("account", "order"),
-        "Lists of actions that are read for new ones, by the order that the API gives them in; "
-        "finding what is new in one with order none takes reading all of it.",
-        lambda view: view.lists.items(),
+        "Lists that are read to find new actions, by their detected sort order; a list with "
+        "order none has to be read in full.",
+        lambda account: account.lists.items(),
     ),
     MetricDefinition(
         "telnyx_exporter_actions_tracked",
         MetricType.GAUGE,
         ("account",),
-        "Actions remembered one by one in the state database.",
-        lambda view: one(view.tracked),
+        "Actions stored individually in the state database.",
+        lambda account: one(account.tracked),
     ),
 )
 """Read from what is committed of an account: these outlive a restart."""
@@ -142,15 +150,15 @@ POLL_METRICS: tuple[MetricDefinition[AccountHealth], ...] = (
         "telnyx_up",
         MetricType.GAUGE,
         ("account",),
-        "1 if the last poll of the account succeeded, else 0 "
-        "(the exporter polls on its own timer, not at the scrape).",
+        "1 if the last poll of the account succeeded, 0 if it failed or none has ended yet (the "
+        "exporter polls on its own timer, not on each scrape).",
         lambda health: one(health.up),
     ),
     MetricDefinition(
         "telnyx_exporter_polls_total",
         MetricType.COUNTER,
         ("account",),
-        "Polls that ended, well or not.",
+        "Polls that ended, successful or not.",
         lambda health: one(health.polls),
     ),
     MetricDefinition(
@@ -164,7 +172,7 @@ POLL_METRICS: tuple[MetricDefinition[AccountHealth], ...] = (
         "telnyx_exporter_poll_duration_seconds",
         MetricType.HISTOGRAM,
         ("account",),
-        "Time that a poll took, failed ones included.",
+        "Duration of polls in seconds, including those that failed.",
         lambda health: one(health.poll_duration),
         bounds=POLL_BUCKETS,
     ),
@@ -172,22 +180,23 @@ POLL_METRICS: tuple[MetricDefinition[AccountHealth], ...] = (
         "telnyx_exporter_last_success_timestamp_seconds",
         MetricType.GAUGE,
         ("account",),
-        "When the last successful poll ended, as Unix time; 0 for never since the start.",
+        "Unix timestamp of the end of the last successful poll; 0 if there was none since the "
+        "exporter started.",
         lambda health: one(health.last_success),
     ),
     MetricDefinition(
         "telnyx_exporter_api_requests_total",
         MetricType.COUNTER,
         ("account", "endpoint", "code"),
-        "Requests to the Telnyx API, by endpoint and HTTP status; "
-        "code is error when there was no answer.",
+        "Requests to the Telnyx API, by endpoint and HTTP status code; code is error if there "
+        "was no response.",
         lambda health: with_zeros(_FIRST_REQUESTS, health.requests),
     ),
     MetricDefinition(
         "telnyx_exporter_api_request_duration_seconds",
         MetricType.HISTOGRAM,
         ("account", "endpoint"),
-        "Time that a request to the Telnyx API took, by endpoint.",
+        "Duration of requests to the Telnyx API in seconds, by endpoint.",
         lambda health: health.request_duration.items(),
         bounds=REQUEST_BUCKETS,
     ),
@@ -195,89 +204,109 @@ POLL_METRICS: tuple[MetricDefinition[AccountHealth], ...] = (
         "telnyx_exporter_api_retries_total",
         MetricType.COUNTER,
         ("account", "cause"),
-        "Requests to the Telnyx API that were sent again, by cause.",
+        "Retries of requests to the Telnyx API, by cause.",
         lambda health: with_zeros(RETRY_CAUSES, health.retries),
     ),
     MetricDefinition(
         "telnyx_exporter_api_rate_limit",
         MetricType.GAUGE,
         ("account",),
-        "Rate limit of the Telnyx API as it last said, in its own unit; no series if it never did.",
+        "Rate limit last reported by the Telnyx API, in the unit of the API; absent if it never "
+        "reported one.",
         lambda health: if_known(health.rate_limit),
     ),
     MetricDefinition(
         "telnyx_exporter_api_rate_limit_remaining",
         MetricType.GAUGE,
         ("account",),
-        "What is left of the rate limit of the Telnyx API as it last said; "
-        "no series if it never did.",
+        "Remaining part of the rate limit last reported by the Telnyx API; absent if it never "
+        "reported one.",
         lambda health: if_known(health.rate_limit_remaining),
     ),
     MetricDefinition(
         "telnyx_exporter_sweeps_total",
         MetricType.COUNTER,
         ("account", "cause"),
-        "Listings read again as a whole because they did not add up, by cause.",
+        "Lists read again in full because actions were missing, by cause.",
         lambda health: with_zeros(SWEEP_CAUSES, health.sweeps),
     ),
     MetricDefinition(
         "telnyx_exporter_malformed_actions_total",
         MetricType.COUNTER,
         ("account",),
-        "Items of API answers that could not be read and were skipped.",
+        "Items in API responses that were skipped because they could not be read.",
         lambda health: one(health.malformed),
     ),
 )
 """Read from how the polls of an account go: these start anew with the process."""
 
-PROCESS_METRICS: tuple[MetricDefinition[ProcessSource], ...] = (
+EXPORTER_METRICS: tuple[MetricDefinition[ExporterSnapshot], ...] = (
     MetricDefinition(
         "telnyx_exporter_config_last_reload_successful",
         MetricType.GAUGE,
         (),
-        "1 if the configuration was read well the last time, else 0.",
-        lambda process: one(process.snapshot.reload_successful),
+        "1 if the configuration was last loaded successfully, 0 if the last reload failed.",
+        lambda exporter: one(exporter.reload_successful),
     ),
     MetricDefinition(
         "telnyx_exporter_config_last_reload_success_timestamp_seconds",
         MetricType.GAUGE,
         (),
-        "When the configuration was last read well, as Unix time.",
-        lambda process: one(process.snapshot.reload_success_at),
+        "Unix timestamp of the last successful load of the configuration.",
+        lambda exporter: one(exporter.reload_success_at),
     ),
     MetricDefinition(
         "telnyx_exporter_state_bytes",
         MetricType.GAUGE,
         ("part",),
-        "Size of the state on disk, by part: the database, and its write-ahead log; "
-        "no series where it is not on disk.",
-        lambda process: process.snapshot.state_bytes.items(),
+        "Size of the state on disk in bytes, by part (database, or log for the write-ahead "
+        "log); absent if it is not on disk.",
+        lambda exporter: exporter.state_bytes.items(),
     ),
     MetricDefinition(
         "telnyx_exporter_web_connections_dropped_total",
         MetricType.COUNTER,
         (),
-        "Idle connections to the exporter that were closed because no more may be open.",
-        lambda process: one(process.snapshot.connections_dropped),
+        "Idle connections to the exporter that were closed because the limit of connections was "
+        "reached.",
+        lambda exporter: one(exporter.connections_dropped),
+    ),
+    MetricDefinition(
+        "telnyx_exporter_web_tls_handshake_errors_total",
+        MetricType.COUNTER,
+        ("cause",),
+        "TLS handshakes with clients of the exporter that failed, by cause.",
+        lambda exporter: with_zeros(
+            tuple(each.value for each in HandshakeCause), exporter.tls_handshake_errors
+        ),
+    ),
+    MetricDefinition(
+        "telnyx_exporter_log_lines_dropped_total",
+        MetricType.COUNTER,
+        (),
+        "Log lines, other than those of actions, that were dropped because the log was not read "
+        "or could not be written.",
+        lambda exporter: one(exporter.log_lines_dropped),
     ),
     MetricDefinition(
         "telnyx_exporter_build_info",
         MetricType.GAUGE,
         ("version", "python_version", "revision"),
-        "1, with the version and the revision of the exporter and the version of Python.",
-        lambda process: ((process.build.labels(), 1),),
+        "Always 1; its labels are the versions of the exporter and of Python and the revision "
+        "of the source.",
+        lambda exporter: (((__version__, platform.python_version(), exporter.revision), 1),),
     ),
 )
-"""Read from the process as a whole: these have no account."""
+"""Read from the exporter as a whole: these have no account."""
 
 CATALOGUE: tuple[
     MetricDefinition[AccountSnapshot]
     | MetricDefinition[AccountHealth]
-    | MetricDefinition[ProcessSource],
+    | MetricDefinition[ExporterSnapshot],
     ...,
 ] = (
     *ACCOUNT_METRICS,
     *POLL_METRICS,
-    *PROCESS_METRICS,
+    *EXPORTER_METRICS,
 )
-"""Every declared metric, in the order of the exposition."""
+"""Every metric, in the order of the exposition."""

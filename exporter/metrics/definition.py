@@ -1,6 +1,6 @@
-"""What it takes to declare a metric; the metrics themselves stand in `declared`.
+"""How a metric is defined; the metrics themselves are in `catalogue`.
 
-It must not know prometheus-client, formats or HTTP.
+It must not know how a metric is written, or where.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -9,10 +9,9 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 from exporter.ledger.records import Exemplar, Histogram
-from exporter.metrics.self_metrics import ExporterSnapshot
 
 Key = str | tuple[str, ...]
-"""Values of the labels besides ``account``: one as a string, else a tuple in declared order."""
+"""Values of the labels besides ``account``: one as a string, else a tuple in defined order."""
 
 Value = float | Histogram
 
@@ -29,34 +28,13 @@ class MetricType(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class BuildInfo:
-    """What runs: the version of this program and of Python, the revision of the source."""
-
-    version: str
-    python_version: str
-    revision: str
-
-    def labels(self) -> tuple[str, str, str]:
-        """Return all of it as label values."""
-        return self.version, self.python_version, self.revision
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessSource:
-    """What the metrics without an account are read from."""
-
-    snapshot: ExporterSnapshot
-    build: BuildInfo
-
-
-@dataclass(frozen=True, slots=True)
 class MetricDefinition(Generic[_Source]):
     """One metric.
 
     ``name`` is the full name (with ``_total`` for a counter), ``labels`` all label names in
     order. ``read`` yields label values besides ``account`` and the value. ``bounds`` are the
     buckets of a histogram, +Inf left out. ``exemplars`` yields label values likewise,
-    for the series that have one.
+    for the series of a counter that have one.
     """
 
     name: str

@@ -1,68 +1,85 @@
-"""Write the whole exposition of a snapshot, and keep what was written of what has not changed.
+"""Write the exposition: every metric of a snapshot, in either format.
 
-What is published of an account is drawn anew at each poll only, and is most of the exposition;
-prometheus-client writes it. It must not know what the metrics mean, or gather them from parts
-that change: any thread may write, one at a time.
+It must not define metrics, choose the format or speak HTTP. In OpenMetrics, one counter
+(shortened)::
+
+    # HELP telnyx_sim_card_actions_failed Times actions entered status failed ...
+    # TYPE telnyx_sim_card_actions_failed counter
+    telnyx_sim_card_actions_failed_total{account="default",action_type="enable",
+        reason_class="sim_blocked"} 3.0 # {action_id="...",sim_card_id="..."} 1.0 1785000000.0
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import accumulate
+from typing import Any, TypeVar
 
-from prometheus_client import Metric
+from prometheus_client import (
+    CollectorRegistry,
+    GCCollector,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.openmetrics import exposition as openmetrics
+from prometheus_client.utils import floatToGoString
 
-from exporter.metrics.catalogue import ACCOUNT_METRICS, POLL_METRICS
-from exporter.metrics.collector import draw
+from exporter.ledger.records import Exemplar, Histogram
+from exporter.metrics.catalogue import ACCOUNT_METRICS, EXPORTER_METRICS, POLL_METRICS
 from exporter.metrics.definition import MetricDefinition
-from exporter.metrics.exposition import Format, render
-from exporter.metrics.self_metrics import ExporterSnapshot
+from exporter.metrics.exporter_snapshot import ExporterSnapshot
+from exporter.metrics.negotiation import Format
+
+MAX_EXEMPLAR_CHARACTERS = 128
+"""Names and values of an exemplar's labels together (OpenMetrics 1.0, Exemplars)."""
+
+_number: Callable[[float], str] = floatToGoString
 
 _Source = TypeVar("_Source")
-_END = b"# EOF\n"
-_HEADER_LINES = 2
-"""HELP and TYPE stand before the samples of a metric."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Written:
-    """The samples of one source, metric by metric, as they were written."""
-
-    source: object
-    samples: tuple[bytes, ...]
+_Label = tuple[str, str]
+_Kept = tuple[object, tuple[bytes, ...]]
+"""A source, and the samples that were written of it, metric by metric."""
 
 
 class Renderer:
-    """Writes snapshots; ``process`` draws what is not of an account."""
+    """Renders snapshots, and keeps what it wrote of a source until another object replaces it.
 
-    def __init__(self, process: Callable[[ExporterSnapshot], Iterable[Metric]]) -> None:
+    Most of the exposition is about accounts, and those change at a poll only.
+    """
+
+    def __init__(self) -> None:
         """Begin with nothing written."""
-        self._process = process
-        self._kept: dict[tuple[Format, str, bool], _Written] = {}
+        # The process and Python are the client library's matter; nothing is registered globally.
+        self._runtime = CollectorRegistry()
+        ProcessCollector(registry=self._runtime)
+        PlatformCollector(registry=self._runtime)
+        GCCollector(registry=self._runtime)
+        self._kept: dict[tuple[Format, int], _Kept] = {}
 
-    def write(self, snapshot: ExporterSnapshot, chosen: Format) -> bytes:
-        """Return the exposition in the format ``chosen``; by one thread at a time."""
-        views = [(view.name, view) for view, _ in snapshot.accounts if view.readable]
-        healths = [(health.name, health) for _, health in snapshot.accounts]
-        names = {name for name, _ in healths}
-        self._kept = {key: kept for key, kept in self._kept.items() if key[1] in names}
+    def render(self, snapshot: ExporterSnapshot, chosen: Format) -> bytes:
+        """Return the exposition as UTF-8; on any thread, but on one at a time."""
+        committed = [(each.name, each) for each, _ in snapshot.accounts if each.readable]
+        healths = [(each.name, each) for _, each in snapshot.accounts]
+        current = {id(source) for pair in snapshot.accounts for source in pair}
+        self._kept = {key: kept for key, kept in self._kept.items() if key[1] in current}
         return b"".join(
             (
-                *self._part(ACCOUNT_METRICS, views, chosen),
-                *self._part(POLL_METRICS, healths, chosen),
-                render(self._process(snapshot), chosen),
+                *self._group(ACCOUNT_METRICS, committed, chosen),
+                *self._group(POLL_METRICS, healths, chosen),
+                *(render_metric(each, [(None, snapshot)], chosen) for each in EXPORTER_METRICS),
+                _runtime(self._runtime, chosen),
             )
         )
 
-    def _part(
+    def _group(
         self,
         metrics: Sequence[MetricDefinition[_Source]],
-        sources: Sequence[tuple[str, _Source]],
+        sources: Iterable[tuple[str, _Source]],
         chosen: Format,
-    ) -> Iterable[bytes]:
+    ) -> Iterator[bytes]:
         """Yield the metrics in their order, each with the samples of all sources."""
         written = [self._samples(metrics, name, source, chosen) for name, source in sources]
-        for index, declared in enumerate(metrics):
-            yield _without_end(render([draw(declared, [])], chosen))
+        for index, metric in enumerate(metrics):
+            yield _header(metric, chosen)
             yield from (samples[index] for samples in written)
 
     def _samples(
@@ -72,21 +89,84 @@ class Renderer:
         source: _Source,
         chosen: Format,
     ) -> tuple[bytes, ...]:
-        key = (chosen, name, metrics is ACCOUNT_METRICS)
+        key = (chosen, id(source))
         kept = self._kept.get(key)
-        if kept is None or kept.source is not source:
-            samples = tuple(
-                _samples_of(render([draw(declared, [(name, source)])], chosen))
-                for declared in metrics
-            )
-            kept = self._kept[key] = _Written(source, samples)
-        return kept.samples
+        if kept is None:
+            samples = tuple(_samples(metric, name, source, chosen) for metric in metrics)
+            # Held together with its source, so that no other object can have the same id.
+            kept = self._kept[key] = (source, samples)
+        return kept[1]
 
 
-def _samples_of(text: bytes) -> bytes:
-    """Return what was written of one metric without what stands before and after the samples."""
-    return _without_end(text).split(b"\n", _HEADER_LINES)[_HEADER_LINES]
+def render_metric(
+    metric: MetricDefinition[_Source],
+    sources: Iterable[tuple[str | None, _Source]],
+    chosen: Format,
+) -> bytes:
+    """Return one metric of all its sources, each with the name of its account, None for none."""
+    samples = (_samples(metric, name, source, chosen) for name, source in sources)
+    return b"".join((_header(metric, chosen), *samples))
 
 
-def _without_end(text: bytes) -> bytes:
-    return text.removesuffix(_END)
+def _runtime(registry: CollectorRegistry, chosen: Format) -> bytes:
+    """Return the metrics of the process and of Python, and the end of the exposition."""
+    if chosen is Format.TEXT:
+        return generate_latest(registry)
+    body: bytes = openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call] # untyped
+    return body
+
+
+def _header(metric: MetricDefinition[Any], chosen: Format) -> bytes:
+    name, text = metric.name, metric.help.replace("\\", r"\\").replace("\n", r"\n")
+    if chosen is Format.OPENMETRICS:
+        name, text = name.removesuffix("_total"), text.replace('"', r"\"")
+    return f"# HELP {name} {text}\n# TYPE {name} {metric.metric_type.value}\n".encode()
+
+
+def _samples(
+    metric: MetricDefinition[_Source], account: str | None, source: _Source, chosen: Format
+) -> bytes:
+    own = () if account is None else (account,)
+    bounds = (*map(_number, metric.bounds), "+Inf")
+    exemplars = dict(metric.exemplars(source)) if chosen is Format.OPENMETRICS else {}
+    lines: list[str] = []
+    for key, value in metric.read(source):
+        values = (*own, key) if isinstance(key, str) else own + key
+        labels = sorted(zip(metric.labels, values, strict=True))
+        if isinstance(value, Histogram):
+            lines.extend(_histogram(metric.name, labels, bounds, value))
+        else:
+            exemplar = _exemplar(exemplars[key]) if key in exemplars else ""
+            lines.append(f"{metric.name}{_braced(labels)} {_number(value)}{exemplar}\n")
+    return "".join(lines).encode()
+
+
+def _histogram(
+    name: str, labels: list[_Label], bounds: Iterable[str], histogram: Histogram
+) -> Iterator[str]:
+    # All that the buckets share is written once, as they are most of the exposition.
+    start = "".join(f"{_pair(*each)}," for each in labels if each[0] < "le")
+    end = "".join(f",{_pair(*each)}" for each in labels if each[0] > "le")
+    total = 0
+    for bound, total in zip(bounds, accumulate(histogram.counts), strict=True):
+        yield f'{name}_bucket{{{start}le="{bound}"{end}}} {_number(total)}\n'
+    yield f"{name}_count{_braced(labels)} {_number(total)}\n"
+    yield f"{name}_sum{_braced(labels)} {_number(histogram.sum)}\n"
+
+
+def _braced(labels: Iterable[_Label]) -> str:
+    text = ",".join(_pair(*each) for each in labels)
+    return f"{{{text}}}" if text else ""
+
+
+def _pair(name: str, value: str) -> str:
+    escaped = value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
+    return f'{name}="{escaped}"'
+
+
+def _exemplar(latest: Exemplar) -> str:
+    action, sim_card = ("action_id", latest.action_id), ("sim_card_id", latest.sim_card_id)
+    for labels in ((action, sim_card), (action,)):
+        if sum(len(name) + len(value) for name, value in labels) <= MAX_EXEMPLAR_CHARACTERS:
+            return f" # {_braced(labels)} 1.0 {latest.timestamp}"
+    return ""

@@ -9,10 +9,10 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from exporter.errors import Cause
 from exporter.ledger.records import Histogram
-from exporter.ledger.snapshot import AccountSnapshot
 
 POLL_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 """Upper bounds of poll_duration_seconds; +Inf is implied."""
@@ -28,6 +28,25 @@ RETRY_CAUSES = ("rate_limited", "unavailable")
 
 SWEEP_CAUSES = ("drift",)
 """The causes of sweeps that are exported from the start, at 0."""
+
+
+class HandshakeCause(StrEnum):
+    """Why a TLS handshake with a client of the exporter failed."""
+
+    PLAIN_HTTP = "plain_http"
+    NOT_TLS = "not_tls"
+    PROTOCOL_VERSION = "protocol_version"
+    NO_COMMON_CIPHER = "no_common_cipher"
+    """No cipher suite, or no curve, that both sides have."""
+    NO_CLIENT_CERTIFICATE = "no_client_certificate"
+    CLIENT_CERTIFICATE_INVALID = "client_certificate_invalid"
+    """Of another authority, expired, or not for clients."""
+    CLIENT_NAME_NOT_ALLOWED = "client_name_not_allowed"
+    CLIENT_ALERT = "client_alert"
+    """The client gave up, as it does if it does not trust the certificate of the exporter."""
+    TIMEOUT = "timeout"
+    DISCONNECTED = "disconnected"
+    OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,26 +73,6 @@ class AccountHealth:
     rate_limit_remaining: float | None
     sweeps: Mapping[str, int]
     malformed: int
-
-
-@dataclass(frozen=True, slots=True)
-class ExporterSnapshot:
-    """All that is published, at one instant: what a scrape or a page is drawn from.
-
-    ``accounts`` pairs what is committed of each account with how its polls go, in the order
-    of the configuration. ``external_links`` are names and addresses, for the page.
-    ``state_bytes`` are the sizes of the state on disk by part; empty where it is not on disk.
-    ``connections_dropped`` are connections to the exporter that had to give way to others.
-    """
-
-    accounts: tuple[tuple[AccountSnapshot, AccountHealth], ...]
-    reload_successful: bool
-    reload_success_at: float
-    now: float
-    poll_interval: float
-    external_links: tuple[tuple[str, str], ...] = ()
-    state_bytes: Mapping[str, int] = field(default_factory=dict)
-    connections_dropped: int = 0
 
 
 @dataclass(slots=True)

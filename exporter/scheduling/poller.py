@@ -10,14 +10,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from exporter.clock import Clock
-from exporter.domain import Event
 from exporter.errors import (
     AuthError,
     Cause,
     DeadlineError,
     ExporterError,
     RateLimitedError,
-    StateError,
 )
 from exporter.ledger.ledger import Ledger
 from exporter.scheduling.budget import PollBudget
@@ -32,9 +30,6 @@ PRUNES = 200
 
 class PollLog(Protocol):
     """Who writes down what happened."""
-
-    def action(self, event: Event) -> None:
-        """Write down what happened to one action."""
 
     def poll_failed(self, account: str, cause: Cause, error: str) -> None:
         """Write down that an account cannot be polled."""
@@ -144,14 +139,12 @@ class Poller:
             await self._attempt()
         except ExporterError as exc:
             self._failed(str(exc), exc.cause, started)
-            await self._report_rest()
             return self._pause(exc)
         except Exception as exc:  # noqa: BLE001 - one account's defect must not touch another
             self._event_log.crashed(self._name, exc)
             # Its text is not ours and may quote anything, so the page shows this one.
             text = f"internal error: {type(exc).__name__}; the log has its trace"
             self._failed(text, Cause.INTERNAL, started)
-            await self._report_rest()
             return 0.0
         self._observer.poll_succeeded(self._clock.now(), self._clock.monotonic() - started)
         if self._reported.failing is not None:
@@ -193,7 +186,6 @@ class Poller:
                 self._note_totals(result)
                 for what in result.abandoned_sweeps:
                     self._event_log.sweep_given_up(self._name, self._key.redact(what))
-                await self._report()
                 await self._forget()
         except TimeoutError as exc:
             raise DeadlineError(f"the poll took longer than {self.deadline:g} s") from exc
@@ -221,23 +213,6 @@ class Poller:
         for _ in range(PRUNES):
             if await self._ledger.forget(self._clock.now() - self._budget.retention) == 0:
                 break
-
-    async def _report(self) -> None:
-        """Write down what was committed and not yet told: told first, cleared then."""
-        while events := await self._ledger.unlogged():
-            for _, event in events:
-                self._event_log.action(event)
-            # A poll that is ended here still clears what it told, or it would be told again.
-            await asyncio.shield(self._ledger.logged([number for number, _ in events]))
-
-    async def _report_rest(self) -> None:
-        """Tell what a failed poll committed before it failed; if that fails, the next one does."""
-        try:
-            await self._report()
-        except StateError:
-            pass  # the poll that comes next meets it too, and says so
-        except Exception as exc:  # noqa: BLE001 - as in `poll`
-            self._event_log.crashed(self._name, exc)
 
     def _failed(self, text: str, cause: Cause, started: float) -> None:
         text = self._key.redact(text)  # servers, and libraries, quote what they were sent

@@ -7,6 +7,7 @@ twice looks the same. It must not decide what is listed.
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from exporter.domain import Status
 from exporter.simulator.actions import SimulatedAction, SimulatedBulk
@@ -83,6 +84,7 @@ def bulk_type(action_type: str) -> str:
     return _BULK_TYPES.get(action_type, f"bulk_{action_type}")
 
 
+@lru_cache(maxsize=1024)  # the thousands of a bulk share a moment
 def timestamp(at_ms: int) -> str:
     """Return an instant, in milliseconds since the epoch, as the API writes it."""
     at = datetime.fromtimestamp(at_ms / 1000, UTC)

@@ -10,6 +10,8 @@ import signal
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -25,12 +27,35 @@ _SHUTDOWN_TIMEOUT = 1.0
 _KEEP_ALIVE_SECONDS = 75
 
 
-class _Protocol(H11Protocol):
-    """HTTP whose requests can abort their connection, for the fault ``reset``."""
+class _Connection(asyncio.Protocol):
+    """Hands a connection to uvicorn's protocol; requests can cut it, for the fault ``reset``."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn
-        super().connection_made(transport)
-        self.app_state = {**self.app_state, ABORT_KEY: transport.abort}
+    def __init__(self, opened: set[asyncio.Transport], **options: Any) -> None:
+        self._opened = opened
+        self._state: dict[str, Any] = {}
+        self._http: asyncio.Protocol = H11Protocol(**{**options, "app_state": self._state})
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 # as servers have it
+        self._transport = transport
+        self._opened.add(transport)
+        self._state[ABORT_KEY] = transport.abort
+        self._http.connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._http.data_received(data)
+
+    def pause_writing(self) -> None:
+        self._http.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._http.resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._transport is not None:
+            self._opened.discard(self._transport)
+        self._http.connection_lost(exc)
 
 
 class _Server(uvicorn.Server):
@@ -39,6 +64,8 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.listening = asyncio.Event()
+        self._opened: set[asyncio.Transport] = set()
+        config.http = partial(_Connection, self._opened)  # type: ignore[assignment] # it is called
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -49,10 +76,9 @@ class _Server(uvicorn.Server):
         yield
 
     def abort_connections(self) -> None:
-        """Abort every connection: a request that met silence would wait for ever."""
-        for connection in list(self.server_state.connections):
-            if connection.transport is not None:
-                connection.transport.abort()
+        """Cut every connection: a request that met silence would wait for ever."""
+        for transport in tuple(self._opened):
+            transport.abort()
 
 
 @contextlib.asynccontextmanager
@@ -65,7 +91,6 @@ async def serving(simulator: Simulator, *addresses: ListenAddress) -> AsyncItera
     listen_on = addresses or (ListenAddress("127.0.0.1", 0),)
     config = uvicorn.Config(
         create_app(simulator),
-        http=_Protocol,
         ws="none",
         lifespan="off",
         log_config=None,

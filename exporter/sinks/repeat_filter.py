@@ -1,6 +1,6 @@
 """Keep a library that logs the same again and again from filling the log.
 
-It must not touch what the exporter itself tells: each of its events counts.
+It is not for what the exporter itself logs: each of its events counts.
 """
 
 import logging
@@ -32,19 +32,17 @@ class RepeatFilter(logging.Filter):
     """Lets one record a second of each kind through; a kind is logger, level and first line.
 
     Numbers in the line make no difference. The next record of the kind says in ``left_out`` how
-    many were left out before it; where none comes, a record of its own does, before the next of
-    any kind.
+    many were left out before it; where none comes, a record of its own does, at the next
+    `write_overdue`.
     """
 
     def __init__(
         self,
-        own: str,
         handler: logging.Handler,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Filter for ``handler``; all records of the logger ``own`` pass."""
+        """Filter for ``handler``."""
         super().__init__()
-        self._own = own
         self._handler = handler
         self._monotonic = monotonic
         self._seen: OrderedDict[_Kind, _Seen] = OrderedDict()
@@ -53,16 +51,20 @@ class RepeatFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Tell whether ``record`` is to be written."""
         with self._lock:
-            now = self._monotonic()
-            passes = record.name == self._own or self._passes(record, now)
-            overdue = list(self._overdue(now))
+            passes = self._passes(record, self._monotonic())
+        self.write_overdue()
+        return passes
+
+    def write_overdue(self) -> None:
+        """Write how many records were left out, of each kind of which none has followed."""
+        with self._lock:
+            overdue = list(self._overdue(self._monotonic()))
         for each in overdue:
             self._handler.acquire()
             try:
                 self._handler.emit(each)
             finally:
                 self._handler.release()
-        return passes
 
     def _passes(self, record: logging.LogRecord, now: float) -> bool:
         try:

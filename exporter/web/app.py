@@ -12,13 +12,13 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from exporter.metrics.exposition import Format, accepts_gzip, choose_format
-from exporter.metrics.self_metrics import ExporterSnapshot
-from exporter.sinks.event_log import one_line
-from exporter.web.cross_site import is_cross_site
+from exporter.metrics.exporter_snapshot import ExporterSnapshot
+from exporter.metrics.negotiation import Format, accepts_gzip, choose_format
+from exporter.sanitize import one_line
+from exporter.web.csrf import is_cross_site
 from exporter.web.page import Page
-from exporter.web.scrapes import Body, Scrapes
-from exporter.web.security import SecurityHeaders, style_source
+from exporter.web.response_coalescing import Body, CoalescedResponses
+from exporter.web.security_headers import SecurityHeadersMiddleware, style_source
 
 _CROSS_SITE = (
     "a page of another site asked for this; ask by a program, "
@@ -46,25 +46,27 @@ def create_app(
     path is where ``prefix`` is for them.
     """
     page = Page()
-    scrapes = Scrapes(snapshot, write)
-    pages: Scrapes[ExporterSnapshot, None] = Scrapes(
+    expositions = CoalescedResponses(snapshot, write)
+    pages: CoalescedResponses[ExporterSnapshot, None] = CoalescedResponses(
         snapshot, lambda taken, _: page.render(taken).encode()
     )
 
     async def metrics(request: Request) -> Response:
         chosen = choose_format(",".join(request.headers.getlist("accept")))
-        body = await scrapes.body(chosen, zipped=_takes_gzip(request))
-        return _answer(body, chosen.value, vary="Accept, Accept-Encoding")
+        body = await expositions.body(chosen, gzipped=_takes_gzip(request))
+        return _body_response(body, chosen.value, vary="Accept, Accept-Encoding")
 
     async def home(request: Request) -> Response:
-        body = await pages.body(None, zipped=_takes_gzip(request))
-        return _answer(body, "text/html; charset=utf-8", vary="Accept-Encoding")
+        body = await pages.body(None, gzipped=_takes_gzip(request))
+        return _body_response(body, "text/html; charset=utf-8", vary="Accept-Encoding")
 
     async def is_healthy(_: Request) -> Response:
-        return _verdict(healthy(), "healthy", "the poll loop does not run")
+        return _probe_response(healthy(), "healthy", "the poll loop does not run")
 
     async def is_ready(_: Request) -> Response:
-        return _verdict(ready(), "ready", "waiting for the first whole poll of every account")
+        return _probe_response(
+            ready(), "ready", "waiting for the first whole poll of every account"
+        )
 
     async def do_reload(request: Request) -> Response:
         if is_cross_site(request.headers, external_url):
@@ -85,31 +87,31 @@ def create_app(
         outside = f"{urlsplit(external_url).path.rstrip('/')}/" if external_url else f"{prefix}/"
         # What a proxy shows at its root is not at ours: there it would lead to itself.
         routes += [
-            _lead("/", f"{prefix}/" if outside == "/" else outside),
-            _lead(prefix, outside),
+            _redirect("/", f"{prefix}/" if outside == "/" else outside),
+            _redirect(prefix, outside),
         ]
     app = Starlette(routes=routes)
     app.router.redirect_slashes = False
-    return SecurityHeaders(app, style=style_source(page.css))
+    return SecurityHeadersMiddleware(app, style=style_source(page.css))
 
 
 def _takes_gzip(request: Request) -> bool:
     return accepts_gzip(",".join(request.headers.getlist("accept-encoding")))
 
 
-def _answer(body: Body, kind: str, *, vary: str) -> Response:
+def _body_response(body: Body, kind: str, *, vary: str) -> Response:
     headers = {"Content-Type": kind, "Vary": vary}
-    if body.zipped:
+    if body.gzipped:
         headers["Content-Encoding"] = "gzip"
     return Response(body.content, headers=headers)
 
 
-def _lead(path: str, target: str) -> Route:
-    async def lead(_: Request) -> Response:
+def _redirect(path: str, target: str) -> Route:
+    async def redirect(_: Request) -> Response:
         return RedirectResponse(target, 302)
 
-    return Route(path, lead)
+    return Route(path, redirect)
 
 
-def _verdict(good: bool, yes: str, no: str) -> Response:  # noqa: FBT001 # the verdict itself
+def _probe_response(good: bool, yes: str, no: str) -> Response:  # noqa: FBT001 # the answer itself
     return PlainTextResponse(f"{yes if good else no}\n", 200 if good else 503)

@@ -45,6 +45,7 @@ def read_tls(config: TlsServerConfig | None) -> Tls | None:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.set_alpn_protocols(["http/1.1"])
+    context.options |= ssl.OP_NO_RENEGOTIATION  # as in Go; OpenSSL before 3 would let clients
     context.minimum_version, context.maximum_version = config.min_version, config.max_version
     if config.cipher_suites:
         context.set_ciphers(":".join(config.cipher_suites))

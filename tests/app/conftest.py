@@ -1,7 +1,6 @@
 """Run the whole exporter inside the test's event loop, against simulators on loopback."""
 
 import asyncio
-import io
 import json
 import logging
 import os
@@ -18,13 +17,15 @@ from pydantic import SecretStr
 
 from exporter.app import Exporter
 from exporter.clock import SystemClock
-from exporter.config import Account, LogFormat, LogLevel, Poll, Settings, State, Web
+from exporter.config import Account, Poll, Settings, State, Web
 from exporter.domain import Status
 from exporter.errors import ConfigError
 from exporter.simulator.server import serving
 from exporter.simulator.settings import SimulatorSettings
 from exporter.simulator.simulator import Simulator
-from exporter.sinks.event_log import QUIET_LIBRARIES, EventLog, open_event_log
+from exporter.sinks.event_log import EventLog
+from exporter.sinks.logging_setup import QUIET_LIBRARIES
+from tests.log_stream import LogStream, open_log
 from tests.support.simulation import QUIET
 
 DEADLINE = 15.0
@@ -34,7 +35,7 @@ KEY = "KEY-simulated"
 class Rig:
     """A service, what it logged, and the settings that a reload will find."""
 
-    def __init__(self, settings: Settings, event_log: EventLog, stream: io.StringIO) -> None:
+    def __init__(self, settings: Settings, event_log: EventLog, stream: LogStream) -> None:
         """Build the service; it does not run yet."""
         self.next: Settings | ConfigError = settings
         self._stream = stream
@@ -141,20 +142,18 @@ def settings(tmp_path: Path) -> Callable[..., Settings]:
 
 
 @pytest.fixture
-def event_log() -> Iterator[tuple[EventLog, io.StringIO]]:
+def event_log() -> Iterator[tuple[EventLog, LogStream]]:
     """Give a journal in memory; logging is as before in the end."""
     loggers = [logging.getLogger(name) for name in ("", *QUIET_LIBRARIES)]
     before = [(each, each.level, list(each.handlers)) for each in loggers]
-    stream = io.StringIO()
-    info = LogLevel.INFO
-    yield open_event_log(level=info, form=LogFormat.JSON, stream=stream, secrets=tuple), stream
+    yield open_log()
     for logger, level, handlers in before:
         logger.setLevel(level)
         logger.handlers[:] = handlers
 
 
 @pytest.fixture
-async def build(event_log: tuple[EventLog, io.StringIO]) -> AsyncIterator[Callable[..., Rig]]:
+async def build(event_log: tuple[EventLog, LogStream]) -> AsyncIterator[Callable[..., Rig]]:
     """Give a builder of services; those that a test did not stop are stopped in the end."""
     built: list[Rig] = []
 

@@ -7,7 +7,6 @@ so a machine that is busy with other things makes no difference.
 
 import asyncio
 import gc
-import io
 import os
 import re
 import selectors
@@ -27,12 +26,12 @@ import pytest
 
 from exporter.app import Exporter
 from exporter.clock import SystemClock
-from exporter.config import LogFormat, LogLevel, Settings, load
+from exporter.config import Settings, load
 from exporter.domain import Status
 from exporter.simulator.server import serving
 from exporter.simulator.settings import SimulatorSettings
 from exporter.simulator.simulator import Simulator
-from exporter.sinks.event_log import open_event_log
+from tests.log_stream import open_log
 from tests.support.simulation import QUIET
 
 DEADLINE = 60.0
@@ -245,9 +244,7 @@ def _scene(tmp_path: Path) -> Iterator[Scene]:
 
         configure("250ms")
         # Opened here, as pytest has put handlers of its own beside by now.
-        event_log = open_event_log(
-            level=LogLevel.INFO, form=LogFormat.JSON, stream=io.StringIO(), secrets=tuple
-        )
+        event_log, _ = open_log()
         exporter = Exporter(read(), load=read, clock=SystemClock(), event_log=event_log)
         with (
             _in_thread(_serving(exporter), watch) as (address, _),

@@ -17,7 +17,7 @@ from exporter.domain import Status
 from exporter.simulator.server import serving
 from exporter.simulator.settings import SimulatorSettings
 from exporter.simulator.simulator import Simulator
-from exporter.sinks.event_log import QUIET_LIBRARIES
+from exporter.sinks.logging_setup import QUIET_LIBRARIES
 from tests.support.simulation import QUIET
 
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")

@@ -19,7 +19,7 @@ def test_help_leads_a_newcomer(invoke: Invoke) -> None:
     """The first help names every command, each in a whole sentence, and where to begin."""
     result = invoke("--help")
     assert result.exit_code == 0
-    assert "To see it work without an account: telnyx-sim-exporter demo" in result.stdout
+    assert "To try it without an account, run: telnyx-sim-exporter demo" in result.stdout
     for command in COMMANDS:
         (line,) = re.findall(rf"^  {command} +(\S.*)$", result.stdout, re.MULTILINE)
         assert line.endswith(".")
@@ -175,7 +175,7 @@ def test_check_config_approves(invoke: Invoke, write: Callable[..., str]) -> Non
     result = invoke("check-config", file)
     assert (result.exit_code, result.stdout, result.stderr) == (
         0,
-        f"{file}: good, 2 account(s)\n",
+        f"{file}: valid, 2 account(s)\n",
         "",
     )
 

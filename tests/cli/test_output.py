@@ -20,6 +20,12 @@ ENCODINGS = [
 ]
 PROGRAM = [sys.executable, "-m", "exporter"]
 
+FULL = (">/dev/full", "No space left on device")
+CLOSED = (">&-", "Bad file descriptor")
+PIPE = ("", "Broken pipe")
+ONCE = ["once", "--config.file", "café.yaml"]
+ANYWHERE = ["--web.listen-address", "127.0.0.1:0"]
+
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
 
 
@@ -92,30 +98,28 @@ def test_check_config_names_any_file(run: Run, file: str, env: dict[str, str]) -
     """A name that the encoding does not have is escaped, for a good file and for a missing one."""
     good = run("check-config", file, **env)
     assert (good.returncode, good.stderr) == (0, b"")
-    assert good.stdout.decode("ascii").endswith(".yaml: good, 1 account(s)\n")
+    assert good.stdout.decode("ascii").endswith(".yaml: valid, 1 account(s)\n")
     missing = run("check-config", b"\xff\n\xc3\xa9.yaml", **env)
     (line,) = missing.stderr.decode("ascii").splitlines()
     assert (missing.returncode, missing.stdout) == (1, b"")
     assert ".yaml: cannot be read" in line
 
 
+# All commands print alike: each is tried with a full file, and one of each kind, of those that
+# print and end and of those that go on, with the rest.
 @pytest.mark.parametrize(
-    ("shell", "why"),
+    ("words", "shell", "why"),
     [
-        pytest.param(">/dev/full", "No space left on device", id="full"),
-        pytest.param(">&-", "Bad file descriptor", id="closed"),
-        pytest.param("", "Broken pipe", id="pipe"),
-    ],
-)
-@pytest.mark.parametrize(
-    "words",
-    [
-        pytest.param(["--help"], id="help"),
-        pytest.param(["check-config", "café.yaml"], id="check-config"),
-        pytest.param(["once", "--config.file", "café.yaml"], id="once"),
-        pytest.param(["once", "--config.file", "café.yaml", "--format", "table"], id="table"),
-        pytest.param(["simulate", "--web.listen-address", "127.0.0.1:0"], id="simulate"),
-        pytest.param(["demo", "--web.listen-address", "127.0.0.1:0"], id="demo"),
+        pytest.param(["--help"], *FULL, id="help-full"),
+        pytest.param(["check-config", "café.yaml"], *FULL, id="check-config-full"),
+        pytest.param([*ONCE, "--format", "table"], *FULL, id="table-full"),
+        pytest.param([*ONCE, "--format", "table"], *CLOSED, id="table-closed"),
+        pytest.param(ONCE, *FULL, id="once-full"),
+        pytest.param(ONCE, *CLOSED, id="once-closed"),
+        pytest.param(ONCE, *PIPE, id="once-pipe"),
+        pytest.param(["simulate", *ANYWHERE], *FULL, id="simulate-full"),
+        pytest.param(["demo", *ANYWHERE], *FULL, id="demo-full"),
+        pytest.param(["demo", *ANYWHERE], *CLOSED, id="demo-closed"),
     ],
 )
 @pytest.mark.usefixtures("file")
@@ -130,7 +134,7 @@ def test_what_cannot_be_printed_is_1_and_a_line(
     finally:
         os.close(writing)
     lines = [line for line in done.stderr.decode().splitlines() if "timestamp=" not in line]
-    assert lines == [f"standard output: cannot be written ({why})"]
+    assert lines == [f"cannot write to standard output: {why}"]
     assert done.returncode == 1
 
 

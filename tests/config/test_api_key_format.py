@@ -31,7 +31,7 @@ FAULTY = [
     ("${{ secrets.SECRET }}", VARIABLE),
     ("%(SECRET)s", VARIABLE),
     ("#{SECRET}", VARIABLE),
-    ("SECRET", VARIABLE),
+    ("@@SECRET@@", VARIABLE),
     ("__SECRET__", VARIABLE),
     ("ENC[AES256_GCM,data:SECRET]", "contains an encrypted value; "),
     ("@SECRET.txt", "contains the name of a file; "),

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import bcrypt
+import click
 import pytest
 
-from exporter.cli.main import main
+from exporter.cli.main import COMMANDS, main
 from exporter.config import load
 from exporter.errors import ConfigError
 from exporter.simulator.settings import all_options
@@ -22,6 +23,13 @@ YAML = ("# config.yaml", "# prometheus.yml", "# rules.yaml", "# web.yml")
 ENVIRONMENT = {"TELNYX_API_KEY": "KEY-simulated"}
 TARGETS = set(re.findall(r"^([a-z-]+):", read(ROOT / "Makefile"), re.MULTILINE))
 FOLDERS = "benchmarks|dashboards|deploy|docs|exporter|helm|scripts|tests"
+
+
+def command_of(name: str) -> click.Command:
+    """Return a command of the exporter."""
+    found = main.get_command(click.Context(main), name)
+    assert found is not None
+    return found
 
 
 def run_program(*command: str) -> None:
@@ -124,13 +132,13 @@ def test_prometheus_takes_rules_and_queries(
 
 def test_calls_of_the_exporter_are_understood() -> None:
     """Each command that is shown exists, with its options."""
-    calls = [call for call in commands("telnyx-sim-exporter") if call.split()[0] in main.commands]
-    assert {call.split()[0] for call in calls} == set(main.commands)
+    calls = [call for call in commands("telnyx-sim-exporter") if call.split()[0] in COMMANDS]
+    assert {call.split()[0] for call in calls} == set(COMMANDS)
     for call in calls:
         name, *arguments = shlex.split(call, comments=True)
         if name == "check-config" and not arguments:
             continue  # the name of the command alone, in a text
-        main.commands[name].make_context(name, arguments)
+        command_of(name).make_context(name, arguments)
 
 
 @pytest.mark.program("sh")
@@ -166,7 +174,7 @@ def test_faults_of_the_simulator_exist() -> None:
 
 def test_flags_and_settings_exist() -> None:
     """A flag of the exporter that is named in a text exists."""
-    known = {flag for each in main.commands.values() for p in each.params for flag in p.opts}
+    known = {flag for name in COMMANDS for p in command_of(name).params for flag in p.opts}
     told = {
         flag
         for path in GUIDES

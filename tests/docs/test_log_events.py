@@ -1,4 +1,4 @@
-"""Hold the table of log events to what the journal writes."""
+"""Hold the catalogue of log events, from which the documentation is written, to what is logged."""
 
 import inspect
 import re
@@ -11,7 +11,10 @@ from structlog.testing import LogCapture
 from exporter.domain import Event, EventType
 from exporter.errors import Cause
 from exporter.sinks.event_log import EventLog
+from exporter.sinks.log_events import ACTION_FIELDS, LOG_EVENTS
+from exporter.sinks.writer import LogWriter
 from tests.docs.documents import names, page, section, table
+from tests.log_stream import LogStream
 
 LOG = section(page("operations"), "Log")
 
@@ -34,20 +37,20 @@ def an_event(event_type: EventType) -> Event:
 
 
 @pytest.fixture
-def logged() -> list[tuple[str, str, set[str]]]:
-    """Let a journal tell of everything it can, and give name, level and fields of each event."""
+def logged() -> list[tuple[str, str, tuple[str, ...]]]:
+    """Let a log tell of everything it can, and give name, level and fields of each event."""
     capture = LogCapture()
-    journal = EventLog(
-        structlog.wrap_logger(
-            None, processors=[capture], wrapper_class=structlog.make_filtering_bound_logger(0)
-        )
+    logger = structlog.wrap_logger(
+        None, processors=[capture], wrapper_class=structlog.make_filtering_bound_logger(0)
     )
+    event_log = EventLog(logger, LogWriter(LogStream()))
     values: dict[str, Any] = {
         "account": "a",
         "action_type": "all",
         "accounts": ["a"],
         "address": "http://127.0.0.1",
         "cause": Cause.AUTH,
+        "client": "192.0.2.1:1",
         "count": 1,
         "commits": 1,
         "error": "e",
@@ -57,30 +60,46 @@ def logged() -> list[tuple[str, str, set[str]]]:
         "order": "newest",
         "problems": ["p"],
         "seconds": 8.0,
+        "sink": "log",
         "size": 1,
         "status": "all",
     }
     for event_type in EventType:
-        journal.action(an_event(event_type))
-    for name, method in inspect.getmembers(journal, inspect.ismethod):
-        if not name.startswith("_") and name != "action":
+        event_log.action_line(an_event(event_type))
+    for name, method in inspect.getmembers(event_log, inspect.ismethod):
+        if not name.startswith("_") and name not in {"action_line", "flush"}:
             method(*(values[parameter] for parameter in inspect.signature(method).parameters))
-    journal.web_config([])  # another event than with mistakes
+    event_log.web_config([])  # another event than with mistakes
     return [
-        (each["event"], each["log_level"], each.keys() - {"event", "log_level"})
+        (
+            each["event"],
+            each["log_level"],
+            tuple(
+                "exception" if field == "exc_info" else field
+                for field in each
+                if field not in {"event", "log_level"}
+            ),
+        )
         for each in capture.entries
     ]
 
 
-def test_log_events_are_those_of_the_code(logged: list[tuple[str, str, set[str]]]) -> None:
-    """Every event of the journal is listed with its level, and no other."""
-    shown = {(name, level) for cell, level, _ in table(LOG) for name in names(cell)}
-    assert shown == {(name, level) for name, level, _ in logged}
+def test_the_catalogue_has_what_is_logged(logged: list[tuple[str, str, tuple[str, ...]]]) -> None:
+    """Every event is there with its level and its fields, and no other."""
+    assert sorted(logged) == sorted(
+        (each.name, each.level.value, each.fields) for each in LOG_EVENTS
+    )
 
 
-def test_fields_of_actions_are_those_of_the_code(logged: list[tuple[str, str, set[str]]]) -> None:
-    """The fields that the log lines of actions carry are listed."""
+def test_the_table_has_every_event() -> None:
+    """Each event of the catalogue is listed with its level and its meaning."""
+    shown = [(names(cell), level, meaning) for cell, level, meaning in table(LOG)]
+    assert shown == [((each.name,), each.level.value, each.help) for each in LOG_EVENTS]
+
+
+def test_fields_of_actions_are_listed() -> None:
+    """The first three events of the table carry them."""
     text = re.search(r"The first three carry (.*?)\. ", LOG, re.DOTALL)
     assert text is not None
-    fields = set(names(text[1]))
-    assert [found for name, _, found in logged if name in set(EventType)] == [fields] * 3
+    assert names(text[1]) == ACTION_FIELDS
+    assert [each.fields for each in LOG_EVENTS[:3]] == [ACTION_FIELDS] * 3

@@ -9,11 +9,10 @@ OLD = {"key": "KEY-simulated"}
 @pytest.mark.parametrize(
     ("path", "break_", "mend", "cause"),
     [
+        # Other ways to be down are tried in one process: robustness/whole/test_bad_answers.py.
         pytest.param(
             "faults", {"server_error": 1}, {"server_error": 0}, "unavailable", id="server error"
         ),
-        pytest.param("faults", {"silence": 1}, {"silence": 0}, "unavailable", id="silence"),
-        pytest.param("faults", {"html": 1}, {"html": 0}, "unavailable", id="page of a portal"),
         pytest.param("key", {"key": "KEY-new"}, OLD, "auth", id="wrong key"),
     ],
 )

@@ -232,6 +232,7 @@ def open_account(open_store: Callable[..., SqliteStore]) -> Iterator[Callable[..
                 worker=worker,
                 reasons=REASONS,
                 options=options or an_options(),
+                sinks=("log",),
             ),
             store,
         )

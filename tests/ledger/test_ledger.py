@@ -149,13 +149,15 @@ async def test_stuck_is_told_once(open_account: Opener, make_action: Maker) -> N
     """An action that is in progress for too long is an event, the first time it is found."""
     account = open_account()
     await account.saw(make_action("slow"), make_action("strange", "paused"), at=1000.0)
-    assert await account.ledger.unlogged() == ()
+    assert await account.ledger.undelivered("log") == ()
     await account.saw(at=1001.0)
     await account.saw(at=1002.0)
     account.store.close()
     account = open_account()
     await account.saw(at=1003.0)
-    told = [(event.event_type, event.action_id) for _, event in await account.ledger.unlogged()]
+    told = [
+        (event.event_type, event.action_id) for _, event in await account.ledger.undelivered("log")
+    ]
     assert told == [(EventType.STUCK, "slow")]
     assert account.ledger.snapshot.stuck["enable"] == 1
 
@@ -169,10 +171,10 @@ async def test_events_are_told_until_they_were_logged(
     account.store.close()
     account = open_account()
     await account.ledger.open(0.0)
-    ((seq, event),) = await account.ledger.unlogged()
+    ((seq, event),) = await account.ledger.undelivered("log")
     assert (event.action_id, event.reason, event.account) == ("a", "No funds", "main")
-    await account.ledger.logged([seq])
-    assert await account.ledger.unlogged() == ()
+    await account.ledger.delivered("log", seq)
+    assert await account.ledger.undelivered("log") == ()
     assert [row.action_id for row in account.kept().failures] == ["a"]
 
 
@@ -209,8 +211,8 @@ async def test_two_accounts_on_one_store_do_not_mix(
     await one.saw(make_action("a", "failed"))
     await two.saw(make_action("a", "completed"), make_action("b"))
     assert (one.ledger.snapshot.created["enable"], two.ledger.snapshot.created["enable"]) == (1, 2)
-    assert [event.account for _, event in await one.ledger.unlogged()] == ["one"]
-    assert await two.ledger.unlogged() == ()
+    assert [event.account for _, event in await one.ledger.undelivered("log")] == ["one"]
+    assert await two.ledger.undelivered("log") == ()
 
 
 async def test_nothing_to_write_is_no_commit(open_account: Opener, make_action: Maker) -> None:

@@ -147,8 +147,8 @@ async def test_the_event_loop_does_not_touch_the_disk(
         account.ledger.commit(unit),
         account.ledger.publish(0.0),
         account.ledger.forget(0.0),
-        account.ledger.unlogged(),
-        account.ledger.logged([1]),
+        account.ledger.undelivered("log"),
+        account.ledger.delivered("log", 1),
     ):
         with pytest.raises(RuntimeError, match="shutdown"):
             await call

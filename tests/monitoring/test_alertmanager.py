@@ -141,10 +141,15 @@ def alert(status: str, **labels: str) -> dict[str, Any]:
     """Build an alert as Alertmanager hands it to a template."""
     return {
         "status": status,
-        "labels": {"account": "fleet", "action_type": "enable", **labels},
+        "labels": {
+            "alertname": "TelnyxSimActionFailed",
+            "account": "fleet",
+            "action_type": "enable",
+            **labels,
+        },
         "annotations": {
-            "summary": "SIM card actions failed",
-            "description": "enable actions of account fleet that failed: 2.",
+            "summary": f"2 failed ({labels.get('reason_class', 'none')})",
+            "description": "Find the SIM cards.",
             "runbook_url": RUNBOOK,
         },
         "startsAt": "2026-01-01T00:00:00Z",
@@ -188,30 +193,30 @@ def render(amtool: Callable[..., str], tmp_path: Path) -> Callable[..., str]:
 
 @pytest.mark.program("amtool")
 def test_the_title_says_what_and_where(render: Callable[..., str]) -> None:
-    """How many fire, the summary, the account and the type, where there are these."""
+    """The number firing and the name, then the summary, or the labels where summaries differ."""
     two = [alert("firing", reason_class=name) for name in ("network", "busy")]
-    assert render("title", *two) == "[FIRING:2] SIM card actions failed, account fleet, enable"
-    assert render("title", alert("resolved")) == (
-        "[RESOLVED] SIM card actions failed, account fleet, enable"
+    assert render("title", *two) == "[FIRING:2] TelnyxSimActionFailed, account fleet, enable"
+    assert render("title", alert("resolved", cluster="b")) == (
+        "[RESOLVED] TelnyxSimActionFailed: 2 failed (none), b"
     )
-    bare = alert("firing") | {"labels": {"instance": "a:1"}}
-    assert render("title", bare) == "[FIRING:1] SIM card actions failed"
+    assert render("title", alert("firing")) == "[FIRING:1] TelnyxSimActionFailed: 2 failed (none)"
 
 
 @pytest.mark.program("amtool")
 def test_the_text_shows_reason_class_and_runbook(render: Callable[..., str]) -> None:
-    """Each alert has its description, class and query; what is over stands apart."""
+    """Each alert has its annotations, class and query; resolved ones stand apart."""
     text = render("text", alert("firing", reason_class="network"), alert("resolved"))
-    firing, _, over = text.partition("Over:\n")
-    assert firing.splitlines()[:4] == [
+    firing, _, resolved = text.partition("Resolved:\n")
+    assert firing.splitlines()[:5] == [
         "1 firing, 1 resolved",
-        "enable actions of account fleet that failed: 2.",
+        "2 failed (network)",
+        "Find the SIM cards.",
         "Reason class: network",
         "Query: http://prometheus.example.org/graph",
     ]
-    assert "Reason class" not in over
+    assert "Reason class" not in resolved
     assert text.splitlines()[-1] == f"Runbook: {RUNBOOK}"
-    assert "Over:" not in render("text", alert("firing"))
+    assert "Resolved:" not in render("text", alert("firing"))
 
 
 @pytest.mark.program("amtool")

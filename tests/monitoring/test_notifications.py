@@ -94,7 +94,7 @@ class Told:
 def _alert(severity: str, text: str, place: str) -> dict[str, dict[str, str]]:
     labels = {"alertname": "TelnyxSimKeyRefused", "severity": severity, "cluster": place}
     labels |= dict.fromkeys(("account", "action_type", "reason_class"), text)
-    notes = {"summary": "A summary", "description": text, "runbook_url": text and RUNBOOK}
+    notes = {"summary": f"About {text}", "description": text, "runbook_url": text and RUNBOOK}
     return {"labels": labels, "annotations": notes}
 
 
@@ -186,7 +186,7 @@ def test_the_chat_has_the_text_as_it_is(told: Told) -> None:
         text: each
         for text, each in messages.items()
         if f"{text}\nReason class: {text}\n" not in each["text"]
-        or not each["title"].startswith(f"[FIRING:1] A summary, account {text}, {text}, cluster")
+        or not each["title"].startswith(f"[FIRING:1] TelnyxSimKeyRefused: About {text}, cluster")
         or each["fallback"] != each["title"]
     }
     assert changed == {}

@@ -17,7 +17,7 @@ def test_without_root_it_says_that_it_does_nothing(program_path: Callable[[str],
     lower = (program_path("setpriv"), "--reuid=65534") if os.geteuid() == 0 else ()
     done = run(*lower, "/bin/sh", "-s", cwd=Path("/"), text=SCRIPT)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "Tests as an unprivileged user are left out: this is not root.\n"
+    assert done.stdout == "Skipping the tests as an unprivileged user: not running as root.\n"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gets so far")
@@ -25,7 +25,7 @@ def test_without_python_it_says_that_it_does_nothing() -> None:
     """A machine without Debian's Python is told what is missing."""
     done = run("/bin/sh", "-s", "--", "/no/python", text=SCRIPT)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.endswith(" left out: /no/python is no Python 3.11 or newer.\n")
+    assert done.stdout.endswith(" user: /no/python is not Python 3.11 or later.\n")
     assert done.stdout.count("\n") == 1
 
 

@@ -45,28 +45,32 @@ def test_notes_are_those_of_the_version(project: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "good", "bad", "said"),
     [
-        pytest.param("exporter/version.py", "1.2.3", "1.2.4", "version.py says 1.2.4", id="code"),
-        pytest.param(f"{CHART}/Chart.yaml", '"1.2.3"', '"1.2.4"', "says 1.2.4", id="app-version"),
+        pytest.param(
+            "exporter/version.py", "1.2.3", "1.2.4", "version.py has version 1.2.4", id="code"
+        ),
+        pytest.param(
+            f"{CHART}/Chart.yaml", '"1.2.3"', '"1.2.4"', "has version 1.2.4", id="app-version"
+        ),
         pytest.param(f"{CHART}/Chart.yaml", "4.5.6", "4.5.7", "'## 4.5.7 (", id="chart"),
         pytest.param(
             "CHANGELOG.md",
             "## 1.2.3",
             "## 1.3.0 (2030-02-01)\n\nNewer.\n\n## 1.2.3",
-            "release.py: CHANGELOG.md starts with 1.3.0, not 1.2.3",
+            "release.py: CHANGELOG.md has 1.3.0 as first section, expected 1.2.3",
             id="older-line",
         ),
         pytest.param(
             "CHANGELOG.md",
             "## 1.2.3",
             "## Unreleased\n\n## 1.2.3",
-            "starts with Unreleased",
+            "has Unreleased as first section",
             id="more-to-come",
         ),
         pytest.param(
             f"{CHART}/CHANGELOG.md",
             "## 4.5.6",
             "## 4.6.0 (soon)\n\n## 4.5.6",
-            "CHANGELOG.md starts with 4.6.0, not 4.5.6",
+            "CHANGELOG.md has 4.6.0 as first section, expected 4.5.6",
             id="older-chart",
         ),
         pytest.param("CHANGELOG.md", "2030-01-31", "unreleased", "'## 1.2.3 (", id="no-date"),
@@ -98,5 +102,5 @@ def test_this_project_is_understood() -> None:
     version = (ROOT / "exporter" / "version.py").read_text("utf-8").split('"')[-2]
     done = release(ROOT, f"v{version}")
     assert done.returncode in {0, 1}
-    assert [line for line in done.stderr.splitlines() if "has no text under" not in line] == []
+    assert [line for line in done.stderr.splitlines() if "has no section" not in line] == []
     assert "'##  (" not in done.stderr

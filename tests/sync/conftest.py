@@ -170,6 +170,7 @@ def open_account(tmp_path: Path) -> Iterator[OpenAccount]:
                     stuck_after_default=900.0,
                     reason_classes=REASONS.classes,
                 ),
+                sinks=("log",),
             )
             cycle = Cycle(
                 client=client,

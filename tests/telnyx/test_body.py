@@ -154,9 +154,9 @@ async def test_the_cap_counts_unpacked_bytes(desk: Desk, answer: Answer, length:
 
 
 def bomb(layers: int) -> bytes:
-    """Make a gigabyte of blanks small, packed so often."""
+    """Make four times the blanks that memory may grow by small, packed so often."""
     member = zlib.compressobj(9, wbits=31)
-    content = b"".join(map(member.compress, repeat(b" " * 2**20, 1024))) + member.flush()
+    content = b"".join(map(member.compress, repeat(b" " * 2**20, 4 * MEMORY))) + member.flush()
     for _ in range(layers - 1):
         content = gzip.compress(content)
     return content
@@ -169,7 +169,7 @@ def bomb(layers: int) -> bytes:
 def test_no_answer_takes_more_memory_than_the_cap(
     tmp_path: Path, encoding: str, layers: int
 ) -> None:
-    """A gigabyte in a small answer is refused before it is there."""
+    """What is large in a small answer is refused before it is there."""
     sent = tmp_path / "answer"
     sent.write_bytes(bomb(layers))
     out = subprocess.run(  # noqa: S603 # our own interpreter, our own script

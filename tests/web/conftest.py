@@ -13,14 +13,14 @@ from starlette.types import ASGIApp
 
 from exporter.address import ListenAddress
 from exporter.domain import Status
-from exporter.ledger.records import DELAY_BUCKETS, Histogram
 from exporter.ledger.snapshot import AccountSnapshot, EndedAction, InFlightAction
-from exporter.metrics.collector import process_metrics
+from exporter.metrics.exporter_snapshot import ExporterSnapshot
 from exporter.metrics.render import Renderer
-from exporter.metrics.self_metrics import AccountHealth, ExporterSnapshot, SelfMetrics
+from exporter.metrics.self_metrics import AccountHealth, SelfMetrics
 from exporter.web.app import create_app
+from exporter.web.config_reloader import WebConfigReloader
 from exporter.web.server import Server
-from exporter.web.watch import Security
+from tests.views import a_view
 
 NOW = 1_785_585_605.0
 """2026-08-01 12:00:05 UTC."""
@@ -56,7 +56,7 @@ class Operator:
         """Make the app; with ``waits`` its reload does not end by itself."""
         return create_app(
             snapshot=lambda: self.snapshot,
-            write=Renderer(process_metrics(revision="x")).write,
+            write=Renderer().render,
             healthy=lambda: self.healthy,
             ready=lambda: self.ready,
             reload=self.wait if waits else self.reload,
@@ -66,36 +66,8 @@ class Operator:
 
 @pytest.fixture
 def view() -> Callable[..., AccountSnapshot]:
-    """Give a maker of views: empty, but for what is given."""
-
-    def make(name: str = "default", **changes: Any) -> AccountSnapshot:
-        empty = AccountSnapshot(
-            name=name,
-            baselined=True,
-            actions={
-                (kind, status.value): 0 for kind in ("enable", "disable") for status in Status
-            },
-            oldest_in_progress={},
-            stuck={"enable": 0, "disable": 0},
-            created={},
-            completed={},
-            failed={},
-            interrupted={},
-            failed_exemplars={},
-            interrupted_exemplars={},
-            durations={},
-            detection_delay=Histogram((0,) * (len(DELAY_BUCKETS) + 1), 0.0),
-            drift={},
-            lists={"newest": 1, "none": 0},
-            orders={("", ""): "newest"},
-            tracked=0,
-            last_audit=1_785_585_000.0,
-            in_flight=(),
-            failures=(),
-        )
-        return replace(empty, **changes)
-
-    return make
+    """Give the maker of views."""
+    return a_view
 
 
 @pytest.fixture
@@ -220,11 +192,11 @@ class WebFile:
         """Replace what it says."""
         self.path.write_text(text, encoding="utf-8")
 
-    def security(self, text: str | None = None) -> Security:
+    def reloader(self, text: str | None = None) -> WebConfigReloader:
         """Put it, saying ``text``, in force."""
         if text is not None:
             self.write(text)
-        return Security(self.path, self.reports.append)
+        return WebConfigReloader(self.path, self.reports.append)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from exporter.metrics.exposition import Format
+from exporter.metrics.negotiation import Format
 
 PATHS = ("/", "/metrics", "/-/healthy", "/-/ready")
 
@@ -95,23 +95,23 @@ async def test_several_accept_headers_are_one(client: httpx.AsyncClient) -> None
     assert answer.headers["content-type"] == Format.OPENMETRICS.value
 
 
-@pytest.mark.parametrize(("coding", "zipped"), [("gzip", True), ("gzip;q=0", False)])
+@pytest.mark.parametrize(("coding", "gzipped"), [("gzip", True), ("gzip;q=0", False)])
 async def test_metrics_are_compressed_when_asked(
     client: httpx.AsyncClient,
     coding: str,
-    zipped: bool,  # noqa: FBT001 # a test's data
+    gzipped: bool,  # noqa: FBT001 # a test's data
 ) -> None:
     """The body is gzip only for a client that takes it, and caches are told."""
     async with client.stream("GET", "/metrics", headers={"Accept-Encoding": coding}) as answer:
         raw = b"".join([chunk async for chunk in answer.aiter_raw()])
-    assert ("content-encoding" in answer.headers) is zipped
-    assert b"telnyx_up{" in (gzip.decompress(raw) if zipped else raw)
+    assert ("content-encoding" in answer.headers) is gzipped
+    assert b"telnyx_up{" in (gzip.decompress(raw) if gzipped else raw)
     assert answer.headers["vary"] == "Accept, Accept-Encoding"
     assert int(answer.headers["content-length"]) == len(raw)
 
 
 @pytest.mark.parametrize(
-    ("coding", "zipped"),
+    ("coding", "gzipped"),
     [
         ("gzip", True),
         ("br;q=1, gzip;q=0.5", True),
@@ -121,7 +121,7 @@ async def test_metrics_are_compressed_when_asked(
     ],
 )
 async def test_the_page_is_compressed_when_asked(
-    operator: Any, serve: Any, busy: Any, up: Any, snapshot: Any, coding: str, *, zipped: bool
+    operator: Any, serve: Any, busy: Any, up: Any, snapshot: Any, coding: str, *, gzipped: bool
 ) -> None:
     """A page of many accounts is a twentieth of its size for a browser, over a real connection."""
     operator.snapshot = snapshot(*[(busy, up)] * 40)
@@ -131,12 +131,12 @@ async def test_the_page_is_compressed_when_asked(
         async with client.stream("GET", "/", headers={"Accept-Encoding": coding}) as answer:
             raw = b"".join([chunk async for chunk in answer.aiter_raw()])
         head = await client.head("/", headers={"Accept-Encoding": coding})
-    assert ("content-encoding" in answer.headers) is zipped
-    assert (gzip.decompress(raw) if zipped else raw) == plain.content
+    assert ("content-encoding" in answer.headers) is gzipped
+    assert (gzip.decompress(raw) if gzipped else raw) == plain.content
     assert answer.headers["vary"] == "Accept-Encoding"
     assert int(answer.headers["content-length"]) == len(raw)
     assert head.headers["content-length"] == answer.headers["content-length"]
-    assert len(raw) * 20 < len(plain.content) or not zipped
+    assert len(raw) * 20 < len(plain.content) or not gzipped
 
 
 async def test_probes_are_not_compressed(client: httpx.AsyncClient) -> None:

@@ -5,7 +5,8 @@ import pytest
 
 from exporter.errors import Cause
 from exporter.ledger.snapshot import AccountSnapshot
-from exporter.metrics.self_metrics import ExporterSnapshot, SelfMetrics
+from exporter.metrics.exporter_snapshot import ExporterSnapshot
+from exporter.metrics.self_metrics import SelfMetrics
 from exporter.version import __version__
 from exporter.web.page import Page
 

@@ -120,8 +120,17 @@ outbox = Table(
     Column("account_id", Integer, nullable=False),
     Column("kind", Text, nullable=False),
     Column("body", Text, nullable=False),  # an Event as JSON
-    Column("logged", Boolean, nullable=False),
+    # Finds what an account has yet to deliver, however much others wait for.
+    Index("outbox_by_account", "account_id", "seq"),
     sqlite_autoincrement=True,
+)
+
+sink_positions = Table(
+    "sink_positions",
+    metadata,
+    Column("account_id", Integer, primary_key=True, autoincrement=False),
+    Column("sink", Text, primary_key=True),
+    Column("seq", BigInteger, nullable=False),  # of the last event that the sink was delivered
 )
 
 Step = Callable[[Connection], None]
@@ -172,7 +181,42 @@ def _separate_control_state(connection: Connection) -> None:
         connection.execute(text(statement))
 
 
-MIGRATIONS: tuple[Step, ...] = (_add_cutoff, _separate_control_state)
+_SINK_POSITIONS = """
+CREATE TABLE sink_positions (
+    account_id INTEGER NOT NULL, sink TEXT NOT NULL, seq BIGINT NOT NULL,
+    PRIMARY KEY (account_id, sink)
+);
+INSERT INTO sink_positions SELECT id, 'log', COALESCE(
+    (SELECT MIN(seq) - 1 FROM outbox WHERE account_id = accounts.id AND NOT logged),
+    (SELECT MAX(seq) FROM outbox WHERE account_id = accounts.id),
+    0
+) FROM accounts;
+ALTER TABLE outbox RENAME TO outbox_2;
+CREATE TABLE outbox (
+    seq INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, account_id INTEGER NOT NULL,
+    kind TEXT NOT NULL, body TEXT NOT NULL
+);
+INSERT INTO outbox SELECT seq, account_id, kind, body FROM outbox_2;
+DROP TABLE outbox_2;
+CREATE INDEX outbox_by_account ON outbox (account_id, seq)
+"""
+
+
+def _add_sink_positions(connection: Connection) -> None:
+    """Bring version 3 to 4: the log, the only sink so far, goes on where it was.
+
+    What version 3 marked as logged is always the older part. Its table is copied, as SQLite drops
+    columns from 3.35 on only.
+    """
+    for statement in _SINK_POSITIONS.split(";"):
+        connection.execute(text(statement))
+
+
+MIGRATIONS: tuple[Step, ...] = (
+    _add_cutoff,
+    _separate_control_state,
+    _add_sink_positions,
+)
 """The first brings a database from version 1 to 2, and so on; one that is released never changes.
 
 A new database needs none: it is made from the tables above.

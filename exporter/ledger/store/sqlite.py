@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Table,
-    bindparam,
     delete,
     func,
     insert,
@@ -45,6 +45,7 @@ from exporter.ledger.store.schema import (
     drift,
     list_cursors,
     outbox,
+    sink_positions,
     sums,
     sweeps,
 )
@@ -127,11 +128,35 @@ class SqliteStore:
             write_unit(connection, account_id, unit, after)
         return after
 
-    def pending(self, account_id: int, limit: int) -> tuple[tuple[int, Event], ...]:
-        """Return the oldest events that were not logged yet, each with its number."""
+    def attach_sinks(self, account_id: int, sinks: Collection[str]) -> None:
+        """Keep the positions of ``sinks`` and no other; a new one begins at the present end."""
+        mine = sink_positions.c.account_id == account_id
+        end = select(func.coalesce(func.max(outbox.c.seq), 0)).where(
+            outbox.c.account_id == account_id
+        )
+        with self._database.transaction() as connection:
+            known = set(connection.execute(select(sink_positions.c.sink).where(mine)).scalars())
+            if known - set(sinks):
+                connection.execute(
+                    delete(sink_positions).where(mine, sink_positions.c.sink.not_in(sinks))
+                )
+                _forget_delivered(connection, account_id)
+            if new := set(sinks) - known:
+                seq = connection.execute(end).scalar_one()
+                connection.execute(
+                    insert(sink_positions),
+                    [{"account_id": account_id, "sink": sink, "seq": seq} for sink in new],
+                )
+
+    def undelivered(self, account_id: int, sink: str, limit: int) -> tuple[tuple[int, Event], ...]:
+        """Return the oldest events that ``sink`` was not delivered yet, each with its number.
+
+        A sink that is not attached gets none.
+        """
+        position = select(sink_positions.c.seq).where(*_position(account_id, sink))
         query = (
             select(outbox.c.seq, outbox.c.body)
-            .where(outbox.c.account_id == account_id, outbox.c.logged.is_(False))
+            .where(outbox.c.account_id == account_id, outbox.c.seq > position.scalar_subquery())
             .order_by(outbox.c.seq)
             .limit(limit)
         )
@@ -141,29 +166,20 @@ class SqliteStore:
                 for seq, body in connection.execute(query)
             )
 
-    def logged(self, account_id: int, seqs: Sequence[int]) -> None:
-        """Clear events that were logged; the latest failures stay, to be shown."""
-        if not seqs:
-            return
+    def delivered(self, account_id: int, sink: str, seq: int) -> None:
+        """Note that ``sink`` was delivered all events up to ``seq``.
+
+        Events that every sink was delivered are deleted, but for the latest failures, which are
+        shown.
+        """
         with self._database.transaction() as connection:
-            connection.execute(
-                update(outbox).where(outbox.c.seq == bindparam("number")).values(logged=True),
-                [{"number": seq} for seq in seqs],
+            moved = connection.execute(
+                update(sink_positions)
+                .where(*_position(account_id, sink), sink_positions.c.seq < seq)
+                .values(seq=seq)
             )
-            mine = (
-                outbox.c.account_id == account_id,
-                outbox.c.logged.is_(True),
-                # Nothing above is logged yet: what waits need not be looked through.
-                outbox.c.seq <= max(seqs),
-            )
-            connection.execute(delete(outbox).where(*mine, outbox.c["kind"] == EventType.STUCK))
-            newest = (
-                select(outbox.c.seq)
-                .where(*mine)
-                .order_by(outbox.c.seq.desc())
-                .limit(RECENT_FAILURES)
-            )
-            connection.execute(delete(outbox).where(*mine, outbox.c.seq.not_in(newest)))
+            if moved.rowcount:
+                _forget_delivered(connection, account_id)
 
     def prune(self, account_id: int, before: float, limit: int) -> tuple[int, float | None]:
         """Forget at most ``limit`` actions that were seen to end before ``before``.
@@ -200,6 +216,23 @@ class SqliteStore:
                     .values({bound: baseline_cutoff})
                 )
         return len(found), baseline_cutoff
+
+
+def _position(account_id: int, sink: str) -> tuple[ColumnElement[bool], ...]:
+    return sink_positions.c.account_id == account_id, sink_positions.c.sink == sink
+
+
+def _forget_delivered(connection: Connection, account_id: int) -> None:
+    """Delete the events that every sink was delivered, but for the latest failures."""
+    slowest = select(func.min(sink_positions.c.seq)).where(
+        sink_positions.c.account_id == account_id
+    )
+    mine = [outbox.c.account_id == account_id]
+    if (floor := connection.execute(slowest).scalar_one()) is not None:
+        mine.append(outbox.c.seq <= floor)
+    connection.execute(delete(outbox).where(*mine, outbox.c["kind"] == EventType.STUCK))
+    newest = select(outbox.c.seq).where(*mine).order_by(outbox.c.seq.desc()).limit(RECENT_FAILURES)
+    connection.execute(delete(outbox).where(*mine, outbox.c.seq.not_in(newest)))
 
 
 @contextmanager

@@ -77,12 +77,7 @@ def write_unit(
         connection,
         outbox,
         [
-            mine
-            | {
-                "kind": event.event_type,
-                "body": msgspec.json.encode(event).decode(),
-                "logged": False,
-            }
+            mine | {"kind": event.event_type, "body": msgspec.json.encode(event).decode()}
             for event in unit.events
         ],
     )

@@ -1,8 +1,7 @@
-{{/* The exporter's configuration and what follows from it. */}}
+{{/* The exporter's configuration file and values derived from it. */}}
 
 {{/*
-The configuration file: the values as they are, never through tpl, as `${VAR}`, `$$` and braces are
-the exporter's.
+The configuration file. It must not go through tpl: the exporter interprets `${VAR}`, `$$` and braces.
 */}}
 {{- define "telnyx-sim-exporter.config" -}}
 {{- $config := deepCopy .Values.config -}}
@@ -18,7 +17,7 @@ the exporter's.
 {{- toYaml $config -}}
 {{- end -}}
 
-{{/* "yes" where the exporter has a file for TLS and passwords, whichever way it gets it. */}}
+{{/* "yes" if the exporter has a web configuration file (TLS, passwords), however it is set. */}}
 {{- define "telnyx-sim-exporter.secured" -}}
 {{- $file := or .Values.web.existingSecret (default dict .Values.config.web).config_file -}}
 {{- range .Values.extraArgs -}}
@@ -30,8 +29,7 @@ yes
 {{- end -}}
 
 {{/*
-Where the exporter listens, the first address if there are several: its own default where the
-configuration does not say.
+The listen address, the first one if there are several; the exporter's default if none is configured.
 */}}
 {{- define "telnyx-sim-exporter.listenAddress" -}}
 {{- $given := default ":10874" (default dict .Values.config.web).listen_address -}}
@@ -42,19 +40,19 @@ configuration does not say.
 {{- end -}}
 {{- end -}}
 
-{{/* The port of the pod. */}}
+{{/* The container port. */}}
 {{- define "telnyx-sim-exporter.port" -}}
 {{- regexFind "[0-9]+$" (include "telnyx-sim-exporter.listenAddress" .) -}}
 {{- end -}}
 
-{{/* The host to listen on; empty for every address. */}}
+{{/* The host of the listen address; empty for all addresses. */}}
 {{- define "telnyx-sim-exporter.listenHost" -}}
 {{- regexReplaceAll ":[0-9]+$" (include "telnyx-sim-exporter.listenAddress" .) "" -}}
 {{- end -}}
 
 {{/*
-Where a process in the pod reaches the exporter, which may listen to one address. "[::]" is IPv4 too,
-and IPv4 alone where IPv6 is off; longer spellings of it are IPv6 alone.
+The host under which a process in the pod reaches the exporter. "[::]" includes IPv4, and is IPv4 only if
+IPv6 is disabled; longer spellings of it are IPv6 only.
 */}}
 {{- define "telnyx-sim-exporter.localHost" -}}
 {{- $host := include "telnyx-sim-exporter.listenHost" . -}}
@@ -67,7 +65,7 @@ and IPv4 alone where IPv6 is off; longer spellings of it are IPv6 alone.
 {{- end -}}
 {{- end -}}
 
-{{/* What the exporter's paths begin with: "/prefix", or nothing. */}}
+{{/* The path prefix of all endpoints: "/prefix", or empty. */}}
 {{- define "telnyx-sim-exporter.routePrefix" -}}
 {{- $web := default dict .Values.config.web -}}
 {{- $path := regexReplaceAll "^[A-Za-z]+://[^/]*" (default "" $web.external_url) "" -}}
@@ -76,7 +74,7 @@ and IPv4 alone where IPv6 is off; longer spellings of it are IPv6 alone.
 {{- end -}}
 {{- end -}}
 
-{{/* The TCP ports of the APIs, as a YAML list under "ports". */}}
+{{/* The TCP ports of the accounts' API URLs, as a YAML list under "ports". */}}
 {{- define "telnyx-sim-exporter.apiPorts" -}}
 {{- $ports := list -}}
 {{- range .Values.config.accounts -}}

@@ -1,4 +1,4 @@
-{{/* Values that cannot work are refused here, with what to do. It must not change or make anything. */}}
+{{/* Rejects invalid combinations of values, with the fix. It must not render anything. */}}
 
 {{- define "telnyx-sim-exporter.guards" -}}
 {{- include "telnyx-sim-exporter.guards.accounts" . -}}
@@ -11,25 +11,25 @@
 
 {{- define "telnyx-sim-exporter.guards.accounts" -}}
 {{- if not .Values.config.accounts -}}
-{{- fail "config.accounts is empty: name at least one account, such as {name: default}" -}}
+{{- fail "config.accounts is empty: add at least one account, such as {name: default}" -}}
 {{- end -}}
 {{- $names := list -}}
 {{- range .Values.config.accounts -}}
 {{- $name := include "telnyx-sim-exporter.accountName" . -}}
 {{- if has $name $names -}}
-{{- fail (printf "two accounts in config.accounts have the name %q: give each a name of its own (one without a name is called \"default\")" $name) -}}
+{{- fail (printf "two accounts in config.accounts are named %q: use unique names (an account without a name is \"default\")" $name) -}}
 {{- end -}}
 {{- $names = append $names $name -}}
 {{- if and .api_key (not (regexMatch "^\\$\\{[A-Za-z_][A-Za-z0-9_]*\\}$" .api_key)) -}}
-{{- fail (printf "the api_key of account %q would lie in a ConfigMap for all to read: take it out of config.accounts, put it into a Secret and set keys.%s.existingSecret" $name $name) -}}
+{{- fail (printf "the api_key of account %q would be stored unprotected in a ConfigMap: remove it from config.accounts, store it in a Secret and set keys.%s.existingSecret" $name $name) -}}
 {{- end -}}
 {{- $entry := default dict (get $.Values.keys $name) -}}
 {{- if and (or .api_key .api_key_file) (or $entry.existingSecret $entry.value) -}}
-{{- fail (printf "account %q brings a key of its own in config.accounts, so keys.%s would not be used: remove one of the two" $name $name) -}}
+{{- fail (printf "account %q has its own key in config.accounts, so keys.%s would be unused: remove one of the two" $name $name) -}}
 {{- end -}}
 {{- if not (or .api_key .api_key_file $entry.existingSecret $entry.value) -}}
 {{- $secret := ternary (printf "telnyx-%s" $name) "telnyx" (and (ne $name "default") (regexMatch "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$" $name)) -}}
-{{- fail (printf "there is no API key for account %q: make a Secret by `kubectl create secret generic %s --namespace %s --from-literal=api-key=KEY...` and set keys.%s.existingSecret=%s" $name $secret $.Release.Namespace $name $secret) -}}
+{{- fail (printf "account %q has no API key: create a Secret with `kubectl create secret generic %s --namespace %s --from-literal=api-key=KEY...` and set keys.%s.existingSecret=%s" $name $secret $.Release.Namespace $name $secret) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -41,10 +41,10 @@
 {{- end -}}
 {{- range $name, $entry := .Values.keys -}}
 {{- if and $entry.existingSecret $entry.value -}}
-{{- fail (printf "keys.%s has both existingSecret and value: keep existingSecret, and remove the other" $name) -}}
+{{- fail (printf "keys.%s has both existingSecret and value: remove value" $name) -}}
 {{- end -}}
 {{- if and (not (has $name $names)) (or (ne $name "default") $entry.existingSecret $entry.value) -}}
-{{- fail (printf "keys.%s is of no account in config.accounts, where there are: %s. Rename it, or remove it" $name (join ", " $names)) -}}
+{{- fail (printf "keys.%s does not match an account in config.accounts (%s): rename it or remove it" $name (join ", " $names)) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -52,43 +52,43 @@
 {{- define "telnyx-sim-exporter.guards.web" -}}
 {{- $web := default dict .Values.config.web -}}
 {{- if and .Values.web.existingSecret $web.config_file -}}
-{{- fail "config.web.config_file and web.existingSecret are both set: keep web.existingSecret, which brings the file into the pod and names it in the configuration" -}}
+{{- fail "config.web.config_file and web.existingSecret are both set: remove config.web.config_file, which web.existingSecret sets itself" -}}
 {{- end -}}
 {{- $address := include "telnyx-sim-exporter.listenAddress" . -}}
 {{- if or (not (regexMatch "^(\\[[0-9A-Fa-f:.]+(%\\w+)?\\]|[^\\s:/\\[\\]]*):[1-9][0-9]{0,4}$" $address)) (gt (int (include "telnyx-sim-exporter.port" .)) 65535) -}}
-{{- fail (printf "config.web.listen_address %q does not end with a port from 1 to 65535, which the pod's port is taken from: write it like :10874" $address) -}}
+{{- fail (printf "config.web.listen_address %q does not end with a port from 1 to 65535, which the chart needs for the container port: write it like :10874" $address) -}}
 {{- end -}}
 {{- if regexMatch "(?i)^(127\\.[0-9.]+|localhost|\\[[0:]*:0*1\\]|\\[::ffff:127\\.[0-9.]+\\]):" $address -}}
-{{- fail (printf "config.web.listen_address %q is for the inside of the pod alone, so neither probes nor Prometheus would reach it: write it like :10874" $address) -}}
+{{- fail (printf "config.web.listen_address %q is only reachable within the pod, so probes and Prometheus would fail: write it like :10874" $address) -}}
 {{- end -}}
 {{- if and (include "telnyx-sim-exporter.secured" .) (contains "$" (include "telnyx-sim-exporter.listenHost" .)) -}}
-{{- fail (printf "config.web.listen_address %q names its host by a variable, which probes in the pod cannot follow: write it like :10874" $address) -}}
+{{- fail (printf "config.web.listen_address %q contains a variable for the host, which probes cannot resolve: write it like :10874" $address) -}}
 {{- end -}}
 {{- if contains "$" (include "telnyx-sim-exporter.routePrefix" .) -}}
-{{- fail "config.web.route_prefix or config.web.external_url names a path by a variable, which probes and monitors cannot follow: write it out" -}}
+{{- fail "the path in config.web.route_prefix or config.web.external_url contains a variable, which probes and monitors cannot resolve: write it out" -}}
 {{- end -}}
 {{- range .Values.extraArgs -}}
 {{- if or (hasPrefix "--web.external-url" .) (hasPrefix "--web.route-prefix" .) -}}
-{{- fail (printf "extraArgs has %s: set config.web.external_url or config.web.route_prefix instead, which probes and monitors follow" (regexFind "^[^=]*" .)) -}}
+{{- fail (printf "extraArgs contains %s: set config.web.external_url or config.web.route_prefix instead, which probes and monitors use too" (regexFind "^[^=]*" .)) -}}
 {{- end -}}
 {{- if and $.Values.web.existingSecret (hasPrefix "--web.config.file" .) -}}
-{{- fail "extraArgs has --web.config.file, and web.existingSecret is set: keep web.existingSecret, which brings the file into the pod and names it in the configuration" -}}
+{{- fail "extraArgs contains --web.config.file but web.existingSecret is set: remove --web.config.file, because web.existingSecret sets it" -}}
 {{- end -}}
 {{- if hasPrefix "--web.listen-address" . -}}
-{{- fail "extraArgs has --web.listen-address: set config.web.listen_address instead, which the ports of the pod follow" -}}
+{{- fail "extraArgs contains --web.listen-address: set config.web.listen_address instead, which the container port is taken from" -}}
 {{- end -}}
 {{- if hasPrefix "--config.file" . -}}
-{{- fail "extraArgs has --config.file: the chart sets it; put the configuration under config" -}}
+{{- fail "extraArgs contains --config.file, which the chart sets: use config instead" -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 
 {{- define "telnyx-sim-exporter.guards.service" -}}
 {{- if and .Values.service.nodePort (eq .Values.service.type "ClusterIP") -}}
-{{- fail "service.nodePort is set while service.type is ClusterIP, which has no port on the nodes: set service.type=NodePort or LoadBalancer, or remove service.nodePort" -}}
+{{- fail "service.nodePort is set but service.type is ClusterIP, which has no node port: set service.type=NodePort or LoadBalancer, or remove service.nodePort" -}}
 {{- end -}}
 {{- if and (gt (len .Values.service.ipFamilies) 1) (eq .Values.service.ipFamilyPolicy "SingleStack") -}}
-{{- fail "service.ipFamilies names two families while service.ipFamilyPolicy is SingleStack: set service.ipFamilyPolicy=PreferDualStack or RequireDualStack, or keep one family" -}}
+{{- fail "service.ipFamilies has two families but service.ipFamilyPolicy is SingleStack: set service.ipFamilyPolicy=PreferDualStack or RequireDualStack, or remove one family" -}}
 {{- end -}}
 {{- end -}}
 
@@ -97,20 +97,20 @@
 {{- $file := regexMatch "^sqlite:////var/lib/telnyx-sim-exporter/[^/?]*[^/?.][^/?]*$" $url -}}
 {{- $rolling := ne (default "RollingUpdate" (default dict .Values.strategy).type) "Recreate" -}}
 {{- if and .Values.persistence.existingClaim (not .Values.persistence.enabled) -}}
-{{- fail "persistence.existingClaim is set while persistence.enabled is false: enable persistence, or remove the claim" -}}
+{{- fail "persistence.existingClaim is set but persistence.enabled is false: set persistence.enabled=true, or remove persistence.existingClaim" -}}
 {{- end -}}
 {{- if .Values.persistence.enabled -}}
 {{- if gt (int .Values.replicas) 1 -}}
-{{- fail "replicas is above 1 while persistence.enabled is true: two pods cannot share the state. Run one, or set persistence.enabled=false" -}}
+{{- fail "replicas is above 1 but persistence.enabled is true, and pods cannot share the state: set replicas=1 or persistence.enabled=false" -}}
 {{- end -}}
 {{- if and .Values.strategy $rolling -}}
-{{- fail "strategy is RollingUpdate while persistence.enabled is true: the new pod would wait for the state, which the old one holds. Leave strategy out, or set strategy.type=Recreate" -}}
+{{- fail "strategy is RollingUpdate but persistence.enabled is true: the new pod would wait for the state that the old one has locked. Remove strategy, or set strategy.type=Recreate" -}}
 {{- end -}}
 {{- if not $file -}}
-{{- fail (printf "config.state.url %q is no file that can lie on the volume: name one in /var/lib/telnyx-sim-exporter, such as sqlite:////var/lib/telnyx-sim-exporter/state.db, or set persistence.enabled=false" $url) -}}
+{{- fail (printf "config.state.url %q is not a file on the volume: use a file directly in /var/lib/telnyx-sim-exporter, such as sqlite:////var/lib/telnyx-sim-exporter/state.db, or set persistence.enabled=false" $url) -}}
 {{- end -}}
 {{- else if and (or $rolling (gt (int .Values.replicas) 1)) (not $file) (not (has $url (list "sqlite://" "sqlite:///:memory:"))) -}}
-{{- fail (printf "config.state.url %q may be one file for two pods, as replicas is above 1 or the strategy RollingUpdate: name one in /var/lib/telnyx-sim-exporter, which each pod has for itself, such as sqlite:////var/lib/telnyx-sim-exporter/state.db, or use persistence.existingClaim" $url) -}}
+{{- fail (printf "config.state.url %q may be shared by two pods, because replicas is above 1 or the strategy is RollingUpdate: use a file in /var/lib/telnyx-sim-exporter, which is private to each pod, such as sqlite:////var/lib/telnyx-sim-exporter/state.db, or use persistence.existingClaim" $url) -}}
 {{- end -}}
 {{- end -}}
 
@@ -120,10 +120,10 @@
 {{- range $name, $_ := .Values.prometheusRule.alerts -}}
 {{- if has $name (splitList ", " $objective) -}}
 {{- if not $.Values.prometheusRule.objective -}}
-{{- fail (printf "prometheusRule.alerts.%s changes an alert of the objective: set prometheusRule.objective=true, or remove it" $name) -}}
+{{- fail (printf "prometheusRule.alerts.%s overrides an alert of the objective: set prometheusRule.objective=true, or remove the override" $name) -}}
 {{- end -}}
 {{- else if not (has $name (splitList ", " $known)) -}}
-{{- fail (printf "prometheusRule.alerts.%s is no alert of the chart. There are: %s; with prometheusRule.objective also: %s" $name $known $objective) -}}
+{{- fail (printf "prometheusRule.alerts.%s does not match an alert of the chart. Available: %s; with prometheusRule.objective=true also: %s" $name $known $objective) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -1,11 +1,11 @@
-{{/* API keys: which account takes which. */}}
+{{/* API keys of the accounts. */}}
 
-{{/* The name of an account, from the account. */}}
+{{/* The name of an account; the context is the account. */}}
 {{- define "telnyx-sim-exporter.accountName" -}}
 {{- default "default" .name -}}
 {{- end -}}
 
-{{/* The file with an account's key, from the account: its name where that can be one. */}}
+{{/* The file name of an account's key, its name if that is a valid one; the context is the account. */}}
 {{- define "telnyx-sim-exporter.keyFile" -}}
 {{- $name := include "telnyx-sim-exporter.accountName" . -}}
 {{- if regexMatch "^[A-Za-z0-9][A-Za-z0-9._-]*$" $name -}}
@@ -16,8 +16,8 @@
 {{- end -}}
 
 {{/*
-The entries of `keys` that accounts take their key from, as YAML: a list under "entries" of file,
-existingSecret, key and value.
+The entries of `keys` that are in use, as YAML: a list under "entries" of file, existingSecret, key and
+value.
 */}}
 {{- define "telnyx-sim-exporter.keyEntries" -}}
 {{- $entries := list -}}
@@ -34,7 +34,7 @@ existingSecret, key and value.
 {{- dict "entries" $entries | toYaml -}}
 {{- end -}}
 
-{{/* The data of the Secret of the chart; nothing where it has none. */}}
+{{/* The data of the chart's own Secret; empty if it has none. */}}
 {{- define "telnyx-sim-exporter.ownKeys" -}}
 {{- range (include "telnyx-sim-exporter.keyEntries" . | fromYaml).entries -}}
 {{- if .value }}

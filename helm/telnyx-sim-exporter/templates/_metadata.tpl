@@ -1,20 +1,20 @@
 {{/* Labels and annotations. */}}
 
-{{/* What pods are found by; it can never change. */}}
+{{/* The labels that select the pods; a Deployment's selector is immutable. */}}
 {{- define "telnyx-sim-exporter.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "telnyx-sim-exporter.name" . | quote }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
-{{/* What the pod of `helm test` is found by: none of the selectors above takes it. */}}
+{{/* The labels that select the pod of `helm test`; the selector above must not match it. */}}
 {{- define "telnyx-sim-exporter.testLabels" -}}
 app.kubernetes.io/name: {{ include "telnyx-sim-exporter.dnsLabel" (list (include "telnyx-sim-exporter.name" .) "-test") | quote }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{/*
-All labels: [context, own labels, labels that pods are found by]. Own labels win over the common
-ones, and the last over both.
+All labels: [context, own labels, selector labels]. Own labels override common labels; selector labels
+override both.
 */}}
 {{- define "telnyx-sim-exporter.labels" -}}
 {{- $context := index . 0 -}}
@@ -27,8 +27,8 @@ ones, and the last over both.
 {{- end -}}
 
 {{/*
-The labels of the exporter's pods. Not the chart's version: a new chart that changes nothing of the
-pod has no reason to restart it.
+The labels of the exporter's pods, without the chart version: a new chart version that does not change
+the pod must not restart it.
 */}}
 {{- define "telnyx-sim-exporter.podLabels" -}}
 {{- $selector := include "telnyx-sim-exporter.selectorLabels" . -}}
@@ -36,8 +36,8 @@ pod has no reason to restart it.
 {{- end -}}
 
 {{/*
-The metadata of a resource, from a dict: context, name; namespace, labels, annotations and the
-labels that it is found by (selector) where it has its own.
+The metadata of a resource, from a dict: context, name; optionally namespace, labels, annotations, and
+selector labels of its own (selector).
 */}}
 {{- define "telnyx-sim-exporter.metadata" -}}
 {{- $selector := default (include "telnyx-sim-exporter.selectorLabels" .context) .selector -}}

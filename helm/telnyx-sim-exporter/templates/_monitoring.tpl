@@ -1,6 +1,6 @@
-{{/* What the Prometheus operator and Grafana get. */}}
+{{/* Resources for the Prometheus operator and Grafana. */}}
 
-{{/* "yes" where something is to be made: [context, enabled]. auto asks whether the operator is there. */}}
+{{/* "yes" if a resource is enabled: [context, enabled]; "auto" depends on the operator's API. */}}
 {{- define "telnyx-sim-exporter.wanted" -}}
 {{- $context := index . 0 -}}
 {{- $enabled := index . 1 -}}
@@ -12,7 +12,7 @@ yes
 {{- end -}}
 {{- end -}}
 
-{{/* What a monitor's spec says beside its endpoints. */}}
+{{/* The spec of a monitor without its endpoints. */}}
 {{- define "telnyx-sim-exporter.monitored" -}}
 {{- if ne (default .Release.Namespace .Values.monitor.namespace) .Release.Namespace -}}
 namespaceSelector:
@@ -25,9 +25,9 @@ selector:
 {{- end -}}
 
 {{/*
-The endpoint of a monitor. The label `job` is set by a relabeling: the shipped rules select by it,
-and left alone it would be the Service's name. (`jobLabel` takes the key of a label, not a value.)
-A PodMonitor sets no `service`, by which the rules tell releases of one namespace apart.
+The endpoint of a monitor. A relabeling sets the label `job`, which the shipped rules select by: the
+default is the name of the Service, and `jobLabel` takes the key of a label, not a value. A PodMonitor
+does not set `service`, which the rules need to distinguish releases in one namespace.
 */}}
 {{- define "telnyx-sim-exporter.endpoint" -}}
 port: http
@@ -65,7 +65,7 @@ metricRelabelings:
 {{- end }}
 {{- end -}}
 
-{{/* The names of the alerts in a file of rules, sorted and with commas: [context, file]. */}}
+{{/* The names of the alerts in a rule file, sorted and comma-separated: [context, file]. */}}
 {{- define "telnyx-sim-exporter.alertNames" -}}
 {{- $names := list -}}
 {{- range ((index . 0).Files.Get (index . 1) | fromYaml).groups -}}
@@ -79,8 +79,8 @@ metricRelabelings:
 {{- end -}}
 
 {{/*
-The groups of a file of rules with what `prometheusRule.alerts` changes, as a YAML list under
-"groups": [context, file]. The file is never put through tpl, which would fill in what Prometheus has to.
+The groups of a rule file with the overrides in `prometheusRule.alerts`, as a YAML list under "groups":
+[context, file]. The file must not go through tpl: its templates are for Prometheus.
 */}}
 {{- define "telnyx-sim-exporter.ruleGroups" -}}
 {{- $changes := (index . 0).Values.prometheusRule.alerts -}}

@@ -1,8 +1,8 @@
 {{/* Names and namespaces. */}}
 
 {{/*
-A DNS label of at most 63 characters: the text and the suffix of the list [text, suffix]. A text
-that has to be cut, or has a dot, gets a hash: two texts never become one name.
+A DNS label of at most 63 characters: [text, suffix]. A text that is truncated or contains a dot gets a
+hash, so that different texts never result in the same name.
 */}}
 {{- define "telnyx-sim-exporter.dnsLabel" -}}
 {{- $text := index . 0 -}}
@@ -16,14 +16,14 @@ that has to be cut, or has a dot, gets a hash: two texts never become one name.
 {{- end -}}
 {{- end -}}
 
-{{/* The name of what runs; a label's value, and part of the selectors. */}}
+{{/* The name of the application; a label value and part of the selectors. */}}
 {{- define "telnyx-sim-exporter.name" -}}
 {{- include "telnyx-sim-exporter.dnsLabel" (list (default .Chart.Name .Values.nameOverride) "") -}}
 {{- end -}}
 
 {{/*
-What all names begin with, however long. A release is left alone only if it is called like the
-chart: one whose name merely contains the chart's could get the names of another.
+The beginning of all resource names, of any length. The chart name is only omitted if the release has the
+same name: with a release that merely contains it, names of two releases could collide.
 */}}
 {{- define "telnyx-sim-exporter.stem" -}}
 {{- $name := default .Chart.Name .Values.nameOverride -}}
@@ -36,19 +36,19 @@ chart: one whose name merely contains the chart's could get the names of another
 {{- end -}}
 {{- end -}}
 
-{{/* The name of Deployment, Service and all that there is one of. */}}
+{{/* The name of the Deployment, the Service and other single resources. */}}
 {{- define "telnyx-sim-exporter.fullname" -}}
 {{- include "telnyx-sim-exporter.resource" (list . "") -}}
 {{- end -}}
 
-{{/* The name of something else, by its suffix: [context, "-keys"]. */}}
+{{/* The name of a resource with a suffix: [context, "-keys"]. */}}
 {{- define "telnyx-sim-exporter.resource" -}}
 {{- include "telnyx-sim-exporter.dnsLabel" (list (include "telnyx-sim-exporter.stem" (index . 0)) (index . 1)) -}}
 {{- end -}}
 
 {{/*
-The name of something that may lie in another namespace: [context, namespace, suffix]. There it
-names the release's namespace too, as releases of the same name meet there.
+The name of a resource that may be in another namespace: [context, namespace, suffix]. There it contains
+the release's namespace, because releases with the same name would collide.
 */}}
 {{- define "telnyx-sim-exporter.resourceIn" -}}
 {{- $context := index . 0 -}}

@@ -1,6 +1,6 @@
 {{/* Parts of pods. */}}
 
-{{/* The image: a digest wins over a tag. */}}
+{{/* The image; a digest takes precedence over a tag. */}}
 {{- define "telnyx-sim-exporter.image" -}}
 {{- $registry := default .Values.image.registry .Values.global.imageRegistry -}}
 {{- $name := ternary (printf "%s/%s" $registry .Values.image.repository) .Values.image.repository (not (empty $registry)) -}}
@@ -11,7 +11,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* The Secrets to pull it with; other charts name them by objects in `global`. */}}
+{{/* The image pull Secrets; other charts use objects in `global`. */}}
 {{- define "telnyx-sim-exporter.pullSecrets" -}}
 {{- $names := list -}}
 {{- range concat .Values.image.pullSecrets .Values.global.imagePullSecrets -}}
@@ -24,10 +24,10 @@ imagePullSecrets:
 {{- end -}}
 
 {{/*
-A probe: [context, probe]. The kubelet can ask neither with a password nor with a certificate, and not
-for TLS either where it is not told. So an exporter with a file for these is probed from within the
-container, by a program that takes what comes. A probe of another kind takes the place of httpGet,
-which Kubernetes would refuse beside it. Paths below /-/ are the exporter's, and follow its prefix.
+A probe: [context, probe]. The kubelet cannot send a password or a client certificate, and only uses TLS
+if the probe says so. An exporter with a web configuration file is therefore probed from within the
+container, by a program that accepts any of these. A probe of another kind replaces httpGet, because
+Kubernetes rejects two handlers. Paths below /-/ are the exporter's and get its prefix.
 */}}
 {{- define "telnyx-sim-exporter.probe" -}}
 {{- $context := index . 0 -}}
@@ -52,7 +52,7 @@ which Kubernetes would refuse beside it. Paths below /-/ are the exporter's, and
 {{- toYaml $probe -}}
 {{- end -}}
 
-{{/* The constraints of the spread of pods, each with a selector. */}}
+{{/* The topology spread constraints, each with a selector. */}}
 {{- define "telnyx-sim-exporter.spread" -}}
 {{- $constraints := list -}}
 {{- $selector := dict "matchLabels" (include "telnyx-sim-exporter.selectorLabels" . | fromYaml) -}}

@@ -24,6 +24,7 @@ from exporter.domain import Action
 
 store = SqliteStore(Database(sys.argv[1]))
 state = store.load("main")
+store.attach_sinks(state.account_id, ["log"])
 while True:
     number = state.tracked
     unit = UnitOfWork("main", Reasons(()), state.label, 120.0)
@@ -72,6 +73,8 @@ def test_a_killed_process_loses_nothing_that_it_committed(
             SumKey(SumName.DURATION_BUCKET, "enable", "failed/15"),
         ):
             assert state.sums[key] == state.tracked
-        told_of = [event.action_id for _, event in store.pending(state.account_id, 10_000)]
+        told_of = [
+            event.action_id for _, event in store.undelivered(state.account_id, "log", 10_000)
+        ]
         assert told_of == [str(n) for n in range(state.tracked)]
         store.close()

@@ -126,6 +126,8 @@ def test_two_accounts_in_one_file_do_not_mix(
     """The same ids, sums and listings stand beside each other, each with its account."""
     store = open_store()
     one, two = store.load("one").account_id, store.load("two").account_id
+    for mine in (one, two):
+        store.attach_sinks(mine, ["log"])
     head = ListFilter(None, None)
     units = {}
     for mine, status in ((one, "failed"), (two, "interrupted")):
@@ -139,12 +141,12 @@ def test_two_accounts_in_one_file_do_not_mix(
         assert state.cursors[head].seen_count == mine
         assert store.find(mine, ["a"])["a"].status == status
         assert [event.status for event in state.failures] == [status]
-        assert [event.status for _, event in store.pending(mine, 10)] == [status]
+        assert [event.status for _, event in store.undelivered(mine, "log", 10)] == [status]
     store.prune(one, 1e9, 10)
-    store.logged(one, [seq for seq, _ in store.pending(one, 10)])
+    store.delivered(one, "log", store.undelivered(one, "log", 10)[-1][0])
     assert store.load("two").tracked == 2
     assert store.load("two").cursors[head].baseline_cutoff is None
-    assert len(store.pending(two, 10)) == 1
+    assert len(store.undelivered(two, "log", 10)) == 1
 
 
 def test_finding_many_ids(open_store: Opener, make_row: Maker) -> None:
@@ -234,19 +236,19 @@ def test_an_end_without_any_time_is_never_forgotten(open_store: Opener, make_row
     [
         "INSERT INTO sums VALUES (1, 'nonsense', '', '', 1, NULL, NULL, NULL)",
         "INSERT INTO list_cursors VALUES (1, '', 'nonsense', 'newest', 0, NULL, NULL, 0, NULL)",
-        "INSERT INTO outbox VALUES (1, 1, 'sim_card_action_failed', '{', 0)",
-        "INSERT INTO outbox VALUES (1, 1, 'sim_card_action_failed', '{}', 0)",
+        "INSERT INTO outbox VALUES (1, 1, 'sim_card_action_failed', '{')",
+        "INSERT INTO outbox VALUES (1, 1, 'sim_card_action_failed', '{}')",
     ],
     ids=["sum", "listing", "no JSON", "no event"],
 )
 def test_what_cannot_be_read_is_a_state_error(open_store: Opener, statement: str) -> None:
     """Somebody changed the file: it is said what is wrong, and what helps."""
     store = open_store()
-    store.load("main")
+    store.attach_sinks(store.load("main").account_id, ["log"])
     with store._database.transaction() as connection:  # noqa: SLF001  # a hand in the file
         connection.execute(text(statement))
     with pytest.raises(StateError, match=r"cannot read .*: put a copy in its place"):
         store.load("main")
     if "outbox" in statement:
         with pytest.raises(StateError, match="cannot read"):
-            store.pending(1, 10)
+            store.undelivered(1, "log", 10)

@@ -61,6 +61,7 @@ def test_an_error_in_the_middle_leaves_all_as_before(
     """Whichever statement fails, nothing of the unit of work is kept; without it, all is."""
     store = open_store()
     mine = store.load("main").account_id
+    store.attach_sinks(mine, ["log"])
     statement = "UPDATE" if table == "accounts" else "INSERT"
     with store._database.transaction() as connection:  # noqa: SLF001  # the error to come
         connection.execute(
@@ -79,10 +80,10 @@ def test_an_error_in_the_middle_leaves_all_as_before(
         store.commit(mine, unit, {})
     assert store.load("main") == before
     assert store.find(mine, ["a"]) == {}
-    assert store.pending(mine, 10) == ()
+    assert store.undelivered(mine, "log", 10) == ()
     with store._database.transaction() as connection:  # noqa: SLF001  # the error goes away
         connection.execute(text("DROP TRIGGER broken"))
     store.commit(mine, unit, {})
     after = store.load("main")
     assert (after.tracked, after.baseline_at, len(after.cursors)) == (1, 50.0, 1)
-    assert len(store.pending(mine, 10)) == 1
+    assert len(store.undelivered(mine, "log", 10)) == 1

@@ -63,11 +63,11 @@ def test_a_failure_is_told_in_the_chat(
     """One message says what failed and why, one that it is over."""
     chain = trouble.chain
     rule = shipped["TelnyxSimActionFailed"]
-    about = (rule["annotations"]["summary"], "single", "disable")
+    about = ("TelnyxSimActionFailed", "single", "disable")
     note = chain.note("FIRING:1", *about)
     assert note.receiver == "telnyx-sim-chat"
     text = note.body["attachments"][0]["text"]
-    assert says(text, rule, "disable actions of account single", "class: unauthorized_imei"), text
+    assert says(text, rule, "disable actions failed in account single", "unauthorized_imei"), text
     assert note.body["attachments"][0]["title_link"] == rule["annotations"]["runbook_url"]
     ends_once(chain, until, about)
 
@@ -78,7 +78,7 @@ def test_an_interruption_opens_a_ticket(
     """One message holds the alert with labels and annotations, one that it is over."""
     chain = trouble.chain
     rule = shipped["TelnyxSimActionInterrupted"]
-    about = (rule["annotations"]["summary"], "single", "disable")
+    about = ("TelnyxSimActionInterrupted", "single", "disable")
     note = chain.note("FIRING", *about)
     assert note.receiver == "telnyx-sim-ticket"
     (alert,) = note.body["alerts"]
@@ -101,7 +101,7 @@ def test_an_action_that_hangs_opens_a_ticket_until_it_ends(
     """It is told once; when the action ends, that is told once."""
     chain = trouble.chain
     rule = shipped["TelnyxSimActionsStuck"]
-    about = (rule["annotations"]["summary"], "single", "set_public_ip")
+    about = ("TelnyxSimActionsStuck", "single", "set_public_ip")
     note = chain.note("FIRING", *about)
     assert note.receiver == "telnyx-sim-ticket"
     (alert,) = note.body["alerts"]
@@ -116,12 +116,12 @@ def test_many_failures_page_the_team_of_the_account_and_silence_the_single_ones(
     """While the ratio is high, a failure for another reason is not told besides."""
     chain = trouble.chain
     rule = shipped["TelnyxSimFailureRatioHigh"]
-    about = (rule["annotations"]["summary"], "fleet-us", "enable")
+    about = ("TelnyxSimFailureRatioHigh", "fleet-us", "enable")
     note = chain.note("FIRING:1", *about)
     assert note.receiver == "fleet-us-pager"
     details = note.body["payload"]["custom_details"]
     assert details["account"] == "fleet-us"
-    assert says(details["text"], rule, "enable actions of account fleet-us", "%"), details
+    assert says(details["text"], rule, "enable actions failed in account fleet-us", "%"), details
 
     (other,) = chain.create("fleet-us", "enable")
     chain.end("fleet-us", other, "failed", FUNDS)
@@ -142,7 +142,7 @@ def test_a_refused_key_pages_once_and_silences_the_rest_of_its_account(
     """That polls fail, and that what is shown is old, is not told besides."""
     chain = trouble.chain
     rule = shipped["TelnyxSimKeyRefused"]
-    note = chain.note("FIRING:1", rule["annotations"]["summary"], "refused")
+    note = chain.note("FIRING:1", "TelnyxSimKeyRefused", "refused")
     assert note.receiver == "telnyx-sim-pager"
     assert says(note.body["payload"]["custom_details"]["text"], rule, "account refused")
     key = {"name": "TelnyxSimKeyRefused", "account": "refused"}
@@ -150,7 +150,7 @@ def test_a_refused_key_pages_once_and_silences_the_rest_of_its_account(
         silent = {"name": name, "account": "refused"}
         until(lambda silent=silent: chain.silenced_by(silent, key))
     chain.control("refused", "key", key=OLD)
-    until(lambda: chain.titles("RESOLVED", rule["annotations"]["summary"], "refused"))
+    until(lambda: chain.titles("RESOLVED", "TelnyxSimKeyRefused", "refused"))
     until(lambda: not chain.ask('ALERTS{account="refused"}'))
     assert len(chain.titles("account refused")) == 2, chain.titles("account refused")
     assert not chain.titles("ticket", "refused"), chain.titles("refused")
@@ -161,15 +161,15 @@ def test_an_outage_of_the_api_is_told_as_such_and_as_nothing_else(
 ) -> None:
     """First a ticket, then a page; no action counts as failed or stuck for it."""
     chain = trouble.chain
-    failing = shipped["TelnyxSimPollFailing"]["annotations"]["summary"]
+    failing = "TelnyxSimPollFailing"
     stale = shipped["TelnyxSimDataStale"]
     assert chain.note("FIRING", failing, "outage").receiver == "telnyx-sim-ticket"
-    note = chain.note("FIRING:1", stale["annotations"]["summary"], "outage")
+    note = chain.note("FIRING:1", "TelnyxSimDataStale", "outage")
     assert note.receiver == "telnyx-sim-pager"
     assert says(note.body["payload"]["custom_details"]["text"], stale, "account outage")
 
     chain.end("outage", trouble.unseen, "completed")
     chain.control("outage", "faults", server_error=0)
     until(lambda: chain.titles("RESOLVED", failing, "outage"))
-    until(lambda: chain.titles("RESOLVED", stale["annotations"]["summary"], "outage"))
+    until(lambda: chain.titles("RESOLVED", "TelnyxSimDataStale", "outage"))
     assert len(chain.titles("outage")) == 4, chain.titles("outage")

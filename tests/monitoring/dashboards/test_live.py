@@ -69,15 +69,16 @@ LIFE = {
 ACTIONS, HEALTH = "Telnyx: SIM card actions", "Telnyx: SIM exporter health"
 GOOD_AT_ZERO = {
     f"{HEALTH}, Connections dropped",
-    f"{ACTIONS}, Accounts not polled",
-    f"{HEALTH}, Accounts not polled",
+    f"{ACTIONS}, Accounts failing",
+    f"{HEALTH}, Accounts failing",
     f"{HEALTH}, Drift",
     f"{HEALTH}, Drift by status",
     f"{HEALTH}, Exporters down",
     f"{HEALTH}, Failed polls by cause",
     f"{HEALTH}, Lists without order",
+    f"{HEALTH}, Log lines dropped",
     f"{HEALTH}, Sweeps",
-    f"{HEALTH}, Wrong, and since when",
+    f"{HEALTH}, Problems over time",
 }
 """Panels that are to show 0 and nothing else while the polls go well."""
 

@@ -2,6 +2,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -62,7 +63,8 @@ def test_the_exporter_takes_the_configuration(tried: Rendering, tmp_path: Path) 
 def test_the_exporter_takes_the_arguments(tried: Rendering) -> None:
     """The command line is one that the exporter has, and names the mounted file."""
     name, *arguments = tried.container["args"]
-    command = main.commands[name]
+    command = main.get_command(click.Context(main), name)
+    assert command is not None
     parsed = command.make_context(name, list(arguments)).params
     assert name == "run"
     assert str(parsed["config_file"]) == f"{ETC}/config/config.yaml"

@@ -73,11 +73,13 @@ def test_waiting_for_the_pod_ends(notes: Callable[..., str]) -> None:
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        pytest.param(OWN, "API key is among the values", id="key-in-values"),
-        pytest.param(least(persistence={"enabled": False}), "persistence is off", id="no-volume"),
+        pytest.param(OWN, "the values contain an API key", id="key-in-values"),
+        pytest.param(
+            least(persistence={"enabled": False}), "persistence is disabled", id="no-volume"
+        ),
         pytest.param(least(replicas=0), "replicas is 0", id="no-pod"),
         pytest.param(
-            least(replicas=2, persistence={"enabled": False}), "2 times in all", id="two-pods"
+            least(replicas=2, persistence={"enabled": False}), "each of the 2 pods", id="two-pods"
         ),
         pytest.param(
             least(web={"existingSecret": "web"}), "monitor has neither basicAuth", id="password"
@@ -85,7 +87,7 @@ def test_waiting_for_the_pod_ends(notes: Callable[..., str]) -> None:
         pytest.param(
             least(web={"existingSecret": "web", "scheme": "HTTPS"}), "monitor.tlsConfig", id="tls"
         ),
-        pytest.param(least(web={"scheme": "HTTPS"}), "sets up TLS", id="no-certificate"),
+        pytest.param(least(web={"scheme": "HTTPS"}), "enables TLS", id="no-certificate"),
     ],
 )
 def test_they_warn(notes: Callable[..., str], values: Json, words: str) -> None:

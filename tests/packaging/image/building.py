@@ -1,15 +1,20 @@
 """Build the image from the Dockerfile on a stand-in for its base; it must not run it.
 
-No registry of images is asked: the stand-in is Debian's own Python, laid out by base.sh.
+No registry of images is asked: the stand-in is Debian's own Python, laid out by base.sh once:
+later runs find it in ``build``.
 """
 
 import ast
+import hashlib
 import platform
 import shutil
 import subprocess
 import sys
+import tarfile
+import tempfile
 from pathlib import Path
 
+from tests.packaging.conftest import alone
 from tests.packaging.image.podman import Podman
 
 ROOT = Path(__file__).parents[3]
@@ -43,15 +48,20 @@ def storage(folder: Path) -> Podman:
 
 def build(podman: Podman, folder: Path) -> None:
     """Build the stand-in and, on it, the image, from a copy of the checkout that holds secrets."""
-    root = folder / "base"
-    script = Path(__file__).with_name("base.sh")
-    _run(str(script), str(root), *_archive())
-    _let_pip_download(root)
-    archive = shutil.make_archive(str(root), "tar", root)
+    archive = folder / "base.tar"
+    shutil.copy(_base(), archive)
+    settings = folder / "settings"
+    _let_pip_download(settings)
+    with tarfile.open(archive, "a") as layer:
+        there = set(layer.getnames())  # podman takes no path twice
+        for each in sorted(settings.rglob("*")):
+            name = f"./{each.relative_to(settings)}"
+            if name not in there:
+                layer.add(each, name, recursive=False)
+    shutil.rmtree(settings)
     path = "PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"
-    podman.run("import", f"--change=ENV {path}", archive, BASE)
-    shutil.rmtree(root)
-    Path(archive).unlink()
+    podman.run("import", f"--change=ENV {path}", str(archive), BASE)
+    archive.unlink()
     checkout = folder / "checkout"
     shutil.copytree(ROOT, checkout, ignore=shutil.ignore_patterns(*LEFT))
     for name in SECRETS:
@@ -62,6 +72,21 @@ def build(podman: Podman, folder: Path) -> None:
         *(f"--tag={IMAGE}", str(checkout)),
     )
     shutil.rmtree(checkout)
+
+
+def _base() -> Path:
+    """Give the stand-in as an archive, without the settings of this machine."""
+    script = Path(__file__).with_name("base.sh")
+    source = _archive()
+    text = "\0".join((script.read_text("utf-8"), *source))
+    with alone("image") as store:
+        archive = store / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.tar"
+        if not archive.is_file():
+            with tempfile.TemporaryDirectory(dir=store) as scratch:
+                root = Path(scratch, "base")
+                _run(str(script), str(root), *source)
+                Path(shutil.make_archive(str(root), "tar", root)).rename(archive)
+    return archive
 
 
 def _archive() -> tuple[str, str]:
@@ -85,6 +110,7 @@ def _let_pip_download(root: Path) -> None:
         copy = root / BUNDLE.relative_to("/")
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(bundle, copy)
+    (root / "etc").mkdir(parents=True, exist_ok=True)
     lines = [f"{name} = {value}" for name, value in told.items() if name in PIP_SETTINGS]
     text = "\n".join(["[global]", f"cert = {BUNDLE}" * bundle.is_file(), *lines, ""])
     (root / "etc" / "pip.conf").write_text(text, encoding="utf-8")

@@ -1,7 +1,6 @@
 """The whole exporter in the test's event loop, over real HTTP on both sides."""
 
 import asyncio
-import io
 import json
 import ssl
 import time
@@ -13,12 +12,11 @@ from typing import Any
 
 import httpx
 import pytest
-import structlog
 from pydantic import SecretStr
 
 from exporter.app import Exporter
 from exporter.config import Account, Poll, Settings, State, Web
-from exporter.sinks.event_log import EventLog
+from tests.log_stream import open_log
 
 DEADLINE = 15.0
 KEY = "KEY-simulated"
@@ -96,13 +94,8 @@ class RunningExporter:
     def __init__(self, settings: Settings, ahead: float) -> None:
         """Build it; it does not run yet."""
         self.time = Time(ahead)
-        self._log = io.StringIO()
-        logger = structlog.wrap_logger(
-            structlog.PrintLogger(self._log), processors=[structlog.processors.JSONRenderer()]
-        )
-        self.app = Exporter(
-            settings, load=lambda: settings, clock=self.time, event_log=EventLog(logger)
-        )
+        event_log, self._log = open_log()
+        self.app = Exporter(settings, load=lambda: settings, clock=self.time, event_log=event_log)
         self.http = httpx.AsyncClient(
             trust_env=False,
             timeout=DEADLINE,

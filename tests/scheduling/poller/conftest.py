@@ -1,7 +1,6 @@
 """Poll a simulated account with the real core, and let single polls go wrong."""
 
 import asyncio
-import io
 import json
 import logging
 from collections.abc import Callable, Iterator
@@ -11,21 +10,26 @@ from typing import Any
 import pytest
 
 from exporter.api_key import ApiKey
-from exporter.config import Account, LogFormat, LogLevel
-from exporter.domain import Event, Status
+from exporter.config import Account, LogLevel
+from exporter.domain import Status
 from exporter.metrics.self_metrics import SelfMetrics
 from exporter.scheduling.budget import PollBudget
 from exporter.scheduling.poller import Poller, ReportedState
-from exporter.sinks.event_log import QUIET_LIBRARIES, EventLog, open_event_log
+from exporter.sinks.delivery import Delivery
+from exporter.sinks.event_log import EventLog
+from exporter.sinks.log import LogSink
+from exporter.sinks.logging_setup import QUIET_LIBRARIES
 from exporter.sync.cycle import Cycle, PollResult
 from exporter.sync.filters import AccountFilters
 from exporter.telnyx.client import Client, ClientLimits
 from exporter.telnyx.http import open_http
+from tests.log_stream import LogStream, open_log
 from tests.support.simulation import AdvancingClock, InProcessTransport
-from tests.sync import conftest as sync_fixtures
+from tests.sync.conftest import open_account
+
+__all__ = ["open_account"]
 
 OpenAccount = Callable[..., Any]
-open_account = sync_fixtures.open_account
 SECRET = "KEY-of-the-test"
 
 
@@ -38,6 +42,7 @@ class Scripted(Cycle):
         self.errors = list(errors)
         self.begun = asyncio.Event()
         self.hangs = False
+        self.late_error: BaseException | None = None
 
     async def run(self) -> PollResult:
         """Poll once."""
@@ -47,7 +52,10 @@ class Scripted(Cycle):
         error = self.errors.pop(0) if self.errors else None
         if error is not None:
             raise error
-        return await self._real.run()
+        result = await self._real.run()
+        if self.late_error is not None:
+            raise self.late_error
+        return result
 
 
 class Inline:
@@ -65,30 +73,10 @@ class Inline:
         return text.replace(SECRET, "[secret]")
 
 
-class Interrupting(EventLog):
-    """A journal in which something happens right after an action was told."""
-
-    def __init__(self, real: EventLog, happens: Callable[[], None]) -> None:
-        """Tell by ``real``, then let it happen."""
-        self._real = real
-        self._happens = happens
-
-    def __getattribute__(self, name: str) -> Any:
-        """Tell everything but actions by the real one."""
-        if name in {"action", "_real", "_happens"}:
-            return object.__getattribute__(self, name)
-        return getattr(self._real, name)
-
-    def action(self, event: Event) -> None:
-        """Tell of one action, then let it happen."""
-        self._real.action(event)
-        self._happens()
-
-
 class Rig:
     """A poller over a simulated account, and what it told."""
 
-    def __init__(self, account: Any, stream: io.StringIO, event_log: EventLog) -> None:
+    def __init__(self, account: Any, event_log: EventLog, stream: LogStream) -> None:
         """Build a poller on the real core."""
         self.account = account
         self.stream = stream
@@ -97,9 +85,10 @@ class Rig:
         self.cycle = Scripted(account.cycle)
         self.budget = PollBudget(60.0, 86_400.0)
         self.key: Any = Inline()
+        self.delivery = Delivery([LogSink(event_log)], Still(account.clock), event_log)
 
-    def poller(self, then: Callable[[], None] | None = None) -> Poller:
-        """Make a poller; with ``then`` that happens after each action that it tells."""
+    def poller(self) -> Poller:
+        """Make a poller."""
         return Poller(
             cycle=self.cycle,
             ledger=self.account.ledger,
@@ -107,9 +96,7 @@ class Rig:
             budget=self.budget,
             observer=self.telemetry,
             key=self.key,
-            reported=ReportedState(
-                "test", self.event_log if then is None else Interrupting(self.event_log, then)
-            ),
+            reported=ReportedState("test", self.event_log),
         )
 
     def read_key_from(self, file: Path) -> None:
@@ -156,8 +143,10 @@ class Rig:
         events = (json.loads(line) for line in self.stream.getvalue().splitlines())
         return [event for event in events if event["event"] in names]
 
-    def failures(self) -> list[str]:
-        """Return the ids of the failures that were told, in order."""
+    async def failures(self) -> list[str]:
+        """Wait for deliveries, and return the ids of the failures that were told, in order."""
+        self.delivery.wake(self.account.ledger)
+        await self.delivery.settle()
         return [event["action_id"] for event in self.reported("sim_card_action_failed")]
 
 
@@ -186,11 +175,8 @@ def rig(open_account: OpenAccount) -> Iterator[Rig]:
     """Give a poller of a quiet account, not yet polled; logging is as before in the end."""
     loggers = [logging.getLogger(name) for name in ("", *QUIET_LIBRARIES)]
     before = [(each, each.level, list(each.handlers)) for each in loggers]
-    stream = io.StringIO()
-    event_log = open_event_log(
-        level=LogLevel.DEBUG, form=LogFormat.JSON, stream=stream, secrets=lambda: [SECRET]
-    )
-    yield Rig(open_account(), stream, event_log)
+    log = open_log(level=LogLevel.DEBUG, secrets=lambda: [SECRET])
+    yield Rig(open_account(), *log)
     for logger, level, handlers in before:
         logger.setLevel(level)
         logger.handlers[:] = handlers

@@ -1,4 +1,3 @@
-import io
 import json
 import logging
 import re
@@ -9,12 +8,14 @@ import pytest
 from exporter.config import LogFormat, LogLevel
 from exporter.domain import Event, EventType
 from exporter.errors import Cause
-from exporter.sinks.event_log import QUIET_LIBRARIES, EventLog
+from exporter.sinks.event_log import EventLog
+from exporter.sinks.logging_setup import QUIET_LIBRARIES
+from tests.log_stream import LogStream, log_action
 
 SECRET = "KEY0123456789abcdef_SECRET"
 FORMS = [LogFormat.JSON, LogFormat.LOGFMT, LogFormat.CONSOLE]
 
-Open = Callable[..., tuple[EventLog, io.StringIO]]
+Open = Callable[..., tuple[EventLog, LogStream]]
 Failure = Callable[..., Event]
 
 
@@ -24,7 +25,7 @@ def test_an_action_is_told_with_all_that_is_known(
 ) -> None:
     """The event has its name, level and every field; times are ISO 8601 in UTC."""
     event_log, stream = open_one()
-    event_log.action(failure(event_type=event_type))
+    log_action(event_log, failure(event_type=event_type))
     event = json.loads(stream.getvalue())
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", event.pop("timestamp"))
     assert event == {
@@ -46,7 +47,7 @@ def test_an_action_is_told_with_all_that_is_known(
 def test_what_is_not_known_is_null(open_one: Open, failure: Failure) -> None:
     """An action without times, or with times that are no dates, is told all the same."""
     event_log, stream = open_one()
-    event_log.action(failure(created_at=None, updated_at=1e18, duration_seconds=None))
+    log_action(event_log, failure(created_at=None, updated_at=1e18, duration_seconds=None))
     event = json.loads(stream.getvalue())
     assert (event["created_at"], event["updated_at"]) == (None, "1e+18")
     assert event["duration_seconds"] is None
@@ -67,7 +68,7 @@ def test_levels_hold_for_all(
     """What is less severe is left out; libraries speak from warnings upwards only."""
     event_log, stream = open_one(level=level)
     event_log.poll_recovered("default")
-    event_log.action(failure())
+    log_action(event_log, failure())
     for name in QUIET_LIBRARIES:
         logging.getLogger(name).info("chatter")
     logging.getLogger("httpx").warning("warned")

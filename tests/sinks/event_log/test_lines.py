@@ -1,4 +1,3 @@
-import io
 import json
 import logging
 import re
@@ -11,16 +10,18 @@ from hypothesis import strategies as st
 from exporter.config import LogFormat
 from exporter.domain import Event
 from exporter.errors import Cause
-from exporter.sinks.event_log import REDACTED, EventLog
+from exporter.sanitize import REDACTED
+from exporter.sinks.event_log import EventLog
+from tests.log_stream import LogStream, log_action
 
 SECRET = "KEY0123456789abcdef_SECRET"
 FORMS = [LogFormat.JSON, LogFormat.LOGFMT, LogFormat.CONSOLE]
 
-Open = Callable[..., tuple[EventLog, io.StringIO]]
+Open = Callable[..., tuple[EventLog, LogStream]]
 Failure = Callable[..., Event]
 
 
-class Terminal(io.StringIO):
+class Terminal(LogStream):
     """A stream that says that people look at it."""
 
     def isatty(self) -> bool:
@@ -33,7 +34,7 @@ def send(key: str) -> None:
     raise ValueError(f"illegal header: Bearer {key}")
 
 
-class Ascii(io.StringIO):
+class Ascii(LogStream):
     """A stream that takes nothing but ASCII."""
 
     encoding = "ascii"
@@ -47,7 +48,7 @@ class Ascii(io.StringIO):
 def test_a_line_fits_the_encoding(open_one: Open, form: LogFormat, failure: Failure) -> None:
     """What the encoding of the stream does not have is escaped so that JSON stays JSON."""
     event_log, stream = open_one(form, stream=Ascii())
-    event_log.action(failure("déjà \U0001f4f5 \udcff"))
+    log_action(event_log, failure("déjà \U0001f4f5 \udcff"))
     (line,) = stream.getvalue().splitlines()
     if form is LogFormat.JSON:
         assert json.loads(line)["reason"] == "déjà \U0001f4f5 \udcff"
@@ -71,7 +72,7 @@ def test_an_event_is_one_line(
 ) -> None:
     """Whatever a reason holds, it can neither begin a line nor steer a terminal."""
     event_log, stream = open_one(form)
-    event_log.action(failure(reason))
+    log_action(event_log, failure(reason))
     logging.getLogger("somebody").warning("said: %s", reason)
     event_log.poll_recovered("default")
     told = stream.getvalue().splitlines()
@@ -87,7 +88,7 @@ def test_a_reason_is_told_whole(
 ) -> None:
     """Nothing is cut off, and what can be printed is printed as it is."""
     event_log, stream = open_one(form)
-    event_log.action(failure(reason))
+    log_action(event_log, failure(reason))
     assert reason in stream.getvalue()
 
 
@@ -97,10 +98,10 @@ def test_a_reason_can_be_read_back(open_one: Open, text: str, failure: Failure) 
     """From JSON, and from a quoted logfmt value, a program gets the very reason back."""
     reason = f"said {text}"
     event_log, stream = open_one(LogFormat.JSON)
-    event_log.action(failure(reason))
+    log_action(event_log, failure(reason))
     assert json.loads(stream.getvalue())["reason"] == reason
     event_log, stream = open_one(LogFormat.LOGFMT)
-    event_log.action(failure(reason))
+    log_action(event_log, failure(reason))
     found = re.search(r' reason=("(?:[^"\\]|\\.)*") ', stream.getvalue())
     assert found
     assert json.loads(found[1]) == reason
@@ -154,7 +155,7 @@ def test_auto_is_logfmt_for_programs(open_one: Open) -> None:
 def test_auto_is_for_people_on_a_terminal(open_one: Open, failure: Failure) -> None:
     """A terminal gets colors, but only ours: those in a reason are shown as text."""
     event_log, stream = open_one(LogFormat.AUTO, stream=Terminal())
-    event_log.action(failure("red\x1b[31malert\x1b]0;title\x07"))
+    log_action(event_log, failure("red\x1b[31malert\x1b]0;title\x07"))
     (line,) = stream.getvalue().splitlines()
     assert "\x1b[" in line
     assert "\x1b[31malert" not in line

@@ -137,7 +137,7 @@ class Server(httpx.AsyncBaseTransport):
         if path != LISTING:
             named = [item for item in self.items if path == f"{LISTING}/{item['id']}"]
             return httpx.Response(200, json={"data": named[0]}) if named else httpx.Response(404)
-        listed = [item for item in self._listed() if _passes(item, params)]
+        listed = self._sorted(_passing(self.items, params))
         size = min(int(params["page[size]"]), self.largest_page)
         number = int(params["page[number]"])
         page = listed[(number - 1) * size : number * size]
@@ -149,20 +149,23 @@ class Server(httpx.AsyncBaseTransport):
             meta |= {"total_results": total, "total_pages": -(-total // size)}
         return httpx.Response(200, json={"data": page, "meta": meta})
 
-    def _listed(self) -> list[Item]:
+    def _sorted(self, items: list[Item]) -> list[Item]:
         if self.order is ListOrder.NONE:
-            return sorted(self.items, key=lambda item: zlib.crc32(item["id"].encode()))
-        listed = self.items if self.order is ListOrder.OLDEST else self.items[::-1]
+            return sorted(items, key=lambda item: zlib.crc32(item["id"].encode()))
+        listed = items if self.order is ListOrder.OLDEST else items[::-1]
         if self.order is ListOrder.UPDATED:
             # Of those that changed at once, the one that was created last stands first.
             return sorted(listed, key=lambda item: item["updated_at"], reverse=True)
         return listed if self.sorting is None else sorted(listed, key=self.sorting)
 
 
-def _passes(item: Item, params: Params) -> bool:
-    status = params.get("filter[status]", item["status"]["value"])
-    action_type = params.get("filter[action_type]", item["action_type"])
-    return bool(item["status"]["value"] == status and item["action_type"] == action_type)
+def _passing(items: list[Item], params: Params) -> list[Item]:
+    status, kind = params.get("filter[status]"), params.get("filter[action_type]")
+    if status is not None:
+        items = [item for item in items if item["status"]["value"] == status]
+    if kind is not None:
+        items = [item for item in items if item["action_type"] == kind]
+    return items
 
 
 class ServerTime:
@@ -206,7 +209,12 @@ class Account:
             filters.action_types, filters.statuses, {}, 900.0, REASONS.classes
         )
         self.ledger = Ledger(
-            name="odd", store=self._store, worker=self._worker, reasons=REASONS, options=options
+            name="odd",
+            store=self._store,
+            worker=self._worker,
+            reasons=REASONS,
+            options=options,
+            sinks=("log",),
         )
         self._cycle = self._build(client=client, ledger=self.ledger, clock=time, filters=filters)
 

@@ -55,7 +55,7 @@ async def test_what_left_to_an_unasked_status_is_never_stuck(open_odd: OpenOdd) 
     account.server.end(running)
     await account.poll()
     await account.poll(after=3600)
-    assert await account.ledger.unlogged() == ()
+    assert await account.ledger.undelivered("log") == ()
 
 
 async def test_a_bulk_that_ends_unasked_costs_two_percent(open_odd: OpenOdd) -> None:

@@ -18,15 +18,18 @@ OpenOdd = Callable[..., Any]
 Lie = Callable[[int], int | None]
 
 ORDERS = [ListOrder.NEWEST, ListOrder.OLDEST, ListOrder.UPDATED, ListOrder.NONE]
+PAGE = 50
+"""The page size of `open_listed`: a list is many pages long with a fifth of the actions."""
+
 LIES: dict[str, Lie] = {
-    "1,000 short": lambda count: count - 1000,
-    "a page short": lambda count: count - 250,
+    "four pages short": lambda count: count - 4 * PAGE,
+    "a page short": lambda count: count - PAGE,
     "one short": lambda count: count - 1,
     "none at all": lambda _count: 0,
-    "too many": lambda count: count + 1000,
+    "too many": lambda count: count + 4 * PAGE,
     "ten times as many": lambda count: count * 10,
-    "capped": lambda count: min(count, 1000),
-    "capped at a page": lambda count: min(count, 250),
+    "capped": lambda count: min(count, 4 * PAGE),
+    "capped at a page": lambda count: min(count, PAGE),
     "not told": lambda _count: None,
 }
 
@@ -41,7 +44,7 @@ def open_listed(open_odd: OpenOdd) -> OpenOdd:
     """Open accounts whose list is sorted as asked, and whose answers have a date."""
 
     def open_one(order: ListOrder, **settings: float) -> Any:
-        account = open_odd(**settings)
+        account = open_odd(page_size=PAGE, **settings)
         account.server.dated = True
         account.server.order = order
         return account
@@ -61,7 +64,7 @@ async def test_history_is_never_news(
     """
     account = open_listed(order)
     account.server.dated = dated or order is ListOrder.NONE
-    account.server.history(3_010, "failed")
+    account.server.history(12 * PAGE + 10, "failed")
     account.server.total = LIES[lie]
     await account.poll()
     account.server.follow_on(3, "failed")
@@ -80,56 +83,56 @@ async def test_totals_that_are_wrong_for_a_while_lose_nothing(
 ) -> None:
     """They are right at first, then wrong for three polls with news, then right again."""
     account = open_listed(order)
-    account.server.history(3_000)
+    account.server.history(12 * PAGE)
     account.clock.advance(100)
-    running = account.server.follow_on(300, "in-progress")
+    running = account.server.follow_on(PAGE + 10, "in-progress")
     await account.poll()
     account.server.total = LIES[lie]
     for part in range(3):
-        account.server.follow_on(300, "failed")
-        account.server.end(running[part * 50 : (part + 1) * 50], "interrupted")
+        account.server.follow_on(PAGE + 10, "failed")
+        account.server.end(running[part * 10 : (part + 1) * 10], "interrupted")
         await account.poll()
     account.server.total = truth
     for _ in range(3):
         await account.poll()
     assert account.counts == {
-        "created": 900, "failed": 900, "interrupted": 150, "running": 150
+        "created": 180, "failed": 180, "interrupted": 30, "running": 30
     }  # fmt: skip
     assert account.shortfall == 0
 
 
-@pytest.mark.parametrize("lie", ["1,000 short", "capped", "capped at a page", "not told"])
+@pytest.mark.parametrize("lie", ["four pages short", "capped", "capped at a page", "not told"])
 @pytest.mark.parametrize("order", [ListOrder.NEWEST, ListOrder.OLDEST, ListOrder.UPDATED])
 async def test_totals_that_are_always_too_small_lose_nothing(
     open_listed: OpenOdd, order: ListOrder, lie: str
 ) -> None:
     """Nothing but the pages tells then what is new, and where the list ends."""
     account = open_listed(order, audit_interval=300.0)
-    account.server.history(3_000)
+    account.server.history(12 * PAGE)
     account.server.total = LIES[lie]
     account.clock.advance(100)
-    running = account.server.follow_on(600, "in-progress")
+    running = account.server.follow_on(2 * PAGE + 20, "in-progress")
     await account.poll()
     for part in range(4):
-        account.server.follow_on(400, "failed")
-        account.server.end(running[part * 100 : (part + 1) * 100])
+        account.server.follow_on(PAGE + 30, "failed", apart=5.0)
+        account.server.end(running[part * 20 : (part + 1) * 20])
         await account.poll()
     counts = account.counts
-    assert counts == {"created": 1600, "failed": 1600, "completed": 400, "running": 200}
+    assert counts == {"created": 320, "failed": 320, "completed": 80, "running": 40}
 
 
 @pytest.mark.parametrize("order", ORDERS)
 async def test_totals_that_jump_at_each_answer_count_nothing(
     open_listed: OpenOdd, order: ListOrder
 ) -> None:
-    """Each answer tells another number, up to 1,000 off or none at all, for twenty polls."""
+    """Each answer tells another number, up to four pages off or none at all, for twenty polls."""
     account = open_listed(order, audit_interval=300.0)
-    account.server.history(2_003, "interrupted")
+    account.server.history(8 * PAGE + 3, "interrupted")
     account.clock.advance(100)
     running = account.server.follow_on(40, "in-progress")
     turn = counting()
     account.server.total = lambda count: (
-        0 if (number := next(turn)) % 11 == 7 else max(0, count + number * 617 % 2001 - 1000)
+        0 if (number := next(turn)) % 11 == 7 else max(0, count + number * 617 % 401 - 200)
     )
     await account.poll()
     for part in range(20):

@@ -64,16 +64,17 @@ async def server(
     text += "http_server_config: {headers: {Strict-Transport-Security: max-age=60}}\n"
     authority.issue(web_file.path.parent, "scraper", "DNS:scraper")
     app = Scraped(operator.app())
-    _, address = await serve(app, security=web_file.security(text))
+    _, address = await serve(app, web_config=web_file.reloader(text))
     return app, address.port
 
 
 @asynccontextmanager
-async def running(*command: str) -> AsyncIterator[asyncio.subprocess.Process]:
+async def running(
+    *command: str, stderr: int = asyncio.subprocess.DEVNULL
+) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run a program, and kill it in the end if it still runs."""
-    process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
-    )
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=stderr)
     try:
         yield process
     finally:
@@ -120,6 +121,43 @@ async def test_curl_is_let_in_with_all_and_nothing_less(
     async with running(*command) as curl:
         output, _ = await asyncio.wait_for(curl.communicate(), DEADLINE)
     assert output.decode() == prints
+
+
+@pytest.mark.program("openssl", "curl")
+async def test_curl_is_told_that_tls_is_spoken(
+    server: tuple[Scraped, int], program_path: Callable[[str], str]
+) -> None:
+    """The real curl, asking in plain HTTP, shows the sentence and gets nothing else."""
+    command = (
+        *(program_path("curl"), "-q", "-s", "--noproxy", "*", "--max-time", f"{DEADLINE / 2:.0f}"),
+        *("-w", "%{http_code}", f"http://localhost:{server[1]}/metrics"),
+    )
+    async with running(*command) as curl:
+        output, _ = await asyncio.wait_for(curl.communicate(), DEADLINE)
+    assert output == b"Client sent an HTTP request to an HTTPS server.\n400"
+
+
+@pytest.mark.program("openssl")
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        pytest.param(("-tls1_1", "-cipher", "ALL:@SECLEVEL=0"), "alert protocol version", id="1.1"),
+        pytest.param(("-tls1_2",), "alert handshake failure", id="no certificate in TLS 1.2"),
+        pytest.param(("-tls1_3",), "alert certificate required", id="no certificate in TLS 1.3"),
+    ],
+)
+async def test_openssl_is_told_why(
+    server: tuple[Scraped, int],
+    program_path: Callable[[str], str],
+    arguments: Sequence[str],
+    says: str,
+) -> None:
+    """The real s_client shows the alert for which it is not let in."""
+    connect = f"localhost:{server[1]}"
+    command = (program_path("openssl"), "s_client", "-connect", connect, "-ign_eof", *arguments)
+    async with running(*command, stderr=asyncio.subprocess.STDOUT) as client:
+        output, _ = await asyncio.wait_for(client.communicate(b"GET / HTTP/1.0\r\n\r\n"), DEADLINE)
+    assert says in output.decode(errors="replace")
 
 
 @pytest.mark.program("openssl", "prometheus")

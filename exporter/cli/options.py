@@ -1,0 +1,28 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+
+import click
+
+from exporter.config import LOG_LEVELS, LogFormat
+
+# Loading the settings reports why a file cannot be read.
+FILE = click.Path(path_type=Path, readable=False)
+CONFIG_OPTION = click.option(
+    "--config.file",
+    "config_file",
+    type=FILE,
+    help="Configuration file (YAML). Without it, the API key is read from TELNYX_API_KEY.",
+)
+LEVEL_OPTION = click.option(
+    "--log.level",
+    "log_level",
+    type=click.Choice(LOG_LEVELS),
+    help="Log level; overrides the configuration file.",
+)
+FORMAT_OPTION = click.option(
+    "--log.format",
+    "log_format",
+    type=click.Choice([each.value for each in LogFormat]),
+    help="Log format; overrides the configuration file. auto: console on a terminal, else logfmt.",
+)

@@ -1,0 +1,12 @@
+"""How the accounts' APIs are reached, by the settings and the environment."""
+
+import os
+
+from exporter.config import Settings
+from exporter.telnyx.http import Network
+
+
+def find_network(settings: Settings) -> Network:
+    """Return how the accounts' APIs are reached. Raises ConfigError with every mistake."""
+    urls = (account.base_url for account in settings.accounts)
+    return Network.read(urls, os.environ, strict=settings.poll.tls_strict)

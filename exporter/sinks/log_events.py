@@ -1,0 +1,205 @@
+"""The events of the log: name, level, fields and meaning of each. Values only.
+
+Names and fields are public interface. The table in docs/operations.md is written from here.
+"""
+
+from dataclasses import dataclass
+
+from exporter.config import LogLevel
+from exporter.domain import EventType
+
+
+@dataclass(frozen=True, slots=True)
+class LogEvent:
+    """One kind of line: ``fields`` stand beside its time, level and name; ``help`` is Markdown."""
+
+    name: str
+    level: LogLevel
+    fields: tuple[str, ...]
+    help: str
+
+
+ACTION_FIELDS = (
+    "account",
+    "action_id",
+    "sim_card_id",
+    "action_type",
+    "status",
+    "reason",
+    "reason_class",
+    "created_at",
+    "updated_at",
+    "duration_seconds",
+)
+"""The fields of the lines of actions."""
+
+ACTION_EVENTS = {
+    EventType.FAILED: LogEvent(
+        EventType.FAILED.value, LogLevel.WARNING, ACTION_FIELDS, "An action failed"
+    ),
+    EventType.INTERRUPTED: LogEvent(
+        EventType.INTERRUPTED.value, LogLevel.WARNING, ACTION_FIELDS, "An action was interrupted"
+    ),
+    EventType.STUCK: LogEvent(
+        EventType.STUCK.value,
+        LogLevel.WARNING,
+        ACTION_FIELDS,
+        "An action has been in progress for longer than `stuck_after`; once per action",
+    ),
+}
+"""What happened to an action, by its type."""
+
+ACTIONS_NOT_FOUND = LogEvent(
+    "actions_not_found",
+    LogLevel.WARNING,
+    ("account", "count"),
+    "The total promises actions that the list does not contain; at most once an hour",
+)
+TOTALS_MISSING = LogEvent(
+    "totals_missing",
+    LogLevel.WARNING,
+    ("account",),
+    "The API does not say how many actions there are, so ended actions have no gauge",
+)
+SWEEP_GIVEN_UP = LogEvent(
+    "sweep_given_up",
+    LogLevel.WARNING,
+    ("account", "error"),
+    "A list that drifted cannot be read again; the next audit retries if it still differs",
+)
+POLL_FAILED = LogEvent(
+    "poll_failed",
+    LogLevel.ERROR,
+    ("account", "cause", "error"),
+    "An account cannot be polled; repeated only when the cause changes",
+)
+POLL_RECOVERED = LogEvent(
+    "poll_recovered", LogLevel.INFO, ("account",), "The account can be polled again"
+)
+LIST_ORDER_FOUND = LogEvent(
+    "list_order_found",
+    LogLevel.INFO,
+    ("account", "action_type", "status", "order"),
+    "How the API sorts a list, at first and when it changes; a warning if there is no order",
+)
+BASELINE_TAKEN = LogEvent(
+    "baseline_taken",
+    LogLevel.INFO,
+    ("account", "in_progress"),
+    "An account was polled for the first time",
+)
+DELIVERY_FAILED = LogEvent(
+    "delivery_failed",
+    LogLevel.WARNING,
+    ("account", "sink", "error"),
+    "Lines of actions cannot be delivered to a sink (`log`); they are kept and retried",
+)
+DELIVERY_RECOVERED = LogEvent(
+    "delivery_recovered", LogLevel.INFO, ("account", "sink"), "They are delivered again"
+)
+STATE_BEGAN_ANEW = LogEvent(
+    "state_began_anew",
+    LogLevel.WARNING,
+    ("file",),
+    "The state database is gone and a new one was created: every account takes a baseline, "
+    "counters are at 0",
+)
+STATE_WENT_BACK = LogEvent(
+    "state_went_back",
+    LogLevel.WARNING,
+    ("file", "commits"),
+    "The state database was replaced by an older copy; `commits` says how many commits it lacks",
+)
+STATE_LOG_LARGE = LogEvent(
+    "state_log_large",
+    LogLevel.WARNING,
+    ("file", "bytes"),
+    "A program that reads the state database prevents its write-ahead log from being truncated; "
+    "once",
+)
+STATE_EXPOSED = LogEvent(
+    "state_exposed",
+    LogLevel.WARNING,
+    ("file", "advice"),
+    "Other users may read the state database",
+)
+CONFIGURATION_RELOADED = LogEvent(
+    "configuration_reloaded",
+    LogLevel.INFO,
+    (),
+    "The configuration was reloaded and is in effect",
+)
+CONFIGURATION_REFUSED = LogEvent(
+    "configuration_refused",
+    LogLevel.ERROR,
+    ("problem",),
+    "An error in the new configuration; the old one stays in effect",
+)
+WEB_CONFIGURATION_RELOADED = LogEvent(
+    "web_configuration_reloaded",
+    LogLevel.INFO,
+    (),
+    "The file of `web.config_file`, or one that it names, changed and is in effect",
+)
+WEB_CONFIGURATION_REFUSED = LogEvent(
+    "web_configuration_refused",
+    LogLevel.ERROR,
+    ("problem",),
+    "An error in one of them; the previous ones stay in effect",
+)
+CONNECTIONS_LIMITED = LogEvent(
+    "connections_limited",
+    LogLevel.WARNING,
+    ("limit",),
+    "More connections arrive than may be open, so those idle longest are closed; at most once a "
+    "minute",
+)
+TLS_HANDSHAKE_FAILED = LogEvent(
+    "tls_handshake_failed",
+    LogLevel.DEBUG,
+    ("client", "cause", "error"),
+    "A client, named by its address in `client`, could not set up TLS; `cause` is as in the "
+    "metric, `error` has details",
+)
+INTERNAL_ERROR = LogEvent(
+    "internal_error",
+    LogLevel.ERROR,
+    ("account", "exception"),
+    "A bug in the exporter, with a traceback",
+)
+STARTED = LogEvent("started", LogLevel.INFO, ("address", "accounts"), "The exporter is serving")
+STOPPED = LogEvent("stopped", LogLevel.INFO, (), "The exporter shut down cleanly")
+STOP_FORCED = LogEvent(
+    "stop_forced",
+    LogLevel.ERROR,
+    ("seconds",),
+    "It did not shut down within 8 seconds, for example because a disk hangs, and was terminated",
+)
+
+LOG_EVENTS = (
+    *ACTION_EVENTS.values(),
+    ACTIONS_NOT_FOUND,
+    TOTALS_MISSING,
+    SWEEP_GIVEN_UP,
+    POLL_FAILED,
+    POLL_RECOVERED,
+    LIST_ORDER_FOUND,
+    BASELINE_TAKEN,
+    DELIVERY_FAILED,
+    DELIVERY_RECOVERED,
+    STATE_BEGAN_ANEW,
+    STATE_WENT_BACK,
+    STATE_LOG_LARGE,
+    STATE_EXPOSED,
+    CONFIGURATION_RELOADED,
+    CONFIGURATION_REFUSED,
+    WEB_CONFIGURATION_RELOADED,
+    WEB_CONFIGURATION_REFUSED,
+    CONNECTIONS_LIMITED,
+    TLS_HANDSHAKE_FAILED,
+    INTERNAL_ERROR,
+    STARTED,
+    STOPPED,
+    STOP_FORCED,
+)
+"""Every event of the log, in the order of the documentation."""

@@ -1,0 +1,112 @@
+"""Arrange a snapshot as the page shows it: one summary an account.
+
+Pure: values in, values out. It must not know HTML, and must not word anything.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from exporter.domain import ENDED_STATUSES, Status
+from exporter.ledger.snapshot import AccountSnapshot
+from exporter.metrics.exporter_snapshot import ExporterSnapshot
+from exporter.metrics.self_metrics import AccountHealth
+
+OVERDUE_INTERVALS = 3
+"""After so many poll intervals without the end of a poll, an account that was up is overdue."""
+
+
+class AccountState(StrEnum):
+    """How an account fares, in one word."""
+
+    UP = "up"
+    DOWN = "down"
+    WAITING = "waiting"
+    OVERDUE = "overdue"
+
+
+@dataclass(frozen=True, slots=True)
+class TypeRow:
+    """The actions of one type, or of all: how many are in each status.
+
+    None where it is not known. ``oldest`` is when the oldest one in progress was created, None if
+    none is in progress.
+    """
+
+    name: str
+    in_progress: int
+    stuck: int
+    completed: int | None
+    failed: int | None
+    interrupted: int | None
+    oldest: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSummary:
+    """One account. ``rows`` leaves out the types without a single action."""
+
+    name: str
+    state: AccountState
+    view: AccountSnapshot
+    health: AccountHealth
+    total: TypeRow
+    rows: tuple[TypeRow, ...]
+
+
+def summarize(snapshot: ExporterSnapshot) -> tuple[AccountSummary, ...]:
+    """Return the summaries of all accounts, in the order of the configuration."""
+    return tuple(_summary(view, health, snapshot) for view, health in snapshot.accounts)
+
+
+def _summary(
+    view: AccountSnapshot, health: AccountHealth, snapshot: ExporterSnapshot
+) -> AccountSummary:
+    types = dict.fromkeys(action_type for action_type, _ in view.actions)
+    rows = tuple(_row(view, action_type, (action_type,)) for action_type in types)
+    return AccountSummary(
+        name=view.name,
+        state=_state(view, health, snapshot),
+        view=view,
+        health=health,
+        total=_row(view, "all types", types),
+        rows=tuple(row for row in rows if _count(row)),
+    )
+
+
+def _state(
+    view: AccountSnapshot, health: AccountHealth, snapshot: ExporterSnapshot
+) -> AccountState:
+    if health.last_cause is not None:
+        return AccountState.DOWN
+    if not health.last_poll or not view.baselined:
+        return AccountState.WAITING
+    if snapshot.now - health.last_poll > OVERDUE_INTERVALS * snapshot.poll_interval:
+        return AccountState.OVERDUE
+    return AccountState.UP
+
+
+def _row(view: AccountSnapshot, name: str, types: Iterable[str]) -> TypeRow:
+    names = tuple(types)
+    oldest = [view.oldest_in_progress[each] for each in names if each in view.oldest_in_progress]
+    completed, failed, interrupted = (
+        None if view.totals_unknown else _sum(view, names, status) for status in ENDED_STATUSES
+    )
+    return TypeRow(
+        name=name,
+        in_progress=_sum(view, names, Status.IN_PROGRESS),
+        stuck=sum(view.stuck.get(each, 0) for each in names),
+        completed=completed,
+        failed=failed,
+        interrupted=interrupted,
+        oldest=min(oldest, default=None),
+    )
+
+
+def _sum(view: AccountSnapshot, types: Iterable[str], status: Status) -> int:
+    return sum(view.actions.get((each, status), 0) for each in types)
+
+
+def _count(row: TypeRow) -> int:
+    ended = (row.completed, row.failed, row.interrupted)
+    return row.in_progress + sum(each or 0 for each in ended)

@@ -1,0 +1,36 @@
+"""Write times and numbers so that a person reads them at a glance.
+
+Pure: the time that it is now is an argument. All times are seconds since the epoch.
+"""
+
+from datetime import UTC, datetime
+
+_UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in its two largest units: ``2 h 5 min``; ``0 s`` for a negative one."""
+    left = max(0, int(seconds))
+    parts = []
+    for unit, size in _UNITS:
+        count, left = divmod(left, size)
+        if count:
+            parts.append(f"{count} {unit}")
+        if parts and (len(parts) == 2 or not count):  # noqa: PLR2004 # two units, as said
+            break
+    return " ".join(parts) or "0 s"
+
+
+def utc(at: float) -> str:
+    """Return a time for people: ``2026-08-01 12:00:00 UTC``."""
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def iso(at: float) -> str:
+    """Return a time for the attribute ``datetime``: ``2026-08-01T12:00:00Z``."""
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%S}Z"
+
+
+def number(value: float) -> str:
+    """Return a whole number with thousands set apart: ``1,234``."""
+    return f"{value:,.0f}"

@@ -1,0 +1,178 @@
+"""One TLS connection on the server's side, as bytes in and bytes out.
+
+It must not touch sockets or timers, and must not decide whose certificates are asked for.
+"""
+
+import re
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+
+from exporter.metrics.self_metrics import HandshakeCause
+from exporter.web.tls import Tls
+
+CHUNK_BYTES = 256 * 1024
+"""What is encrypted at a time."""
+
+HTTP_ANSWER = (
+    b"HTTP/1.0 400 Bad Request\r\n"
+    b"Content-Type: text/plain; charset=utf-8\r\n"
+    b"Connection: close\r\n"
+    b"\r\n"
+    b"Client sent an HTTP request to an HTTPS server.\n"
+)
+
+_HTTP_METHOD = re.compile(rb"[A-Z]{3,4} |[A-Z]{5}")
+"""The first five bytes of a request in plain HTTP."""
+
+_HANDSHAKE_RECORD = 0x16
+_RECORD_HEADER_BYTES = 5
+_MAX_NAMES = 5
+
+
+def _alert(description: int) -> bytes:
+    """Return a fatal alert that is not encrypted, as a record of TLS 1.2 (RFC 5246, 7.2)."""
+    return bytes((0x15, 3, 3, 0, 2, 2, description))
+
+
+_UNEXPECTED_MESSAGE = _alert(10)
+_BAD_CERTIFICATE = _alert(42)
+_EMPTY_HANDSHAKE_RECORD = bytes((_HANDSHAKE_RECORD, 3, 3, 0, 0))
+
+_CAUSES: Mapping[str, HandshakeCause] = {
+    "UNSUPPORTED_PROTOCOL": HandshakeCause.PROTOCOL_VERSION,
+    "VERSION_TOO_LOW": HandshakeCause.PROTOCOL_VERSION,
+    "VERSION_TOO_HIGH": HandshakeCause.PROTOCOL_VERSION,
+    "INAPPROPRIATE_FALLBACK": HandshakeCause.PROTOCOL_VERSION,
+    "NO_SHARED_CIPHER": HandshakeCause.NO_COMMON_CIPHER,
+    "NO_SHARED_GROUPS": HandshakeCause.NO_COMMON_CIPHER,
+    "NO_SUITABLE_GROUPS": HandshakeCause.NO_COMMON_CIPHER,
+    "NO_SUITABLE_KEY_SHARE": HandshakeCause.NO_COMMON_CIPHER,
+    "NO_SHARED_SIGNATURE_ALGORITHMS": HandshakeCause.NO_COMMON_CIPHER,
+    "NO_SUITABLE_SIGNATURE_ALGORITHM": HandshakeCause.NO_COMMON_CIPHER,
+    "PEER_DID_NOT_RETURN_A_CERTIFICATE": HandshakeCause.NO_CLIENT_CERTIFICATE,
+    "CERTIFICATE_VERIFY_FAILED": HandshakeCause.CLIENT_CERTIFICATE_INVALID,
+    "HTTP_REQUEST": HandshakeCause.PLAIN_HTTP,
+    "HTTPS_PROXY_REQUEST": HandshakeCause.PLAIN_HTTP,
+}
+"""What OpenSSL calls the failures of a handshake."""
+
+
+class HandshakeError(Exception):
+    """A handshake that failed, with its cause; the message says more, for the log."""
+
+    def __init__(self, cause: HandshakeCause, message: str) -> None:
+        """Give the cause and what to say."""
+        super().__init__(message)
+        self.cause = cause
+
+
+class TlsSession:
+    """Turns what comes over TCP into plain text, and plain text into what goes over TCP.
+
+    After each call, also one that raises, `outgoing` has bytes to be sent.
+    """
+
+    def __init__(self, tls: Tls) -> None:
+        """Wait for the client's first bytes."""
+        self._tls = tls
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self._ssl = tls.context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._begin = b""
+        self.established = False
+        """Whether the handshake is over, and the client let in."""
+        self.ended = False
+        """Whether the client said that it sends no more."""
+
+    @property
+    def started(self) -> bool:
+        """Tell whether the client has sent anything."""
+        return bool(self._begin)
+
+    def receive(self, data: bytes) -> bytes:
+        """Take in what came over TCP and return its plain text.
+
+        Raises HandshakeError; once the handshake is over, ssl.SSLError.
+        """
+        self._incoming.write(data)
+        if not self.established:
+            self._begin += data[: _RECORD_HEADER_BYTES - len(self._begin)]
+            try:
+                self._ssl.do_handshake()
+            except ssl.SSLWantReadError:
+                return b""
+            except ssl.SSLError as exc:
+                raise self._failed(exc) from exc
+            self._admit()
+            self.established = True
+        return b"".join(self._plain())
+
+    def send(self, data: bytes | bytearray | memoryview) -> Iterator[bytes]:
+        """Encrypt ``data``; yields what is to be sent for each part of it."""
+        left = memoryview(data)
+        while left:
+            left = left[self._ssl.write(left[:CHUNK_BYTES]) :]
+            yield self._outgoing.read()
+
+    def close(self) -> None:
+        """Say that no more is sent."""
+        # The client has not said so yet, or there is no connection left to be closed.
+        with suppress(ssl.SSLError):
+            self._ssl.unwrap()
+
+    def outgoing(self) -> bytes:
+        """Return what is to be sent now."""
+        return self._outgoing.read()
+
+    def _plain(self) -> Iterator[bytes]:
+        while not self.ended:
+            try:
+                plain = self._ssl.read(CHUNK_BYTES)
+            except ssl.SSLWantReadError:
+                return
+            except ssl.SSLZeroReturnError:  # what read raises once we have closed, too
+                plain = b""
+            self.ended = not plain
+            yield plain
+
+    def _failed(self, exc: ssl.SSLError) -> HandshakeError:
+        """Return why a handshake failed; what is to be sent is the alert, or an answer in HTTP."""
+        reason = exc.reason or ""
+        detail = getattr(exc, "verify_message", "") or reason.replace("_", " ").lower()
+        if _HTTP_METHOD.match(self._begin):
+            self._send_instead(HTTP_ANSWER)
+            return HandshakeError(HandshakeCause.PLAIN_HTTP, "plain HTTP at a port of HTTPS")
+        if self._begin[0] != _HANDSHAKE_RECORD:
+            # RFC 8446, 5: OpenSSL itself says nothing to what does not look like TLS at all.
+            self._send_instead(_UNEXPECTED_MESSAGE)
+            return HandshakeError(HandshakeCause.NOT_TLS, "what came is not TLS")
+        if "_ALERT_" in reason:
+            return HandshakeError(HandshakeCause.CLIENT_ALERT, f"the client sent {detail}")
+        return HandshakeError(_CAUSES.get(reason, HandshakeCause.OTHER), detail or "unknown error")
+
+    def _admit(self) -> None:
+        """Turn away a client whose certificate has no allowed name."""
+        certificate = self._ssl.getpeercert()
+        if self._tls.admits(certificate):
+            return
+        if self._ssl.version() == "TLSv1.3":
+            # Encrypted already, and ssl has no way to send an alert of our choice: a record that
+            # is out of place makes OpenSSL send one that ends the session, unexpected_message.
+            self._incoming.read()
+            self._incoming.write(_EMPTY_HANDSHAKE_RECORD)
+            with suppress(ssl.SSLError):
+                self._ssl.read()
+        else:
+            # The end of the handshake, which is held back, would be the first that is encrypted.
+            self._send_instead(_BAD_CERTIFICATE)
+        found = (certificate or {}).get("subjectAltName", ())
+        names = [str(name) for _, name in found[:_MAX_NAMES]] if isinstance(found, tuple) else []
+        raise HandshakeError(
+            HandshakeCause.CLIENT_NAME_NOT_ALLOWED,
+            f"client_allowed_sans has none of {', '.join(names) or 'no names'}",
+        )
+
+    def _send_instead(self, data: bytes) -> None:
+        self._outgoing.read()
+        self._outgoing.write(data)
