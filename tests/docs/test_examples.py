@@ -25,9 +25,12 @@ TARGETS = set(re.findall(r"^([a-z-]+):", read(ROOT / "Makefile"), re.MULTILINE))
 FOLDERS = "benchmarks|dashboards|deploy|docs|exporter|helm|scripts|tests"
 
 
+CONTEXT = click.Context(main, **main.context_settings)
+
+
 def command_of(name: str) -> click.Command:
     """Return a command of the exporter."""
-    found = main.get_command(click.Context(main), name)
+    found = main.get_command(CONTEXT, name)
     assert found is not None
     return found
 
@@ -138,7 +141,7 @@ def test_calls_of_the_exporter_are_understood() -> None:
         name, *arguments = shlex.split(call, comments=True)
         if name == "check-config" and not arguments:
             continue  # the name of the command alone, in a text
-        command_of(name).make_context(name, arguments)
+        command_of(name).make_context(name, arguments, parent=CONTEXT)
 
 
 @pytest.mark.program("sh")

@@ -63,9 +63,10 @@ def test_the_exporter_takes_the_configuration(tried: Rendering, tmp_path: Path) 
 def test_the_exporter_takes_the_arguments(tried: Rendering) -> None:
     """The command line is one that the exporter has, and names the mounted file."""
     name, *arguments = tried.container["args"]
-    command = main.get_command(click.Context(main), name)
+    context = click.Context(main, **main.context_settings)
+    command = main.get_command(context, name)
     assert command is not None
-    parsed = command.make_context(name, list(arguments)).params
+    parsed = command.make_context(name, list(arguments), parent=context).params
     assert name == "run"
     assert str(parsed["config_file"]) == f"{ETC}/config/config.yaml"
     assert "command" not in tried.container

@@ -25,11 +25,10 @@ from exporter.telnyx.client import Client, ClientLimits
 from exporter.telnyx.http import open_http
 from tests.log_stream import LogStream, open_log
 from tests.support.simulation import AdvancingClock, InProcessTransport
-from tests.sync.conftest import open_account
-
-__all__ = ["open_account"]
+from tests.sync import conftest as sync_fixtures
 
 OpenAccount = Callable[..., Any]
+open_account = sync_fixtures.open_account
 SECRET = "KEY-of-the-test"
 
 
@@ -52,10 +51,10 @@ class Scripted(Cycle):
         error = self.errors.pop(0) if self.errors else None
         if error is not None:
             raise error
-        result = await self._real.run()
+        shortfall = await self._real.run()
         if self.late_error is not None:
             raise self.late_error
-        return result
+        return shortfall
 
 
 class Inline:
