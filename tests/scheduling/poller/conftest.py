@@ -51,10 +51,10 @@ class Scripted(Cycle):
         error = self.errors.pop(0) if self.errors else None
         if error is not None:
             raise error
-        shortfall = await self._real.run()
+        result = await self._real.run()
         if self.late_error is not None:
             raise self.late_error
-        return shortfall
+        return result
 
 
 class Inline:
