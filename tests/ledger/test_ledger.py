@@ -1,4 +1,6 @@
+import asyncio
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
 
 import pytest
@@ -160,6 +162,47 @@ async def test_stuck_is_told_once(open_account: Opener, make_action: Maker) -> N
     ]
     assert told == [(EventType.STUCK, "slow")]
     assert account.ledger.snapshot.stuck["enable"] == 1
+
+
+async def test_events_are_announced_when_there_may_be_some(
+    open_account: Opener, make_action: Maker
+) -> None:
+    """After what is read at first, and after each commit that holds some; not otherwise."""
+    announced: list[str] = []
+    account = open_account(on_events=lambda ledger: announced.append(ledger.name))
+    await account.ledger.open(0.0)
+    assert announced == ["main"]
+    await account.ledger.open(0.0)
+    await account.saw(make_action("a"))
+    assert announced == ["main"]
+    await account.saw(make_action("a", "failed"))
+    assert announced == ["main", "main"]
+    account.store.close()
+    await account.ledger.open(0.0)
+    assert announced == ["main", "main", "main"]
+
+
+async def test_events_of_a_commit_that_nobody_waits_for_are_announced(
+    open_account: Opener, make_action: Maker
+) -> None:
+    """A poll that is stopped while it commits has committed all the same."""
+    announced = asyncio.Event()
+    account = open_account(on_events=lambda _: announced.set())
+    await account.ledger.open(0.0)
+    announced.clear()
+    unit = account.ledger.begin(0.0)
+    await account.ledger.record(unit, [make_action("a", "failed")], since(50.0))
+    held = Future[None]()
+    account.ledger._worker.submit(held.result)  # noqa: SLF001 # it is busy
+    commit = asyncio.create_task(account.ledger.commit(unit))
+    await asyncio.sleep(0)
+    commit.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await commit
+    assert not announced.is_set()
+    held.set_result(None)
+    await asyncio.wait_for(announced.wait(), 30)
+    assert len(await account.ledger.undelivered("log")) == 1
 
 
 async def test_events_are_told_until_they_were_logged(
