@@ -6,10 +6,10 @@ Telnyx or decide what to ask. Methods raise StateError; after one the state is r
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from exporter.domain import Action, Event, Status
 from exporter.errors import StateError
@@ -83,7 +83,8 @@ class Ledger:
         """Keep the parts; nothing is read before `open`.
 
         Events are kept until each of ``sinks`` was delivered them. ``on_events`` is called on the
-        event loop when there may be some to deliver: after a commit, and when the state was read.
+        event loop when there may be some to deliver: once what they are about is published, and
+        when the state was read.
         """
         self._name = name
         self._store = store
@@ -92,6 +93,7 @@ class Ledger:
         self._options = options
         self._sinks = tuple(sinks)
         self._on_events = on_events
+        self._unannounced = False
         self._state: LedgerState | None = None
         self._session = 0
         self._snapshot = empty_snapshot(name, options)
@@ -117,7 +119,8 @@ class Ledger:
         """Read what is kept of the account, unless that is done; publish it if it is a view."""
         if self._session != self._store.session:
             self._state = None
-        await self._then_events(self.in_worker(self._open, now))
+        await self.in_worker(self._open, now)
+        self.announce()
 
     def begin(self, now: float) -> UnitOfWork:
         """Begin a unit of work at ``now``."""
@@ -136,13 +139,20 @@ class Ledger:
 
     async def commit(self, unit: UnitOfWork) -> None:
         """Commit a unit of work; it must not be used any more."""
-        await self._then_events(self.in_worker(self._commit, unit))
+        await self.in_worker(self._commit, unit)
 
     async def publish(self, now: float) -> None:
         """Draw the view of what is committed, as it is at ``now``."""
         snapshot = await self.in_worker(build, self.state, self._options, now)
         # What is the same stays the same object: what was written of it need not be written anew.
         self._snapshot = self._snapshot if snapshot == self._snapshot else snapshot
+        self.announce()
+
+    def announce(self) -> None:
+        """Tell that there may be events to deliver, if that was not told since they came."""
+        if self._unannounced:
+            self._unannounced = False
+            self._on_events(self)
 
     async def note_stuck(self, unit: UnitOfWork) -> None:
         """Take those that have become stuck into a unit of work, each once."""
@@ -182,33 +192,21 @@ class Ledger:
 
         return await asyncio.get_running_loop().run_in_executor(self._worker, guarded)
 
-    async def _then_events(self, call: Coroutine[Any, Any, bool]) -> None:
-        """Await a call, and tell of events if it says that there may be some."""
-
-        def ended(task: asyncio.Future[bool]) -> None:
-            if not task.cancelled() and task.exception() is None and task.result():
-                self._on_events(self)
-
-        # The worker cannot be broken off: what it commits then has to be delivered all the same.
-        task = asyncio.ensure_future(call)
-        task.add_done_callback(ended)
-        await asyncio.shield(task)
-
     def _check_session(self) -> None:
         if self._state is not None and self._session != self._store.session:
             # Another account met an error: who knows what stands on the disk by now.
             raise StateError("the state database was closed meanwhile: it is read anew")
 
-    def _open(self, now: float) -> bool:
+    def _open(self, now: float) -> None:
         if self._state is not None:
-            return False
+            return
         state = self._store.load(self._name)
         self._store.attach_sinks(state.account_id, self._sinks)
         self._state = state
         self._session = self._store.session
         if self._state.baseline_at is not None or not self._snapshot.readable:
             self._snapshot = build(self._state, self._options, now)
-        return True
+        self._unannounced = True
 
     def _record(
         self, unit: UnitOfWork, actions: Sequence[Action], context: PageContext
@@ -270,13 +268,14 @@ class Ledger:
             found.update(self._store.find(state.account_id, asked))
         return found
 
-    def _commit(self, unit: UnitOfWork) -> bool:
+    def _commit(self, unit: UnitOfWork) -> None:
         if unit.empty:
             self.state.apply(unit, {})
-            return False
+            return
         after = self._store.commit(self.state.account_id, unit, self.state.sums)
         self.state.apply(unit, after)
-        return bool(unit.events)
+        # Here, as whoever waits for the commit may have given up.
+        self._unannounced = self._unannounced or bool(unit.events)
 
     def _note_stuck(self, unit: UnitOfWork) -> None:
         found = [
