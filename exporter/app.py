@@ -121,8 +121,9 @@ class Exporter:
         return listening[0]
 
     async def poll_once(self) -> ExporterSnapshot:
-        """Poll every account once, side by side, and serve nothing."""
+        """Poll every account once, side by side, tell the sinks, and serve nothing."""
         await asyncio.gather(*(each.poller.poll() for each in self._accounts.values()))
+        await self._delivery.settle(GRACE)
         return self.snapshot()
 
     async def stop(self) -> None:

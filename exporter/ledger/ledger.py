@@ -6,10 +6,10 @@ decide what to ask. Methods raise StateError; after one the state is read anew.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from exporter.domain import Action, Event, Status
 from exporter.errors import StateError
@@ -81,7 +81,8 @@ class Ledger:
         """Keep the parts; nothing is read before `open`.
 
         Events are kept until each of ``sinks`` was delivered them. ``on_events`` is called on the
-        event loop when there may be some to deliver: after a commit, and when the state was read.
+        event loop when there may be some to deliver: once what they are about is published, and
+        when the state was read.
         """
         self._name = name
         self._store = store
@@ -90,6 +91,7 @@ class Ledger:
         self._options = options
         self._sinks = tuple(sinks)
         self._on_events = on_events
+        self._unannounced = False
         self._state: LedgerState | None = None
         self._session = 0
         self._snapshot = empty_snapshot(name, options)
@@ -115,7 +117,8 @@ class Ledger:
         """Read the account's state unless that is done; publish it if there is a baseline."""
         if self._session != self._store.session:
             self._state = None
-        await self._then_events(self.in_worker(self._open, now))
+        await self.in_worker(self._open, now)
+        self.announce()
 
     def begin(self, now: float) -> UnitOfWork:
         """Begin a unit of work at ``now``."""
@@ -134,13 +137,20 @@ class Ledger:
 
     async def commit(self, unit: UnitOfWork) -> None:
         """Commit a unit of work; it must not be used any more."""
-        await self._then_events(self.in_worker(self._commit, unit))
+        await self.in_worker(self._commit, unit)
 
     async def publish(self, now: float) -> None:
         """Publish a snapshot of what is committed, as it is at ``now``."""
         snapshot = await self.in_worker(build, self.state, self._options, now)
         # An equal one stays the same object, so that what was rendered of it need not be again.
         self._snapshot = self._snapshot if snapshot == self._snapshot else snapshot
+        self.announce()
+
+    def announce(self) -> None:
+        """Tell that there may be events to deliver, if that was not told since they came."""
+        if self._unannounced:
+            self._unannounced = False
+            self._on_events(self)
 
     async def note_stuck(self, unit: UnitOfWork) -> None:
         """Record those that have become stuck, each once."""
@@ -180,33 +190,21 @@ class Ledger:
 
         return await asyncio.get_running_loop().run_in_executor(self._worker, guarded)
 
-    async def _then_events(self, call: Coroutine[Any, Any, bool]) -> None:
-        """Await a call, and tell of events if it says that there may be some."""
-
-        def ended(task: asyncio.Future[bool]) -> None:
-            if not task.cancelled() and task.exception() is None and task.result():
-                self._on_events(self)
-
-        # The worker cannot be broken off: what it commits then has to be delivered all the same.
-        task = asyncio.ensure_future(call)
-        task.add_done_callback(ended)
-        await asyncio.shield(task)
-
     def _check_session(self) -> None:
         if self._state is not None and self._session != self._store.session:
             # Another account met an error, so memory may not match the database any more.
             raise StateError("the state database was closed meanwhile: it is read anew")
 
-    def _open(self, now: float) -> bool:
+    def _open(self, now: float) -> None:
         if self._state is not None:
-            return False
+            return
         state = self._store.load(self._name)
         self._store.attach_sinks(state.account_id, self._sinks)
         self._state = state
         self._session = self._store.session
         if self._state.baseline_at is not None or not self._snapshot.readable:
             self._snapshot = build(self._state, self._options, now)
-        return True
+        self._unannounced = True
 
     def _record(
         self, unit: UnitOfWork, actions: Sequence[Action], context: PageContext
@@ -266,13 +264,14 @@ class Ledger:
             found.update(self._store.find(state.account_id, asked))
         return found
 
-    def _commit(self, unit: UnitOfWork) -> bool:
+    def _commit(self, unit: UnitOfWork) -> None:
         if unit.empty:
             self.state.apply(unit, {})
-            return False
+            return
         after = self._store.commit(self.state.account_id, unit, self.state.sums)
         self.state.apply(unit, after)
-        return bool(unit.events)
+        # Here, as whoever waits for the commit may have given up.
+        self._unannounced = self._unannounced or bool(unit.events)
 
     def _note_stuck(self, unit: UnitOfWork) -> None:
         found = [

@@ -146,6 +146,8 @@ class Poller:
             text = f"internal error: {type(exc).__name__}; the log has its trace"
             self._failed(text, Cause.INTERNAL, started)
             return 0.0
+        finally:
+            self._ledger.announce()  # also what was committed before the poll failed
         self._observer.poll_succeeded(self._clock.now(), self._clock.monotonic() - started)
         if self._reported.failing is not None:
             self._reported.failing = None

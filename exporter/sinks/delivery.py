@@ -54,9 +54,12 @@ class Delivery:
         for each in self._each:
             each.wake(outbox)
 
-    async def settle(self) -> None:
-        """Wait until there is nothing left to deliver, but for what failed and is tried later."""
-        await asyncio.gather(*(each.settle() for each in self._each))
+    async def settle(self, patience: float | None = None) -> None:
+        """Wait until there is nothing left to deliver, but for what failed and is tried later.
+
+        A sink that takes nothing for ``patience`` seconds is not waited for.
+        """
+        await asyncio.gather(*(each.settle(patience) for each in self._each))
 
     async def stop(self, seconds: float) -> None:
         """Deliver what is left for at most ``seconds``, then close the sinks."""
@@ -77,6 +80,7 @@ class _SinkDelivery:
         self._retries: dict[str, asyncio.Task[None]] = {}
         # Arrived, but not noted in the outbox, as the database failed.
         self._unnoted: dict[str, Batch] = {}
+        self._noted = 0
         self._stopping = False
 
     def wake(self, outbox: Outbox) -> None:
@@ -87,9 +91,12 @@ class _SinkDelivery:
         if self._task is None or self._task.done():
             self._task = asyncio.ensure_future(self._run())
 
-    async def settle(self) -> None:
+    async def settle(self, patience: float | None = None) -> None:
         while self._task is not None and not self._task.done():
-            await asyncio.wait({self._task})
+            before = self._noted
+            await asyncio.wait({self._task}, timeout=patience)
+            if patience is not None and self._noted == before:
+                return
 
     async def stop(self, seconds: float) -> None:
         for retry in self._retries.values():
@@ -144,6 +151,7 @@ class _SinkDelivery:
         self._unnoted[outbox.name] = arrived
         await outbox.delivered(self._sink.name, arrived[-1][0])
         del self._unnoted[outbox.name]
+        self._noted += 1
 
     def _succeeded(self, name: str) -> None:
         if retry := self._retries.pop(name, None):

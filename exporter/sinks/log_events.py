@@ -92,10 +92,11 @@ DELIVERY_FAILED = LogEvent(
     "delivery_failed",
     LogLevel.WARNING,
     ("account", "sink", "error"),
-    "Lines of actions cannot be delivered to a sink (`log`); they are kept and retried",
+    "A sink, such as the log itself, does not take the events of an account; they are kept and "
+    "retried",
 )
 DELIVERY_RECOVERED = LogEvent(
-    "delivery_recovered", LogLevel.INFO, ("account", "sink"), "They are delivered again"
+    "delivery_recovered", LogLevel.INFO, ("account", "sink"), "The sink takes them again"
 )
 STATE_BEGAN_ANEW = LogEvent(
     "state_began_anew",

@@ -222,7 +222,10 @@ def open_account(open_store: Callable[..., SqliteStore]) -> Iterator[Callable[..
     worker = ThreadPoolExecutor(1)
 
     def open_one(
-        name: str = "main", store: SqliteStore | None = None, options: SnapshotOptions | None = None
+        name: str = "main",
+        store: SqliteStore | None = None,
+        options: SnapshotOptions | None = None,
+        **more: Any,
     ) -> Account:
         store = store or open_store()
         return Account(
@@ -233,6 +236,7 @@ def open_account(open_store: Callable[..., SqliteStore]) -> Iterator[Callable[..
                 reasons=REASONS,
                 options=options or an_options(),
                 sinks=("log",),
+                **more,
             ),
             store,
         )

@@ -162,6 +162,43 @@ async def test_stuck_is_told_once(open_account: Opener, make_action: Maker) -> N
     assert account.ledger.snapshot.stuck["enable"] == 1
 
 
+async def test_events_are_announced_when_there_may_be_some(
+    open_account: Opener, make_action: Maker
+) -> None:
+    """After what is read at first, and once what they are about is published; not otherwise."""
+    announced: list[int] = []
+    account = open_account(
+        on_events=lambda ledger: announced.append(sum(ledger.snapshot.failed.values()))
+    )
+    await account.ledger.open(0.0)
+    assert announced == [0]
+    await account.ledger.open(0.0)
+    await account.saw(make_action("a"))
+    assert announced == [0]
+    await account.saw(make_action("a", "failed"))
+    assert announced == [0, 1]
+    account.store.close()
+    await account.ledger.open(0.0)
+    assert announced == [0, 1, 1]
+
+
+async def test_events_that_are_not_published_can_be_announced(
+    open_account: Opener, make_action: Maker
+) -> None:
+    """A poll that fails has committed all the same what it did before."""
+    announced: list[str] = []
+    account = open_account(on_events=lambda ledger: announced.append(ledger.name))
+    await account.saw()
+    announced.clear()
+    unit = account.ledger.begin(0.0)
+    await account.ledger.record(unit, [make_action("a", "failed")], since(50.0))
+    await account.ledger.commit(unit)
+    assert announced == []
+    account.ledger.announce()
+    account.ledger.announce()
+    assert announced == ["main"]
+
+
 async def test_events_are_told_until_they_were_logged(
     open_account: Opener, make_action: Maker
 ) -> None:

@@ -317,6 +317,22 @@ async def test_a_stop_waits_for_no_sink_that_hangs(
     assert main.positions == {"recorder": 3}
 
 
+async def test_a_sink_that_gets_on_is_waited_for(outbox: Outbox) -> None:
+    """As long as it takes something now and then; one that hangs is not."""
+    slow, main = Hanging(), outbox(limit=1)
+    rig = Rig(slow)
+    main.add(1)
+    rig.delivery.wake(main)
+    async with asyncio.timeout(WITHIN):
+        await rig.delivery.settle(0.01)
+    assert slow.ids() == []
+    main.add(200)
+    slow.free.set()
+    async with asyncio.timeout(WITHIN):
+        await rig.delivery.settle(WITHIN)
+    assert slow.ids() == [*range(201)]
+
+
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("commit"), st.integers(1, 30)),

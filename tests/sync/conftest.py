@@ -120,6 +120,7 @@ class OpenAccount(Protocol):
         page_size: int = ...,
         concurrency: int = ...,
         clock: ManualClock | None = ...,
+        on_events: Callable[[Ledger], None] = ...,
     ) -> Account:
         """Open the account; nothing is polled yet."""
         ...
@@ -139,6 +140,7 @@ def open_account(tmp_path: Path) -> Iterator[OpenAccount]:
         page_size: int = 250,
         concurrency: int = 4,
         clock: ManualClock | None = None,
+        on_events: Callable[[Ledger], None] = lambda _: None,
     ) -> Account:
         clock = clock or ManualClock()
         simulator = Simulator(SimulatorSettings(world=world), clock)
@@ -171,6 +173,7 @@ def open_account(tmp_path: Path) -> Iterator[OpenAccount]:
                     reason_classes=REASONS.classes,
                 ),
                 sinks=("log",),
+                on_events=on_events,
             )
             cycle = Cycle(
                 client=client,

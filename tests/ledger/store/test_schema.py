@@ -183,6 +183,48 @@ def test_control_state_leaves_the_sums(connection: Connection) -> None:
     assert sorted(connection.execute(select(sums.c.metric)).scalars()) == ["created", "known"]
 
 
+VERSION_2 = """
+ALTER TABLE listings ADD COLUMN cutoff FLOAT;
+UPDATE schema_version SET version = 2;
+INSERT INTO accounts VALUES (4, 'quiet', 1000.0, 1500.0);
+INSERT INTO outbox VALUES
+    (3, 1, 'sim_card_action_failed', 'a', 1), (4, 2, 'sim_card_action_failed', 'b', 1),
+    (6, 1, 'sim_card_action_interrupted', 'c', 0), (7, 2, 'sim_card_action_failed', 'd', 1),
+    (8, 3, 'sim_card_action_stuck', 'e', 0), (9, 1, 'sim_card_action_failed', 'f', 0)
+"""
+"""What the second version changed, and what it may hold: of some accounts not all is logged."""
+
+
+def test_version_2_goes_on_where_the_log_was(connection: Connection) -> None:
+    """What was not logged is yet to be delivered to the log, what was is not, and all is kept."""
+    make_version_1(connection)
+    for statement in VERSION_2.split(";"):
+        connection.execute(text(statement))
+    migrate(connection)
+    assert version(connection) == NEWEST
+    waiting = "FROM outbox JOIN sink_positions USING (account_id) WHERE outbox.seq > %s"
+    query = f"SELECT body {waiting % 'sink_positions.seq'} AND sink = 'log' ORDER BY outbox.seq"
+    assert connection.execute(text(query)).scalars().all() == ["c", "e", "f"]
+    kept = connection.execute(text("SELECT seq, account_id, kind, body FROM outbox")).all()
+    assert [(seq, account_id, body) for seq, account_id, _, body in kept] == [
+        (3, 1, "a"), (4, 2, "b"), (6, 1, "c"), (7, 2, "d"), (8, 3, "e"), (9, 1, "f"),
+    ]  # fmt: skip
+    positions = connection.execute(text("SELECT * FROM sink_positions ORDER BY account_id")).all()
+    assert [tuple(each) for each in positions] == [
+        (1, "log", 5), (2, "log", 7), (3, "log", 7), (4, "log", 0),
+    ]  # fmt: skip
+
+
+def test_version_2_goes_on_counting_events(connection: Connection) -> None:
+    """No number is given to a second event while the first is there."""
+    make_version_1(connection)
+    for statement in VERSION_2.split(";"):
+        connection.execute(text(statement))
+    migrate(connection)
+    connection.execute(text("INSERT INTO outbox (account_id, kind, body) VALUES (1, 'x', 'g')"))
+    assert connection.execute(text("SELECT max(seq) FROM outbox")).scalar_one() == 10
+
+
 def test_version_1_gets_the_tables_of_a_new_database(connection: Connection) -> None:
     """The columns and the indexes are those that this release makes."""
     make_version_1(connection)

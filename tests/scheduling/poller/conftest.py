@@ -24,7 +24,7 @@ from exporter.sync.filters import AccountFilters
 from exporter.telnyx.client import Client, ClientLimits
 from exporter.telnyx.http import open_http
 from tests.log_stream import LogStream, open_log
-from tests.support.simulation import AdvancingClock, InProcessTransport
+from tests.support.simulation import AdvancingClock, InProcessTransport, ManualClock
 from tests.sync import conftest as sync_fixtures
 
 OpenAccount = Callable[..., Any]
@@ -75,16 +75,17 @@ class Inline:
 class Rig:
     """A poller over a simulated account, and what it told."""
 
-    def __init__(self, account: Any, event_log: EventLog, stream: LogStream) -> None:
+    def __init__(self, open_account: OpenAccount, event_log: EventLog, stream: LogStream) -> None:
         """Build a poller on the real core."""
-        self.account = account
+        clock = ManualClock()
+        self.delivery = Delivery([LogSink(event_log)], Still(clock), event_log)
+        self.account = open_account(clock=clock, on_events=self.delivery.wake)
         self.stream = stream
         self.event_log = event_log
         self.telemetry = SelfMetrics("test")
-        self.cycle = Scripted(account.cycle)
+        self.cycle = Scripted(self.account.cycle)
         self.budget = PollBudget(60.0, 86_400.0)
         self.key: Any = Inline()
-        self.delivery = Delivery([LogSink(event_log)], Still(account.clock), event_log)
 
     def poller(self) -> Poller:
         """Make a poller."""
@@ -144,7 +145,6 @@ class Rig:
 
     async def failures(self) -> list[str]:
         """Wait for deliveries, and return the ids of the failures that were told, in order."""
-        self.delivery.wake(self.account.ledger)
         await self.delivery.settle()
         return [event["action_id"] for event in self.reported("sim_card_action_failed")]
 
@@ -175,7 +175,7 @@ def rig(open_account: OpenAccount) -> Iterator[Rig]:
     loggers = [logging.getLogger(name) for name in ("", *QUIET_LIBRARIES)]
     before = [(each, each.level, list(each.handlers)) for each in loggers]
     log = open_log(level=LogLevel.DEBUG, secrets=lambda: [SECRET])
-    yield Rig(open_account(), *log)
+    yield Rig(open_account, *log)
     for logger, level, handlers in before:
         logger.setLevel(level)
         logger.handlers[:] = handlers
