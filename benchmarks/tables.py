@@ -39,16 +39,16 @@ def fill(file: Path, name: str, *, rows: int, since: float, rate: float) -> None
         connection.exec_driver_sql("PRAGMA cache_size=-2000000")
         mine = connection.execute(select(accounts.c.id)).scalar_one()
         for start in range(0, rows, FILLED):
-            draft = UnitOfWork(name, reasons, str, since)
+            unit = UnitOfWork(name, reasons, str, since)
             for number in range(start, start + FILLED):
                 now = since + number / rate
                 action = ended(dated(next(stream), now), now)
                 row = observe(None, action, history=False, now=now).row
                 if row is not None:
-                    draft.rows[row.id] = row
-            draft.added.update(draft.rows)
-            draft.baseline_at = since
-            write_unit(connection, mine, draft, {})
+                    unit.rows[row.id] = row
+            unit.added.update(unit.rows)
+            unit.baseline_at = since
+            write_unit(connection, mine, unit, {})
         connection.commit()
     engine.dispose()
 

@@ -59,7 +59,7 @@ class EventType(StrEnum):
 
 
 class Event(msgspec.Struct, frozen=True):
-    """One line of the journal: what happened to one action, with its whole reason."""
+    """What happened to one action, with its whole reason: what sinks are told."""
 
     event_type: EventType = msgspec.field(name="kind")
     account: str

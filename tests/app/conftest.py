@@ -143,7 +143,7 @@ def settings(tmp_path: Path) -> Callable[..., Settings]:
 
 @pytest.fixture
 def event_log() -> Iterator[tuple[EventLog, LogStream]]:
-    """Give a journal in memory; logging is as before in the end."""
+    """Give an event log in memory; logging is as before in the end."""
     loggers = [logging.getLogger(name) for name in ("", *QUIET_LIBRARIES)]
     before = [(each, each.level, list(each.handlers)) for each in loggers]
     yield open_log()

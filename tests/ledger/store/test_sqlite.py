@@ -200,7 +200,7 @@ def test_forgetting_raises_the_horizon_of_every_listing(
     times: list[tuple[float | None, float]],
     baseline_cutoff: float,
 ) -> None:
-    """What was forgotten and is still listed is history then; a later horizon stays."""
+    """What was forgotten and is still listed is history then; a later cutoff stays."""
     store = open_store()
     mine = store.load("main").account_id
     rows = {
@@ -222,7 +222,7 @@ def test_forgetting_raises_the_horizon_of_every_listing(
 
 
 def test_an_end_without_any_time_is_never_forgotten(open_store: Opener, make_row: Maker) -> None:
-    """No horizon could tell it from a new one, so it would count again."""
+    """No cutoff could tell it from a new one, so it would count again."""
     store = open_store()
     mine = store.load("main").account_id
     row = make_row("a", "failed", created_at=None, updated_at=None)
