@@ -104,6 +104,10 @@ class Rig:
 
         await self.until(polled)
 
+    async def until_delivered(self) -> None:
+        """Wait until the log has what is committed, and the state says so: nothing writes then."""
+        await asyncio.wait_for(self.exporter._delivery.settle(), DEADLINE)  # noqa: SLF001 # the seam
+
     def events(self, name: str) -> list[dict[str, Any]]:
         """Return the log events of that name."""
         reported = (json.loads(line) for line in self._stream.getvalue().splitlines())

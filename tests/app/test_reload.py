@@ -206,6 +206,7 @@ async def test_a_state_that_cannot_be_read_refuses_the_reload(
     running: Any, settings: Any, spoil: Any
 ) -> None:
     """Rather than begin anew from 0 the old accounts go on, with what they know."""
+    await running.until_delivered()
     spoil()
     running.next = settings({"default": running.url, "new": running.url}, interval=0.06)
     problems = await running.exporter.reload()
