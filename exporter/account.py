@@ -16,7 +16,7 @@ from exporter.domain import Status
 from exporter.ledger.ledger import Ledger
 from exporter.ledger.reasons import Reasons, Rule
 from exporter.ledger.snapshot import SnapshotOptions
-from exporter.ledger.store.sqlite import SqliteStore
+from exporter.ledger.store.protocol import LedgerStore
 from exporter.metrics.self_metrics import SelfMetrics
 from exporter.scheduling.budget import PollBudget
 from exporter.scheduling.poller import Poller, ReportedState
@@ -37,7 +37,7 @@ NO_ACCOUNTS: Mapping[str, Any] = MappingProxyType({})
 class SharedResources:
     """What all accounts share."""
 
-    store: SqliteStore
+    store: LedgerStore
     worker: ThreadPoolExecutor
     clock: Clock
     event_log: EventLog

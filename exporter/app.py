@@ -17,6 +17,7 @@ from exporter.clock import Clock
 from exporter.config import Settings
 from exporter.errors import ConfigError, StateError
 from exporter.ledger.store.database import Database
+from exporter.ledger.store.protocol import LedgerStore
 from exporter.ledger.store.sqlite import SqliteStore
 from exporter.metrics.exporter_snapshot import ExporterSnapshot
 from exporter.metrics.render import Renderer
@@ -65,7 +66,7 @@ class Exporter:
         self._clock = clock
         self._event_log = event_log
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="ledger")
-        self._store = SqliteStore(Database(settings.state.url, notices=event_log))
+        self._store: LedgerStore = SqliteStore(Database(settings.state.url, notices=event_log))
         self._delivery = Delivery([LogSink(event_log)], clock, event_log)
         self._shared = SharedResources(
             self._store, self._worker, clock, event_log, find_network(settings), self._delivery

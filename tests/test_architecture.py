@@ -44,9 +44,14 @@ SIMULATOR_NEEDS = BOTTOM | {"simulator"}
 OWNERS = {
     "httpx": {"telnyx"},
     "prometheus_client": {"metrics", "web"},
-    "sqlalchemy": {"ledger"},
+    "sqlalchemy": {"ledger/store"},
+    "sqlite3": {"ledger/store"},
 }
-"""Libraries that only some rooms may import."""
+"""Libraries that only some rooms, or folders of them, may import."""
+
+STORE = "ledger.store"
+STORE_USERS = {"app.py"}
+"""Who chooses a store; all others know its protocol."""
 
 PURE = (
     "domain.py",
@@ -157,10 +162,22 @@ def simulator_breaks(module: Module) -> list[str]:
 
 def library_breaks(module: Module) -> list[str]:
     """List the imports of libraries that belong to other rooms."""
+    folders = {module.room, *(folder.as_posix() for folder in module.path.parents)}
     return [
         module.at(line, f"only {', '.join(sorted(OWNERS[library]))} may import {library}")
         for line, name in module.imports()
-        if module.room not in OWNERS.get(library := name.partition(".")[0], {module.room})
+        if not folders & OWNERS.get(library := name.partition(".")[0], folders)
+    ]
+
+
+def store_breaks(module: Module) -> list[str]:
+    """List the imports of a store by those who have to do with any."""
+    if module.path.as_posix() in STORE_USERS or module.name.startswith(f"exporter.{STORE}"):
+        return []
+    return [
+        module.at(line, f"must not import {name}: use {STORE}.protocol")
+        for line, _, name in module.own_imports()
+        if name.startswith(STORE) and not name.startswith(f"{STORE}.protocol.")
     ]
 
 
@@ -225,6 +242,7 @@ CHECKS: tuple[Check, ...] = (
     direction_breaks,
     simulator_breaks,
     library_breaks,
+    store_breaks,
     purity_breaks,
     print_breaks,
     opening_breaks,
@@ -306,12 +324,30 @@ def test_no_import_cycle() -> None:
             simulator_breaks, "simulator/a.py", "from exporter.domain import X", 0, id="domain"
         ),
         pytest.param(
-            simulator_breaks, "simulator/a.py", "from exporter.ledger import store", 1, id="store"
+            simulator_breaks,
+            "simulator/a.py",
+            "from exporter.ledger import store",
+            1,
+            id="sim-store",
         ),
         pytest.param(simulator_breaks, "web/a.py", "import exporter.simulator", 1, id="of-sim"),
         pytest.param(simulator_breaks, "demo.py", "import exporter.simulator", 0, id="demo"),
         pytest.param(library_breaks, "web/a.py", "if 1:\n from httpx import get", 2, id="httpx"),
         pytest.param(library_breaks, "telnyx/a.py", "from httpx import get", 0, id="owner"),
+        pytest.param(library_breaks, "ledger/a.py", "import sqlite3", 1, id="sql-outside"),
+        pytest.param(library_breaks, "ledger/store/a.py", "import sqlite3", 0, id="sql-inside"),
+        pytest.param(
+            store_breaks, "account.py", "from exporter.ledger.store.sqlite import S", 1, id="store"
+        ),
+        pytest.param(
+            store_breaks, "ledger/a.py", "from exporter.ledger.store import sqlite", 1, id="module"
+        ),
+        pytest.param(
+            store_breaks, "a.py", "from exporter.ledger.store.protocol import L", 0, id="protocol"
+        ),
+        pytest.param(
+            store_breaks, "app.py", "from exporter.ledger.store.sqlite import S", 0, id="root"
+        ),
         pytest.param(purity_breaks, PURE[0], "from time import time", 1, id="clock"),
         pytest.param(purity_breaks, PURE[0], "\nx = datetime.now()", 2, id="now"),
         pytest.param(purity_breaks, PURE[0], "from datetime import datetime", 0, id="datetime"),

@@ -18,7 +18,7 @@ from exporter.ledger.records import ListCursor, TrackedAction
 from exporter.ledger.rules import ended_status, is_history, observe
 from exporter.ledger.snapshot import AccountSnapshot, SnapshotOptions, build, empty_snapshot
 from exporter.ledger.state import LedgerState
-from exporter.ledger.store.sqlite import SqliteStore
+from exporter.ledger.store.protocol import LedgerStore
 from exporter.ledger.unit_of_work import UnitOfWork
 
 PRUNED_AT_ONCE = 500
@@ -71,7 +71,7 @@ class Ledger:
         self,
         *,
         name: str,
-        store: SqliteStore,
+        store: LedgerStore,
         worker: ThreadPoolExecutor,
         reasons: Reasons,
         options: SnapshotOptions,
@@ -166,7 +166,7 @@ class Ledger:
         """Forget some actions that ended before ``before``; returns how many."""
         return await self.in_worker(self._forget, before)
 
-    async def undelivered(self, sink: str) -> tuple[tuple[int, Event], ...]:
+    async def undelivered(self, sink: str) -> Sequence[tuple[int, Event]]:
         """Return the oldest events that ``sink`` was not delivered yet, each with its number."""
         return await self.in_worker(
             self._store.undelivered, self.state.account_id, sink, EVENTS_AT_ONCE

@@ -64,7 +64,7 @@ FIND = str(select(*ROW_COLUMNS).where(actions.c.account_id == literal_column("?"
 
 
 class SqliteStore:
-    """The durable side of the ledger."""
+    """A `LedgerStore` in an SQLite database."""
 
     def __init__(self, database: Database) -> None:
         """Keep the database; it is opened by the first call."""
@@ -117,7 +117,7 @@ class SqliteStore:
             return [TrackedAction(*record) for record in connection.execute(query)]
 
     def commit(
-        self, account_id: int, unit: UnitOfWork, before: dict[SumKey, float]
+        self, account_id: int, unit: UnitOfWork, before: Mapping[SumKey, float]
     ) -> dict[SumKey, float]:
         """Write a unit of work in one transaction; returns the changed sums as they are now.
 

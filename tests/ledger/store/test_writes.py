@@ -6,50 +6,11 @@ from sqlalchemy import text
 
 from exporter.domain import Status
 from exporter.errors import StateError
-from exporter.ledger.reasons import Reasons
-from exporter.ledger.records import ListCursor, ListFilter, SortOrder, SumKey, SumName, Sweep
+from exporter.ledger.records import ListCursor, ListFilter, SortOrder, Sweep
 from exporter.ledger.store.sqlite import SqliteStore
-from exporter.ledger.unit_of_work import UnitOfWork
 
 Opener = Callable[..., SqliteStore]
 Maker = Callable[..., Any]
-
-
-def a_unit(**fields: Any) -> UnitOfWork:
-    """Return a unit of work that holds what is given."""
-    return UnitOfWork("main", Reasons(()), str, 0.0, **fields)
-
-
-def test_a_commit_replaces_what_stood_under_the_same_name(
-    open_store: Opener, make_row: Maker
-) -> None:
-    """Rows, sums, cursors, drift and sweeps are changed in place, the others stay."""
-    store = open_store()
-    mine = store.load("main").account_id
-    key, head = SumKey(SumName.CREATED, "enable"), ListFilter(None, None)
-    first = a_unit(
-        rows={"a": make_row("a"), "b": make_row("b")},
-        added={"a", "b"},
-        cursors={head: ListCursor(SortOrder.NEWEST, 2, None)},
-        drift={("enable", Status.FAILED): 3, ("enable", Status.COMPLETED): 1},
-        sweeps={("enable", Status.FAILED): Sweep(1, 3), ("enable", Status.COMPLETED): Sweep(2, 1)},
-    )
-    first.sums[key] += 2
-    sums = store.commit(mine, first, {})
-    second = a_unit(
-        rows={"a": make_row("a", "failed")},
-        cursors={head: ListCursor(SortOrder.OLDEST, 3, 4.0, 5.0, 6)},
-        drift={("enable", Status.FAILED): 0},
-        sweeps={("enable", Status.FAILED): Sweep(4, 2), ("enable", Status.COMPLETED): None},
-    )
-    second.sums[key] += 1
-    store.commit(mine, second, sums)
-    state = store.load("main")
-    assert store.find(mine, ["a", "b"]) == {"a": make_row("a", "failed"), "b": make_row("b")}
-    assert (state.tracked, list(state.open), state.sums[key]) == (2, ["b"], 3)
-    assert state.cursors == {head: ListCursor(SortOrder.OLDEST, 3, 4.0, 5.0, 6)}
-    assert state.drift == {("enable", Status.FAILED): 0, ("enable", Status.COMPLETED): 1}
-    assert state.sweeps == {("enable", Status.FAILED): Sweep(4, 2)}
 
 
 @pytest.mark.parametrize(

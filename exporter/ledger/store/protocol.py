@@ -1,0 +1,110 @@
+"""What the ledger, and whoever counts on it, ask of a store. No behaviour.
+
+A store keeps the committed state of any number of accounts, and the outbox of each. It decides
+nothing about what it keeps.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
+
+from exporter.domain import Event
+from exporter.ledger.records import SumKey, TrackedAction
+from exporter.ledger.state import LedgerState
+from exporter.ledger.unit_of_work import UnitOfWork
+
+
+class LedgerStore(Protocol):
+    """The durable side of the ledger.
+
+    Each method is one transaction: others see all of it or nothing, and on return it survives a
+    crash and a power loss. Accounts share nothing; an ``account_id`` is what `load` returned.
+
+    Every method may raise StateError, which names the cause and a remedy, and nothing else that
+    stands in the environment. It ends the session. Usually nothing was written then, but a write
+    may have taken place whose confirmation was lost, so callers `load` before they go on. The
+    next call opens the store anew: it recovers when its disk or its server does.
+
+    Calls block; a store is used by one thread at a time.
+    """
+
+    @property
+    def session(self) -> int:
+        """Changes whenever the store is closed: what was read in an earlier one may be stale."""
+        ...
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """Bytes on this machine's disk, by part; empty where there are none, or before any call.
+
+        Measured at the last transaction: it reads nothing, and raises nothing.
+        """
+        ...
+
+    def close(self) -> None:
+        """End the session; the next call opens the store anew. Raises nothing."""
+        ...
+
+    def load(self, name: str) -> LedgerState:
+        """Read the state of the account ``name``; one never heard of is created empty.
+
+        Raises StateError also for what cannot be made into today's values.
+        """
+        ...
+
+    def find(self, account_id: int, ids: Collection[str]) -> Mapping[str, TrackedAction]:
+        """Return the actions among ``ids`` that are remembered, open or not, by id.
+
+        There may be any number of ids.
+        """
+        ...
+
+    def interrupted(
+        self, account_id: int, action_type: str | None, limit: int
+    ) -> Sequence[TrackedAction]:
+        """Return at most ``limit`` interrupted actions (of one type), the latest end first."""
+        ...
+
+    def commit(
+        self, account_id: int, unit: UnitOfWork, before: Mapping[SumKey, float]
+    ) -> dict[SumKey, float]:
+        """Write a unit of work; returns the sums that it changes, as they are after it.
+
+        ``before`` are the sums as they are stored: increments are added to them. Rows, cursors
+        and drift replace what stood under the same key, a sweep that is None ends; what the unit
+        does not name stays. Its events are appended to the outbox, in their order.
+        """
+        ...
+
+    def prune(self, account_id: int, before: float, limit: int) -> tuple[int, float | None]:
+        """Forget at most ``limit`` actions that were seen to end before ``before``, oldest first.
+
+        Returns how many, and a time just above the latest creation among them, None for none. The
+        cutoffs of every cursor are raised to it, never lowered, so that what was forgotten and is
+        still listed is history. Sums and events stay. Actions without any time, or with one that
+        is not over at ``before``, are kept: nothing else tells them from new ones.
+        """
+        ...
+
+    def attach_sinks(self, account_id: int, sinks: Collection[str]) -> None:
+        """Keep the positions of ``sinks`` and of no other; repeated, it changes nothing.
+
+        A new sink begins at the present end of the outbox. One that is left out loses its
+        position, and holds back no event any more.
+        """
+        ...
+
+    def undelivered(self, account_id: int, sink: str, limit: int) -> Sequence[tuple[int, Event]]:
+        """Return the oldest events, ``limit`` at most, that ``sink`` was not delivered yet.
+
+        They come in the order of their commits, each with its number; numbers rise and are never
+        given to another event. A sink that is not attached gets none.
+        """
+        ...
+
+    def delivered(self, account_id: int, sink: str, seq: int) -> None:
+        """Note that ``sink`` was delivered all events up to the number ``seq``.
+
+        A position never goes back: an older number changes nothing. An event is kept until every
+        sink was delivered it, the latest `RECENT_FAILURES` failures beyond that, for `load`.
+        """
+        ...

@@ -1,0 +1,389 @@
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import fields
+from math import inf, nextafter
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from exporter.domain import Status
+from exporter.errors import StateError
+from exporter.ledger.records import (
+    ENTRY_SUMS,
+    Exemplar,
+    ListCursor,
+    ListFilter,
+    SortOrder,
+    SumKey,
+    SumName,
+    Sweep,
+    TrackedAction,
+    TypeStatus,
+)
+from exporter.ledger.state import LedgerState
+from exporter.ledger.store.protocol import LedgerStore
+from tests.ledger.store.contract import StatePlace, a_bare_unit, an_event
+
+Maker = Callable[..., Any]
+Begin = Callable[[], AbstractContextManager[StatePlace]]
+
+TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
+TIMES = st.none() | st.floats(0, 4e9)
+ROWS = st.builds(
+    TrackedAction,
+    id=TEXTS.filter(bool),
+    sim_card_id=TEXTS,
+    action_type=TEXTS,
+    status=TEXTS,
+    reason=st.none() | TEXTS,
+    created_at=TIMES,
+    updated_at=TIMES,
+    seen_at=st.floats(0, 4e9),
+    ended_at=TIMES,
+    position=st.none() | st.integers(0, 2**62),
+    stuck=st.booleans(),
+)
+KEYS = st.builds(SumKey, st.sampled_from(SumName), TEXTS, TEXTS)
+FILTERS = st.builds(ListFilter, st.none() | TEXTS.filter(bool), st.none() | st.sampled_from(Status))
+COUNTS = st.integers(0, 2**62)
+CURSORS = st.builds(ListCursor, st.sampled_from(SortOrder), COUNTS, TIMES, TIMES, COUNTS)
+TYPE_STATUSES = st.tuples(TEXTS, st.sampled_from(Status))
+SWEEPS = st.builds(Sweep, COUNTS, COUNTS)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    rows=st.dictionaries(TEXTS, ROWS, max_size=5),
+    known=st.dictionaries(KEYS, st.floats(allow_nan=False, allow_infinity=False), max_size=5),
+    cursors=st.dictionaries(FILTERS, CURSORS, max_size=5),
+    drift=st.dictionaries(TYPE_STATUSES, st.integers(-(2**40), 2**40), max_size=5),
+    sweeps=st.dictionaries(TYPE_STATUSES, st.none() | SWEEPS, max_size=5),
+    times=st.tuples(TIMES, TIMES),
+)
+def test_everything_is_there_after_reopening(
+    new_place: Begin,
+    rows: dict[str, TrackedAction],
+    known: dict[SumKey, float],
+    cursors: dict[ListFilter, ListCursor],
+    drift: dict[TypeStatus, int],
+    sweeps: dict[TypeStatus, Sweep | None],
+    times: tuple[float | None, float | None],
+) -> None:
+    """What was committed is read back as it was, field by field."""
+    by_id = {row.id: row for row in rows.values()}
+    with new_place() as place:
+        store = place.reopen()
+        mine = store.load("main").account_id
+        exemplars = {key: Exemplar("a", "s", 1.5) for key in list(known)[:2]}
+        unit = a_bare_unit(
+            rows=by_id,
+            added=set(by_id),
+            known=known,
+            exemplars=exemplars,
+            cursors=cursors,
+            drift=drift,
+            sweeps=sweeps,
+            baseline_at=times[0],
+            audit_at=times[1],
+        )
+        assert store.commit(mine, unit, {}) == known
+        store = place.reopen()
+        state = store.load("main")
+        assert state.open == {id_: row for id_, row in by_id.items() if row.ended_at is None}
+        assert store.find(mine, by_id) == by_id
+        assert (state.sums, state.exemplars, state.cursors) == (known, exemplars, cursors)
+        assert state.drift == drift
+        assert state.sweeps == {key: each for key, each in sweeps.items() if each is not None}
+        assert (state.baseline_at, state.audit_at, state.tracked) == (*times, len(by_id))
+
+
+def test_two_accounts_in_one_file_do_not_mix(
+    store: LedgerStore, make_action: Maker, make_unit: Maker, new_in: Maker
+) -> None:
+    """The same ids, sums and listings stand beside each other, each with its account."""
+    one, two = store.load("one").account_id, store.load("two").account_id
+    for mine in (one, two):
+        store.attach_sinks(mine, ["log"])
+    head = ListFilter(None, None)
+    units = {}
+    for mine, status in ((one, "failed"), (two, "interrupted")):
+        unit = new_in(make_unit(), make_action("a", status), make_action("b"))
+        unit.cursors[head] = ListCursor(SortOrder.NEWEST, mine, None)
+        store.commit(mine, unit, {})
+        units[mine] = unit
+    for mine, name, status in ((one, "one", "failed"), (two, "two", "interrupted")):
+        state = store.load(name)
+        assert state.sums == {**units[mine].sums, **units[mine].amounts}
+        assert state.cursors[head].seen_count == mine
+        assert store.find(mine, ["a"])["a"].status == status
+        assert [event.status for event in state.failures] == [status]
+        assert [event.status for _, event in store.undelivered(mine, "log", 10)] == [status]
+    store.prune(one, 1e9, 10)
+    store.delivered(one, "log", store.undelivered(one, "log", 10)[-1][0])
+    assert store.load("two").tracked == 2
+    assert store.load("two").cursors[head].baseline_cutoff is None
+    assert len(store.undelivered(two, "log", 10)) == 1
+
+
+def test_a_commit_replaces_what_stood_under_the_same_name(
+    store: LedgerStore, make_row: Maker
+) -> None:
+    """Rows, sums, cursors, drift and sweeps are changed in place, the others stay."""
+    mine = store.load("main").account_id
+    key, head = SumKey(SumName.CREATED, "enable"), ListFilter(None, None)
+    first = a_bare_unit(
+        rows={"a": make_row("a"), "b": make_row("b")},
+        added={"a", "b"},
+        cursors={head: ListCursor(SortOrder.NEWEST, 2, None)},
+        drift={("enable", Status.FAILED): 3, ("enable", Status.COMPLETED): 1},
+        sweeps={("enable", Status.FAILED): Sweep(1, 3), ("enable", Status.COMPLETED): Sweep(2, 1)},
+    )
+    first.sums[key] += 2
+    sums = store.commit(mine, first, {})
+    second = a_bare_unit(
+        rows={"a": make_row("a", "failed")},
+        cursors={head: ListCursor(SortOrder.OLDEST, 3, 4.0, 5.0, 6)},
+        drift={("enable", Status.FAILED): 0},
+        sweeps={("enable", Status.FAILED): Sweep(4, 2), ("enable", Status.COMPLETED): None},
+    )
+    second.sums[key] += 1
+    store.commit(mine, second, sums)
+    state = store.load("main")
+    assert store.find(mine, ["a", "b"]) == {"a": make_row("a", "failed"), "b": make_row("b")}
+    assert (state.tracked, list(state.open), state.sums[key]) == (2, ["b"], 3)
+    assert state.cursors == {head: ListCursor(SortOrder.OLDEST, 3, 4.0, 5.0, 6)}
+    assert state.drift == {("enable", Status.FAILED): 0, ("enable", Status.COMPLETED): 1}
+    assert state.sweeps == {("enable", Status.FAILED): Sweep(4, 2)}
+
+
+def test_a_hundred_thousand_open_rows_load(store: LedgerStore, make_row: Maker) -> None:
+    """A state of that size is written in one commit, read whole, and found by its ids."""
+    mine = store.load("main").account_id
+    rows = {f"{n}": make_row(f"{n}") for n in range(100_000)}
+    store.commit(mine, a_bare_unit(rows=rows, added=set(rows)), {})
+    assert store.load("main").open == rows
+    assert store.find(mine, [*rows, "unknown"]) == rows
+    assert store.find(mine, []) == {}
+
+
+def test_forgetting_takes_the_oldest_ends_and_no_sums(store: LedgerStore, make_row: Maker) -> None:
+    """At most so many go, in the order of their ends; open ones and sums stay."""
+    mine = store.load("main").account_id
+    rows = {
+        **{f"e{n}": make_row(f"e{n}", "failed", ended_at=100.0 + n) for n in range(10)},
+        "open": make_row("open"),
+    }
+    unit = a_bare_unit(rows=rows, added=set(rows))
+    unit.sums[SumKey(SumName.FAILED, "enable", "none")] += 10
+    store.commit(mine, unit, {})
+    assert store.prune(mine, 108.0, 3)[0] == 3
+    assert sorted(store.find(mine, rows)) == [*(f"e{n}" for n in range(3, 10)), "open"]
+    assert store.prune(mine, 108.0, 100)[0] == 5
+    assert store.prune(mine, 108.0, 100) == (0, None)
+    state = store.load("main")
+    assert (state.tracked, state.sums) == (3, dict(unit.sums))
+
+
+@pytest.mark.parametrize(
+    ("times", "baseline_cutoff"),
+    [
+        pytest.param([(100.0, 110.0), (90.0, 120.0)], 100.0, id="the latest creation"),
+        pytest.param([(None, 110.0), (90.0, 95.0)], 110.0, id="its change, where that is all"),
+    ],
+)
+def test_forgetting_raises_the_horizon_of_every_listing(
+    store: LedgerStore,
+    make_row: Maker,
+    times: list[tuple[float | None, float]],
+    baseline_cutoff: float,
+) -> None:
+    """What was forgotten and is still listed is history then; a later cutoff stays."""
+    mine = store.load("main").account_id
+    rows = {
+        f"{n}": make_row(f"{n}", "failed", created_at=created, updated_at=updated)
+        for n, (created, updated) in enumerate(times)
+    }
+    cursors = {
+        ListFilter(None, None): ListCursor(SortOrder.NEWEST, 2, None),
+        ListFilter("enable", None): ListCursor(SortOrder.NEWEST, 2, 1.0),
+        ListFilter("disable", None): ListCursor(SortOrder.NEWEST, 2, 1e9),
+    }
+    store.commit(mine, a_bare_unit(rows=rows, added=set(rows), cursors=cursors), {})
+    above = nextafter(
+        baseline_cutoff, inf
+    )  # what was created at the baseline cutoff was forgotten too
+    assert store.prune(mine, 1e9, 100) == (2, above)
+    found = [each.baseline_cutoff for each in store.load("main").cursors.values()]
+    assert sorted(found, key=lambda each: each or 0.0) == [above, above, 1e9]
+
+
+def test_an_end_without_any_time_is_never_forgotten(store: LedgerStore, make_row: Maker) -> None:
+    """No cutoff could tell it from a new one, so it would count again."""
+    mine = store.load("main").account_id
+    row = make_row("a", "failed", created_at=None, updated_at=None)
+    store.commit(mine, a_bare_unit(rows={"a": row}, added={"a"}), {})
+    assert store.prune(mine, 1e9, 100) == (0, None)
+    assert store.find(mine, ["a"]) == {"a": row}
+
+
+def test_interrupted_actions_come_with_the_latest_end_first(
+    store: LedgerStore, make_row: Maker
+) -> None:
+    """Of one type or of all, of one account, and no more than was asked for."""
+    one, two = store.load("one").account_id, store.load("two").account_id
+    rows = {
+        f"{status}-{action_type}-{n}": make_row(
+            f"{status}-{action_type}-{n}", status, action_type=action_type, ended_at=200.0 - n
+        )
+        for n in range(3)
+        for status in ("interrupted", "failed")
+        for action_type in ("enable", "disable")
+    }
+    store.commit(one, a_bare_unit(rows=rows, added=set(rows)), {})
+    enable = [rows[f"interrupted-enable-{n}"] for n in range(3)]
+    assert list(store.interrupted(one, "enable", 10)) == enable
+    assert list(store.interrupted(one, "enable", 2)) == enable[:2]
+    ends = [row.ended_at for row in store.interrupted(one, None, 10)]
+    assert ends == [200.0, 200.0, 199.0, 199.0, 198.0, 198.0]
+    assert list(store.interrupted(two, None, 10)) == []
+
+
+def test_increments_are_added_to_what_is_stored(store: LedgerStore) -> None:
+    """The sums that a commit returns are those that are read afterwards."""
+    mine = store.load("main").account_id
+    created, known = SumKey(SumName.CREATED, "enable"), SumKey(SumName.KNOWN, "enable", "failed")
+    unit = a_bare_unit(known={known: 7.0}, amounts={created: 0.25})
+    unit.sums[created] += 2
+    unit.sums[known] += 1
+    before = {created: 40.0, known: 1.0}
+    assert store.commit(mine, unit, before) == {created: 42.25, known: 8.0}
+    assert store.load("main").sums == {created: 42.25, known: 8.0}
+
+
+def test_an_error_in_a_commit_leaves_all_as_before(place: StatePlace, make_row: Maker) -> None:
+    """The session ends and nothing of the unit is kept; once the cause is gone, all of it is."""
+    store = place.reopen()
+    mine = store.load("main").account_id
+    store.attach_sinks(mine, ["log"])
+    store.commit(mine, a_bare_unit(rows={"a": make_row("a")}, added={"a"}), {})
+    before = store.load("main")
+    key, list_filter = ("enable", Status.FAILED), ListFilter(None, None)
+    unit = a_bare_unit(
+        rows={"a": make_row("a", "failed"), "b": make_row("b")},
+        added={"b"},
+        known={SumKey(SumName.CREATED, "enable"): 2.0},
+        cursors={list_filter: ListCursor(SortOrder.NEWEST, 1, None)},
+        drift={key: 3},
+        sweeps={key: Sweep(1, 3)},
+        events=[an_event("a")],
+        baseline_at=50.0,
+    )
+    session = store.session
+    with place.refuse_end(), pytest.raises(StateError, match="refused"):
+        store.commit(mine, unit, {})
+    assert store.session != session
+    assert store.load("main") == before
+    assert store.find(mine, ["a", "b"]) == {"a": make_row("a")}
+    assert not store.undelivered(mine, "log", 10)
+    store.commit(mine, unit, {})
+    after = store.load("main")
+    assert (after.tracked, list(after.open), after.baseline_at) == (2, ["b"], 50.0)
+    assert (after.sums, after.cursors) == (unit.known, unit.cursors)
+    assert (after.drift, after.sweeps) == (unit.drift, unit.sweeps)
+    assert [event for _, event in store.undelivered(mine, "log", 10)] == unit.events
+
+
+def test_a_closed_store_opens_again_in_another_session(store: LedgerStore) -> None:
+    """Nothing is lost by it; reading and writing do not change the session."""
+    state = store.load("main")
+    before = store.session
+    store.commit(state.account_id, a_bare_unit(baseline_at=50.0), {})
+    assert store.load("main").baseline_at == 50.0
+    assert store.session == before
+    store.close()
+    assert store.session != before
+    assert store.load("main").baseline_at == 50.0
+
+
+def test_sizes_are_told_without_opening_anything(place: StatePlace) -> None:
+    """There are none before the first call, and no more than a number of bytes by part after."""
+    store = place.reopen()
+    assert store.sizes == {}
+    store.load("main")
+    assert all(part and size >= 0 for part, size in store.sizes.items())
+
+
+IDS = st.sampled_from("abcdef")
+NAMED = st.builds(SumKey, st.sampled_from(SumName), st.sampled_from(["enable", "odd"]), st.just(""))
+SEEN_TIMES = st.none() | st.integers(1, 9).map(float)
+SOME_ROWS = st.builds(
+    TrackedAction,
+    id=IDS,
+    sim_card_id=st.just("s"),
+    action_type=st.sampled_from(["enable", "odd"]),
+    status=st.sampled_from([*Status, "odd"]),
+    reason=st.none(),
+    created_at=SEEN_TIMES,
+    updated_at=SEEN_TIMES,
+    seen_at=st.just(1.0),
+    ended_at=SEEN_TIMES,
+    position=st.none(),
+    stuck=st.booleans(),
+)
+SOME_CURSORS = st.builds(
+    ListCursor, st.sampled_from(SortOrder), COUNTS, SEEN_TIMES, SEEN_TIMES, COUNTS, SEEN_TIMES
+)
+SOME_TYPES = st.tuples(st.sampled_from(["enable", "odd"]), st.sampled_from(Status))
+UNITS = st.fixed_dictionaries(
+    {
+        "rows": st.lists(SOME_ROWS, max_size=4).map(lambda rows: {row.id: row for row in rows}),
+        "known": st.dictionaries(NAMED, st.integers(0, 9).map(float), max_size=3),
+        "amounts": st.dictionaries(NAMED, st.integers(-9, 9).map(float), max_size=3),
+        "cursors": st.dictionaries(
+            st.builds(ListFilter, st.sampled_from([None, "odd"]), st.none()), SOME_CURSORS
+        ),
+        "drift": st.dictionaries(SOME_TYPES, st.integers(-9, 9), max_size=2),
+        "sweeps": st.dictionaries(SOME_TYPES, st.none() | SWEEPS, max_size=2),
+        "events": st.lists(IDS.map(an_event), max_size=30),
+        "baseline_at": SEEN_TIMES,
+        "audit_at": SEEN_TIMES,
+    }
+)
+CALLS = st.one_of(
+    st.tuples(st.just("commit"), UNITS),
+    st.tuples(st.just("prune"), SEEN_TIMES.filter(bool), st.integers(1, 3)),
+    st.tuples(st.just("reopen")),
+)
+
+
+@settings(deadline=None, max_examples=100)
+@given(calls=st.lists(CALLS, max_size=8))
+def test_memory_and_store_go_the_same_way(new_place: Begin, calls: list[Any]) -> None:
+    """A state that takes in what was committed and pruned equals the one that is read anew."""
+    with new_place() as place:
+        store = place.reopen()
+        state, other = store.load("main"), store.load("other")
+        for call in calls:
+            match call:
+                case ("commit", parts):
+                    known = store.find(state.account_id, parts["rows"])
+                    unit = a_bare_unit(**parts, added=parts["rows"].keys() - known.keys())
+                    unit.exemplars = {
+                        key: Exemplar("a", "s", 1.5)
+                        for key in (parts["known"] | parts["amounts"])
+                        if key.metric in ENTRY_SUMS.values()
+                    }
+                    state.apply(unit, store.commit(state.account_id, unit, state.sums))
+                case ("prune", before, limit):
+                    state.dropped(*store.prune(state.account_id, before, limit))
+                case _:
+                    store = place.reopen()
+            assert kept(store.load("main")) == kept(state)
+        assert store.load("other") == other
+
+
+def kept(state: LedgerState) -> dict[str, Any]:
+    """Return all that is stored of a state: action types follow from the sums."""
+    return {each.name: getattr(state, each.name) for each in fields(state) if each.init}
