@@ -77,14 +77,14 @@ class Network:
         variable that cannot be used.
         """
         urls = dict.fromkeys(base_urls)
-        problems: dict[str, None] = {}
+        mistakes: dict[str, None] = {}
         proxies: dict[str, Proxy | None] = {}
         trust = None
         for url in urls:
             try:
                 proxies[url] = find_proxy(url, environ)
             except ConfigError as exc:
-                problems |= dict.fromkeys(exc.problems)
+                mistakes |= dict.fromkeys(exc.mistakes)
         if any(urlsplit(url).scheme == "https" for url in urls):
             try:
                 trust = with_timeout(
@@ -93,11 +93,11 @@ class Network:
                     timeout=TRUST_PATIENCE,
                 )
             except ConfigError as exc:
-                problems |= dict.fromkeys(exc.problems)
+                mistakes |= dict.fromkeys(exc.mistakes)
             except ValueError as exc:
-                problems[f"SSL_CERT_FILE, SSL_CERT_DIR or SSLKEYLOGFILE: {exc}"] = None
-        if problems:
-            raise ConfigError(tuple(problems))
+                mistakes[f"SSL_CERT_FILE, SSL_CERT_DIR or SSLKEYLOGFILE: {exc}"] = None
+        if mistakes:
+            raise ConfigError(tuple(mistakes))
         return cls({url: Route(trust, proxy) for url, proxy in proxies.items()})
 
 

@@ -98,12 +98,12 @@ def passes(status: int) -> bool:
 
 
 def describe(answer: HttpAnswer, key: str) -> str:
-    """Return one line: the status, and the first problem that the body names, or its title.
+    """Return one line: the status, and the first error that the body names, or its title.
 
     ``key`` is struck out of it: some servers repeat in their answer what they were sent.
     """
-    problems = decode_errors(answer.body)
-    words = str(problems[0]) if problems else _words(answer, key)
+    errors = decode_errors(answer.body)
+    words = str(errors[0]) if errors else _words(answer, key)
     return _line(f"HTTP {answer.status}: {words}" if words else f"HTTP {answer.status}", key)
 
 

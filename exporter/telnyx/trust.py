@@ -48,14 +48,14 @@ def read_trust(environ: Mapping[str, str], *, strict: bool) -> ssl.SSLContext:
     context.verify_flags = ssl.VERIFY_X509_TRUSTED_FIRST | ssl.VERIFY_X509_PARTIAL_CHAIN
     if strict:
         context.verify_flags |= ssl.VERIFY_X509_STRICT
-    problems: list[str] = []
+    mistakes: list[str] = []
     file = environ.get("SSL_CERT_FILE")
     folders = environ.get("SSL_CERT_DIR")
     if file:
-        problems += _load_file(context, file)
+        mistakes += _load_file(context, file)
     if folders:
         missing = _load_folders(context, folders)
-        problems += [] if file else missing  # systems set both, where the file has all
+        mistakes += [] if file else missing  # systems set both, where the file has all
     if not file and not folders:
         _load_system(context)
     if log := environ.get("SSLKEYLOGFILE"):
@@ -63,9 +63,9 @@ def read_trust(environ: Mapping[str, str], *, strict: bool) -> ssl.SSLContext:
             context.keylog_filename = log
         except OSError as exc:
             text = f"cannot be written ({exc.strerror or exc}); unset it, or name another file"
-            problems.append(f"SSLKEYLOGFILE: {log}: {text}")
-    if problems:
-        raise ConfigError(problems)
+            mistakes.append(f"SSLKEYLOGFILE: {log}: {text}")
+    if mistakes:
+        raise ConfigError(mistakes)
     return context
 
 
@@ -107,8 +107,8 @@ def _load_file(context: ssl.SSLContext, file: str) -> list[str]:
 
 
 def _load_folders(context: ssl.SSLContext, folders: str) -> list[str]:
-    """Let certificates be searched for in ``folders``; a problem if none of them has any."""
-    problems = []
+    """Let certificates be searched for in ``folders``; a mistake if none of them has any."""
+    mistakes = []
     loaded = False
     for folder in filter(None, folders.split(os.pathsep)):
         text = "has no certificate by the name that OpenSSL looks for; run: openssl rehash FOLDER"
@@ -118,8 +118,8 @@ def _load_folders(context: ssl.SSLContext, folders: str) -> list[str]:
                 loaded = True
         except OSError as exc:
             text = f"cannot be read ({exc.strerror}); check the path and permissions"
-        problems.append(f"SSL_CERT_DIR: {folder}: {text}")
-    return [] if loaded else problems
+        mistakes.append(f"SSL_CERT_DIR: {folder}: {text}")
+    return [] if loaded else mistakes
 
 
 def _load_system(context: ssl.SSLContext) -> None:

@@ -62,7 +62,7 @@ async def test_a_directory_is_trusted_once_it_is_hashed(
     environ = {"SSL_CERT_DIR": f"/nowhere:{folder}"}
     with pytest.raises(ConfigError) as caught:
         read_trust(environ, strict=False)
-    missing, unhashed = caught.value.problems
+    missing, unhashed = caught.value.mistakes
     assert missing.startswith("SSL_CERT_DIR: /nowhere: cannot be read (No such file or directory)")
     assert unhashed.startswith(f"SSL_CERT_DIR: {folder}: has no certificate by the name")
     assert unhashed.endswith("run: openssl rehash FOLDER")
@@ -100,7 +100,7 @@ def test_a_file_that_cannot_be_used_is_named_with_its_variable(
     environ = {variable: str(file)}
     with pytest.raises(ConfigError) as caught:
         Network.read([API, f"{API}/other"], environ, strict=False)
-    (line,) = caught.value.problems
+    (line,) = caught.value.mistakes
     assert line.startswith(f"{variable}: {file}: {words}")
     Network.read(["http://localhost/v2"], environ, strict=False)
 
@@ -118,7 +118,7 @@ def test_what_is_no_regular_file_is_told_at_once(tmp_path: Path, kind: str) -> N
             listener.bind(str(made))
     with pytest.raises(ConfigError) as caught:
         Network.read([API], {"SSL_CERT_FILE": str(made)}, strict=False)
-    (line,) = caught.value.problems
+    (line,) = caught.value.mistakes
     told = "cannot be read (Is a directory)" if kind == "folder" else "is not a regular file"
     assert line.startswith(f"SSL_CERT_FILE: {made}: {told}; ")
 
@@ -140,4 +140,4 @@ def test_every_mistake_is_told_once() -> None:
     environ = {"HTTPS_PROXY": "h:x", "SSL_CERT_FILE": "/nowhere", "SSLKEYLOGFILE": "/nowhere/log"}
     with pytest.raises(ConfigError) as caught:
         Network.read([API, f"{API}/other"], environ, strict=False)
-    assert [line.partition(":")[0] for line in caught.value.problems] == list(environ)
+    assert [line.partition(":")[0] for line in caught.value.mistakes] == list(environ)
