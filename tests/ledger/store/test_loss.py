@@ -191,7 +191,7 @@ def test_a_copy_made_while_it_ran_is_refused_as_what_it_is(
     copy = state_file.read_bytes()
     beside(state_file, "-wal").unlink()
     state_file.write_bytes(copy)
-    said = r"lacks the last 3 commits: .* or the file was copied while the exporter was .*; .*\(docs/"
+    said = r"lacks the last 3 commits: .* or the file was copied .*; .*\(docs/"
     with pytest.raises(StateError, match=said):
         open_store().load("account 0")
 

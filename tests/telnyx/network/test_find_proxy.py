@@ -206,6 +206,6 @@ def test_what_exempts_nothing_is_a_mistake(entry: str, rest: str) -> None:
     with pytest.raises(ConfigError) as caught:
         find_proxy(API, {"HTTPS_PROXY": PROXY, "no_proxy": f"{rest}{entry}"})
     assert caught.value.mistakes == (
-        f"no_proxy: {entry!r} is not a host name, an address or a range; correct it, or remove it",
+        f"no_proxy: {entry!r} is not a host name, an IP address or a range; correct or remove it",
     )
     assert find_proxy(API, {"no_proxy": entry}) is None

@@ -64,8 +64,8 @@ async def test_a_directory_is_trusted_once_it_is_hashed(
         read_trust(environ, strict=False)
     missing, unhashed = caught.value.mistakes
     assert missing.startswith("SSL_CERT_DIR: /nowhere: cannot be read (No such file or directory)")
-    assert unhashed.startswith(f"SSL_CERT_DIR: {folder}: has no certificate by the name")
-    assert unhashed.endswith("run: openssl rehash FOLDER")
+    assert unhashed.startswith(f"SSL_CERT_DIR: {folder}: has no certificate with a hashed name")
+    assert unhashed.endswith("run: openssl rehash DIRECTORY")
     openssl = await asyncio.create_subprocess_exec(program_path("openssl"), "rehash", folder)
     assert await openssl.wait() == 0
     async with listening(ours.issue()) as api:
@@ -78,15 +78,23 @@ async def test_a_directory_is_trusted_once_it_is_hashed(
     ("variable", "made", "words"),
     [
         ("SSL_CERT_FILE", None, "cannot be read (No such file or directory); check the path"),
-        ("SSL_CERT_FILE", "no certificate", "is not a file of certificates in PEM form; name one"),
-        ("SSL_CERT_FILE", "", "is not a file of certificates in PEM form; name one"),
+        (
+            "SSL_CERT_FILE",
+            "no certificate",
+            "is not a certificate file in PEM format; set it to one",
+        ),
+        ("SSL_CERT_FILE", "", "is not a certificate file in PEM format; set it to one"),
         (
             "SSL_CERT_FILE",
             "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
-            "is not a file of certificates in PEM form; name one",
+            "is not a certificate file in PEM format; set it to one",
         ),
         ("SSL_CERT_DIR", "a file", "cannot be read (Not a directory); check the path"),
-        ("SSLKEYLOGFILE", None, "cannot be written (No such file or directory); unset it, or"),
+        (
+            "SSLKEYLOGFILE",
+            None,
+            "cannot be written (No such file or directory); check the path, or",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_used_is_named_with_its_variable(
