@@ -152,19 +152,19 @@ class Exporter:
                 settings = await asyncio.to_thread(self._load)
                 if self._ends():  # the files may have hung, and what is read now is of no use
                     return ("the exporter is stopping",)
-                problems = _unchangeable(self._settings, settings)
+                mistakes = _unchangeable(self._settings, settings)
                 if self._web_config is not None:
-                    problems += self._web_config.check()
-                if not problems:
+                    mistakes += self._web_config.check()
+                if not mistakes:
                     await self._swap(settings)
             except ConfigError as exc:
-                problems = exc.problems
+                mistakes = exc.mistakes
             except StateError as exc:
-                problems = (str(exc),)
-            self._reload_successful = not problems
-            if problems:
-                self._event_log.reload_refused(problems)
-                return problems
+                mistakes = (str(exc),)
+            self._reload_successful = not mistakes
+            if mistakes:
+                self._event_log.reload_refused(mistakes)
+                return mistakes
             self._reload_success_at = self._clock.now()
             self._event_log.reloaded()
             return ()
@@ -279,9 +279,9 @@ def _polled_alike(before: Settings, after: Settings) -> bool:
 
 def _unchangeable(before: Settings, after: Settings) -> tuple[str, ...]:
     """Return a line for each setting that only a restart can change and that was changed."""
-    problems = []
+    mistakes = []
     for place in FIXED_SETTINGS:
         section, key = place.split(".")
         if getattr(getattr(before, section), key) != getattr(getattr(after, section), key):
-            problems.append(f"{place}: cannot change while the exporter runs; restart it")
-    return tuple(problems)
+            mistakes.append(f"{place}: cannot change while the exporter runs; restart it")
+    return tuple(mistakes)

@@ -1,7 +1,7 @@
 """All errors that this program raises deliberately; they must not contain secrets.
 
     ExporterError
-    +-- ConfigError            invalid configuration; `problems` lists all errors in it
+    +-- ConfigError            invalid configuration; `mistakes` lists all errors in it
     +-- StateError             the state database cannot be read or written
     +-- UsageError             the command line requests something that is not possible
     +-- OutputError            standard output cannot be written
@@ -46,13 +46,13 @@ class ExporterError(Exception):
 class ConfigError(ExporterError):
     """The configuration is invalid.
 
-    ``problems`` has one line for each error: ``location: problem; fix``.
+    ``mistakes`` has one line for each error: ``location: what is wrong; how to fix it``.
     """
 
-    def __init__(self, problems: Sequence[str]) -> None:
-        """Store ``problems``, at least one, in file order."""
-        self.problems = tuple(problems)
-        super().__init__("\n".join(self.problems))
+    def __init__(self, mistakes: Sequence[str]) -> None:
+        """Store ``mistakes``, at least one, in file order."""
+        self.mistakes = tuple(mistakes)
+        super().__init__("\n".join(self.mistakes))
 
 
 class StateError(ExporterError):

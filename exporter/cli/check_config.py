@@ -22,16 +22,16 @@ def command(file: Path) -> None:
     Environment variables for proxies and certificates are checked too.
     """
     settings = load(file, os.environ)
-    problems: list[str] = []
+    mistakes: list[str] = []
     try:
         if settings.web.config_file is not None:
             load_web_config(Path(settings.web.config_file))
     except ConfigError as exc:
-        problems += exc.problems
+        mistakes += exc.mistakes
     try:
         find_network(settings)
     except ConfigError as exc:
-        problems += exc.problems
-    if problems:
-        raise ConfigError(problems)
+        mistakes += exc.mistakes
+    if mistakes:
+        raise ConfigError(mistakes)
     say(one_line(f"{file}: valid, {len(settings.accounts)} account(s)") + "\n")

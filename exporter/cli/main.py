@@ -47,7 +47,7 @@ class Commands(click.Group):
         try:
             return super().main(*args, **options)
         except ConfigError as exc:
-            _fail(*exc.problems)
+            _fail(*exc.mistakes)
         except ExporterError as exc:
             _fail(str(exc))
 

@@ -213,13 +213,13 @@ class Settings(BaseModel):
             "route_prefix": route_prefix,
         }
         log = {"level": log_level, "format": log_format}
-        problems: list[str] = []
+        mistakes: list[str] = []
         update = {
-            "web": _overridden(self.web, web, problems),
-            "log": _overridden(self.log, log, problems),
+            "web": _overridden(self.web, web, mistakes),
+            "log": _overridden(self.log, log, mistakes),
         }
-        if problems:
-            raise ConfigError(problems)
+        if mistakes:
+            raise ConfigError(mistakes)
         return self.model_copy(update=update)
 
 
@@ -238,20 +238,20 @@ def read_listen_addresses(flags: Sequence[str]) -> tuple[ListenAddress, ...]:
 
     Raises ConfigError as `Settings.with_overrides` does.
     """
-    problems: list[str] = []
-    web = _overridden(Web(), {"listen_address": flags}, problems)
-    if problems:
-        raise ConfigError(problems)
+    mistakes: list[str] = []
+    web = _overridden(Web(), {"listen_address": flags}, mistakes)
+    if mistakes:
+        raise ConfigError(mistakes)
     return web.addresses
 
 
-def _overridden(section: _Section, flags: Mapping[str, object], problems: list[str]) -> _Section:
-    """Return ``section`` with the flags that are not None; mistakes are added to ``problems``."""
+def _overridden(section: _Section, flags: Mapping[str, object], mistakes: list[str]) -> _Section:
+    """Return ``section`` with the flags that are not None; mistakes are added to ``mistakes``."""
     given = {key: value for key, value in flags.items() if value is not None}
     try:
         checked = type(section).model_validate(given)
     except ValidationError as exc:
         found = mistakes_in(exc, type(section))
-        problems.extend(f"{_FLAGS[str(item.path[0])]}: {item.text}" for item in found)
+        mistakes.extend(f"{_FLAGS[str(item.path[0])]}: {item.text}" for item in found)
         return section
     return section.model_copy(update={key: getattr(checked, key) for key in given})

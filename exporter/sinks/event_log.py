@@ -131,17 +131,17 @@ class EventLog:
         """Tell that the configuration was read again and holds."""
         self._write(log_events.CONFIGURATION_RELOADED)
 
-    def reload_refused(self, problems: Iterable[str]) -> None:
+    def reload_refused(self, mistakes: Iterable[str]) -> None:
         """Tell that a new configuration is wrong; the old one goes on."""
-        for problem in problems:
-            self._write(log_events.CONFIGURATION_REFUSED, problem=problem)
+        for mistake in mistakes:
+            self._write(log_events.CONFIGURATION_REFUSED, problem=mistake)
 
-    def web_config(self, problems: Iterable[str]) -> None:
+    def web_config(self, mistakes: Iterable[str]) -> None:
         """Tell that the web configuration changed: its mistakes, or that it holds now."""
-        wrong = tuple(problems)
-        for problem in wrong:
-            self._write(log_events.WEB_CONFIGURATION_REFUSED, problem=problem)
-        if not wrong:
+        found = tuple(mistakes)
+        for mistake in found:
+            self._write(log_events.WEB_CONFIGURATION_REFUSED, problem=mistake)
+        if not found:
             self._write(log_events.WEB_CONFIGURATION_RELOADED)
 
     def connections_limited(self, limit: int) -> None:

@@ -1,1 +1,1 @@
-"""The only room that talks to Telnyx: wire structs and the client."""
+"""The client of the Telnyx API; nothing else communicates with Telnyx."""

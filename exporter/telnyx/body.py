@@ -1,6 +1,6 @@
-"""The body of an answer: unpacked piece by piece, so that its bound holds before memory is taken.
+"""Response bodies: decompressed in chunks, so that the size limit applies before memory is used.
 
-It must not judge what the body says, nor the status that it came with.
+It must not interpret the body or the status of the response.
 """
 
 import re
@@ -12,66 +12,67 @@ import httpx
 from exporter.errors import InvalidResponseError
 
 ACCEPT_ENCODING = "gzip"
-"""What is asked for: each packing more is one more that a small answer can grow by."""
+"""The only encoding requested: each further one is another way for a response to expand."""
 
 LARGEST_BODY = 16 * 1024 * 1024
-"""Bytes of an answer that are read at most: a page of 250 actions takes some 120 kB."""
+"""Maximum size of a response in bytes: a page of 250 actions takes some 120 kB."""
 
-_PIECE = 64 * 1024
-_MOST_MEMBERS = 100
-"""Gzip members of a body: servers send one, and each further copies what is left."""
+_CHUNK = 64 * 1024
+_MAX_MEMBERS = 100
+"""Maximum number of gzip members: servers send one, and each further one copies the rest."""
 
 _GZIP = zlib.MAX_WBITS | 16
 _NAME = re.compile("[a-z0-9-]{1,12}")
 _PLAIN = {"", "identity"}
 
 
-class UnpackError(InvalidResponseError):
-    """The body is packed otherwise than was asked for, or not what it says."""
+class DecompressionError(InvalidResponseError):
+    """The body has an encoding that was not requested, or cannot be decompressed."""
 
 
 async def read_body(response: httpx.Response) -> bytes:
-    """Return the whole body; raises InvalidResponseError past LARGEST_BODY, packed or not.
+    """Return the whole body; raises InvalidResponseError above LARGEST_BODY, compressed or not.
 
-    Raises UnpackError where it cannot be unpacked.
+    Raises DecompressionError if it cannot be decompressed.
     """
     gzip = _is_gzip(response.headers.get("content-encoding", ""))
-    unpack = _Gzip() if gzip else None
+    decompressor = _Gzip() if gzip else None
     body = bytearray()
     size = 0
-    # Past the library's own reading, which unpacks a piece of any size at a time.
+    # Bypasses the library's reading, which decompresses chunks of any size at once.
     stream = response.stream
-    if not isinstance(stream, httpx.AsyncByteStream):  # the library's types allow another
-        raise TypeError("not the answer of an asynchronous client")
-    async for packed in stream:
-        size += len(packed)
-        for piece in (packed,) if unpack is None else unpack.pieces(packed):
-            body += piece
+    if not isinstance(stream, httpx.AsyncByteStream):  # the types of the library allow both
+        raise TypeError("not a response of an asynchronous client")
+    async for received in stream:
+        size += len(received)
+        chunks = (received,) if decompressor is None else decompressor.chunks(received)
+        for chunk in chunks:
+            body += chunk
             if len(body) > LARGEST_BODY:
                 break
         if max(size, len(body)) > LARGEST_BODY:
-            raise InvalidResponseError(f"the answer is longer than {LARGEST_BODY} bytes")
-    if unpack is not None and size and not unpack.complete:
-        raise UnpackError("the answer cannot be unpacked: it is cut off")
+            raise InvalidResponseError(f"the response is longer than {LARGEST_BODY} bytes")
+    if decompressor is not None and size and not decompressor.complete:
+        raise DecompressionError("the response cannot be decompressed: it is truncated")
     return bytes(body)
 
 
 def _is_gzip(encoding: str) -> bool:
     named = [each.strip().lower() for each in encoding.split(",")]
-    packings = [each for each in named if each not in _PLAIN]
-    if packings and packings not in (["gzip"], ["x-gzip"]):
-        # Nothing longer is quoted: a server may repeat there what it was sent.
-        words = repr(packings[0]) if _NAME.fullmatch(packings[0]) else "something else"
-        several = len(packings) > 1
-        raise UnpackError(
-            f"the answer is packed {'more than once' if several else f'as {words}'}, "
-            f"and {ACCEPT_ENCODING} was asked for"
+    encodings = [each for each in named if each not in _PLAIN]
+    if encodings and encodings not in (["gzip"], ["x-gzip"]):
+        # Nothing longer is quoted: a server may echo the request there.
+        name = repr(encodings[0]) if _NAME.fullmatch(encodings[0]) else "an unknown encoding"
+        several = len(encodings) > 1
+        raise DecompressionError(
+            f"the response is encoded {'more than once' if several else f'as {name}'}, "
+            f"but {ACCEPT_ENCODING} was requested"
         )
-    return bool(packings)
+    return bool(encodings)
 
 
 class _Gzip:
-    """Unpacks a gzip stream of one or more members; what follows the last must be another."""
+    """Decompresses a gzip stream of one or more members; nothing else may follow a member."""
 
     def __init__(self) -> None:
         self._member = zlib.decompressobj(_GZIP)
@@ -81,23 +82,23 @@ class _Gzip:
     def complete(self) -> bool:
         return self._member.eof
 
-    def pieces(self, packed: bytes) -> Iterator[bytes]:
-        """Yield what some packed bytes unpack to, at most _PIECE at a time."""
-        piece = b""
-        while packed or len(piece) == _PIECE:
+    def chunks(self, data: bytes) -> Iterator[bytes]:
+        """Yield the decompressed ``data`` in chunks of at most _CHUNK bytes."""
+        chunk = b""
+        while data or len(chunk) == _CHUNK:
             if self._member.eof:
-                if not packed:
+                if not data:
                     return
                 self._next_member()
             try:
-                piece = self._member.decompress(packed, _PIECE)
+                chunk = self._member.decompress(data, _CHUNK)
             except zlib.error as exc:
-                raise UnpackError(f"the answer cannot be unpacked: {exc}") from exc
-            yield piece
-            packed = self._member.unused_data or self._member.unconsumed_tail
+                raise DecompressionError(f"the response cannot be decompressed: {exc}") from exc
+            yield chunk
+            data = self._member.unused_data or self._member.unconsumed_tail
 
     def _next_member(self) -> None:
         self._members += 1
-        if self._members > _MOST_MEMBERS:
-            raise UnpackError(f"the answer has more than {_MOST_MEMBERS} gzip members")
+        if self._members > _MAX_MEMBERS:
+            raise DecompressionError(f"the response has more than {_MAX_MEMBERS} gzip members")
         self._member = zlib.decompressobj(_GZIP)

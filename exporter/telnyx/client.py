@@ -1,8 +1,8 @@
-"""The API client of one account: rate-limited requests, retries, values or own errors.
+"""The API client of one account: rate-limited requests with retries and decoded responses.
 
-It must not decide what to ask, nor remember anything of an action. The key is asked for anew
-at each request and goes into one header of that request, to the configured host only:
-redirects are not followed, and no error, log line or repr holds it.
+It must not decide what to request, or store anything about actions. The API key is read again for
+each request and sent in one header, to the configured host only: redirects are not followed, and no
+error, log line or repr contains it.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, sto
 from exporter.clock import Clock
 from exporter.domain import Action
 from exporter.errors import AuthError, ConfigError, InvalidResponseError, UnavailableError
-from exporter.telnyx.body import ACCEPT_ENCODING, UnpackError, read_body
+from exporter.telnyx.body import ACCEPT_ENCODING, DecompressionError, read_body
 from exporter.telnyx.http import Route
 from exporter.telnyx.interception import HttpAnswer
 from exporter.telnyx.query import Query
@@ -36,31 +36,31 @@ from exporter.telnyx.responses import (
 from exporter.telnyx.schema import Page, decode_action, decode_page
 
 ATTEMPTS = 4
-"""How often one request is sent at most: Telnyx advises 3 to 5."""
+"""Maximum attempts per request: Telnyx recommends 3 to 5."""
 
 BACKOFF = 0.5
-"""Seconds before the first retry; doubled each time, with jitter."""
+"""Seconds before the first retry; doubled for each further one, with jitter."""
 
 
 class Observer(Protocol):
-    """Whom the client notifies of each request."""
+    """Is notified of each request."""
 
     def request_done(self, endpoint: str, code: str, seconds: float) -> None:
-        """Take note of an answer: ``code`` is the HTTP status, or ``error``."""
+        """Record a completed request: ``code`` is the HTTP status, or ``error``."""
 
     def retrying(self, cause: str) -> None:
-        """Take note that a request is sent again."""
+        """Record that a request is retried."""
 
     def rate_limit_seen(self, limit: float | None, remaining: float | None) -> None:
-        """Take note of the rate limit as the API gives it."""
+        """Record the rate limit that the API reports."""
 
     def malformed_seen(self, count: int) -> None:
-        """Take note of items that could not be read."""
+        """Record items that could not be decoded."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClientLimits:
-    """How one account is asked: ``rate`` in requests a second, ``timeout`` in seconds."""
+    """Limits of the requests of one account: ``rate`` per second, ``timeout`` in seconds."""
 
     timeout: float
     rate: float
@@ -68,11 +68,11 @@ class ClientLimits:
 
 
 class Client:
-    """Asks the API for one account.
+    """Sends the API requests of one account.
 
-    ``key`` returns the API key at each request; ``http`` is closed by whoever made it, and
-    ``route`` is the one that it takes. ``clock_offset`` is by how many seconds the API's clock is
-    ahead of ours, as it last said; None until it does. Every method raises AuthError,
+    ``key`` returns the API key for each request; ``http`` is closed by its creator, and ``route``
+    is the route that it uses. ``clock_offset`` is by how many seconds the API's clock was ahead of
+    ours in the last response that had a date; None before. Every method raises AuthError,
     RateLimitedError, UnavailableError or InvalidResponseError.
     """
 
@@ -88,14 +88,14 @@ class Client:
         gate: RateLimitGate | None = None,
         route: Route | None = None,
     ) -> None:
-        """Keep the parts; nothing is sent yet. ``gate`` is one that others may have closed."""
+        """Store the parts; nothing is sent yet. ``gate`` may be shared, and closed already."""
         self._url = base_url.rstrip("/") + "/sim_card_actions"
         self._key = key
         self._http = http
         self._route = route or Route()
         self._timeout = limits.timeout
         self._slots = asyncio.Semaphore(limits.concurrency)
-        # aiolimiter cannot hold less than one request a period: slower rates get longer periods.
+        # aiolimiter needs at least one request per period: lower rates get longer periods.
         self._limiter = (
             AsyncLimiter(limits.rate, 1.0) if limits.rate >= 1 else AsyncLimiter(1, 1 / limits.rate)
         )
@@ -103,7 +103,7 @@ class Client:
         self._clock = clock
         self._gate = gate or RateLimitGate(clock)
         self.clock_offset: float | None = None
-        self._jitter = random.Random()  # noqa: S311 - spreads retries, guards nothing
+        self._jitter = random.Random()  # noqa: S311 - spreads retries, not for security
 
     async def list(self, query: Query) -> Page:
         """Return one page of the list that ``query`` describes."""
@@ -113,14 +113,14 @@ class Client:
         return page
 
     async def get(self, action_id: str) -> Action:
-        """Return one action; raises NotFoundError where there is none."""
-        # Identifiers come from the API: quoting keeps a strange one inside its path segment,
-        # and a dot is quoted too as `..` would leave it.
+        """Return one action; raises NotFoundError if it does not exist."""
+        # Identifiers come from the API: quoting keeps an unusual one inside its path segment, and
+        # dots are quoted because `..` would leave it.
         segment = quote(action_id, safe="", errors="replace").replace(".", "%2E")
         return decode_action(await self._fetch("get", f"{self._url}/{segment}", {}))
 
     async def _fetch(self, endpoint: str, url: str, params: dict[str, str]) -> bytes:
-        """Send one request until it is answered; returns the body of a 200."""
+        """Send one request, with retries; returns the body of a 200."""
         retrying = AsyncRetrying(
             sleep=self._clock.sleep,
             stop=stop_after_attempt(ATTEMPTS),
@@ -138,10 +138,10 @@ class Client:
         raise AssertionError("tenacity ends with a result or an error")  # pragma: no cover
 
     def _pause(self, state: RetryCallState) -> float:
-        """Return the seconds before the next attempt: backoff, or longer if the server says so."""
+        """Return the seconds before the next attempt: backoff, or longer if the server asks."""
         backoff = BACKOFF * 2.0 ** (state.attempt_number - 1) * self._jitter.uniform(0.75, 1.25)
         retryable = state.outcome.exception() if state.outcome is not None else None
-        # What the server asks for alone may be no wait at all, where its clock is behind ours.
+        # If the server's clock is behind ours, its wait alone could be zero.
         asked = retryable.wait if isinstance(retryable, RetryableError) else None
         return max(backoff, asked or 0.0)
 
@@ -151,7 +151,7 @@ class Client:
             self._observer.retrying(retryable.cause)
 
     async def _send(self, endpoint: str, url: str, params: dict[str, str]) -> bytes:
-        """Send one request once, when the limits allow it."""
+        """Send one request once, as soon as the limits allow."""
         async with self._slots:
             await self._limiter.acquire()
             await self._gate.wait()
@@ -181,18 +181,18 @@ class Client:
                         code = str(response.status_code)
             except (httpx.TimeoutException, TimeoutError) as exc:
                 error = UnavailableError(
-                    f"no answer within {self._timeout:g} s{self._route.through}"
+                    f"no response within {self._timeout:g} s{self._route.through}"
                 )
                 raise RetryableError(error, error.cause) from exc
-            # The library lets TLS that breaks after the handshake through as it is.
+            # The library does not wrap TLS errors after the handshake.
             except (httpx.HTTPError, ssl.SSLError) as exc:
                 error = UnavailableError(redact(self._route.explain(exc, stage), key))
                 raise RetryableError(error, error.cause) from _keyless(exc, key)
             except InvalidResponseError as exc:
                 raise InvalidResponseError(redact(str(exc), key)) from _keyless(exc, key)
-            # What the library or the resolver does not take of base_url: it stays so.
+            # The library or the resolver rejects base_url: a retry would not help.
             except (httpx.InvalidURL, UnicodeError) as exc:
-                raise UnavailableError("base_url cannot be connected to; check its host") from exc
+                raise UnavailableError("cannot connect to base_url; check its host") from exc
             finally:
                 self._observer.request_done(endpoint, code, self._clock.monotonic() - started)
             return self._judge(response, body, key)
@@ -202,13 +202,15 @@ class Client:
             key = self._key()
         except ConfigError as exc:
             raise AuthError(str(exc)) from exc
-        # The HTTP library quotes a header that it refuses, so no such key may reach it.
+        # The HTTP library quotes a header that it rejects, so no such key may reach it.
         if not key or not all("!" <= letter <= "~" for letter in key):
-            raise AuthError("the API key is empty, or holds characters that no key has")
+            raise AuthError(
+                "the API key is empty or contains invalid characters; check the configured key"
+            )
         return key
 
     def _judge(self, response: httpx.Response, body: bytes, key: str) -> bytes:
-        """Return the body of a good answer, raise the error of any other."""
+        """Return the body of a successful response; raise the error for any other."""
         status, headers = response.status_code, response.headers
         answer = HttpAnswer(
             status,
@@ -217,9 +219,9 @@ class Client:
             headers.get("location", ""),
             headers.get("www-authenticate", ""),
         )
-        intruded = interception_error(answer, key)
-        if intruded is not None:  # its clock and its limits are not Telnyx's either
-            raise intruded
+        intercepted = interception_error(answer, key)
+        if intercepted is not None:  # its date and rate limit are not Telnyx's either
+            raise intercepted
         clock_offset = read_clock_offset(headers, self._clock.now())
         self.clock_offset = self.clock_offset if clock_offset is None else clock_offset
         limit = read_rate_limit(headers, self._clock.now() + (self.clock_offset or 0.0))
@@ -235,15 +237,15 @@ class Client:
 
 
 def _keyless(error: Exception, key: str) -> Exception | None:
-    """Return ``error`` as the cause of another, unless the server put the key into its words."""
+    """Return ``error`` for use as a cause, None if its text contains the key."""
     return error if redact(str(error), key) == str(error) else None
 
 
 async def _body(response: httpx.Response) -> bytes:
     try:
         return await read_body(response)
-    except UnpackError:
+    except DecompressionError:
         page = "html" in response.headers.get("content-type", "").lower()
         if response.status_code == httpx.codes.OK and not page:
             raise
-        return b""  # the status says what it means: the words of a proxy can be done without
+        return b""  # the status is enough; the text of a proxy is not needed

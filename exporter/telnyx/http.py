@@ -1,6 +1,6 @@
-"""The route to the API and the HTTP connection pool of one account, without redirects.
+"""The route to the API, and the HTTP connection pool of one account.
 
-It must not know the key: that goes into single requests (`client.py`).
+It must not know the API key, which is added to each request (`client.py`).
 """
 
 import re
@@ -18,13 +18,13 @@ from exporter.telnyx.proxy import Proxy, find_proxy
 from exporter.telnyx.trust import explain_refusal, read_trust
 from exporter.version import __version__
 
-TRUST_PATIENCE = 5.0
-"""Seconds that it may take to read the certificates to trust."""
+TRUST_TIMEOUT = 5.0
+"""Seconds allowed for reading the trusted certificates."""
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """How an API is reached: the certificates to trust, and the proxy, if any.
+    """How an API is reached: the trusted certificates, and the proxy, if any.
 
     Without ``trust`` no certificate is trusted, which is enough for plain http.
     """
@@ -34,11 +34,11 @@ class Route:
 
     @property
     def through(self) -> str:
-        """Name the proxy by its variable, as the end of a phrase; empty where there is none."""
-        return f" through the proxy of {self.proxy.variable}" if self.proxy else ""
+        """Return a phrase that names the proxy by its variable; empty if there is none."""
+        return f" through the proxy in {self.proxy.variable}" if self.proxy else ""
 
     def explain(self, error: httpx.HTTPError | ssl.SSLError, stage: str = "") -> str:
-        """Return in one line why a connection failed; no secret of the proxy is in it.
+        """Return in one line why a connection failed, without secrets of the proxy.
 
         ``stage`` is the last event of the connection that the HTTP library reported.
         """
@@ -46,7 +46,7 @@ class Route:
         if refused is not None:
             strict = bool(self.trust and self.trust.verify_flags & ssl.VERIFY_X509_STRICT)
             words = explain_refusal(refused, strict=strict)
-            # Telnyx's own certificate comes within the tunnel: `proxy.start_tls`.
+            # Telnyx's certificate is received inside the tunnel (`proxy.start_tls`).
             if self.proxy and stage.startswith("connection.start_tls"):
                 words = words.replace("the server's certificate", "the proxy's certificate")
                 words = words.replace("check base_url", f"check {self.proxy.variable}")
@@ -55,49 +55,49 @@ class Route:
         words = f"{type(error).__name__}: {text}"
         if self.proxy and isinstance(error, httpx.ProxyError):
             status = str(error).partition(" ")[0]
-            words = f"it answers HTTP {status}"
+            words = f"it responds with HTTP {status}"
             if status == str(httpx.codes.PROXY_AUTHENTICATION_REQUIRED.value):
-                words += f"; check user and password in {self.proxy.variable}"
+                words += f"; check the user name and password in {self.proxy.variable}"
         elif self.proxy and isinstance(error, httpx.ProtocolError):
-            words = type(error).__name__  # the rest may repeat what the proxy was sent
+            words = type(error).__name__  # the text may repeat what was sent to the proxy
         return f"connection{self.through} failed: {words}"
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """The routes to some APIs, by base URL; they share the certificates to trust."""
+    """The routes to the APIs, by base URL; they share the trusted certificates."""
 
     routes: Mapping[str, Route]
 
     @classmethod
     def read(cls, base_urls: Iterable[str], environ: Mapping[str, str], *, strict: bool) -> Self:
-        """Find the routes by the environment; variables without effect are not checked.
+        """Find the routes from the environment; variables without effect are not checked.
 
-        ``strict`` asks certificates for all of RFC 5280. Raises ConfigError with a line for each
-        variable that cannot be used.
+        ``strict`` requires full conformance of certificates to RFC 5280. Raises ConfigError with a
+        line for each invalid variable.
         """
         urls = dict.fromkeys(base_urls)
-        problems: dict[str, None] = {}
+        mistakes: dict[str, None] = {}
         proxies: dict[str, Proxy | None] = {}
         trust = None
         for url in urls:
             try:
                 proxies[url] = find_proxy(url, environ)
             except ConfigError as exc:
-                problems |= dict.fromkeys(exc.problems)
+                mistakes |= dict.fromkeys(exc.mistakes)
         if any(urlsplit(url).scheme == "https" for url in urls):
             try:
                 trust = with_timeout(
-                    "the certificates to trust",
+                    "the trusted certificates",
                     lambda: read_trust(environ, strict=strict),
-                    timeout=TRUST_PATIENCE,
+                    timeout=TRUST_TIMEOUT,
                 )
             except ConfigError as exc:
-                problems |= dict.fromkeys(exc.problems)
+                mistakes |= dict.fromkeys(exc.mistakes)
             except ValueError as exc:
-                problems[f"SSL_CERT_FILE, SSL_CERT_DIR or SSLKEYLOGFILE: {exc}"] = None
-        if problems:
-            raise ConfigError(tuple(problems))
+                mistakes[f"SSL_CERT_FILE, SSL_CERT_DIR or SSLKEYLOGFILE: {exc}"] = None
+        if mistakes:
+            raise ConfigError(tuple(mistakes))
         return cls({url: Route(trust, proxy) for url, proxy in proxies.items()})
 
 
@@ -108,12 +108,12 @@ def open_http(
     route: Route | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> httpx.AsyncClient:
-    """Open the pool; ``timeout`` is in seconds; ``transport`` stands in for the network in tests.
+    """Open the pool; ``timeout`` is in seconds; ``transport`` replaces the network in tests.
 
-    The environment has no say in it.
+    The environment is ignored.
     """
     route = route or Route()
-    # Without certificates, and not without verification: https would fail.
+    # Without trusted certificates, but with verification: https would fail.
     trust = route.trust or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     return httpx.AsyncClient(
         headers={

@@ -1,7 +1,7 @@
-"""Whether an answer is Telnyx's, or comes from something in between: a firewall, a proxy, a portal.
+"""Whether a response is from Telnyx, or from a firewall, proxy or captive portal in between.
 
-Pure. Telnyx answers with JSON, documented or not, or with a status alone; it sends no pages and no
-redirects. It must not judge what an answer of Telnyx's means.
+Pure. Telnyx responds with JSON, documented or not, or with a status alone; it sends no HTML pages
+and no redirects. It must not interpret the responses of Telnyx.
 """
 
 import json
@@ -17,7 +17,7 @@ from exporter.telnyx.lenient_json import decode_anything
 from exporter.telnyx.schema import decode_errors
 
 _BEGIN = 32 * 1024
-"""Bytes of a page that are searched for its title: foreign pages may be of any length."""
+"""Bytes of a page that are searched for its title: foreign pages can have any length."""
 
 _NEVER_TELNYX = {
     HTTPStatus.PROXY_AUTHENTICATION_REQUIRED,
@@ -25,11 +25,11 @@ _NEVER_TELNYX = {
     HTTPStatus.NETWORK_AUTHENTICATION_REQUIRED,
 }
 _REDIRECTS = {301, 302, 303, 307, 308}
-_OLDER_FORM = {HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND}
-"""Statuses that Telnyx itself may give with another body than JSON, of plain text."""
+_PLAIN_TEXT = {HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND}
+"""Statuses that Telnyx itself may send with a plain text body instead of JSON."""
 
 _CUT_JSON = re.compile(r"(\[\s*)*(\{\s*(\"|\Z)|\Z)")
-"""How an object, or a list of them, begins that may be cut off anywhere."""
+"""The beginning of an object, or a list of objects, that may be truncated anywhere."""
 
 _GZIP = b"\x1f\x8b"
 _QUOTED = re.compile(r'"(?:\\.|[^"\\])*"')
@@ -39,9 +39,9 @@ _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]+)", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """An answer: its status, its whole body, and the headers that show whose it is.
+    """A response: its status, its whole body, and the headers that show its origin.
 
-    The body is empty where it could not be unpacked.
+    The body is empty if it could not be decompressed.
     """
 
     status: int
@@ -52,16 +52,16 @@ class HttpAnswer:
 
 
 def interceptor(answer: HttpAnswer) -> str | None:
-    """Return what somebody else's ``answer`` says of itself, one line or ""; None if Telnyx's.
+    """Return one line that describes a foreign ``answer``, maybe empty; None if it is Telnyx's.
 
-    That is where a redirect leads to, or who is asked to log in, or the title of a page, or else
-    how its text begins.
+    It is the target of a redirect, the authentication schemes, the title of a page, or else the
+    beginning of its text.
     """
     if answer.status in _REDIRECTS and answer.location:
         return f"redirects to {_target(answer.location)}"
     schemes = _foreign_schemes(answer)
     if schemes:
-        return _line(f"asks for a login by {', '.join(schemes)}")
+        return _line(f"requires authentication with {', '.join(schemes)}")
     if _is_page(answer):
         return _title(answer)
     if answer.status in _NEVER_TELNYX:
@@ -77,10 +77,10 @@ def _is_page(answer: HttpAnswer) -> bool:
 
 
 def _is_foreign_text(answer: HttpAnswer) -> bool:
-    """Tell whether the body is a text that is no JSON, where Telnyx gives none."""
-    if answer.status in _OLDER_FORM and not _is_bracketed(answer.body):
+    """Tell whether the body is not JSON although Telnyx would send JSON."""
+    if answer.status in _PLAIN_TEXT and not _is_bracketed(answer.body):
         return False
-    # Broken JSON of a good answer is Telnyx's own, where it is called JSON; so is a packed one.
+    # Invalid JSON in a successful response is Telnyx's if it is declared as JSON or compressed.
     broken = "json" in answer.content_type.lower() or answer.body.startswith(_GZIP)
     if answer.status < HTTPStatus.BAD_REQUEST and broken:
         return False
@@ -92,7 +92,7 @@ def _is_bracketed(body: bytes) -> bool:
 
 
 def _is_json(body: bytes) -> bool:
-    """Tell whether the body is JSON, or the beginning of some."""
+    """Tell whether the body is JSON, or truncated JSON."""
     if _CUT_JSON.match(_start(body)):
         return True
     try:
@@ -108,7 +108,7 @@ def _start(body: bytes) -> str:
 
 
 def _foreign_schemes(answer: HttpAnswer) -> list[str]:
-    """Return by what schemes a 401 asks to log in, if none of them is Telnyx's."""
+    """Return the authentication schemes of a 401, if none of them is Telnyx's."""
     if answer.status != HTTPStatus.UNAUTHORIZED or decode_errors(answer.body):
         return []
     parts = _QUOTED.sub('""', answer.authenticate).split(",")
@@ -117,12 +117,12 @@ def _foreign_schemes(answer: HttpAnswer) -> list[str]:
 
 
 def _target(location: str) -> str:
-    """Return scheme and host of a redirect, or its path: the rest may hold what was sent."""
+    """Return the scheme and host of a redirect, or its path: the rest may echo the request."""
     try:
         parts = urlsplit(location)
         host = parts.hostname
     except ValueError:
-        return "nowhere"
+        return "an invalid address"
     return _line(f"{parts.scheme}://{host}" if host else parts.path)
 
 
@@ -131,7 +131,7 @@ def _title(answer: HttpAnswer) -> str:
     if "<" not in words:
         return _line(words)
     reader = _Reader()
-    with suppress(AssertionError):  # what the parser raises for some declarations
+    with suppress(AssertionError):  # raised by the parser for some declarations
         reader.feed(words)
         reader.close()
     return _line(" ".join(reader.title)) or _line(" ".join(reader.text))
@@ -139,7 +139,7 @@ def _title(answer: HttpAnswer) -> str:
 
 def _decoded(answer: HttpAnswer) -> str:
     begin = answer.body[:_BEGIN]
-    detected = json.detect_encoding(begin)  # by zero bytes, which no other encoding has
+    detected = json.detect_encoding(begin)  # by zero bytes, which other encodings do not have
     if not detected.startswith("utf-8"):
         return begin.decode(detected, "replace").removeprefix("\ufeff")
     declared = _CHARSET.search(answer.content_type) or _CHARSET.search(
@@ -157,7 +157,7 @@ def _line(words: str) -> str:
 
 
 class _Reader(HTMLParser):
-    """Gathers the first title of a page, and the text that people would see of it."""
+    """Collects the first title of a page, and its visible text."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""Lenient reading of JSON from outside: a body or a field in, plain values out.
+"""Lenient decoding of foreign JSON: a body or a field in, plain values out.
 
-Text is cleaned here, once: what comes out can be stored, logged and sent. It must not know what
-the fields mean: that is `schema.py`.
+Text is sanitized here, once: the result can be stored, logged and sent. It must not know what the
+fields mean (`schema.py`).
 """
 
 import json
@@ -13,22 +13,22 @@ import msgspec
 from exporter.errors import InvalidResponseError
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What msgspec raises for a body that it cannot decode."""
+"""The exceptions of msgspec for a body that it cannot decode."""
 
 REPLACEMENT = "\ufffd"
-"""The character that stands for one that cannot be kept."""
+"""The replacement for characters that cannot be kept."""
 
 LARGEST_COUNT = 2**40
-"""Counts above this are not counts, and no database column would take them."""
+"""Larger values are not plausible counts, and do not fit into a database column."""
 
 _LONGEST_INTEGER = 18
 
 
 def decode_anything(body: bytes) -> Any:
-    """Decode JSON of any shape, bad Unicode, NaN and endless numbers included.
+    """Decode any JSON, including invalid Unicode, NaN and very long numbers.
 
-    Such a body is worth reading: one reason cut in the middle of an emoji must not hide the page
-    it stands on. Raises InvalidResponseError where it is not JSON at all, or nested too deep.
+    One reason truncated in the middle of an emoji must not hide the whole page. Raises
+    InvalidResponseError if the body is not JSON at all, or nested too deeply.
     """
     try:
         return msgspec.json.decode(body)
@@ -41,15 +41,15 @@ def decode_anything(body: bytes) -> Any:
 
 
 def mapping(value: object) -> dict[str, Any]:
-    """Return ``value`` if it is an object, else an empty one."""
+    """Return ``value`` if it is an object, otherwise an empty one."""
     return value if isinstance(value, dict) else {}
 
 
 def text(value: object) -> str:
-    """Return a text, or a number as one; empty for anything else.
+    """Return text, or a number as text; empty for anything else.
 
-    NUL and lone surrogates are replaced, one by one: the first ends a text in many programs, the
-    others are no characters of UTF-8.
+    NUL and lone surrogates are replaced, one by one: NUL terminates text in many programs, and
+    lone surrogates cannot be encoded in UTF-8.
     """
     if isinstance(value, str):
         if value.isprintable():  # the usual case, and the cheap check
@@ -60,7 +60,7 @@ def text(value: object) -> str:
 
 
 def any_text(value: object) -> str | None:
-    """Return ``value`` as a text for people, a list or an object as JSON; None for none."""
+    """Return ``value`` as readable text, a list or an object as JSON; None for null."""
     if not isinstance(value, list | dict):
         return None if value is None else text(value)
     try:
@@ -70,7 +70,7 @@ def any_text(value: object) -> str | None:
 
 
 def count(value: object) -> int | None:
-    """Return a whole number from 0 to LARGEST_COUNT; None for anything else."""
+    """Return an integer from 0 to LARGEST_COUNT; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int):
         return None
     return value if 0 <= value <= LARGEST_COUNT else None
@@ -80,17 +80,17 @@ def seconds(value: datetime | None) -> float | None:
     """Return seconds since the epoch."""
     if value is None:
         return None
-    # A time without a zone is UTC: all documented examples end in Z.
+    # A time without a time zone is UTC: all documented examples end in Z.
     return (value if value.tzinfo is not None else value.replace(tzinfo=UTC)).timestamp()
 
 
 def time(value: object) -> float | None:
-    """Read a time in any form of ISO 8601; None where it is not one."""
+    """Return a time in any ISO 8601 format as seconds since the epoch; None if it is invalid."""
     if not isinstance(value, str):
         return None
     word = value.strip()
     try:
-        # First as whole pages are decoded, which rounds where `fromisoformat` cuts off.
+        # First the way whole pages are decoded: it rounds, while `fromisoformat` truncates.
         return seconds(msgspec.convert(word, datetime))
     except msgspec.ValidationError:
         pass

@@ -1,7 +1,7 @@
-"""Which proxy a URL is asked through, by the usual environment variables.
+"""Which proxy is used for a URL, according to the usual environment variables.
 
-It must not read the environment other than through its argument, or open connections. No error
-quotes a proxy's URL, as that may hold a password.
+It must only read the environment through its argument, and must not open connections. No error
+quotes the URL of a proxy, because it may contain a password.
 """
 
 import ipaddress
@@ -24,24 +24,24 @@ _ENTRY = re.compile(
 )
 _NAME = re.compile(r"\.?[\w-]+(\.[\w-]+)*\.?")
 _SHORT_RANGE = re.compile(r"([0-9]+(?:\.[0-9]+){0,2})\.?(/[0-9]+)")
-"""What macOS writes, and curl takes, for a range: the zeros at the end are left out."""
+"""A range as macOS writes it and curl accepts it: without trailing zeros."""
 
 _NUMBERS = re.compile(r"[0-9.]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """A proxy and the environment variable that names it; ``url`` may hold a password."""
+    """A proxy and the environment variable that names it; ``url`` may contain a password."""
 
     variable: str
     url: str = field(repr=False)
 
 
 def find_proxy(url: str, environ: Mapping[str, str]) -> Proxy | None:
-    """Return the proxy through which ``url`` is asked; None where it is asked directly.
+    """Return the proxy for ``url``; None for a direct connection.
 
-    Only https is proxied, and never to this machine. Only variables that decide are judged.
-    Raises ConfigError with one line that names the variable which cannot be used.
+    Only https is proxied, and never to this machine. Variables without effect are not checked.
+    Raises ConfigError with one line that names the invalid variable.
     """
     parts = urlsplit(url)
     host = parts.hostname or ""
@@ -56,7 +56,7 @@ def find_proxy(url: str, environ: Mapping[str, str]) -> Proxy | None:
 
 
 def _variable(environ: Mapping[str, str], name: str) -> tuple[str, str]:
-    """Return the spelling of a variable that counts, and its value: lower case goes first."""
+    """Return the name of a variable as it is set, and its value: lower case has precedence."""
     spelling = name if name in environ else name.upper()
     return spelling, environ.get(spelling, "").strip()
 
@@ -65,18 +65,20 @@ def _proxy_url(variable: str, value: str) -> str:
     url = value if "://" in value else f"http://{value}"
     try:
         parts = urlsplit(url)
-        host = httpx.URL(url).host.encode("idna")  # as the connection will
+        host = httpx.URL(url).host.encode("idna")  # as for the connection
         sound = bool(host) and parts.port != 0 and not re.search(r"\s", url)
     except (ValueError, httpx.InvalidURL):
         parts, sound = SplitResult("", "", "", "", ""), False
     if url.lower().startswith("socks"):
-        text = "names a SOCKS proxy, which is not supported; set HTTPS_PROXY to an http proxy"
-        raise ConfigError([f"{variable}: {text}, or name the host in NO_PROXY"])
-    # A password with a bare / ? or # would make another host of what comes before it.
+        text = "is a SOCKS proxy, which is not supported; set HTTPS_PROXY to an HTTP proxy"
+        raise ConfigError([f"{variable}: {text}, or add the host to NO_PROXY"])
+    # With an unescaped / ? or # in the password, the part before it would be taken as the host.
     extra = parts.path.strip("/") or parts.query or parts.fragment
     if parts.scheme not in {"http", "https"} or not sound or extra:
-        text = "is not the address of a proxy; write it like http://proxy.example.org:3128"
-        raise ConfigError([f"{variable}: {text}, with %XX for special characters in a password"])
+        text = "is not a valid proxy URL; use the form http://proxy.example.org:3128"
+        raise ConfigError(
+            [f"{variable}: {text}, and escape special characters in a password as %XX"]
+        )
     return url
 
 
@@ -88,13 +90,13 @@ def _is_exempt(host: str, port: int, variable: str, value: str) -> bool:
         try:
             exempt |= _matches(entry, host, port)
         except ValueError:
-            text = f"{entry[:80]!r} is not a host name, an address or a range"
-            raise ConfigError([f"{variable}: {text}; correct it, or remove it"]) from None
+            text = f"{entry[:80]!r} is not a host name, an IP address or a range"
+            raise ConfigError([f"{variable}: {text}; correct or remove it"]) from None
     return exempt
 
 
 def _matches(entry: str, host: str, port: int) -> bool:
-    """Tell whether an entry means a host. Raises ValueError where the entry means nothing."""
+    """Tell whether an entry matches a host. Raises ValueError if the entry is invalid."""
     found = _ENTRY.fullmatch(entry)
     if found is None or not 0 < int(found["port"] or HTTPS_PORT) <= LAST_PORT:
         raise ValueError

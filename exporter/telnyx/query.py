@@ -1,4 +1,4 @@
-"""The parameters of a request for a page: every one that the API documents.
+"""The parameters of a request for a page: all that the API documents.
 
 Source: Telnyx' OpenAPI document, `GET /sim_card_actions`.
 """
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """The parameters of one request for a page, as the API documents them; None is not sent."""
+    """The parameters of one request for a page; None is not sent."""
 
     page: int = 1
     size: int = 250
@@ -18,7 +18,7 @@ class Query:
     bulk_id: str | None = None
 
     def params(self) -> dict[str, str]:
-        """Return the parameters under their names on the wire."""
+        """Return the parameters by the names that the API uses."""
         named = {
             "page[number]": str(self.page),
             "page[size]": str(self.size),

@@ -1,6 +1,6 @@
-"""The gate of the rate limit: while the limit is known to be used up, no request is sent.
+"""Blocks requests while the rate limit is known to be exhausted.
 
-It must not read headers (`rate_limit_headers.py`), nor spread requests that are within the limit.
+It must not read headers (`rate_limit_headers.py`), or spread requests within the limit.
 """
 
 import asyncio
@@ -9,47 +9,47 @@ from exporter.clock import Clock
 from exporter.errors import RateLimitedError
 
 LONGEST_WAIT = 30.0
-"""Seconds that a request waits at most for a rate limit; past it the poll ends."""
+"""Maximum seconds that a request waits for the rate limit; for a longer wait the poll fails."""
 
 LONGEST_PAUSE = 3600.0
-"""Seconds that the next poll is put off at most, whatever a header asks for."""
+"""Maximum seconds by which the next poll is delayed, whatever a header says."""
 
 LONGEST_EXHAUSTED = LONGEST_WAIT
-"""Seconds for which a good answer holds requests back at most: its reset is a forecast only.
+"""Maximum seconds for which a successful response blocks requests: its reset is only a forecast.
 
-It is no longer than a request waits: an API that says so in every answer would end every poll.
+Not longer than a request waits: otherwise an API that always reports this would fail every poll.
 """
 
 
 class RateLimitGate:
-    """Holds the requests of one account back; open at first."""
+    """Blocks the requests of one account; open at first."""
 
     def __init__(self, clock: Clock) -> None:
-        """Keep the clock; waits go by its monotonic time."""
+        """Store the clock; waits use its monotonic time."""
         self._clock = clock
         self._refused_until = 0.0
         self._exhausted_until = 0.0
         self._waits: set[asyncio.Future[None]] = set()
 
     def exhaust_for(self, seconds: float) -> None:
-        """Send nothing for ``seconds``, LONGEST_EXHAUSTED at most: the limit is used up."""
+        """Send nothing for ``seconds``, at most LONGEST_EXHAUSTED: the limit is exhausted."""
         until = self._clock.monotonic() + min(seconds, LONGEST_EXHAUSTED)
         self._exhausted_until = max(self._exhausted_until, until)
 
     def reopen(self) -> bool:
-        """Forget that the limit is used up, but no refusal; returns whether that opens the gate.
+        """Forget that the limit is exhausted, but not a 429; returns whether that opens the gate.
 
-        Requests that wait are sent then. To be called on their event loop.
+        Waiting requests are then sent. Must be called on their event loop.
         """
         now = self._clock.monotonic()
         opens = self._exhausted_until > now >= self._refused_until
         self._exhausted_until = 0.0
         for each in self._waits:
-            each.cancel()  # it finds out anew how long it has to wait
+            each.cancel()  # it then determines its wait again
         return opens
 
     def close_for(self, seconds: float) -> None:
-        """Send nothing for ``seconds`` after a refusal, LONGEST_PAUSE at most.
+        """Send nothing for ``seconds`` after a 429, at most LONGEST_PAUSE.
 
         Never shortens a wait.
         """
@@ -57,12 +57,13 @@ class RateLimitGate:
         self._refused_until = max(self._refused_until, until)
 
     async def wait(self) -> None:
-        """Wait until it is open; raises RateLimitedError where a refusal makes that too long."""
+        """Wait until it is open; raises RateLimitedError if a 429 requires too long a wait."""
         while (wait := self._closed_for()) > 0:
             refused = self._refused_until - self._clock.monotonic()
             if refused > LONGEST_WAIT:
                 raise RateLimitedError(
-                    f"rate limit: told to wait {refused:.0f} s", retry_after=refused
+                    f"rate limit exceeded: the API requires a wait of {refused:.0f} s",
+                    retry_after=refused,
                 )
             sleep = asyncio.ensure_future(self._clock.sleep(wait))
             self._waits.add(sleep)

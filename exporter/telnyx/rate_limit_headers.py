@@ -1,6 +1,6 @@
-"""Reading of headers about the rate limit and the time. Pure; it must not wait.
+"""Parses the headers for the rate limit and the date. Pure; it must not wait.
 
-Sources: Telnyx' documentation (`x-ratelimit-*`; `reset` is seconds on one page and an epoch
+Sources: Telnyx' documentation (`x-ratelimit-*`; `reset` is in seconds on one page and an epoch time
 on another) and RFC 9110 (`Retry-After`: seconds or a date).
 """
 
@@ -11,23 +11,23 @@ from email.utils import parsedate_to_datetime
 from math import isfinite
 
 EPOCH_FROM = 1e9
-"""A reset above this is a point in time, below it a number of seconds."""
+"""A larger reset is a point in time, a smaller one a number of seconds."""
 
 
 ROUNDING = 2.0
-"""Seconds by which two clocks that agree may seem to differ."""
+"""Seconds by which synchronized clocks may appear to differ."""
 
 
 ABSURD = 86_400.0
-"""Seconds from which on a difference means that the header is wrong, not a clock."""
+"""From this difference in seconds on, the header is wrong rather than a clock."""
 
 
 @dataclass(frozen=True, slots=True)
 class RateLimitStatus:
-    """What the API last said of its limit.
+    """The rate limit as reported by the API.
 
     ``limit`` and ``remaining`` are requests; ``reset`` and ``retry_after`` are seconds from now,
-    never negative. None where it was not said, or not understood.
+    never negative. None if missing or invalid.
     """
 
     limit: float | None
@@ -37,12 +37,12 @@ class RateLimitStatus:
 
     @property
     def wait(self) -> float | None:
-        """Seconds that a refused request has to wait, or None where nothing was said."""
+        """Seconds that a rejected request has to wait, or None if unknown."""
         return self.retry_after if self.retry_after is not None else self.reset
 
 
 def read_rate_limit(headers: Mapping[str, str], now: float) -> RateLimitStatus:
-    """Read the rate limit from ``headers`` of an answer received at ``now`` (epoch seconds)."""
+    """Return the rate limit in ``headers`` of a response received at ``now`` (epoch seconds)."""
     return RateLimitStatus(
         limit=_number(headers.get("x-ratelimit-limit")),
         remaining=_number(headers.get("x-ratelimit-remaining")),
@@ -52,9 +52,10 @@ def read_rate_limit(headers: Mapping[str, str], now: float) -> RateLimitStatus:
 
 
 def read_clock_offset(headers: Mapping[str, str], now: float) -> float | None:
-    """Return by how many seconds the API's clock is ahead of ours; None where it does not say.
+    """Return by how many seconds the API's clock is ahead of ours; None if unknown.
 
-    Less than ROUNDING is no difference, as `Date` has whole seconds; from ABSURD on it is none.
+    A difference up to ROUNDING counts as 0, because `Date` has whole seconds; from ABSURD on the
+    header is ignored.
     """
     there = _date(headers.get("date", ""))
     if there is None or abs(there - now) >= ABSURD:
@@ -71,7 +72,7 @@ def _number(text: str | None) -> float | None:
 
 
 def _delay(text: str | None, now: float) -> float | None:
-    """Read seconds, an epoch or an HTTP date as seconds from ``now``."""
+    """Return seconds, an epoch time or an HTTP date as seconds from ``now``."""
     if text is None:
         return None
     value = _number(text)
@@ -82,7 +83,7 @@ def _delay(text: str | None, now: float) -> float | None:
 
 
 def _date(text: str) -> float | None:
-    """Read an HTTP date as seconds since the epoch."""
+    """Return an HTTP date as seconds since the epoch."""
     try:
         at = parsedate_to_datetime(text)
         return (at if at.tzinfo is not None else at.replace(tzinfo=UTC)).timestamp()

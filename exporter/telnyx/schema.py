@@ -1,9 +1,9 @@
-"""Decoding of what Telnyx sends: pages of actions, single actions, error bodies.
+"""Decodes the responses of Telnyx: pages of actions, single actions, error bodies.
 
-Decoding is lenient: the API guarantees no field, so an item that cannot be read is left out and
-counted, and the rest of its page is kept. Every text that comes out is clean (see `text`). It
-must not do I/O, nor judge what a status means. Source: Telnyx' OpenAPI document,
-`SIMCardAction`, `PaginationMeta`, `Errors`.
+Decoding is lenient: the API guarantees no field, so an item that cannot be decoded is skipped and
+counted, and the rest of its page is kept. All text is sanitized (see `text`). It must not do I/O,
+or interpret a status. Source: Telnyx' OpenAPI document, `SIMCardAction`, `PaginationMeta`,
+`Errors`.
 """
 
 from datetime import datetime
@@ -24,17 +24,17 @@ from exporter.telnyx.lenient_json import (
 )
 
 _USUAL = frozenset(Status)
-"""Statuses that need no rewriting: how nearly all are sent."""
+"""Statuses that need no normalization, which are nearly all."""
 
 _ESCAPED_NUL = b"\\u0000"
-"""The only form in which JSON can hold a NUL."""
+"""The only way to write a NUL in JSON."""
 
 MAX_ID_LENGTH = 200
-"""Identifiers longer than this are not identifiers (they are UUIDs of 36 characters)."""
+"""Longer values are not identifiers, which are UUIDs of 36 characters."""
 
 
 class Page(msgspec.Struct, frozen=True):
-    """One page of a list; ``total`` and ``page_size`` are None where the API did not say."""
+    """One page of a list; ``total`` and ``page_size`` are None if the API did not send them."""
 
     actions: tuple[Action, ...]
     total: int | None
@@ -43,7 +43,7 @@ class Page(msgspec.Struct, frozen=True):
 
 
 class ApiError(msgspec.Struct, frozen=True):
-    """One entry of an error body, every field as text, empty where it was not sent."""
+    """One entry of an error body, every field as text, empty if it was not sent."""
 
     code: str
     title: str
@@ -52,7 +52,7 @@ class ApiError(msgspec.Struct, frozen=True):
     parameter: str
 
     def __str__(self) -> str:
-        """Return one line for people."""
+        """Return a readable line."""
         place = self.parameter or self.pointer
         text = ": ".join(part for part in (self.title, self.detail) if part)
         return " ".join(part for part in (self.code, text, f"({place})" if place else "") if part)
@@ -86,8 +86,8 @@ _PAGE = msgspec.json.Decoder(_Page)
 
 
 def decode_page(body: bytes) -> Page:
-    """Decode a page of a list; raises InvalidResponseError where the body is none at all."""
-    # The fast way leaves texts as they are, which is right but for NUL: it refuses surrogates.
+    """Decode a page of a list; raises InvalidResponseError if the body is not a page at all."""
+    # The fast path keeps text as it is, which is right except for NUL: it rejects surrogates.
     if _ESCAPED_NUL in body:
         return _decode_leniently(body)
     try:
@@ -106,15 +106,15 @@ def decode_page(body: bytes) -> Page:
 
 
 def decode_action(body: bytes) -> Action:
-    """Decode the answer for one action; raises InvalidResponseError."""
+    """Decode the response for one action; raises InvalidResponseError."""
     action = _action_from_anything(mapping(decode_anything(body)).get("data"))
     if action is None:
-        raise InvalidResponseError("not an action: it has no usable id")
+        raise InvalidResponseError("the response is not an action: it has no valid id")
     return action
 
 
 def decode_errors(body: bytes) -> tuple[ApiError, ...]:
-    """Decode an error body; empty where it is not of the documented form."""
+    """Decode an error body; empty if it does not have the documented form."""
     try:
         errors = mapping(decode_anything(body)).get("errors")
     except InvalidResponseError:
@@ -133,11 +133,13 @@ def decode_errors(body: bytes) -> tuple[ApiError, ...]:
 
 
 def _decode_leniently(body: bytes) -> Page:
-    """Decode a page item by item: slower, for pages that hold something unexpected."""
+    """Decode a page item by item: slower, for pages with unexpected content."""
     page = mapping(decode_anything(body))
     items = page.get("data")
     if not isinstance(items, list):
-        raise InvalidResponseError("not a list of actions: `data` is missing, or is not a list")
+        raise InvalidResponseError(
+            "the response is not a list of actions: `data` is missing or not a list"
+        )
     read = [_action_from_anything(item) for item in items]
     actions = tuple(action for action in read if action is not None)
     meta = mapping(page.get("meta"))
@@ -150,7 +152,7 @@ def _decode_leniently(body: bytes) -> Page:
 
 
 def _action(item: _Item, alike: dict[str, str]) -> Action:
-    """Make an action of an item; ``alike`` keeps one copy of each text that many items share."""
+    """Return an item as an action; ``alike`` has one object for each text, to save memory."""
     status = item.status
     if isinstance(status, _Status):
         value, reason = status.value, status.reason
@@ -171,10 +173,10 @@ def _action(item: _Item, alike: dict[str, str]) -> Action:
 
 
 def _action_from_anything(item: object) -> Action | None:
-    """Read one item field by field; None where it has no usable id."""
+    """Decode one item field by field; None if it has no valid id."""
     fields = mapping(item)
     action_id = fields.get("id")
-    # A number may be one that lost digits on its way: it cannot be asked for by id.
+    # A number may have lost digits in decoding, so it cannot be requested by id.
     if not isinstance(action_id, str) or not _is_id(action_id):
         return None
     status = fields.get("status")
@@ -193,7 +195,7 @@ def _action_from_anything(item: object) -> Action | None:
 
 
 def _is_id(value: str) -> bool:
-    """Tell whether ``value`` can name an action; a damaged text names another one."""
+    """Tell whether ``value`` can be the id of an action; damaged text would be another id."""
     return 0 < len(value) <= MAX_ID_LENGTH and value.isprintable()
 
 

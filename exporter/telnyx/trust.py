@@ -1,6 +1,6 @@
-"""The certificates to trust, and the explanation of one that is refused.
+"""The trusted certificates, and explanations of rejected ones.
 
-It must not read the environment other than through its argument, or open connections.
+It must only read the environment through its argument, and must not open connections.
 """
 
 import os
@@ -21,15 +21,15 @@ SYSTEM_FILES = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/ssl/ca-bundle.pem",
 )
-"""Where systems keep the certificates that they trust, for an OpenSSL built for others."""
+"""Where systems keep their trusted certificates, for an OpenSSL built for another system."""
 
 LARGEST = 8 * 1024 * 1024
-"""Bytes of a file of certificates that are read at most; all public authorities take 0.3 MB."""
+"""Maximum size of a certificate file in bytes; all public CAs take 0.3 MB."""
 
 _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
-"""The file names by which OpenSSL finds a certificate in a directory."""
+"""The names under which OpenSSL finds certificates in a directory."""
 
-_UNKNOWN_AUTHORITY = {2, 18, 19, 20, 21, 27}
+_UNKNOWN_ISSUER = {2, 18, 19, 20, 21, 27}
 _NOT_YET_VALID = 9
 _EXPIRED = 10
 _OTHER_HOST = {62, 64}
@@ -37,68 +37,68 @@ _OTHER_HOST = {62, 64}
 
 
 def read_trust(environ: Mapping[str, str], *, strict: bool) -> ssl.SSLContext:
-    """Return a context for clients: takes some 20 ms where a file of certificates is read.
+    """Return a client context: takes some 20 ms if a certificate file is read.
 
-    ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` replace the system's certificates; a system without
-    any gets certifi's. ``strict`` asks for all of RFC 5280. Raises ConfigError with a line for
-    each variable that cannot be used.
+    ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` replace the system's certificates; without any of these,
+    certifi's are used. ``strict`` requires full conformance to RFC 5280. Raises ConfigError with a
+    line for each invalid variable.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    # Said in full, as the defaults changed with Python 3.13.
+    # Explicit, because the defaults changed in Python 3.13.
     context.verify_flags = ssl.VERIFY_X509_TRUSTED_FIRST | ssl.VERIFY_X509_PARTIAL_CHAIN
     if strict:
         context.verify_flags |= ssl.VERIFY_X509_STRICT
-    problems: list[str] = []
+    mistakes: list[str] = []
     file = environ.get("SSL_CERT_FILE")
     folders = environ.get("SSL_CERT_DIR")
     if file:
-        problems += _load_file(context, file)
+        mistakes += _load_file(context, file)
     if folders:
         missing = _load_folders(context, folders)
-        problems += [] if file else missing  # systems set both, where the file has all
+        mistakes += [] if file else missing  # distributions set both, and the file has all
     if not file and not folders:
         _load_system(context)
     if log := environ.get("SSLKEYLOGFILE"):
         try:
             context.keylog_filename = log
         except OSError as exc:
-            text = f"cannot be written ({exc.strerror or exc}); unset it, or name another file"
-            problems.append(f"SSLKEYLOGFILE: {log}: {text}")
-    if problems:
-        raise ConfigError(problems)
+            text = f"cannot be written ({exc.strerror or exc}); check the path, or unset it"
+            mistakes.append(f"SSLKEYLOGFILE: {log}: {text}")
+    if mistakes:
+        raise ConfigError(mistakes)
     return context
 
 
 def explain_refusal(error: ssl.SSLCertVerificationError, *, strict: bool) -> str:
-    """Return what is wrong with the certificate of a server, and what to do about it.
+    """Return why the certificate of a server was rejected, and what to do about it.
 
-    ``strict`` says that all of RFC 5280 was asked for.
+    ``strict`` says whether full conformance to RFC 5280 was required.
     """
     code, words = error.verify_code, error.verify_message.rstrip(".")
-    if code in _UNKNOWN_AUTHORITY:
-        what = "it is not signed by an authority that is trusted"
-        remedy = "add it to the authorities of the system, or name its PEM file in SSL_CERT_FILE"
+    if code in _UNKNOWN_ISSUER:
+        what = "its CA is not trusted"
+        remedy = "add the CA to the system's trust store, or set SSL_CERT_FILE to its PEM file"
     elif code == _EXPIRED:
-        what, remedy = "it has expired", "check the clock of this machine, or have it renewed"
+        what, remedy = "it has expired", "check the clock of this machine, or renew the certificate"
     elif code == _NOT_YET_VALID:
         what, remedy = "it is not valid yet", "check the clock of this machine"
     elif code in _OTHER_HOST:
-        what, remedy = "it is for another host", "check base_url"
+        what, remedy = "it was issued for another host", "check base_url"
     else:
-        what = "it, or an authority's above it, has a defect"
-        remedy = "have it issued anew"
+        what = "it, or a CA certificate in its chain, is invalid"
+        remedy = "replace the certificate"
         remedy += ", or set poll.tls_strict to false" if strict else ""
-    return f"the server's certificate is refused: {what} ({words}); {remedy}"
+    return f"the server's certificate was rejected: {what} ({words}); {remedy}"
 
 
 def _load_file(context: ssl.SSLContext, file: str) -> list[str]:
     try:
-        # OpenSSL itself would wait for a pipe, and read a device without an end.
+        # OpenSSL itself would block on a pipe, and read a device endlessly.
         content = read_file(file, LARGEST)
-        # What stands around the certificates need not be ASCII, and ssl takes nothing else.
+        # Text around the certificates need not be ASCII, but ssl accepts nothing else.
         context.load_verify_locations(cadata=content.decode("ascii", "ignore") or "nothing")
     except ssl.SSLError:
-        text = "is not a file of certificates in PEM form; name one"
+        text = "is not a certificate file in PEM format; set it to one"
     except ValueError as exc:
         text = str(exc)
     else:
@@ -107,19 +107,19 @@ def _load_file(context: ssl.SSLContext, file: str) -> list[str]:
 
 
 def _load_folders(context: ssl.SSLContext, folders: str) -> list[str]:
-    """Let certificates be searched for in ``folders``; a problem if none of them has any."""
-    problems = []
+    """Search ``folders`` for certificates; returns mistakes if none of them has any."""
+    mistakes = []
     loaded = False
     for folder in filter(None, folders.split(os.pathsep)):
-        text = "has no certificate by the name that OpenSSL looks for; run: openssl rehash FOLDER"
+        text = "has no certificate with a hashed name; run: openssl rehash DIRECTORY"
         try:
             if _holds_certificates(folder):
                 context.load_verify_locations(capath=folder)
                 loaded = True
         except OSError as exc:
             text = f"cannot be read ({exc.strerror}); check the path and permissions"
-        problems.append(f"SSL_CERT_DIR: {folder}: {text}")
-    return [] if loaded else problems
+        mistakes.append(f"SSL_CERT_DIR: {folder}: {text}")
+    return [] if loaded else mistakes
 
 
 def _load_system(context: ssl.SSLContext) -> None:
@@ -127,7 +127,7 @@ def _load_system(context: ssl.SSLContext) -> None:
     loaded = False
     with suppress(OSError):
         if _holds_certificates(known.openssl_capath):
-            # Read as they are needed, so that it costs nothing now.
+            # Loaded on demand, so it costs nothing now.
             context.load_verify_locations(capath=known.openssl_capath)
             loaded = True
     with suppress(OSError):

@@ -71,9 +71,9 @@ def create_app(
     async def do_reload(request: Request) -> Response:
         if is_cross_site(request.headers, external_url):
             return PlainTextResponse(_CROSS_SITE, 403)
-        problems = await reload()
-        if problems:
-            return PlainTextResponse("".join(f"{one_line(line)}\n" for line in problems), 500)
+        mistakes = await reload()
+        if mistakes:
+            return PlainTextResponse("".join(f"{one_line(line)}\n" for line in mistakes), 500)
         return PlainTextResponse("configuration reloaded\n")
 
     routes = [

@@ -24,7 +24,7 @@ class WebConfigReloader:
         self._report = report
         self._files = TrackedFiles()
         self._settings = load(path, self._files)
-        self._problems: tuple[str, ...] = ()
+        self._mistakes: tuple[str, ...] = ()
 
     def current(self) -> WebSettings:
         """Return the settings that hold, read again if a file changed: 0.3 ms a file if none."""
@@ -35,20 +35,20 @@ class WebConfigReloader:
     def check(self) -> tuple[str, ...]:
         """Return the mistakes for which the files, as they are now, are not in force."""
         self.current()
-        return self._problems
+        return self._mistakes
 
     def _read_again(self) -> None:
         # Also a failed reading says which files it hung on: their next change is tried.
         self._files = TrackedFiles()
         try:
             settings = load(self._path, self._files)
-            self._problems = _taken_away(self._settings, settings, str(self._path))
+            self._mistakes = _taken_away(self._settings, settings, str(self._path))
         except ConfigError as exc:
-            self._problems = exc.problems
+            self._mistakes = exc.mistakes
         else:
-            if not self._problems:
+            if not self._mistakes:
                 self._settings = settings
-        self._report(self._problems)
+        self._report(self._mistakes)
 
 
 def _taken_away(before: WebSettings, after: WebSettings, source: str) -> tuple[str, ...]:

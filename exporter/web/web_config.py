@@ -76,7 +76,7 @@ def load(path: Path, files: TrackedFiles | None = None) -> WebSettings:
     try:
         tls = read_tls(config.tls_server_config)
     except ConfigError as exc:
-        raise ConfigError([f"{path}: {line}" for line in exc.problems]) from None
+        raise ConfigError([f"{path}: {line}" for line in exc.mistakes]) from None
     limit = config.rate_limit
     return WebSettings(
         tls=tls,

@@ -143,7 +143,7 @@ def test_a_web_configuration_that_cannot_be_read_is_refused(
     wanted = settings({"default": "http://127.0.0.1:1/v2"}, web=Web(config_file=file))
     with pytest.raises(ConfigError) as caught:
         build(wanted)
-    assert [problem.startswith(file) for problem in caught.value.problems] == [True]
+    assert [mistake.startswith(file) for mistake in caught.value.mistakes] == [True]
 
 
 async def test_the_web_configuration_guards_every_path(

@@ -171,8 +171,8 @@ async def test_what_needs_a_restart_is_refused(
 ) -> None:
     """Settings that cannot change while it runs are named, each; nothing else changes either."""
     running.next = settings({"renamed": running.url}, **changes)
-    problems = await running.exporter.reload()
-    assert [each.partition(": ")[0] for each in problems] == places
+    mistakes = await running.exporter.reload()
+    assert [each.partition(": ")[0] for each in mistakes] == places
     assert {key[0] for key in (await running.scrape())[UP]} == {"default"}
     assert await running.total(FAILED) == 5
     assert await running.total(SUCCESSFUL) == 0
@@ -209,9 +209,9 @@ async def test_a_state_that_cannot_be_read_refuses_the_reload(
     await running.until_delivered()
     spoil()
     running.next = settings({"default": running.url, "new": running.url}, interval=0.06)
-    problems = await running.exporter.reload()
-    assert len(problems) == 1
-    assert "state" in problems[0]
+    mistakes = await running.exporter.reload()
+    assert len(mistakes) == 1
+    assert "state" in mistakes[0]
     samples = await running.scrape()
     assert {key[0] for key in samples[UP]} == {"default"}
     assert sum(samples[FAILED].values()) == 5
@@ -231,8 +231,8 @@ async def test_stopping_waits_for_a_reload(running: Any, settings: Any, build: A
 
 async def test_there_is_no_reload_after_the_stop_has_begun(running: Any) -> None:
     """A reload that comes too late is refused at once, and does not hold up the stop."""
-    _, problems = await asyncio.gather(running.stop(), running.exporter.reload())
-    assert problems == ("the exporter is stopping",)
+    _, mistakes = await asyncio.gather(running.stop(), running.exporter.reload())
+    assert mistakes == ("the exporter is stopping",)
     assert not running.events("configuration_reloaded")
 
 
@@ -302,8 +302,8 @@ async def test_certificates_that_cannot_be_read_refuse_the_reload(
     with without_certificates():
         assert await running.exporter.reload() == ()
         running.next = settings({"default": running.url, "other": "https://localhost:1/v2"})
-        (problem,) = await running.exporter.reload()
-    assert problem.startswith("SSL_CERT_FILE: ")
+        (mistake,) = await running.exporter.reload()
+    assert mistake.startswith("SSL_CERT_FILE: ")
     assert await running.total(SUCCESSFUL) == 0
     assert await running.total(UP) == 1
     assert await running.exporter.reload() == ()

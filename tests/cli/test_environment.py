@@ -13,10 +13,10 @@ API = "https://api.telnyx.test/v2"
 @pytest.mark.parametrize(
     ("environ", "begins"),
     [
-        ({"ALL_PROXY": "socks5://user:secret@h:1"}, "ALL_PROXY: names a SOCKS proxy"),
-        ({"all_proxy": "socks4://h"}, "all_proxy: names a SOCKS proxy"),
-        ({"HTTPS_PROXY": "http://user:secret@h:abc"}, "HTTPS_PROXY: is not the address of a proxy"),
-        ({"https_proxy": "secret://h"}, "https_proxy: is not the address of a proxy"),
+        ({"ALL_PROXY": "socks5://user:secret@h:1"}, "ALL_PROXY: is a SOCKS proxy"),
+        ({"all_proxy": "socks4://h"}, "all_proxy: is a SOCKS proxy"),
+        ({"HTTPS_PROXY": "http://user:secret@h:abc"}, "HTTPS_PROXY: is not a valid proxy URL"),
+        ({"https_proxy": "secret://h"}, "https_proxy: is not a valid proxy URL"),
         ({"HTTPS_PROXY": "h", "NO_PROXY": "a/b"}, "NO_PROXY: 'a/b' is not a host name"),
         ({"SSL_CERT_FILE": "/no/file"}, "SSL_CERT_FILE: /no/file: cannot be read"),
         ({"SSL_CERT_DIR": "/no/folder"}, "SSL_CERT_DIR: /no/folder: cannot be read"),

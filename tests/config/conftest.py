@@ -42,6 +42,6 @@ def mistakes(load_text: Callable[[str], Settings], tmp_path: Path) -> Callable[[
     def complain(text: str) -> list[str]:
         with pytest.raises(ConfigError) as caught:
             load_text(text)
-        return [problem.replace(f"{tmp_path}/", "") for problem in caught.value.problems]
+        return [mistake.replace(f"{tmp_path}/", "") for mistake in caught.value.mistakes]
 
     return complain

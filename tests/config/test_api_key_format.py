@@ -138,9 +138,9 @@ def test_a_setting_is_judged(
     environ["GIVEN"] = key
     with pytest.raises(ConfigError, match="api_key: ") as caught:
         load_text("accounts: [{api_key: '${GIVEN}'}]")
-    (problem,) = caught.value.problems
-    assert f": accounts[0].api_key: {fault}" in problem
-    assert "SECRET" not in problem
+    (mistake,) = caught.value.mistakes
+    assert f": accounts[0].api_key: {fault}" in mistake
+    assert "SECRET" not in mistake
 
 
 @pytest.mark.parametrize(("key", "fault"), IN_A_FILE)
@@ -150,9 +150,9 @@ def test_a_key_file_is_judged(load_text: Load, tmp_path: Path, key: str, fault: 
     path.write_text(f"{key}\n", encoding="utf-8")
     with pytest.raises(ConfigError) as caught:
         load_text(f"accounts: [{{api_key_file: '{path}'}}]")
-    (problem,) = caught.value.problems
-    assert f": accounts[0].api_key_file: the file {fault}" in problem
-    assert "SECRET" not in problem
+    (mistake,) = caught.value.mistakes
+    assert f": accounts[0].api_key_file: the file {fault}" in mistake
+    assert "SECRET" not in mistake
 
 
 @pytest.mark.parametrize(("key", "fault"), FAULTY)
@@ -160,6 +160,6 @@ def test_the_environment_is_judged(key: str, fault: str) -> None:
     """The variable that stands for a whole configuration is judged likewise."""
     with pytest.raises(ConfigError) as caught:
         from_environment({"TELNYX_API_KEY": key})
-    (problem,) = caught.value.problems
-    assert problem.startswith(f"TELNYX_API_KEY: {fault}")
-    assert "SECRET" not in problem
+    (mistake,) = caught.value.mistakes
+    assert mistake.startswith(f"TELNYX_API_KEY: {fault}")
+    assert "SECRET" not in mistake

@@ -48,7 +48,7 @@ def test_the_file_is_read_each_time(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "problem"),
+    ("content", "mistake"),
     [
         (b"", "the file is empty; put the API key there"),
         (b"\n", "the file is empty; put the API key there"),
@@ -65,7 +65,7 @@ def test_the_file_is_read_each_time(tmp_path: Path) -> None:
     ids=["empty", "newline", "blank", "two-lines", "space", "control", "no-ascii", "long"],
 )
 def test_a_file_without_a_sound_key_is_refused(
-    tmp_path: Path, content: bytes, problem: str
+    tmp_path: Path, content: bytes, mistake: str
 ) -> None:
     """What no HTTP header could carry is told without being quoted."""
     path = tmp_path / "key"
@@ -74,7 +74,7 @@ def test_a_file_without_a_sound_key_is_refused(
     with pytest.raises(ConfigError) as caught:
         read_api_key(Account(name="a", api_key_file=str(path)))
 
-    assert caught.value.problems == (f"account a: api_key_file: {problem}",)
+    assert caught.value.mistakes == (f"account a: api_key_file: {mistake}",)
     assert caught.value.__context__ is None
 
 
@@ -90,7 +90,7 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, name: str, why: str)
     with pytest.raises(ConfigError) as caught:
         read_api_key(account)
 
-    assert caught.value.problems == (
+    assert caught.value.mistakes == (
         f"account a: api_key_file: cannot be read ({why}); check the path and permissions",
     )
 

@@ -99,7 +99,7 @@ def test_a_missing_file_is_a_mistake(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load(path, {})
 
-    assert caught.value.problems == (
+    assert caught.value.mistakes == (
         f"{path}: cannot be read (No such file or directory); check the path and permissions",
     )
 
@@ -109,7 +109,7 @@ def test_a_directory_is_a_mistake(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, {})
 
-    assert caught.value.problems == (
+    assert caught.value.mistakes == (
         f"{tmp_path}: cannot be read (Is a directory); check the path and permissions",
     )
 
@@ -122,7 +122,7 @@ def test_another_encoding_is_a_mistake(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load(path, {})
 
-    assert caught.value.problems == (f"{path}:2: is not UTF-8; save it as UTF-8",)
+    assert caught.value.mistakes == (f"{path}:2: is not UTF-8; save it as UTF-8",)
     assert caught.value.__context__ is None
 
 
@@ -136,7 +136,7 @@ def test_without_a_file_the_key_comes_from_the_environment() -> None:
 
 
 @pytest.mark.parametrize(
-    ("environ", "problem"),
+    ("environ", "mistake"),
     [
         (
             {},
@@ -156,9 +156,9 @@ def test_without_a_file_the_key_comes_from_the_environment() -> None:
     ],
     ids=["unset", "empty", "newline"],
 )
-def test_without_a_key_nothing_can_start(environ: Mapping[str, str], problem: str) -> None:
+def test_without_a_key_nothing_can_start(environ: Mapping[str, str], mistake: str) -> None:
     """A key that is not there, or cannot be one, is told with the ways to give one."""
     with pytest.raises(ConfigError) as caught:
         from_environment(environ)
 
-    assert caught.value.problems == (problem,)
+    assert caught.value.mistakes == (mistake,)

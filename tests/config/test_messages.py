@@ -9,7 +9,7 @@ DURATION = "write it like 500ms, 15s, 5m, 1h30m or 30d"
 
 
 @pytest.mark.parametrize(
-    ("text", "problem"),
+    ("text", "mistake"),
     [
         ("poll: {}\n", "config.yaml: accounts: is missing; add it"),
         ("accounts: []\n", "config.yaml:1: accounts: is empty; add at least one account"),
@@ -253,9 +253,9 @@ DURATION = "write it like 500ms, 15s, 5m, 1h30m or 30d"
     ],
     ids=lambda value: None if "\n" in value else value.split(": ", 1)[1][:50],
 )
-def test_a_mistake_is_told_with_its_place(mistakes: Mistakes, text: str, problem: str) -> None:
+def test_a_mistake_is_told_with_its_place(mistakes: Mistakes, text: str, mistake: str) -> None:
     """One mistake gives one line: file, line, place, what is wrong and how to fix it."""
-    assert mistakes(text) == [problem]
+    assert mistakes(text) == [mistake]
 
 
 def test_every_mistake_is_told_at_once(mistakes: Mistakes) -> None:
@@ -272,7 +272,7 @@ poll:
   interval: 5m
   page_size: 0
 """
-    assert [problem.split(": ")[:2] for problem in mistakes(text)] == [
+    assert [mistake.split(": ")[:2] for mistake in mistakes(text)] == [
         ["config.yaml:2", "log.levl"],
         ["config.yaml:4", "accounts[0].api_key"],
         ["config.yaml:5", "accounts[0].base_url"],

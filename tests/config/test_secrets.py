@@ -42,7 +42,7 @@ def test_no_message_holds_a_value(load_text: Load, text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load_text(text)
 
-    assert "SECRET" not in repr(caught.value.problems) + repr(caught.value) + str(caught.value)
+    assert "SECRET" not in repr(caught.value.mistakes) + repr(caught.value) + str(caught.value)
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
 

@@ -133,7 +133,7 @@ def test_odd_prefixes_are_refused(settings: Settings, flags: dict[str, str]) -> 
     with pytest.raises(ConfigError) as caught:
         settings.with_overrides(**flags)
     (flag,) = (f"--web.{name.replace('_', '-')}: " for name in flags)
-    assert caught.value.problems[0].startswith(flag)
+    assert caught.value.mistakes[0].startswith(flag)
 
 
 def test_one_flag_leaves_the_rest_of_its_section(settings: Settings) -> None:
@@ -158,7 +158,7 @@ def test_flags_are_checked_as_the_file_is(settings: Settings) -> None:
             listen_address=(":1", "nowhere"), web_config_file="", log_level="INFO", log_format="xml"
         )
 
-    assert caught.value.problems == (
+    assert caught.value.mistakes == (
         "--web.listen-address: is not HOST:PORT; write it like :10874 or 127.0.0.1:10874",
         "--web.config.file: is empty; set a value, or remove the key",
         "--log.level: unknown value; did you mean info?",

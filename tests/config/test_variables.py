@@ -33,7 +33,7 @@ def test_all_texts_are_replaced_but_keys_and_numbers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "problem"),
+    ("text", "mistake"),
     [
         ("${NONE}", "environment variable NONE is not set; set it, or write the value"),
         ("${KEY", "contains ${ without a closing }; write ${NAME}, or $${ for a plain ${"),
@@ -49,8 +49,8 @@ def test_all_texts_are_replaced_but_keys_and_numbers() -> None:
     ],
     ids=["unset", "open", "default", "no-name", "a-key-for-a-name"],
 )
-def test_mistakes_are_told_with_their_place(text: str, problem: str) -> None:
+def test_mistakes_are_told_with_their_place(text: str, mistake: str) -> None:
     """A reference that cannot be replaced leaves the text as it was, and is told."""
     data = {"accounts": [{"api_key": text}]}
 
-    assert substitute(data, ENVIRON) == (data, [Mistake(("accounts", 0, "api_key"), problem)])
+    assert substitute(data, ENVIRON) == (data, [Mistake(("accounts", 0, "api_key"), mistake)])

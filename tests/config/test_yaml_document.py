@@ -8,7 +8,7 @@ HINT = "start from config.example.yaml"
 
 
 @pytest.mark.parametrize(
-    ("text", "problem"),
+    ("text", "mistake"),
     [
         ("", "f: is empty; start from config.example.yaml"),
         ("# nothing\n---\n", "f: is empty; start from config.example.yaml"),
@@ -45,12 +45,12 @@ HINT = "start from config.example.yaml"
         "deep",
     ],
 )
-def test_a_file_of_another_form_is_refused(text: str, problem: str) -> None:
+def test_a_file_of_another_form_is_refused(text: str, mistake: str) -> None:
     """What is no single mapping is refused in one sentence that quotes nothing."""
     with pytest.raises(ConfigError) as caught:
         parse_yaml(text, "f", hint=HINT)
 
-    assert caught.value.problems == (problem,)
+    assert caught.value.mistakes == (mistake,)
     assert caught.value.__context__ is None
 
 
@@ -89,7 +89,7 @@ def test_aliases_and_merged_keys_work() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "problem"),
+    ("text", "mistake"),
     [
         ("a: 1\nb: 2\na: 3\n", Mistake(("a",), "is set twice, first on line 1; keep one")),
         (
@@ -121,11 +121,11 @@ def test_aliases_and_merged_keys_work() -> None:
     ],
     ids=["repeated", "complex-key", "surrogate-key", "set", "bad-number", "python"],
 )
-def test_what_yaml_lets_pass_is_told(text: str, problem: Mistake) -> None:
+def test_what_yaml_lets_pass_is_told(text: str, mistake: Mistake) -> None:
     """A doubtful value is told, and the rest of the file is judged all the same."""
     document = parse_yaml(text + "z: 1\n", "f", hint=HINT)
 
-    assert document.mistakes == (problem,)
+    assert document.mistakes == (mistake,)
     assert document.data["z"] == 1
 
 

@@ -82,7 +82,7 @@ def test_an_error_reads_as_shown(tmp_path: Path) -> None:
     file.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError) as caught:
         load(file, ENVIRONMENT)
-    assert [problem.replace(str(file), file.name) for problem in caught.value.problems] == [
+    assert [mistake.replace(str(file), file.name) for mistake in caught.value.mistakes] == [
         shown.strip()
     ]
 

@@ -58,7 +58,7 @@ def logged() -> list[tuple[str, str, tuple[str, ...]]]:
         "in_progress": 1,
         "limit": 1,
         "order": "newest",
-        "problems": ["p"],
+        "mistakes": ["p"],
         "seconds": 8.0,
         "sink": "log",
         "size": 1,

@@ -45,7 +45,7 @@ def test_a_state_that_was_emptied_is_refused(
     until(lambda: again.total("telnyx_exporter_poll_failures_total", cause="state") > 0)
     assert again.total("telnyx_up") == 0
     assert not again.samples("telnyx_sim_card_actions_created")
-    assert "is empty, and was not" in again.events("poll_failed")[0]["error"]
+    assert "is empty but was not before" in again.events("poll_failed")[0]["error"]
     for path in tmp_path.glob(f"{STATE}*"):
         path.rename(path.with_name(f"away{path.suffix}"))
     until(lambda: again.total("telnyx_up") == 1)

@@ -102,7 +102,7 @@ async def test_an_error_of_one_account_makes_the_others_read_anew(
     unit = two.ledger.begin(130.0)
     await two.ledger.record(unit, [make_action("b", "failed")], since(50.0))
     remove_state_file()
-    with pytest.raises(StateError, match="removed or replaced"):
+    with pytest.raises(StateError, match="deleted or replaced"):
         await one.saw(make_action("a", "failed"))
     with pytest.raises(StateError, match="read anew"):
         await two.ledger.commit(unit)

@@ -113,7 +113,7 @@ async def test_slow_bytes_do_not_stretch_the_time_out(desk: Desk, answer: Answer
     """The time-out is for the whole answer: a byte now and then does not begin it anew."""
     drips = [_Drip(PAGE, 1.0) for _ in range(4)]
     at = desk([answer(200, drip) for drip in drips], timeout=5.5)
-    with pytest.raises(UnavailableError, match=r"no answer within 5\.5 s"):
+    with pytest.raises(UnavailableError, match=r"no response within 5\.5 s"):
         await at.client.list(Query())
     assert [drip.sent for drip in drips] == [5] * 4
     assert all(drip.closed for drip in drips)

@@ -113,7 +113,7 @@ async def test_a_long_refusal_ends_the_poll_and_the_next_ones(
         await at.client.list(Query())
     assert caught.value.retry_after == pytest.approx(90.0)
     await asyncio.sleep(40.0)
-    with pytest.raises(RateLimitedError, match="told to wait 50 s") as caught:
+    with pytest.raises(RateLimitedError, match="requires a wait of 50 s") as caught:
         await at.client.list(Query())
     assert caught.value.retry_after == pytest.approx(50.0)
     assert at.notes.done == [("list", "429", 0.0)]

@@ -99,7 +99,7 @@ async def test_the_last_attempt_ends_it(
 async def test_a_connection_that_stays_broken_is_an_outage(desk: Desk, failure: Exception) -> None:
     """The errors of the HTTP library do not leave the client, but stay as the reason."""
     at = desk([failure] * ATTEMPTS)
-    with pytest.raises(UnavailableError, match=r"connection failed|no answer within") as caught:
+    with pytest.raises(UnavailableError, match=r"connection failed|no response within") as caught:
         await at.client.list(Query())
     assert len(at.requests) == ATTEMPTS
     assert caught.value.__cause__ is not None

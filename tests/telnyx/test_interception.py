@@ -82,14 +82,14 @@ def test_a_good_status_with_a_text_is_not_telnyx_s(content_type: str) -> None:
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (HttpAnswer(401, b"", authenticate="NTLM"), "asks for a login by NTLM"),
+        (HttpAnswer(401, b"", authenticate="NTLM"), "requires authentication with NTLM"),
         (
             HttpAnswer(401, b"no", "text/plain", authenticate="Negotiate, NTLM TlRM=="),
-            "asks for a login by Negotiate, NTLM",
+            "requires authentication with Negotiate, NTLM",
         ),
         (
             HttpAnswer(401, b"", authenticate='Basic realm="Bearer, bearer", charset = "UTF-8"'),
-            "asks for a login by Basic",
+            "requires authentication with Basic",
         ),
         *(
             (HttpAnswer(403, PAGE.decode().encode(codec)), "Access Denied")
@@ -129,7 +129,7 @@ def test_a_good_status_with_a_text_is_not_telnyx_s(content_type: str) -> None:
             "redirects to https://portal.example.org",
         ),
         (HttpAnswer(307, b"", location="/login?to=x"), "redirects to /login"),
-        (HttpAnswer(301, b"", location="http://["), "redirects to nowhere"),
+        (HttpAnswer(301, b"", location="http://["), "redirects to an invalid address"),
     ],
 )
 def test_what_is_in_between_says_who_it_is(answer: HttpAnswer, words: str) -> None:

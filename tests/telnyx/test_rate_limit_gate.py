@@ -56,7 +56,7 @@ async def test_a_wait_past_the_cap_ends_the_poll(desk: Desk) -> None:
     clock = desk().clock
     gate = RateLimitGate(clock)
     gate.close_for(LONGEST_WAIT + 1)
-    with pytest.raises(RateLimitedError, match="told to wait 31 s") as caught:
+    with pytest.raises(RateLimitedError, match="requires a wait of 31 s") as caught:
         await gate.wait()
     assert caught.value.retry_after == pytest.approx(LONGEST_WAIT + 1)
     assert caught.value.cause is Cause.RATE_LIMITED

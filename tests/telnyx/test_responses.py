@@ -22,7 +22,7 @@ from exporter.telnyx.responses import (
     describe,
     error_for,
     interception_error,
-    passes,
+    is_transient,
 )
 
 KEY = "KEY0123-secret"
@@ -142,7 +142,7 @@ def test_a_long_rate_limit_ends_the_poll(told: float, pause: float) -> None:
     ],
 )
 def test_a_refusal_is_described_in_one_line(body: bytes, line: str) -> None:
-    """The status always, and what the first problem says where there is one."""
+    """The status always, and the first error in the body if there is one."""
     assert describe(HttpAnswer(422, body), KEY) == line
 
 
@@ -169,7 +169,7 @@ def test_a_key_that_is_sent_back_is_struck_out(before: int) -> None:
 
 
 PAGE = b"<html><head><title>Access Denied</title></head><body>Ask IT.</body></html>"
-IN_BETWEEN = "not from Telnyx but from a firewall, proxy or portal in between"
+IN_BETWEEN = "not from Telnyx but from a firewall, proxy or captive portal"
 
 
 @pytest.mark.parametrize("status", [200, 302, 400, 401, 402, 403, 404, 405, 407, 422, 451, 511])
@@ -183,7 +183,7 @@ def test_a_page_is_an_outage_whatever_its_status(status: int) -> None:
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
 def test_a_page_that_passes_is_told_by_its_title(status: int) -> None:
     """A gateway's page with such a status is asked again as before, and its title is told."""
-    assert passes(status)
+    assert is_transient(status)
     assert interception_error(HttpAnswer(status, PAGE), KEY) is None
     assert describe(HttpAnswer(status, PAGE), KEY) == f"HTTP {status}: Access Denied"
 

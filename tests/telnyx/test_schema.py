@@ -174,7 +174,7 @@ def test_one_bad_item_is_skipped_and_counted(item: object) -> None:
     assert page.actions[1] == READ
     assert (page.malformed, page.total, page.page_size) == (1, 3, 250)
     if isinstance(item, dict):
-        with pytest.raises(InvalidResponseError, match="no usable id"):
+        with pytest.raises(InvalidResponseError, match="no valid id"):
             decode_action(_body({"data": item}))
 
 
@@ -230,12 +230,12 @@ def test_a_total_that_is_no_count_was_not_said(value: object, item: dict[str, An
 )
 def test_a_body_that_is_no_listing_is_an_error(body: bytes) -> None:
     """Nothing is made up where there is no list of actions."""
-    with pytest.raises(InvalidResponseError, match=r"not JSON|not a list of actions"):
+    with pytest.raises(InvalidResponseError, match=r"not JSON|is not a list of actions"):
         decode_page(body)
 
 
 @pytest.mark.parametrize("body", [b"", b"null", b"[]", b"{}", b'{"data":[]}', b'{"data":null}'])
 def test_a_body_that_is_no_action_is_an_error(body: bytes) -> None:
     """Nothing is made up where there is no action."""
-    with pytest.raises(InvalidResponseError, match=r"not JSON|not an action"):
+    with pytest.raises(InvalidResponseError, match=r"not JSON|is not an action"):
         decode_action(body)

@@ -35,7 +35,7 @@ class Operator:
     snapshot: ExporterSnapshot
     healthy: bool = True
     ready: bool = True
-    problems: tuple[str, ...] = ()
+    mistakes: tuple[str, ...] = ()
     reloads: int = 0
     arrived: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
     block: asyncio.Event = field(default_factory=asyncio.Event)
@@ -43,7 +43,7 @@ class Operator:
     async def reload(self) -> tuple[str, ...]:
         """Note that it was asked for."""
         self.reloads += 1
-        return self.problems
+        return self.mistakes
 
     async def wait(self) -> tuple[str, ...]:
         """Keep a request waiting until the event is set."""

@@ -173,7 +173,7 @@ async def test_reload_succeeds(client: httpx.AsyncClient, operator: Any, method:
 
 async def test_refused_reload_names_every_mistake(client: httpx.AsyncClient, operator: Any) -> None:
     """A bad configuration is a 500 with one mistake a line, as text."""
-    operator.problems = ("poll.interval: too short", "web: <b>unknown</b>")
+    operator.mistakes = ("poll.interval: too short", "web: <b>unknown</b>")
     answer = await client.post("/-/reload")
     assert answer.status_code == 500
     assert answer.text == "poll.interval: too short\nweb: <b>unknown</b>\n"
@@ -202,6 +202,6 @@ async def test_a_mistake_that_quotes_odd_text_is_one_line(
     client: httpx.AsyncClient, operator: Any
 ) -> None:
     """Half a surrogate pair or a line break in the name of a key breaks neither line nor answer."""
-    operator.problems = ("c.yaml:1: \ud800\n: unknown key",)
+    operator.mistakes = ("c.yaml:1: \ud800\n: unknown key",)
     answer = await client.post("/-/reload")
     assert (answer.status_code, answer.text) == (500, "c.yaml:1: \\ud800\\n: unknown key\n")

@@ -36,7 +36,7 @@ def mistakes(path: Path) -> list[str]:
     """Return what is wrong with a file, without its path."""
     with pytest.raises(ConfigError) as caught:
         load(path)
-    return [line.removeprefix(str(path)) for line in caught.value.problems]
+    return [line.removeprefix(str(path)) for line in caught.value.mistakes]
 
 
 def test_every_mistake_is_told_at_once(web_file: Any) -> None:

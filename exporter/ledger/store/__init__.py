@@ -1,1 +1,1 @@
-"""Where the ledger is kept: one port (`protocol`), a module a database."""
+"""Where the ledger is stored: the protocol of a store (`protocol`), and a module per database."""

@@ -1,6 +1,6 @@
-"""Opening the state database: SQLite with the settings that durability needs, and one owner.
+"""The connection to the state database: SQLite with durable settings, and one owner.
 
-It must not know tables. Every error of the database becomes a StateError at this boundary.
+It must not know tables. Every database error becomes a StateError at this boundary.
 """
 
 import errno
@@ -16,48 +16,50 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from exporter.errors import StateError
 from exporter.ledger.store.commit_record import MAX_COMMITS
-from exporter.ledger.store.file_lock import FileSizes, StateFileLock, StateObserver
+from exporter.ledger.store.file_lock import RESTORE, FileSizes, StateFileLock, StateObserver
 from exporter.ledger.store.schema import is_new, migrate
 from exporter.ledger.store.wal import KEPT, WriteAheadLog, write_back
 
 BUSY_TIMEOUT_MS = 5000
 """How long SQLite waits for another reader or writer (a backup, say), in milliseconds."""
 
-_ROOM = "make room on its disk"
-_INODES = "its file system has no inodes left: remove files there"
-_RIGHTS = "let this user write to the file and to its directory"
-_DISK = "look after its disk"
-_MENDS = {
-    sqlite3.SQLITE_FULL: _ROOM,
-    sqlite3.SQLITE_BUSY: "end the program that holds it",
-    sqlite3.SQLITE_CORRUPT: "put a copy in its place, or move it away to begin at 0",
-    sqlite3.SQLITE_NOTADB: "put a copy in its place, or move it away to begin at 0",
-    sqlite3.SQLITE_READONLY: _RIGHTS,
-    sqlite3.SQLITE_CANTOPEN: _RIGHTS,
-    sqlite3.SQLITE_PERM: _RIGHTS,
+_SPACE = "free disk space"
+_INODES = "the file system has no free inodes; delete files on it"
+_PERMISSIONS = (
+    "check the path and permissions; this user needs write access to the file and its directory"
+)
+_DISK = "check the disk"
+_REMEDIES = {
+    sqlite3.SQLITE_FULL: _SPACE,
+    sqlite3.SQLITE_BUSY: "stop the process that has it open",
+    sqlite3.SQLITE_CORRUPT: RESTORE,
+    sqlite3.SQLITE_NOTADB: RESTORE,
+    sqlite3.SQLITE_READONLY: _PERMISSIONS,
+    sqlite3.SQLITE_CANTOPEN: _PERMISSIONS,
+    sqlite3.SQLITE_PERM: _PERMISSIONS,
     sqlite3.SQLITE_IOERR: _DISK,
 }
-"""What helps, by SQLite's primary result code."""
+"""The remedy for each primary result code of SQLite."""
 
-_SYSTEM_MENDS = {
+_SYSTEM_REMEDIES = {
     errno.ENOENT: "create its directory",
     errno.ENOTDIR: "create its directory",
-    errno.EACCES: _RIGHTS,
-    errno.EPERM: _RIGHTS,
-    errno.EROFS: _RIGHTS,
-    errno.ENOSPC: _ROOM,
-    errno.EDQUOT: _ROOM,
+    errno.EACCES: _PERMISSIONS,
+    errno.EPERM: _PERMISSIONS,
+    errno.EROFS: _PERMISSIONS,
+    errno.ENOSPC: _SPACE,
+    errno.EDQUOT: _SPACE,
     errno.EIO: _DISK,
-    errno.ELOOP: "check the symbolic links of its path",
-    errno.ENAMETOOLONG: "shorten its path",
+    errno.ELOOP: "check the symbolic links in the path",
+    errno.ENAMETOOLONG: "shorten the path",
 }
-"""What helps, by the operating system's error number."""
+"""The remedy for each error number of the operating system."""
 
 
 class Database:
-    """The one connection to the state database, and the lock that says whose it is.
+    """The only connection to the state database, and the lock that makes it exclusive.
 
-    Opened at first use and again after any error, so that it recovers when the disk does.
+    Opened at first use and reopened after any error, so that it recovers when the disk does.
     For one thread at a time.
     """
 
@@ -69,9 +71,9 @@ class Database:
         notices: StateObserver | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Keep the SQLAlchemy ``url``; nothing is opened yet. Raises StateError if unreadable.
+        """Store the SQLAlchemy ``url``; nothing is opened yet. Raises StateError if it is invalid.
 
-        ``notices`` is told, on the thread that works, of losses and of what gets out of hand.
+        ``notices`` is called, on the calling thread of a transaction, about losses and warnings.
         """
         try:
             parsed = make_url(url)
@@ -90,19 +92,19 @@ class Database:
 
     @property
     def session(self) -> int:
-        """The number of times it was closed: what was read in an earlier session may be stale."""
+        """The number of times it was closed; data read in an earlier session may be stale."""
         return self._session
 
     @property
     def sizes(self) -> FileSizes | None:
-        """How large the files were at the last transaction; None in memory, or before any."""
+        """File sizes at the last transaction; None in memory, or before the first one."""
         return self._sizes
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """Run one transaction: committed at the end, rolled back on any error.
 
-        Raises StateError; whatever is open is closed then, and opened again the next time.
+        Raises StateError; the database is then closed, and reopened by the next transaction.
         """
         try:
             with self._opened().begin() as connection:
@@ -116,14 +118,14 @@ class Database:
                 self._file_lock.note(self._commits)
         except (SQLAlchemyError, sqlite3.Error, OSError) as exc:
             self.close()
-            wording = _wording(exc, self._file)
-            raise StateError(f"state database {self._name()}: {wording}") from exc
+            message = _message(exc, self._file)
+            raise StateError(f"state database {self._name()}: {message}") from exc
         except StateError:
             self.close()
             raise
 
     def close(self) -> None:
-        """Close the database and give up the lock; it may be opened again."""
+        """Close the database and release the lock; it may be opened again."""
         if self._engine is not None:
             if self._file_lock is not None and self._file_lock.moved:
                 with suppress(SQLAlchemyError, sqlite3.Error):
@@ -157,13 +159,13 @@ class Database:
         return self._engine
 
     def _migrated(self, connection: Connection) -> int:
-        """Bring the tables up to date; returns how many commits the database has then."""
+        """Migrate the tables to the current version; returns the number of commits afterwards."""
         counted: int = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
         new = is_new(connection)
         if self._file_lock is not None:
             self._file_lock.refuse_loss(None if new else counted)
         migrate(connection)
-        if new:  # one commit is what tells it from a file that was emptied
+        if new:  # one commit distinguishes it from a truncated file
             counted = 1
             connection.exec_driver_sql("PRAGMA user_version = 1")
         return counted
@@ -171,15 +173,15 @@ class Database:
     def _set_up(self, connection: sqlite3.Connection, _record: object) -> None:
         try:
             connection.execute(f"PRAGMA busy_timeout={self._busy_timeout_ms}")
-            # Transactions are ours (`_begin`): the driver's own would leave table changes out.
+            # Transactions are managed here (`_begin`); the driver's would exclude DDL.
             connection.isolation_level = None
             connection.execute("PRAGMA journal_mode=WAL")
-            # FULL: what was committed survives a power loss, not only a crash of the process.
+            # FULL: commits survive a power failure, not only a crash of the process.
             connection.execute("PRAGMA synchronous=FULL")
-            # What the log has grown to is given back as soon as it is begun anew.
+            # The log is truncated to this size when it is reset.
             connection.execute(f"PRAGMA journal_size_limit={KEPT}")
         except sqlite3.Error:
-            connection.close()  # the pool does not know it yet
+            connection.close()  # it is not in the pool yet
             raise
 
     def _name(self) -> str:
@@ -191,35 +193,34 @@ def _begin(connection: Connection) -> None:
 
 
 def _changes(connection: Connection) -> int:
-    """Return how many rows were changed on this connection so far."""
+    """Return how many rows have been changed on this connection so far."""
     driver = connection.connection.driver_connection
     return driver.total_changes if isinstance(driver, sqlite3.Connection) else 0
 
 
-def _wording(exc: BaseException, file: Path | None) -> str:
-    """Return what went wrong and what helps, without the statement and its parameters."""
+def _message(exc: BaseException, file: Path | None) -> str:
+    """Return the error and its remedy, without the statement and its parameters."""
     original = getattr(exc, "orig", None) or exc
-    mend = None
     if isinstance(original, OSError):
-        mend = _SYSTEM_MENDS.get(original.errno or 0)
+        remedy = _SYSTEM_REMEDIES.get(original.errno or 0)
         text = original.strerror or str(original)
     else:
-        # The low byte is the primary code, the others say more closely what it is.
-        mend = _MENDS.get((getattr(original, "sqlite_errorcode", None) or 0) & 0xFF)
+        # The low byte is the primary code; the others are details of it.
+        remedy = _REMEDIES.get((getattr(original, "sqlite_errorcode", None) or 0) & 0xFF)
         text = str(original).partition("\n")[0]
-    if file is not None and mend in {_ROOM, _RIGHTS, _DISK}:
-        # SQLite does not say why it cannot open a file, and the system calls both ENOSPC.
-        mend = _used_up(file) or mend
+    if file is not None and remedy in {_SPACE, _PERMISSIONS, _DISK}:
+        # SQLite does not say why it cannot open a file, and ENOSPC means blocks or inodes.
+        remedy = _exhausted(file) or remedy
     text = text or type(original).__name__
-    return f"{text}: {mend}" if mend else text
+    return f"{text}; {remedy}" if remedy else text
 
 
-def _used_up(file: Path) -> str | None:
-    """Return what helps where the file system is full, None where it is not."""
+def _exhausted(file: Path) -> str | None:
+    """Return the remedy if the file system is full, None if it is not."""
     try:
         found = os.statvfs(file.parent)
     except OSError:
         return None
     if found.f_files and not found.f_favail:
         return _INODES
-    return None if found.f_bavail else _ROOM
+    return None if found.f_bavail else _SPACE

@@ -1,8 +1,8 @@
-"""Where the state file stands: whose it is, whether it is the file that it was, what it takes.
+"""The state file on disk: who owns it, whether it was replaced, and how large it is.
 
-It must not read or write the database. Two files are locked: one beside the database, which also
-keeps the evidence of it, then the database itself, which has one inode under whatever name. Its
-descriptor is closed after the database only, as that drops the locks that SQLite holds.
+It must not read or write the database. Two files are locked: a lock file next to the database,
+which also records its commits, then the database itself, because one inode can have several paths.
+Its descriptor is closed only after the database, because closing it drops the locks of SQLite.
 """
 
 import fcntl
@@ -17,7 +17,9 @@ from exporter.ledger.store import commit_record
 from exporter.ledger.store.commit_record import CommitRecord
 
 _OWNER_ONLY = 0o600
-_ANEW = "put a copy in its place, or move it away to begin at 0"
+RESTORE = "restore a backup, or move the file away to start counting at 0"
+"""The remedy for a database that cannot be used any more."""
+
 _MAGIC = b"SQLite format 3\0"
 _FILE_TYPES = (
     (stat.S_ISDIR, "a directory"),
@@ -29,30 +31,30 @@ _FILE_TYPES = (
 
 
 class StateObserver(Protocol):
-    """Who is told of what befalls the state, on any thread."""
+    """Receives warnings about the state file, on any thread."""
 
     def state_began_anew(self, file: str) -> None:
-        """Take note that a database is gone: counters begin at 0."""
+        """Report that the database is gone: counters start at 0."""
 
     def state_went_back(self, file: str, commits: int) -> None:
-        """Take note that an older copy stands in its place, which lacks ``commits``."""
+        """Report that an older copy replaced the database; it lacks ``commits`` commits."""
 
     def state_exposed(self, file: str) -> None:
-        """Take note that other users may read the file."""
+        """Report that other users can read the file."""
 
     def state_log_large(self, file: str, size: int) -> None:
-        """Take note that a reader keeps the write-ahead log from being emptied."""
+        """Report that a reader prevents the write-ahead log from being truncated."""
 
 
 class FileSizes(NamedTuple):
-    """Bytes on disk: of the database, and of its write-ahead log."""
+    """Sizes on disk in bytes: the database and its write-ahead log."""
 
     database: int
     log: int
 
 
 class _Identity(NamedTuple):
-    """What makes a file the same file, whatever it is called."""
+    """What identifies a file regardless of its path."""
 
     device: int
     inode: int
@@ -62,7 +64,7 @@ class StateFileLock:
     """The path of a state file, owned by one process at a time."""
 
     def __init__(self, file: Path, notices: StateObserver | None = None) -> None:
-        """Keep the path; nothing is locked yet. ``notices`` is told of losses."""
+        """Store the path; nothing is locked yet. ``notices`` is called about losses."""
         self._named = file
         self._file = file
         self._notices = notices
@@ -72,13 +74,13 @@ class StateFileLock:
         self._commit_record: CommitRecord | None = None
         self._exposed = False
         self._last: CommitRecord | None = None
-        """Of the session before, in this process: the lock file may be gone with the others."""
+        """From the previous session in this process, because the lock file may be gone as well."""
 
     def acquire(self) -> Path:
-        """Make sure that nobody else counts into the same file; return what it is really called.
+        """Lock the file against other processes; return its path with symbolic links resolved.
 
-        Raises StateError where another process does, or where what stands there is no database
-        any more or has a second name; OSError where the place cannot be written to.
+        Raises StateError if another process uses it, if it is no longer a database or if it has
+        several hard links; OSError if the directory is not writable.
         """
         if self._database is not None:
             return self._file
@@ -90,16 +92,16 @@ class StateFileLock:
         self._commit_record = self._last or commit_record.read(self._lock)
         self._look_for_loss()
         self._database = _open(self._file)
-        # Past whatever it is called: by a bind mount, say, one file has two paths.
+        # The inode too: with a bind mount, for example, one file has two paths.
         self._lock_or_refuse(self._database)
         if os.pread(self._database, len(_MAGIC), 0) not in {b"", _MAGIC}:
-            # SQLite takes a first page from the log that is left, and misses the others later.
-            raise StateError(f"state database {self._named}: file is not a database: {_ANEW}")
+            # SQLite would take the first page from a leftover log, and fail on other pages later.
+            raise StateError(f"state database {self._named}: file is not a database; {RESTORE}")
         self._warn_if_exposed()
         return self._file
 
     def remember(self, commits: int) -> None:
-        """Note which files stand here and what they hold, once the database is open."""
+        """Record which files are in use and their commits, once the database is open."""
         self._opened = {
             path: _identity(path)
             for path in (self._named, self._beside(".lock"), self._beside("-wal"))
@@ -110,70 +112,70 @@ class StateFileLock:
         self.note(commits)
 
     def refuse_loss(self, commits: int | None) -> None:
-        """Raise StateError where the database lacks commits that no copy of it explains.
+        """Raise StateError if commits are missing and restoring a backup does not explain it.
 
-        ``commits`` is how many it has, None if it has not even tables.
+        ``commits`` is how many the database has, None if it has no tables.
         """
         found = self._commit_record
         if found is None:
             return
         if commits is None:
-            raise StateError(f"state database {self._named} is empty, and was not: {_ANEW}")
+            raise StateError(f"state database {self._named} is empty but was not before; {RESTORE}")
         if not found.closed and found.lost(commits):
             raise StateError(
                 f"state database {self._named} lacks the last {found.lost(commits)} commits: its "
-                f"write-ahead log {self._file.name}-wal is missing or damaged, or this is a copy "
-                "made while the exporter ran; put the log back, or a whole copy in its place "
-                f"(docs/operations.md, Backup), or remove {self._file.name}.lock to go on with "
-                "what there is"
+                f"write-ahead log {self._file.name}-wal is missing or damaged, or the file was "
+                "copied while the exporter was running; restore the log or a complete backup "
+                f"(docs/operations.md, Backup), or delete {self._file.name}.lock to continue "
+                "without those commits"
             )
 
     def note(self, commits: int) -> None:
-        """Note how many commits the database has by now."""
+        """Record how many commits the database has now."""
         self._commit_record = CommitRecord(commits, closed=False)
         if self._lock is not None:
             commit_record.write(self._lock, self._commit_record)
 
     def check(self) -> FileSizes:
-        """Return how large the files are.
+        """Return the file sizes.
 
-        Raises StateError if the path names another file by now: commits would be lost.
+        Raises StateError if the path leads to another file now, because commits would be lost.
         """
         for path, known in self._opened.items():
             if _identity(path) != known:
                 raise StateError(
-                    f"state database {self._named}: {path.name} was removed or replaced while in "
-                    "use; what stands there now is read anew"
+                    f"state database {self._named}: {path.name} was deleted or replaced while in "
+                    "use; the file there now will be opened"
                 )
         sizes = self.sizes()
         if not sizes.database:
-            raise StateError(f"state database {self._named} was emptied while in use: {_ANEW}")
+            raise StateError(f"state database {self._named} was truncated while in use; {RESTORE}")
         return sizes
 
     def sizes(self) -> FileSizes:
-        """Return how large the files are; 0 for one that is not there."""
+        """Return the file sizes; 0 for a file that does not exist."""
         return FileSizes(_size(self._file), _size(self._beside("-wal")))
 
     @property
     def moved(self) -> bool:
-        """Whether the path names another file than the one that is open: SQLite keeps its log."""
+        """Whether the path leads to another file than the open one: SQLite then keeps its log."""
         return self._named in self._opened and _known(self._named) != self._opened[self._named]
 
     def release(self) -> None:
-        """Give up the locks, after the database was closed."""
-        journal = self._opened.get(self._beside("-wal"))
-        if journal is not None and self.moved and _known(self._beside("-wal")) == journal:
-            # SQLite leaves it behind then, and would play it back into the file that is new.
+        """Release the locks, after the database was closed."""
+        log = self._opened.get(self._beside("-wal"))
+        if log is not None and self.moved and _known(self._beside("-wal")) == log:
+            # SQLite leaves it behind then, and would replay it into the new file.
             with suppress(OSError):
-                log = self._beside("-wal")
-                if _size(log):  # not written back: nothing else has these commits
-                    log.rename(self._beside("-wal.left"))
+                path = self._beside("-wal")
+                if _size(path):  # not checkpointed: these commits are nowhere else
+                    path.rename(self._beside("-wal.left"))
                 else:
-                    log.unlink()
+                    path.unlink()
             with suppress(OSError):
                 self._beside("-shm").unlink()
         if self._opened and self._commit_record is not None and self._lock is not None:
-            with suppress(OSError):  # what is on the disk is right all the same, if less
+            with suppress(OSError):  # the older record on disk stays valid
                 closed = not _size(self._beside("-wal"))
                 self._last = CommitRecord(self._commit_record.commits, closed=closed)
                 commit_record.write(self._lock, self._last)
@@ -193,28 +195,28 @@ class StateFileLock:
             if self._named.is_symlink():
                 raise StateError(
                     f"state database {self._named} is a symbolic link to a file that does not "
-                    "exist: check that its disk is mounted, or set state.url to that file"
+                    "exist; check that its disk is mounted, or set state.url to that file"
                 ) from None
             return
         if file_type := _file_type(found.st_mode):
             raise StateError(
-                f"state database {self._named} is {file_type}: set state.url to a regular file"
+                f"state database {self._named} is {file_type}; set state.url to a regular file"
             )
         if found.st_nlink > 1:
             raise StateError(
-                f"state database {self._named} has a second name (a hard link), and SQLite keeps "
-                f"its log beside each: remove one; find / -samefile {self._named} lists them"
+                f"state database {self._named} has more than one hard link, and SQLite would keep "
+                f"a log for each; remove all but one (find / -samefile {self._named} lists them)"
             )
 
     def _refuse_kinds_beside(self) -> None:
-        """Raise StateError for what SQLite or a lock would hang on, or tell without its name."""
+        """Raise StateError for files on which SQLite would hang, or fail without naming them."""
         for suffix in (".lock", "-wal", "-shm", "-journal"):
             path = self._beside(suffix)
             with suppress(FileNotFoundError):
                 if file_type := _file_type(path.stat().st_mode):
                     raise StateError(
-                        f"state database {self._named}: {path.name} beside it is {file_type}, and "
-                        "has to be a regular file: move it away"
+                        f"state database {self._named}: {path.name} next to it is {file_type}, but "
+                        "must be a regular file; move it away"
                     )
 
     def _lock_or_refuse(self, descriptor: int) -> None:
@@ -222,21 +224,24 @@ class StateFileLock:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as exc:
             raise StateError(
-                f"state database {self._named} is in use by another process: stop that one, "
-                "or give each its own state.url"
+                f"state database {self._named} is in use by another process; stop that process, "
+                "or set a different state.url"
             ) from exc
 
     def _look_for_loss(self) -> None:
-        """Tell a database that is gone, or emptied, from one that never was."""
+        """Distinguish a deleted or truncated database from one that never existed."""
         size, log = self.sizes()
         if self._file.exists():
             if not size and (self._commit_record is not None or log):
-                raise StateError(f"state database {self._named} is empty, and was not: {_ANEW}")
+                raise StateError(
+                    f"state database {self._named} is empty but was not before; {RESTORE}"
+                )
             return
         if log:
             raise StateError(
-                f"state database {self._named} is missing, and {self._file.name}-wal holds commits "
-                "of it: put the database back, or remove that too to begin at 0"
+                f"state database {self._named} is missing, but {self._file.name}-wal contains "
+                "commits of it; restore the database, or delete that file too to start counting at "
+                "0"
             )
         if self._commit_record is not None:
             self._commit_record = self._last = None
@@ -254,12 +259,12 @@ class StateFileLock:
 
 
 def _file_type(mode: int) -> str | None:
-    """Return what it is, None for a regular file."""
+    """Return the type of a file, None for a regular file."""
     return next((file_type for is_kind, file_type in _FILE_TYPES if is_kind(mode)), None)
 
 
 def _open(path: Path) -> int:
-    """Open a file to write; one that is made now is its owner's alone, whatever the umask."""
+    """Open a file for writing; a new one is accessible to its owner only, whatever the umask."""
     flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
         descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, _OWNER_ONLY)
@@ -270,7 +275,7 @@ def _open(path: Path) -> int:
 
 
 def _identity(path: Path) -> _Identity | None:
-    """Return what file stands at a path, None where there is none."""
+    """Return the identity of the file at a path, None if there is none."""
     try:
         found = path.stat()
     except FileNotFoundError:
@@ -279,7 +284,7 @@ def _identity(path: Path) -> _Identity | None:
 
 
 def _known(path: Path) -> _Identity | None:
-    """Return what file stands at a path, None where that cannot be told."""
+    """Return the identity of the file at a path, None if it cannot be determined."""
     try:
         return _identity(path)
     except OSError:

@@ -1,7 +1,7 @@
-"""The tables of the state database, their version, and how an older version is brought up.
+"""The tables of the state database, their version, and the migrations from older versions.
 
-SQL stays within what SQLite and PostgreSQL both have. Sums stand apart from rows, so that
-forgetting rows never changes a counter.
+Only SQL that both SQLite and PostgreSQL support. Sums are separate from rows, so that pruning rows
+never changes a counter.
 """
 
 from collections.abc import Callable, Sequence
@@ -68,13 +68,13 @@ sweeps = Table(
     Column("action_type", Text, primary_key=True),
     Column("status", Text, primary_key=True),
     Column("next_page", BigInteger, nullable=False),
-    Column("missing", BigInteger, nullable=False),  # actions that are yet to be found
+    Column("missing", BigInteger, nullable=False),  # actions still to be found
 )
 
 actions = Table(
     "actions",
     metadata,
-    # The first in the key: if the account were, SQLite would find the open ones by reading all.
+    # First in the key: with the account first, SQLite would scan all rows for the open ones.
     Column("id", Text, primary_key=True),
     Column("account_id", Integer, primary_key=True, autoincrement=False),
     Column("sim_card_id", Text, nullable=False),
@@ -87,9 +87,9 @@ actions = Table(
     Column("ended_at", Float),  # null while open
     Column("position", BigInteger),
     Column("stuck", Boolean, nullable=False),
-    # Finds the open actions at the start and the oldest ended ones to forget.
+    # For the open actions at startup, and the oldest ended ones for pruning.
     Index("actions_by_end", "account_id", "ended_at"),
-    # Finds those that may go on: few among many.
+    # For the few actions that may be resumed.
     Index(
         "actions_interrupted",
         "account_id",
@@ -120,7 +120,7 @@ outbox = Table(
     Column("account_id", Integer, nullable=False),
     Column("kind", Text, nullable=False),
     Column("body", Text, nullable=False),  # an Event as JSON
-    # Finds what an account has yet to deliver, however much others wait for.
+    # For the undelivered events of an account, however many others have.
     Index("outbox_by_account", "account_id", "seq"),
     sqlite_autoincrement=True,
 )
@@ -130,14 +130,14 @@ sink_positions = Table(
     metadata,
     Column("account_id", Integer, primary_key=True, autoincrement=False),
     Column("sink", Text, primary_key=True),
-    Column("seq", BigInteger, nullable=False),  # of the last event that the sink was delivered
+    Column("seq", BigInteger, nullable=False),  # of the last event delivered to the sink
 )
 
 Step = Callable[[Connection], None]
 
 
 def _add_cutoff(connection: Connection) -> None:
-    """Bring version 1 to 2."""
+    """Migrate version 1 to 2."""
     connection.execute(text("ALTER TABLE listings ADD COLUMN cutoff FLOAT"))
     connection.execute(
         text(
@@ -148,7 +148,7 @@ def _add_cutoff(connection: Connection) -> None:
 
 
 def _separate_control_state(connection: Connection) -> None:
-    """Bring version 2 to 3: today's names for cursors, and tables for drift and sweeps."""
+    """Migrate version 2 to 3: current names for cursors, and tables for drift and sweeps."""
     renamed = {
         "accounted": "seen_count",
         "horizon": "baseline_cutoff",
@@ -203,10 +203,10 @@ CREATE INDEX outbox_by_account ON outbox (account_id, seq)
 
 
 def _add_sink_positions(connection: Connection) -> None:
-    """Bring version 3 to 4: the log, the only sink so far, goes on where it was.
+    """Migrate version 3 to 4: the log, the only sink so far, keeps its position.
 
-    What version 3 marked as logged is always the older part. Its table is copied, as SQLite drops
-    columns from 3.35 on only.
+    The events that version 3 marked as logged are always the oldest. The table is copied, because
+    SQLite before 3.35 cannot drop columns.
     """
     for statement in _SINK_POSITIONS.split(";"):
         connection.execute(text(statement))
@@ -217,16 +217,16 @@ MIGRATIONS: tuple[Step, ...] = (
     _separate_control_state,
     _add_sink_positions,
 )
-"""The first brings a database from version 1 to 2, and so on; one that is released never changes.
+"""The first one migrates version 1 to 2, and so on; a released migration never changes.
 
-A new database needs none: it is made from the tables above.
+A new database needs none: it is created from the tables above.
 """
 
 
 def migrate(connection: Connection, steps: Sequence[Step] = MIGRATIONS) -> None:
-    """Bring the database to the newest version, within the caller's transaction.
+    """Migrate the database to the newest version, within the caller's transaction.
 
-    Raises StateError where a newer release or another program wrote it.
+    Raises StateError if a newer release or another program wrote it.
     """
     newest = 1 + len(steps)
     version = _version(connection)
@@ -236,8 +236,8 @@ def migrate(connection: Connection, steps: Sequence[Step] = MIGRATIONS) -> None:
         return
     if version > newest:
         raise StateError(
-            f"the state database has version {version}, this release knows up to {newest}: "
-            "run the newer release, or set state.url to another file"
+            f"the state database has schema version {version}, but this release supports up to "
+            f"{newest}; run the newer release, or set state.url to another file"
         )
     for step in steps[version - 1 :]:
         step(connection)
@@ -251,13 +251,13 @@ def is_new(connection: Connection) -> bool:
 
 
 def _version(connection: Connection) -> int | None:
-    """Return the version of the database, None where it is new."""
+    """Return the version of the database, None if it is new."""
     tables = inspect(connection).get_table_names()
     if schema_version.name in tables:
         return connection.execute(select(schema_version.c.version)).scalar_one_or_none()
     if tables:
         raise StateError(
-            f"the state database was made by another program, it holds {tables[0]!r}: "
+            f"the state database was created by another program (it has a table {tables[0]!r}); "
             "set state.url to another file"
         )
     return None

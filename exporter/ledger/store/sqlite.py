@@ -1,6 +1,6 @@
-"""Reading and writing the ledger: each method is one transaction.
+"""Reads and writes the ledger: each method is one transaction.
 
-It must not decide what anything means. Not for the event loop: calls block on the disk.
+It must not interpret what it stores. Not for the event loop: calls block on the disk.
 Every method raises StateError.
 """
 
@@ -39,6 +39,7 @@ from exporter.ledger.records import (
 )
 from exporter.ledger.state import RECENT_FAILURES, LedgerState
 from exporter.ledger.store.database import Database
+from exporter.ledger.store.file_lock import RESTORE
 from exporter.ledger.store.schema import (
     accounts,
     actions,
@@ -53,26 +54,26 @@ from exporter.ledger.store.writes import delete_rows, write_unit
 from exporter.ledger.unit_of_work import UnitOfWork, resulting_sums
 
 IDS_AT_ONCE = 500
-"""How many ids one SELECT asks for: SQLite takes at most 999 parameters in old versions."""
+"""Ids per SELECT: old versions of SQLite accept at most 999 parameters."""
 
 ROW_COLUMNS = [actions.c[name] for name in TrackedAction.__struct_fields__]
 
 FIND = str(select(*ROW_COLUMNS).where(actions.c.account_id == literal_column("?"))) + (
     f" AND {actions.c.id} IN"
 )
-"""Finds actions by their ids, as SQLite's driver takes it: the ids follow."""
+"""Finds actions by id, in the parameter style of SQLite's driver; the ids are appended."""
 
 
 class SqliteStore:
     """A `LedgerStore` in an SQLite database."""
 
     def __init__(self, database: Database) -> None:
-        """Keep the database; it is opened by the first call."""
+        """Store the database; the first call opens it."""
         self._database = database
 
     @property
     def session(self) -> int:
-        """The database's session: what was read in an earlier one may be stale."""
+        """The session of the database; data read in an earlier one may be stale."""
         return self._database.session
 
     @property
@@ -82,25 +83,25 @@ class SqliteStore:
         return {} if sizes is None else sizes._asdict()
 
     def close(self) -> None:
-        """Close the database; the next call opens it again."""
+        """Close the database; the next call reopens it."""
         self._database.close()
 
     def load(self, name: str) -> LedgerState:
-        """Read what is kept of the account ``name``; one never heard of begins empty."""
-        with self._database.transaction() as connection, _understood():
+        """Return the stored state of the account ``name``; a new account is empty."""
+        with self._database.transaction() as connection, _decoding():
             return _load(connection, name)
 
     def find(self, account_id: int, ids: Collection[str]) -> dict[str, TrackedAction]:
-        """Return the actions among ``ids`` that are remembered, by id."""
+        """Return the stored actions among ``ids``, by id."""
         found: dict[str, TrackedAction] = {}
         with self._database.transaction() as connection:
             asked = iter(ids)
             while part := tuple(islice(asked, IDS_AT_ONCE)):
-                # Past what expands a list anew each time, which takes longer than finding it.
+                # Bypasses SQLAlchemy's expansion of lists, which takes longer than the query.
                 query = FIND + f" ({', '.join('?' * len(part))})"
                 for record in connection.exec_driver_sql(query, (account_id, *part)).all():
                     row = found[record[0]] = TrackedAction(*record)
-                    row.stuck = bool(row.stuck)  # SQLite has no such type
+                    row.stuck = bool(row.stuck)  # SQLite has no boolean type
         return found
 
     def interrupted(
@@ -119,9 +120,9 @@ class SqliteStore:
     def commit(
         self, account_id: int, unit: UnitOfWork, before: Mapping[SumKey, float]
     ) -> dict[SumKey, float]:
-        """Write a unit of work in one transaction; returns the changed sums as they are now.
+        """Write a unit of work in one transaction; returns the new values of the changed sums.
 
-        ``before`` are the sums as they are stored.
+        ``before`` has the stored sums.
         """
         after = resulting_sums(unit, before)
         with self._database.transaction() as connection:
@@ -129,7 +130,7 @@ class SqliteStore:
         return after
 
     def attach_sinks(self, account_id: int, sinks: Collection[str]) -> None:
-        """Keep the positions of ``sinks`` and no other; a new one begins at the present end."""
+        """Keep only the positions of ``sinks``; a new sink starts at the current end."""
         mine = sink_positions.c.account_id == account_id
         end = select(func.coalesce(func.max(outbox.c.seq), 0)).where(
             outbox.c.account_id == account_id
@@ -149,9 +150,9 @@ class SqliteStore:
                 )
 
     def undelivered(self, account_id: int, sink: str, limit: int) -> tuple[tuple[int, Event], ...]:
-        """Return the oldest events that ``sink`` was not delivered yet, each with its number.
+        """Return the oldest events not yet delivered to ``sink``, each with its sequence number.
 
-        A sink that is not attached gets none.
+        There are none for a sink that is not attached.
         """
         position = select(sink_positions.c.seq).where(*_position(account_id, sink))
         query = (
@@ -160,17 +161,17 @@ class SqliteStore:
             .order_by(outbox.c.seq)
             .limit(limit)
         )
-        with self._database.transaction() as connection, _understood():
+        with self._database.transaction() as connection, _decoding():
             return tuple(
                 (seq, msgspec.json.decode(body, type=Event))
                 for seq, body in connection.execute(query)
             )
 
     def delivered(self, account_id: int, sink: str, seq: int) -> None:
-        """Note that ``sink`` was delivered all events up to ``seq``.
+        """Record that all events up to ``seq`` were delivered to ``sink``.
 
-        Events that every sink was delivered are deleted, but for the latest failures, which are
-        shown.
+        Events delivered to every sink are deleted, except for the latest failures, which are shown
+        on the status page.
         """
         with self._database.transaction() as connection:
             moved = connection.execute(
@@ -182,11 +183,11 @@ class SqliteStore:
                 _forget_delivered(connection, account_id)
 
     def prune(self, account_id: int, before: float, limit: int) -> tuple[int, float | None]:
-        """Forget at most ``limit`` actions that were seen to end before ``before``.
+        """Delete at most ``limit`` actions that were seen to end before ``before``.
 
-        Returns how many, and the latest time of creation among them: what was created up to
-        then counts as history from now on, as it may still be listed. Actions without any time,
-        or with one that is not over yet, are kept: nothing else tells them from new ones.
+        Returns how many, and the latest creation time among them: actions created up to then count
+        as history from now on, because they may still be listed. Actions with no timestamp, or with
+        one in the future, are kept: nothing else distinguishes them from new ones.
         """
         created = func.coalesce(actions.c.created_at, actions.c.updated_at)
         oldest = (
@@ -204,7 +205,7 @@ class SqliteStore:
             if not found:
                 return 0, None
             delete_rows(connection, account_id, [record.id for record in found])
-            # Strictly above: nothing that was forgotten may pass for new.
+            # Strictly above, so that no deleted action counts as new.
             baseline_cutoff = nextafter(max(record.created for record in found), inf)
             for bound in (list_cursors.c.baseline_cutoff, list_cursors.c.baseline_time):
                 connection.execute(
@@ -223,7 +224,7 @@ def _position(account_id: int, sink: str) -> tuple[ColumnElement[bool], ...]:
 
 
 def _forget_delivered(connection: Connection, account_id: int) -> None:
-    """Delete the events that every sink was delivered, but for the latest failures."""
+    """Delete the events delivered to every sink, except for the latest failures."""
     slowest = select(func.min(sink_positions.c.seq)).where(
         sink_positions.c.account_id == account_id
     )
@@ -236,14 +237,13 @@ def _forget_delivered(connection: Connection, account_id: int) -> None:
 
 
 @contextmanager
-def _understood() -> Iterator[None]:
-    """Turn what cannot be made into values of ours into a StateError."""
+def _decoding() -> Iterator[None]:
+    """Turn values that cannot be decoded into a StateError."""
     try:
         yield
     except (ValueError, msgspec.MsgspecError) as exc:
         raise StateError(
-            f"the state database holds what this release cannot read ({exc}): put a copy in its "
-            "place, or move it away to begin at 0"
+            f"the state database contains values that this release cannot read ({exc}); {RESTORE}"
         ) from exc
 
 
@@ -313,7 +313,7 @@ def _of_account(
 
 
 def _rows(records: Iterable[Any]) -> dict[str, TrackedAction]:
-    """Make rows of records; texts that many of them share are held once."""
+    """Return the records as actions; equal texts share one object to save memory."""
     alike: dict[str, str] = {}
     rows: dict[str, TrackedAction] = {}
     for record in records:

@@ -1,6 +1,6 @@
-"""SQLite's write-ahead log: kept small as far as those who read the database let it be.
+"""SQLite's write-ahead log, kept small as far as readers of the database allow it.
 
-It must not know tables, or fail a transaction for what only takes room.
+It must not know tables, or fail a transaction because of disk usage alone.
 """
 
 import sqlite3
@@ -13,20 +13,20 @@ from sqlalchemy.exc import SQLAlchemyError
 from exporter.ledger.store.file_lock import StateObserver
 
 KEPT = 4 * 1024 * 1024
-"""Bytes that the log keeps when it is begun anew: it grows so far by itself where nobody reads."""
+"""Size in bytes of the log after a reset: without readers it grows to this size anyway."""
 
 LARGE = 16 * 1024 * 1024
-"""Bytes from which on it is emptied as soon as that can be."""
+"""Size in bytes above which the log is truncated as soon as possible."""
 
 HELD = 64 * 1024 * 1024
-"""Bytes from which on a reader that holds the log is told of."""
+"""Size in bytes above which a reader that blocks truncation is reported."""
 
 PAUSE = 10.0
-"""Seconds between two attempts to empty it: each reads the whole of it."""
+"""Seconds between two attempts to truncate it: each one reads the whole log."""
 
 
 class WriteAheadLog:
-    """Empties the write-ahead log of one database when it has grown."""
+    """Truncates the write-ahead log of one database when it has grown."""
 
     def __init__(
         self,
@@ -35,22 +35,22 @@ class WriteAheadLog:
         notices: StateObserver | None,
         monotonic: Callable[[], float],
     ) -> None:
-        """Keep what to tell, and whom; ``busy_timeout_ms`` is what the connection waits else."""
+        """Store the parameters; ``busy_timeout_ms`` is the usual timeout of the connection."""
         self._file = file
         self._busy_timeout_ms = busy_timeout_ms
         self._notices = notices
         self._monotonic = monotonic
         self._next = -inf
-        self._told = False
+        self._reported = False
 
     def keep_small(self, engine: Engine, size: int) -> None:
-        """Empty the log of ``size`` bytes if it is large; not within a transaction.
+        """Truncate the log of ``size`` bytes if it is large; not within a transaction.
 
-        Tells once that a reader does not let it, and again when it was emptied in between.
-        What SQLite refuses is left for the next attempt: a transaction that it concerns says so.
+        Reports once that a reader prevents it, and again if it was truncated in between. Errors of
+        SQLite are left to the next attempt: transactions that they affect report them.
         """
         if size <= LARGE:
-            self._told = False
+            self._reported = False
             return
         now = self._monotonic()
         if now < self._next:
@@ -60,21 +60,21 @@ class WriteAheadLog:
             held = not write_back(engine, self._busy_timeout_ms)
         except (SQLAlchemyError, sqlite3.Error):
             return
-        if held and size > HELD and not self._told and self._notices is not None:
-            self._told = True
+        if held and size > HELD and not self._reported and self._notices is not None:
+            self._reported = True
             self._notices.state_log_large(self._file, size)
 
 
 def write_back(engine: Engine, busy_timeout_ms: int = 0) -> bool:
-    """Write the log into the database that is open, and empty it; tells whether all of it went.
+    """Checkpoint the log into the open database and truncate it; returns whether that succeeded.
 
-    It goes into that very file, also where its path names another by now. ``busy_timeout_ms`` is
-    what the connection waits else. Raises what SQLite raises.
+    It is written to the open file, even if the path leads to another one now. ``busy_timeout_ms``
+    is the usual timeout of the connection. Raises the errors of SQLite.
     """
     driver = engine.raw_connection()
     try:
         cursor = driver.cursor()
-        # Readers are not waited for: polls would wait with it.
+        # Without waiting for readers, because polls would wait too.
         cursor.execute("PRAGMA busy_timeout=0")
         try:
             busy, _, _ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()

@@ -1,6 +1,6 @@
-"""The statements that put a unit of work into the tables, within a transaction of the store's.
+"""The statements that write a unit of work to the tables, within a transaction of the store.
 
-Rows are written whole: what stood under the same key is replaced. It must not commit.
+Rows are written whole and replace those with the same key. It must not commit.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -25,13 +25,13 @@ from exporter.ledger.unit_of_work import UnitOfWork
 Values = dict[str, object]
 
 AT_ONCE = 1000
-"""How many rows one statement takes: as dictionaries they need ten times their room."""
+"""Rows per statement: as dictionaries they take ten times the memory."""
 
 
 def write_unit(
     connection: Connection, account_id: int, unit: UnitOfWork, after: Mapping[SumKey, float]
 ) -> None:
-    """Write all that a unit of work holds; ``after`` are the sums that it changes, afterwards."""
+    """Write a unit of work; ``after`` has the new values of the sums that it changes."""
     mine: Values = {"account_id": account_id}
     replaced = {id_ for id_ in unit.rows if id_ not in unit.added}
     delete_rows(connection, account_id, replaced)
@@ -107,11 +107,10 @@ def _sum_values(unit: UnitOfWork, key: SumKey, value: float) -> Values:
 
 
 def _insert_rows(connection: Connection, account_id: int, rows: Iterable[TrackedAction]) -> None:
-    """Insert actions, past what prepares values by name: it takes as long as writing them.
+    """Insert actions with positional parameters, because named ones take as long as the writing.
 
-    Values are as SQLite's driver takes them, by position: the table's columns are the fields of a
-    row, with the account's behind the first. They are sorted as the table is: at random, each
-    would touch a page of its own.
+    The columns of the table are the fields of a row, with the account after the first one. Rows are
+    sorted like the table: in random order, each would touch a different page.
     """
     statement = str(insert(actions).compile(dialect=connection.dialect))
     left = iter(sorted(rows, key=attrgetter("id")))
@@ -124,14 +123,14 @@ def _insert(connection: Connection, table: Table, rows: Iterable[Values]) -> Non
 
 
 def _in_parts(connection: Connection, statement: Executable, parameters: Iterable[Values]) -> None:
-    """Execute a statement for each of the parameters, never holding all of them at a time."""
+    """Execute a statement for each of the parameters, in batches to limit memory."""
     left = iter(parameters)
     while part := list(islice(left, AT_ONCE)):
         connection.execute(statement, part)
 
 
 def _replace(connection: Connection, table: Table, rows: Sequence[Values]) -> None:
-    """Insert rows, in place of those with the same primary key."""
+    """Insert rows, replacing those with the same primary key."""
     _delete(connection, table, rows)
     _insert(connection, table, rows)
 

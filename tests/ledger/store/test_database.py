@@ -99,7 +99,7 @@ def test_a_foreign_writer_is_waited_for_and_then_told_of(
     with closing(sqlite3.connect(state_file, isolation_level=None)) as foreign:
         foreign.execute("BEGIN IMMEDIATE")
         for _ in range(2):  # as an error on an open database, and while it is opened
-            with pytest.raises(StateError, match="locked: end the program that holds it"):
+            with pytest.raises(StateError, match="locked; stop the process that has it open"):
                 store.load("main")
         foreign.execute("ROLLBACK")
         assert store.load("main").name == "main"
@@ -111,7 +111,9 @@ def test_a_file_that_is_no_database(open_store: Opener, state_file: Path, conten
     state_file.write_bytes(content)
     store = open_store()
     for _ in range(2):
-        with pytest.raises(StateError, match=r"state\.db: file is not a database: put a copy"):
+        with pytest.raises(
+            StateError, match=r"state\.db: file is not a database; restore a backup"
+        ):
             store.load("main")
     assert state_file.read_bytes() == content
     state_file.unlink()
@@ -126,7 +128,7 @@ def test_a_damaged_file(open_store: Opener, state_file: Path) -> None:
     with state_file.open("r+b") as file:
         file.seek(4096)
         file.write(b"\xff" * (state_file.stat().st_size - 4096))
-    with pytest.raises(StateError, match="malformed: put a copy in its place"):
+    with pytest.raises(StateError, match="malformed; restore a backup"):
         store.load("main")
 
 
@@ -150,7 +152,7 @@ def test_a_first_commit_that_was_cut_off_leaves_a_new_database(
 def test_a_missing_directory(open_store: Opener, tmp_path: Path) -> None:
     """It is told with what helps, and works once it is there."""
     store = open_store(tmp_path / "not" / "there.db")
-    with pytest.raises(StateError, match=r"there\.db: No such file or directory: create its"):
+    with pytest.raises(StateError, match=r"there\.db: No such file or directory; create its"):
         store.load("main")
     (tmp_path / "not").mkdir()
     assert store.load("main").tracked == 0
@@ -179,7 +181,7 @@ def test_without_the_right_to_write(open_place: Path, what: str) -> None:
         check=True,
     ).stdout
     assert f"state database {file}: " in said
-    assert "let this user write to the file and to its directory" in said
+    assert "this user needs write access to the file and its directory" in said
 
 
 def test_a_full_disk(open_store: Opener) -> None:
@@ -202,7 +204,7 @@ def test_a_database_that_may_not_grow(open_store: Opener) -> None:
     with database.transaction() as connection:
         connection.execute(text("PRAGMA max_page_count = 1"))
     with (
-        pytest.raises(StateError, match="full: make room on its disk"),
+        pytest.raises(StateError, match="full; free disk space"),
         database.transaction() as connection,
     ):
         connection.execute(text("CREATE TABLE much AS SELECT zeroblob(1000000)"))
@@ -213,7 +215,7 @@ def test_errors_of_the_operating_system_are_state_errors(open_store: Opener) -> 
     """One that occurs within a transaction is worded like those of the database."""
     database = open_store()._database  # noqa: SLF001  # raised from within its transaction
     with (
-        pytest.raises(StateError, match="No space left on device: make room on its disk"),
+        pytest.raises(StateError, match="No space left on device; free disk space"),
         database.transaction(),
     ):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -30,7 +30,9 @@ def test_a_second_owner_is_refused_and_told_what_to_do(
     """Two that count into one file would count twice; the first goes on."""
     first, second = open_store(), open_store()
     first.load("main")
-    with pytest.raises(StateError, match="in use by another process: stop that one, or give each"):
+    with pytest.raises(
+        StateError, match="in use by another process; stop that process, or set a different"
+    ):
         second.load("main")
     first.load("main")
     first.close()
@@ -70,7 +72,7 @@ def test_a_file_that_is_taken_away_while_in_use(
     if again:
         shutil.move(tmp_path / "copy.db", state_file)
     session = store.session
-    with pytest.raises(StateError, match=r"state\.db was removed or replaced while in use"):
+    with pytest.raises(StateError, match=r"state\.db was deleted or replaced while in use"):
         store.load("lost")
     assert store.session > session
     # In a replaced file, "kept" has the first number; what only the old journal held is gone.
@@ -82,7 +84,7 @@ def test_a_lock_that_is_taken_away_while_in_use(open_store: Opener, state_file: 
     store, other = open_store(), open_store()
     store.load("main")
     state_file.with_name("state.db.lock").unlink()
-    with pytest.raises(StateError, match=r"state\.db\.lock was removed"):
+    with pytest.raises(StateError, match=r"state\.db\.lock was deleted"):
         store.load("main")
     store.load("main")
     with pytest.raises(StateError, match="in use"):
@@ -135,8 +137,8 @@ def test_what_is_no_file_beside_the_database_is_refused(
     with pytest.raises(StateError) as caught:
         store.load("main")
     assert str(caught.value) == (
-        f"state database {state_file}: {path.name} beside it is {file_type}, and has to be a "
-        "regular file: move it away"
+        f"state database {state_file}: {path.name} next to it is {file_type}, but must be a "
+        "regular file; move it away"
     )
     path.rename(path.with_name("away"))
     assert store.load("main").account_id == 1

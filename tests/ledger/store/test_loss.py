@@ -80,7 +80,7 @@ def test_a_file_that_was_emptied_is_refused(
     state_file.write_bytes(content)
     store = open_store()
     for _ in range(2):
-        with pytest.raises(StateError, match="put a copy in its place, or move it away to begin"):
+        with pytest.raises(StateError, match="restore a backup, or move the file away to start"):
             store.load("account 0")
     assert state_file.read_bytes() == content
 
@@ -91,7 +91,7 @@ def test_a_database_without_tables_is_refused(open_store: Opener, state_file: Pa
     state_file.unlink()
     with closing(sqlite3.connect(state_file)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
-    with pytest.raises(StateError, match="is empty, and was not"):
+    with pytest.raises(StateError, match="is empty but was not before"):
         open_store().load("account 0")
 
 
@@ -137,7 +137,7 @@ def test_a_file_that_is_removed_while_in_use_begins_anew_and_says_so(
     store.load("main")
     for path in state_file.parent.iterdir():
         path.unlink()
-    with pytest.raises(StateError, match="removed or replaced while in use"):
+    with pytest.raises(StateError, match="deleted or replaced while in use"):
         store.load("main")
     store.load("main")
     assert heard.losses == [("began anew", 0)]
@@ -151,7 +151,7 @@ def test_a_file_that_is_moved_while_in_use_takes_all_commits_along(
     for number in range(5):
         store.load(f"account {number}")
     state_file.rename(beside(state_file, ".old"))
-    with pytest.raises(StateError, match="removed or replaced while in use"):
+    with pytest.raises(StateError, match="deleted or replaced while in use"):
         store.load("main")
     store.load("main")
     store.close()
@@ -172,7 +172,7 @@ def test_a_moved_file_that_is_being_read_leaves_its_log_aside(
         reader.execute("SELECT * FROM accounts").fetchone()
         store.load("account 5")
         state_file.rename(beside(state_file, ".old"))
-        with pytest.raises(StateError, match="removed or replaced while in use"):
+        with pytest.raises(StateError, match="deleted or replaced while in use"):
             store.load("main")
         assert beside(state_file, "-wal.left").stat().st_size
     beside(state_file, "-wal.left").rename(beside(state_file, ".old-wal"))
@@ -191,7 +191,7 @@ def test_a_copy_made_while_it_ran_is_refused_as_what_it_is(
     copy = state_file.read_bytes()
     beside(state_file, "-wal").unlink()
     state_file.write_bytes(copy)
-    said = r"lacks the last 3 commits: .* or this is a copy made while the exporter ran; .*\(docs/"
+    said = r"lacks the last 3 commits: .* or the file was copied .*; .*\(docs/"
     with pytest.raises(StateError, match=said):
         open_store().load("account 0")
 
@@ -204,7 +204,7 @@ def test_a_log_that_is_removed_while_in_use_costs_nothing(
     for number in range(5):
         store.load(f"account {number}")
     beside(state_file, "-wal").unlink()
-    with pytest.raises(StateError, match="-wal was removed or replaced while in use"):
+    with pytest.raises(StateError, match="-wal was deleted or replaced while in use"):
         store.load("main")
     with closing(sqlite3.connect(state_file)) as other:
         assert other.execute("SELECT count(*) FROM accounts").fetchone() == (5,)
@@ -217,7 +217,7 @@ def test_a_file_that_is_emptied_while_in_use(open_store: Opener, state_file: Pat
     store = open_store()
     store.load("main")
     os.truncate(state_file, 0)
-    with pytest.raises(StateError, match="was emptied while in use: put a copy"):
+    with pytest.raises(StateError, match="was truncated while in use; restore a backup"):
         store.load("main")
 
 
@@ -232,7 +232,7 @@ def test_a_log_that_was_removed_after_a_kill_is_refused(
     store = open_store()
     said = r"lacks the last 6 commits: its write-ahead log state\.db-wal is missing or damaged"
     # What stands in the database is its first page alone: whatever may be there, it is not new.
-    with pytest.raises(StateError, match=f"{said}|is empty, and was not"):
+    with pytest.raises(StateError, match=f"{said}|is empty but was not before"):
         store.load("account 0")
     log.write_bytes(kept)
     assert store.load("new").account_id == 6
@@ -244,7 +244,7 @@ def test_a_log_that_was_removed_later_is_refused(open_store: Opener, state_file:
     killed(state_file, 5)
     beside(state_file, "-wal").unlink()
     store = open_store()
-    with pytest.raises(StateError, match=r"lacks the last 3 commits: .*remove state\.db\.lock"):
+    with pytest.raises(StateError, match=r"lacks the last 3 commits: .*delete state\.db\.lock"):
         store.load("account 0")
     beside(state_file, ".lock").unlink()
     assert store.load("new").account_id == 3
@@ -255,7 +255,7 @@ def test_a_log_that_was_cut_off_is_refused(open_store: Opener, state_file: Path)
     killed(state_file, 20)
     log = beside(state_file, "-wal")
     os.truncate(log, log.stat().st_size // 2)
-    with pytest.raises(StateError, match=r"lacks the last|is empty, and was not"):
+    with pytest.raises(StateError, match=r"lacks the last|is empty but was not before"):
         open_store().load("account 0")
 
 
@@ -266,7 +266,7 @@ def test_a_database_that_was_cut_off_is_refused(
     """SQLite itself sees that pages are missing."""
     stopped(open_store)
     os.truncate(state_file, left)
-    with pytest.raises(StateError, match="put a copy in its place, or move it away"):
+    with pytest.raises(StateError, match="restore a backup, or move the file away"):
         open_store().load("account 0")
 
 
@@ -275,7 +275,9 @@ def test_a_log_without_its_database_is_refused(open_store: Opener, state_file: P
     killed(state_file)
     state_file.unlink()
     store = open_store()
-    with pytest.raises(StateError, match=r"state\.db-wal holds commits of it: put the database"):
+    with pytest.raises(
+        StateError, match=r"state\.db-wal contains commits of it; restore the database"
+    ):
         store.load("account 0")
     assert beside(state_file, "-wal").stat().st_size
     beside(state_file, "-wal").unlink()

@@ -137,7 +137,7 @@ def test_a_file_has_one_owner_by_all_its_names(
         held(f"sqlite:///{names[1]}", state_file.parent) as second,
     ):
         assert first == "held"
-        assert "is in use by another process: stop that one" in second
+        assert "is in use by another process; stop that process" in second
 
 
 @pytest.mark.parametrize("running", [False, True])
@@ -149,7 +149,7 @@ def test_a_hard_link_is_refused(open_store: Opener, state_file: Path, *, running
         first.close()
     other = state_file.with_name("other.db")
     other.hardlink_to(state_file)
-    with pytest.raises(StateError, match=r"other\.db has a second name \(a hard link\)"):
+    with pytest.raises(StateError, match=r"other\.db has more than one hard link"):
         open_store(other).load("main")
     other.unlink()
     first.load("main")
@@ -166,9 +166,9 @@ def test_a_bind_mount_is_the_same_file(open_store: Opener, state_file: Path) -> 
 @needs_namespaces
 @pytest.mark.parametrize("inodes", [1, 2, 3, 4])
 def test_inodes_that_are_used_up(tmp_path: Path, inodes: int) -> None:
-    """A disk with room can have no inodes left: it is not the rights that have to be looked at."""
+    """A disk with free space can have no free inodes; permissions are not the cause."""
     said = in_a_namespace(WITHOUT_INODES, str(tmp_path), sys.executable, HOLDER, str(inodes))
-    assert "its file system has no inodes left: remove files there" in said
+    assert "the file system has no free inodes; delete files on it" in said
 
 
 def listen(path: Path) -> None:
@@ -180,20 +180,20 @@ def listen(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        pytest.param(Path.mkdir, "is a directory: set state.url to a regular", id="directory"),
-        pytest.param(os.mkfifo, "is a pipe: set state.url to a regular file", id="pipe"),
-        pytest.param(listen, "is a socket: set state.url to a regular file", id="socket"),
+        pytest.param(Path.mkdir, "is a directory; set state.url to a regular", id="directory"),
+        pytest.param(os.mkfifo, "is a pipe; set state.url to a regular file", id="pipe"),
+        pytest.param(listen, "is a socket; set state.url to a regular file", id="socket"),
         pytest.param(
-            lambda path: path.symlink_to("/dev/null"), "is a device: set state.url", id="device"
+            lambda path: path.symlink_to("/dev/null"), "is a device; set state.url", id="device"
         ),
         pytest.param(
             lambda path: path.symlink_to(path.with_name("gone.db")),
-            "is a symbolic link to a file that does not exist: check that its disk is mounted",
+            "is a symbolic link to a file that does not exist; check that its disk is mounted",
             id="dangling",
         ),
         pytest.param(
             lambda path: path.symlink_to(path),
-            "Too many levels of symbolic links: check the symbolic links",
+            "Too many levels of symbolic links; check the symbolic links",
             id="loop",
         ),
     ],

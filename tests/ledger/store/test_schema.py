@@ -127,7 +127,7 @@ def test_a_newer_database_is_refused(connection: Connection) -> None:
     """The text says which versions they are, and what to do."""
     migrate(connection, (*MIGRATIONS, add_note))
     with pytest.raises(
-        StateError, match=rf"has version {NEWEST + 1}.*up to {NEWEST}: run the newer release"
+        StateError, match=rf"has schema version {NEWEST + 1}.*up to {NEWEST}; run the newer release"
     ):
         migrate(connection)
 

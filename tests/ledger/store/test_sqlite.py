@@ -66,7 +66,7 @@ def test_what_cannot_be_read_is_a_state_error(open_store: Opener, statement: str
     store.attach_sinks(store.load("main").account_id, ["log"])
     with store._database.transaction() as connection:  # noqa: SLF001  # a hand in the file
         connection.execute(text(statement))
-    with pytest.raises(StateError, match=r"cannot read .*: put a copy in its place"):
+    with pytest.raises(StateError, match=r"cannot read .*; restore a backup"):
         store.load("main")
     if "outbox" in statement:
         with pytest.raises(StateError, match="cannot read"):

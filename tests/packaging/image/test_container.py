@@ -110,7 +110,7 @@ def test_state_of_others_is_told(export: Start, tmp_path: Path) -> None:
     exporter = export(*HARDENED, f"--volume={state}:/var/lib/telnyx-sim-exporter")
     line = exporter.wait_for("event=poll_failed")
     assert "cause=state" in line
-    assert "Permission denied: let this user write" in line
+    assert "Permission denied; check the path and permissions" in line
     eventually(lambda: exporter.total("telnyx_up") == 0)
 
 

@@ -57,7 +57,7 @@ async def test_the_authority_that_is_named_is_trusted_and_no_other(
     environ = {"SSL_CERT_FILE": str(ours.file)}
     assert await ask(ours.issue(), **environ) is None
     error = await ask(other.issue(), **environ)
-    assert "is not signed by an authority that is trusted (unable to get local issuer" in error
+    assert "its CA is not trusted (unable to get local issuer" in error
     assert "SSL_CERT_FILE" in error
 
 
@@ -78,7 +78,7 @@ async def test_what_is_wrong_is_said_in_words(
     """Time and host are always checked."""
     ours = authority()
     error = await ask(ours.issue(**given), SSL_CERT_FILE=str(ours.file))
-    assert error.startswith("connection failed: the server's certificate is refused: ")
+    assert error.startswith("connection failed: the server's certificate was rejected: ")
     assert words in error
 
 
@@ -100,7 +100,7 @@ async def test_formal_defects_pass_unless_strictness_is_asked_for(
     environ = {"SSL_CERT_FILE": str(ours.file)}
     assert await ask(certificate, **environ) is None
     error = await ask(certificate, strict=True, **environ)
-    assert "has a defect (" in error
+    assert "is invalid (" in error
     assert error.endswith("set poll.tls_strict to false")
 
 
@@ -116,7 +116,7 @@ async def test_what_is_no_authority_signs_nothing(ask: Any, authority: Any) -> N
     """Who has a certificate for a server cannot vouch for others, strict or not."""
     odd = authority(extensions=("basicConstraints=critical,CA:FALSE",))
     error = await ask(odd.issue(), SSL_CERT_FILE=str(odd.file))
-    assert "certificate is refused" in error
+    assert "certificate was rejected" in error
 
 
 async def test_the_certificate_of_a_proxy_is_checked_too(
@@ -130,7 +130,9 @@ async def test_the_certificate_of_a_proxy_is_checked_too(
             "SSL_CERT_FILE": str(authority("ours").file),
         }
         route = Network.read([base_url], environ, strict=False).routes[base_url]
-        with pytest.raises(UnavailableError, match="certificate is refused: it is not signed"):
+        with pytest.raises(
+            UnavailableError, match="certificate was rejected: its CA is not trusted"
+        ):
             await desk(base_url=base_url, route=route).client.list(Query())
     assert proxy.heads == []
 

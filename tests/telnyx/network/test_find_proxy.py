@@ -177,7 +177,7 @@ def test_what_is_no_proxy_is_one_line_without_the_password(name: str, proxy: str
     """The line begins with the variable, as it is spelled."""
     with pytest.raises(ConfigError) as caught:
         find_proxy(API, {name: proxy})
-    (line,) = caught.value.problems
+    (line,) = caught.value.mistakes
     assert line.startswith(f"{name}: ")
     assert "\n" not in line
     assert "secret" not in line
@@ -205,7 +205,7 @@ def test_what_exempts_nothing_is_a_mistake(entry: str, rest: str) -> None:
     """The entry is quoted; where no proxy is named, nobody asks for it."""
     with pytest.raises(ConfigError) as caught:
         find_proxy(API, {"HTTPS_PROXY": PROXY, "no_proxy": f"{rest}{entry}"})
-    assert caught.value.problems == (
-        f"no_proxy: {entry!r} is not a host name, an address or a range; correct it, or remove it",
+    assert caught.value.mistakes == (
+        f"no_proxy: {entry!r} is not a host name, an IP address or a range; correct or remove it",
     )
     assert find_proxy(API, {"no_proxy": entry}) is None

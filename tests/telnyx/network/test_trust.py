@@ -62,10 +62,10 @@ async def test_a_directory_is_trusted_once_it_is_hashed(
     environ = {"SSL_CERT_DIR": f"/nowhere:{folder}"}
     with pytest.raises(ConfigError) as caught:
         read_trust(environ, strict=False)
-    missing, unhashed = caught.value.problems
+    missing, unhashed = caught.value.mistakes
     assert missing.startswith("SSL_CERT_DIR: /nowhere: cannot be read (No such file or directory)")
-    assert unhashed.startswith(f"SSL_CERT_DIR: {folder}: has no certificate by the name")
-    assert unhashed.endswith("run: openssl rehash FOLDER")
+    assert unhashed.startswith(f"SSL_CERT_DIR: {folder}: has no certificate with a hashed name")
+    assert unhashed.endswith("run: openssl rehash DIRECTORY")
     openssl = await asyncio.create_subprocess_exec(program_path("openssl"), "rehash", folder)
     assert await openssl.wait() == 0
     async with listening(ours.issue()) as api:
@@ -78,15 +78,23 @@ async def test_a_directory_is_trusted_once_it_is_hashed(
     ("variable", "made", "words"),
     [
         ("SSL_CERT_FILE", None, "cannot be read (No such file or directory); check the path"),
-        ("SSL_CERT_FILE", "no certificate", "is not a file of certificates in PEM form; name one"),
-        ("SSL_CERT_FILE", "", "is not a file of certificates in PEM form; name one"),
+        (
+            "SSL_CERT_FILE",
+            "no certificate",
+            "is not a certificate file in PEM format; set it to one",
+        ),
+        ("SSL_CERT_FILE", "", "is not a certificate file in PEM format; set it to one"),
         (
             "SSL_CERT_FILE",
             "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
-            "is not a file of certificates in PEM form; name one",
+            "is not a certificate file in PEM format; set it to one",
         ),
         ("SSL_CERT_DIR", "a file", "cannot be read (Not a directory); check the path"),
-        ("SSLKEYLOGFILE", None, "cannot be written (No such file or directory); unset it, or"),
+        (
+            "SSLKEYLOGFILE",
+            None,
+            "cannot be written (No such file or directory); check the path, or",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_used_is_named_with_its_variable(
@@ -100,7 +108,7 @@ def test_a_file_that_cannot_be_used_is_named_with_its_variable(
     environ = {variable: str(file)}
     with pytest.raises(ConfigError) as caught:
         Network.read([API, f"{API}/other"], environ, strict=False)
-    (line,) = caught.value.problems
+    (line,) = caught.value.mistakes
     assert line.startswith(f"{variable}: {file}: {words}")
     Network.read(["http://localhost/v2"], environ, strict=False)
 
@@ -118,7 +126,7 @@ def test_what_is_no_regular_file_is_told_at_once(tmp_path: Path, kind: str) -> N
             listener.bind(str(made))
     with pytest.raises(ConfigError) as caught:
         Network.read([API], {"SSL_CERT_FILE": str(made)}, strict=False)
-    (line,) = caught.value.problems
+    (line,) = caught.value.mistakes
     told = "cannot be read (Is a directory)" if kind == "folder" else "is not a regular file"
     assert line.startswith(f"SSL_CERT_FILE: {made}: {told}; ")
 
@@ -140,4 +148,4 @@ def test_every_mistake_is_told_once() -> None:
     environ = {"HTTPS_PROXY": "h:x", "SSL_CERT_FILE": "/nowhere", "SSLKEYLOGFILE": "/nowhere/log"}
     with pytest.raises(ConfigError) as caught:
         Network.read([API, f"{API}/other"], environ, strict=False)
-    assert [line.partition(":")[0] for line in caught.value.problems] == list(environ)
+    assert [line.partition(":")[0] for line in caught.value.mistakes] == list(environ)

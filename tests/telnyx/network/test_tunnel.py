@@ -93,7 +93,7 @@ async def test_the_environment_of_the_process_has_no_say(
     [
         pytest.param(
             b"HTTP/1.1 407 ECHO\r\ncontent-length: 0\r\n\r\n",
-            "HTTP 407; check user and password in ALL_PROXY",
+            "HTTP 407; check the user name and password in ALL_PROXY",
             id="password",
         ),
         pytest.param(b"HTTP/1.1 502 ECHO\r\ncontent-length: 0\r\n\r\n", "HTTP 502", id="broken"),
@@ -112,7 +112,7 @@ async def test_a_proxy_that_refuses_is_named_by_its_variable(
                 ALL_PROXY=f"http://user:s%2Fc%40ret@127.0.0.1:{proxy.port}",
             )
     text = str(caught.value)
-    assert text.startswith("connection through the proxy of ALL_PROXY failed: ")
+    assert text.startswith("connection through the proxy in ALL_PROXY failed: ")
     assert error in text
     secrets = (KEY, "s/c@ret", "s%2Fc%40ret", base64.b64encode(PASSWORD.encode()).decode())
     assert not [each for each in secrets if each in text]
@@ -123,10 +123,10 @@ async def test_a_proxy_that_is_down_is_named_by_its_variable(ask: Any, proxying:
     async with proxying(password=PASSWORD) as proxy:
         there = f"http://127.0.0.1:{proxy.port}"
         with pytest.raises(
-            UnavailableError, match="the proxy of HTTPS_PROXY failed: it answers HTTP 407"
+            UnavailableError, match="the proxy in HTTPS_PROXY failed: it responds with HTTP 407"
         ):
             await ask("https://api.telnyx.test/v2", HTTPS_PROXY=there)
-    with pytest.raises(UnavailableError, match="through the proxy of HTTPS_PROXY failed: "):
+    with pytest.raises(UnavailableError, match="through the proxy in HTTPS_PROXY failed: "):
         await ask("https://api.telnyx.test/v2", HTTPS_PROXY=there)
 
 
@@ -142,7 +142,9 @@ async def test_a_certificate_of_the_proxy_is_told_as_its_own(
     trusted, other = authority(), authority("other")
     certificate = trusted.issue(names) if names else other.issue()
     async with proxying(certificate) as proxy:
-        with pytest.raises(UnavailableError, match=r"the proxy's certificate is refused") as caught:
+        with pytest.raises(
+            UnavailableError, match=r"the proxy's certificate was rejected"
+        ) as caught:
             await ask(
                 "https://api.telnyx.test/v2",
                 HTTPS_PROXY=f"https://localhost:{proxy.port}",
@@ -159,7 +161,7 @@ async def test_a_certificate_behind_a_secured_proxy_is_the_server_s(
     trusted = authority()
     good, wrong = trusted.issue(), authority("other").issue()
     async with listening(wrong) as api, proxying(good) as proxy:
-        with pytest.raises(UnavailableError, match=r"the server's certificate is refused"):
+        with pytest.raises(UnavailableError, match=r"the server's certificate was rejected"):
             await ask(
                 f"https://api.telnyx.test:{api.port}/v2",
                 HTTPS_PROXY=f"https://localhost:{proxy.port}",

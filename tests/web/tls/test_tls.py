@@ -26,8 +26,8 @@ def mistake(path: Path) -> str:
     """Return the only mistake of a file, without its path."""
     with pytest.raises(ConfigError) as caught:
         load(path)
-    assert len(caught.value.problems) == 1, caught.value.problems
-    return caught.value.problems[0].removeprefix(f"{path}:")
+    assert len(caught.value.mistakes) == 1, caught.value.mistakes
+    return caught.value.mistakes[0].removeprefix(f"{path}:")
 
 
 def test_paths_are_from_the_folder_of_the_file(web_file: Any, secured: Callable[..., str]) -> None:

@@ -136,8 +136,8 @@ def test_tls_is_refused(read: Callable[..., WebSettings], lines: list[str], plac
     """What docs/tls.md lists is refused at its place."""
     with pytest.raises(ConfigError) as caught:
         read(*lines)
-    (problem,) = caught.value.problems
-    assert f" tls_server_config.{place}: " in problem
+    (mistake,) = caught.value.mistakes
+    assert f" tls_server_config.{place}: " in mistake
 
 
 @pytest.mark.parametrize(
@@ -202,8 +202,8 @@ def test_rate_limit_is_refused(web_file: Any, limit: str, place: str) -> None:
     web_file.write(f"rate_limit: {limit}")
     with pytest.raises(ConfigError) as caught:
         load(web_file.path)
-    (problem,) = caught.value.problems
-    assert f" rate_limit.{place}: " in problem
+    (mistake,) = caught.value.mistakes
+    assert f" rate_limit.{place}: " in mistake
 
 
 @pytest.mark.parametrize("value", ["0", "1.50", "0x10", "true", "2020-01-01", "'1; mode=block'"])
