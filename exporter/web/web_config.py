@@ -34,7 +34,7 @@ _NANOSECONDS = 1_000_000_000
 """Per second. Go interprets a number without a unit as nanoseconds."""
 _INT64 = 2**63
 _NOT_A_BURST = "must be an integer of 1 or more; use digits only"
-_DURATION_HINT = "use a form like 500ms, 1.5s, 5m or 1h30m"
+_DURATION_HINT = "write it like 500ms, 1.5s, 5m or 1h30m"
 _HINT = "add tls_server_config or basic_auth_users, or use {} for neither"
 _SPELLED = (("http_server_config", "headers"), ("tls_server_config", "client_allowed_sans"))
 """Where Go accepts a number as text, exactly as written in the file."""

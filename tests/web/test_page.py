@@ -100,7 +100,7 @@ def test_quiet_account_says_so(view: Views, snapshot: Snapshots, up: SelfMetrics
     """Nothing in flight and no failures are said in words, not by empty tables."""
     read = _read(snapshot((view(), up)))
     assert "No actions are in flight" in read.text
-    assert "No failed or interrupted action is remembered" in read.text
+    assert "No failed or interrupted actions" in read.text
     assert read.all("table") == []
 
 

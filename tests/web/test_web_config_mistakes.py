@@ -48,10 +48,14 @@ def test_every_mistake_is_told_at_once(web_file: Any) -> None:
             ":2: tls_server_config.cert_file: "
             "cannot be read (No such file or directory); check the path and permissions"
         ),
-        ":4: tls_server_config.max_version: is lower than min_version; use the same or a higher version",
+        (
+            ":4: tls_server_config.max_version: is lower than min_version; "
+            "use the same or a higher version"
+        ),
         (
             ":5: tls_server_config.client_auth_type: Python's ssl does not support "
-            "unverified client certificates; use RequireAndVerifyClientCert or VerifyClientCertIfGiven"
+            "unverified client certificates; "
+            "use RequireAndVerifyClientCert or VerifyClientCertIfGiven"
         ),
         ":6: tls_server_config.ciphers: unknown key; did you mean cipher_suites?",
         ":8: http_server_config.http2: HTTP/2 is not supported; remove the key or set it to false",
@@ -67,7 +71,7 @@ def test_every_mistake_is_told_at_once(web_file: Any) -> None:
             "is not a valid user name; remove colons and control characters"
         ),
         ":15: basic_auth_users.carol: is empty; set it to a bcrypt hash, or remove the user",
-        ":17: rate_limit.interval: is not a duration; use a form like 500ms, 1.5s, 5m or 1h30m",
+        ":17: rate_limit.interval: is not a duration; write it like 500ms, 1.5s, 5m or 1h30m",
         ":18: rate_limit.burst: must be an integer of 1 or more; use digits only",
         ":19: auth_users: unknown key; did you mean basic_auth_users?",
     ]
