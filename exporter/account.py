@@ -1,6 +1,6 @@
-"""The parts of one account, built from the settings: client, ledger, cycle, poller.
+"""Builds the parts of one account from the settings: client, ledger, cycle, poller.
 
-It only builds them: the scheduler decides when they run.
+It must not run them, which is up to the scheduler.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -30,7 +30,7 @@ from exporter.telnyx.http import Network, open_http
 from exporter.telnyx.rate_limit_gate import RateLimitGate
 
 NO_ACCOUNTS: Mapping[str, Any] = MappingProxyType({})
-"""No account: there was nothing before."""
+"""No previous accounts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class AccountRuntime:
     key: ApiKey
     gate: RateLimitGate
     close: Callable[[], Awaitable[None]]
-    """Closes the connections; the polls have to have ended."""
+    """Closes the connections; must be called after the polls have ended."""
 
     @classmethod
     def build(
@@ -68,10 +68,10 @@ class AccountRuntime:
         shared: SharedResources,
         earlier: Mapping[str, Self] = NO_ACCOUNTS,
     ) -> Self:
-        """Put the parts of ``account`` together.
+        """Build the parts of ``account``.
 
-        ``earlier`` are the accounts before a reload, by name: the self-metrics of this one go on,
-        and a rate limit that is used up stays so for the same key at the same server.
+        ``earlier`` has the accounts before a reload, by name: the self-metrics of this account are
+        kept, and an exhausted rate limit remains exhausted for the same key on the same server.
         """
         poll = settings.poll
         before = earlier.get(account.name)
@@ -127,7 +127,7 @@ class AccountRuntime:
         budget = PollBudget(
             poll.interval,
             settings.state.retention,
-            # Twice what the rate limit allows, or a second each over all connections.
+            # Twice the time that the rate limit requires, or that one-second responses take.
             page_time=2 * max(1 / poll.rate_limit, 1 / poll.concurrency),
             page_size=poll.page_size,
             chunk_time=2 * CHUNK_PAGES * poll.request_timeout / poll.concurrency,

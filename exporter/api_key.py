@@ -1,6 +1,6 @@
-"""The API key of one account, read anew at each request as its file may change.
+"""The API key of one account, read again for each request because its file may change.
 
-It must not send the key, nor show it.
+It must not send or reveal the key.
 """
 
 from exporter.config import Account, read_api_key
@@ -9,16 +9,16 @@ from exporter.sanitize import redacted
 
 
 class ApiKey:
-    """The API key of an account, read anew at each request as its file may change."""
+    """The API key of an account, and whether it changed between requests."""
 
     def __init__(self, account: Account) -> None:
-        """Keep where it comes from."""
+        """Store the account that configures the key."""
         self._account = account
         self._last = ""
         self._first, self._steady = True, True
 
     def __call__(self) -> str:
-        """Return the key; raises ConfigError where it cannot be read."""
+        """Return the key; raises ConfigError if it cannot be read."""
         try:
             key = read_api_key(self._account)
         except ConfigError:
@@ -30,20 +30,20 @@ class ApiKey:
         return key
 
     def is_sent_by(self, other: "ApiKey") -> bool:
-        """Tell whether another has sent the same key last."""
+        """Tell whether the key that ``other`` sent last is the same."""
         try:
             return read_api_key(self._account) == other.last
         except ConfigError:
             return False
 
     def begin(self) -> None:
-        """Take note, from now on, whether the key stays the same from request to request."""
+        """Start recording whether the key changes between requests."""
         self._first, self._steady = True, True
 
     def renewed(self) -> bool:
-        """Tell whether there is a key now, and not all requests since `begin` had that one.
+        """Tell whether the key now differs from that of any request since `begin`.
 
-        A file that cannot be read is being replaced, perhaps: it says nothing new as yet.
+        False if the key cannot be read, because its file may just be being replaced.
         """
         try:
             key = read_api_key(self._account)
@@ -52,8 +52,8 @@ class ApiKey:
         return not self._steady or key != self._last
 
     def __repr__(self) -> str:
-        """Say whose it is, not what it is."""
-        return f"Key({self._account.name!r})"
+        """Return the account name, not the key."""
+        return f"ApiKey({self._account.name!r})"
 
     def redact(self, text: str) -> str:
         """Return ``text`` without the key."""
@@ -61,5 +61,5 @@ class ApiKey:
 
     @property
     def last(self) -> str:
-        """Return the key that was read last, to be struck out of logs; empty at first."""
+        """Return the key that was read last, for redacting logs; empty at first."""
         return self._last

@@ -1,6 +1,6 @@
-"""The composition root: builds the parts from settings, runs them, reloads, stops in order.
+"""The composition root: builds the parts from the settings, starts, reloads and stops them.
 
-It decides nothing that the rooms decide; it is the only place that knows all of them.
+It is the only module that knows all packages, and must not make their decisions.
 """
 
 import asyncio
@@ -31,13 +31,13 @@ from exporter.web.config_reloader import WebConfigReloader
 from exporter.web.server import Server
 
 GRACE = 3.0
-"""Seconds that open connections, and deliveries to sinks, get when the exporter stops."""
+"""Seconds allowed for open connections and deliveries to sinks when the exporter stops."""
 
 LAST_LINES = 0.25
-"""Seconds that the last lines of the log get at least."""
+"""Minimum seconds allowed for writing the last lines of the log."""
 
 REVISION = "TELNYX_SIM_EXPORTER_REVISION"
-"""The environment variable by which a build says which revision it is of."""
+"""The environment variable with the revision of a build."""
 
 FIXED_SETTINGS = (
     "state.url",
@@ -52,15 +52,15 @@ FIXED_SETTINGS = (
 
 
 class Exporter:
-    """The exporter: polls every account and serves what is known.
+    """The exporter: polls every account and serves the results.
 
-    ``load`` reads the settings anew at a reload; it raises ConfigError.
+    ``load`` reads the settings again for a reload; it raises ConfigError.
     """
 
     def __init__(
         self, settings: Settings, *, load: Callable[[], Settings], clock: Clock, event_log: EventLog
     ) -> None:
-        """Build the parts; nothing runs, and no file is opened yet. Raises ConfigError."""
+        """Build the parts; nothing is started, and no file is opened yet. Raises ConfigError."""
         self._settings = settings
         self._load = load
         self._clock = clock
@@ -103,10 +103,10 @@ class Exporter:
         }
 
     async def start(self) -> ListenAddress:
-        """Serve and poll; returns the first address that is served. Raises UsageError."""
-        # Read before anybody can scrape: where counters are missing for a moment, the next scrape
-        # has them at what they were. A state that cannot be read is met by the first polls too,
-        # which say so: to wait for it here, once for each account, would keep the port shut.
+        """Start serving and polling; returns the first listen address. Raises UsageError."""
+        # Loaded before the first scrape, so that counters do not disappear for one scrape. If the
+        # state cannot be read, the first polls report it: waiting for it here, once per account,
+        # would delay listening.
         with suppress(StateError):
             for account in self._accounts.values():
                 await account.ledger.open(self._clock.now())
@@ -122,16 +122,16 @@ class Exporter:
         return listening[0]
 
     async def poll_once(self) -> ExporterSnapshot:
-        """Poll every account once, side by side, tell the sinks, and serve nothing."""
+        """Poll all accounts once, concurrently, and deliver to the sinks, without serving."""
         await asyncio.gather(*(each.poller.poll() for each in self._accounts.values()))
         await self._delivery.settle(GRACE)
         return self.snapshot()
 
     async def stop(self) -> None:
-        """Stop in order: no more polls, then no more answers and deliveries, then the database."""
+        """Stop in order: first polls, then responses and deliveries, then the database."""
         loop = asyncio.get_running_loop()
         self._stopping = True
-        async with self._reloading:  # one that is under way would start polls again
+        async with self._reloading:  # a running reload would start polls again
             await self._scheduler.stop()
             end = loop.time() + GRACE
             await asyncio.gather(self._server.stop(GRACE), self._delivery.stop(GRACE))
@@ -144,13 +144,13 @@ class Exporter:
         await self._event_log.flush(max(LAST_LINES, end - loop.time()))
 
     async def reload(self) -> tuple[str, ...]:
-        """Read the settings again; returns their mistakes, and goes on as before if any."""
-        if self._ends():
+        """Reload the settings; returns the mistakes in them, and changes nothing if there are."""
+        if self._is_stopping():
             return ("the exporter is stopping",)
         async with self._reloading:
             try:
                 settings = await asyncio.to_thread(self._load)
-                if self._ends():  # the files may have hung, and what is read now is of no use
+                if self._is_stopping():  # reading may have taken long
                     return ("the exporter is stopping",)
                 mistakes = _unchangeable(self._settings, settings)
                 if self._web_config is not None:
@@ -170,7 +170,7 @@ class Exporter:
             return ()
 
     def snapshot(self) -> ExporterSnapshot:
-        """Return all that is published, as it is now."""
+        """Return the current state of everything that is published."""
         return ExporterSnapshot(
             accounts=tuple(
                 (each.ledger.snapshot, each.self_metrics.health())
@@ -191,24 +191,24 @@ class Exporter:
         )
 
     def secrets(self) -> set[str]:
-        """Return the keys in use, which no log line may hold."""
+        """Return the keys in use, which must not appear in the log."""
         return {each.key.last for each in self._accounts.values()}
 
     def ready(self) -> bool:
-        """Tell whether there is a whole picture of every account."""
+        """Tell whether every account has been polled completely at least once."""
         return all(each.ledger.snapshot.baselined for each in self._accounts.values())
 
-    def _ends(self) -> bool:
+    def _is_stopping(self) -> bool:
         return self._stopping
 
     def _files(self) -> int:
-        """Return how many connections the polls may have open."""
+        """Return the maximum number of connections of the polls."""
         return len(self._accounts) * self._settings.poll.concurrency
 
     async def _swap(self, settings: Settings) -> None:
-        """Go over to new settings; accounts that these do not touch are not disturbed.
+        """Switch to new settings; unaffected accounts continue.
 
-        Raises StateError, and nothing has changed, if what is known cannot be read.
+        Raises StateError, without any change, if the state database cannot be read.
         """
         before, accounts = self._accounts, await self._built(settings)
         ended = {name: old for name, old in before.items() if accounts.get(name) is not old}
@@ -216,8 +216,8 @@ class Exporter:
         for name in ended:
             await self._scheduler.remove(name)
         try:
-            # Read when the polls before have ended, and before anybody sees the new accounts:
-            # a counter may neither lose what was counted last nor show 0 meanwhile.
+            # Loaded after the previous polls have ended and before the new accounts are visible:
+            # a counter must not lose its last increments, or be 0 in the meantime.
             for new in begun.values():
                 await new.ledger.open(self._clock.now())
         except StateError:
@@ -231,8 +231,8 @@ class Exporter:
             new.gate.reopen()
             self._poll_from_now(name, new)
         for name in accounts.keys() - begun.keys():
-            # Who asks for a reload also wants to know whether a refused key works by now, and
-            # whether a limit that was said to be spent for long really is.
+            # A reload also retries a rejected key, and a rate limit that was reported as exhausted
+            # for a long time.
             reopened = accounts[name].gate.reopen()
             if accounts[name].poller.try_again() or reopened:
                 self._scheduler.poll_now(name)
@@ -240,7 +240,7 @@ class Exporter:
             await old.close()
 
     async def _built(self, settings: Settings) -> dict[str, AccountRuntime]:
-        """Return the accounts of new settings: those that these do not touch are as they were."""
+        """Return the accounts of new settings, reusing unaffected ones."""
         same = _polled_alike(self._settings, settings)
         shared: SharedResources | None = None
         accounts: dict[str, AccountRuntime] = {}
@@ -255,7 +255,7 @@ class Exporter:
                 accounts[account.name] = AccountRuntime.build(
                     settings, account, shared, self._accounts
                 )
-                await asyncio.sleep(0)  # one takes a millisecond, and there may be a hundred
+                await asyncio.sleep(0)  # each takes a millisecond, and there may be a hundred
         return accounts
 
     def _poll_from_now(self, name: str, account: AccountRuntime) -> None:
@@ -268,7 +268,7 @@ class Exporter:
 
 
 def _polled_alike(before: Settings, after: Settings) -> bool:
-    """Tell whether an account that did not change itself is polled as before."""
+    """Tell whether accounts whose own settings did not change are polled as before."""
     return (before.poll, before.stuck_after, before.reasons, before.state) == (
         after.poll,
         after.stuck_after,
@@ -278,10 +278,10 @@ def _polled_alike(before: Settings, after: Settings) -> bool:
 
 
 def _unchangeable(before: Settings, after: Settings) -> tuple[str, ...]:
-    """Return a line for each setting that only a restart can change and that was changed."""
+    """Return a line for each changed setting that requires a restart."""
     mistakes = []
     for place in FIXED_SETTINGS:
         section, key = place.split(".")
         if getattr(getattr(before, section), key) != getattr(getattr(after, section), key):
-            mistakes.append(f"{place}: cannot change while the exporter runs; restart it")
+            mistakes.append(f"{place}: cannot be changed by a reload; restart the exporter")
     return tuple(mistakes)

@@ -1,6 +1,6 @@
-"""Where time comes from: the one clock of the process, injected into whatever waits or dates.
+"""The clock of the process, injected into everything that waits or needs the time.
 
-Nothing else may ask the operating system for the time; tests pass a clock of their own.
+Nothing else may get the time from the operating system; tests pass their own clock.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """The times of the world and the waiting for them."""
+    """Provides the time, and waits."""
 
     def now(self) -> float:
         """Return the wall clock's time in seconds since the epoch; it may jump."""

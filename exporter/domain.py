@@ -1,4 +1,4 @@
-"""The vocabulary that all rooms share: statuses, actions and what happens to them.
+"""The vocabulary that all packages share: statuses, actions and what happens to them.
 
 Values only: no behavior, no I/O. Times are seconds since the epoch, durations seconds.
 """
@@ -29,10 +29,10 @@ KNOWN_ACTION_TYPES = (
     "enable_voice",
     "disable_voice",
 )
-"""The action types that Telnyx documents (2026-08). The set is open: others live too."""
+"""The action types that Telnyx documents (2026-08). The set is open: there may be others."""
 
 OTHER = "other"
-"""The label value for what is out of bounds: action types past the 50th, unmatched reasons."""
+"""The label value for action types beyond the 50th, and for reasons that no rule matches."""
 
 
 class Action(msgspec.Struct, frozen=True, gc=False):
@@ -51,7 +51,7 @@ class Action(msgspec.Struct, frozen=True, gc=False):
 
 
 class EventType(StrEnum):
-    """What happened to an action that a person should read of."""
+    """What happened to an action that is reported as an event."""
 
     FAILED = "sim_card_action_failed"
     INTERRUPTED = "sim_card_action_interrupted"

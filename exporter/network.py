@@ -1,4 +1,4 @@
-"""How the accounts' APIs are reached, by the settings and the environment."""
+"""The routes to the APIs of the accounts, from the settings and the environment."""
 
 import os
 
@@ -7,6 +7,6 @@ from exporter.telnyx.http import Network
 
 
 def find_network(settings: Settings) -> Network:
-    """Return how the accounts' APIs are reached. Raises ConfigError with every mistake."""
+    """Return the routes to the APIs of the accounts. Raises ConfigError with every mistake."""
     urls = (account.base_url for account in settings.accounts)
     return Network.read(urls, os.environ, strict=settings.poll.tls_strict)

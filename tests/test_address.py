@@ -23,16 +23,16 @@ def test_address_is_read_and_written_back(text: str, host: str, port: int) -> No
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "write HOST:PORT"),
-        ("10874", "write HOST:PORT"),
-        ("localhost", "write HOST:PORT"),
+        ("", "use HOST:PORT"),
+        ("10874", "use HOST:PORT"),
+        ("localhost", "use HOST:PORT"),
         ("::1:9000", r"\[IPv6\]:PORT"),
-        ("[localhost]:9000", "write HOST:PORT"),
-        ("http://localhost:9000", "write HOST:PORT"),
-        ("localhost:", "write HOST:PORT"),
-        ("localhost:-1", "write HOST:PORT"),
-        ("localhost: 80", "write HOST:PORT"),
-        (":65536", "port 65536 .* too high"),
+        ("[localhost]:9000", "use HOST:PORT"),
+        ("http://localhost:9000", "use HOST:PORT"),
+        ("localhost:", "use HOST:PORT"),
+        ("localhost:-1", "use HOST:PORT"),
+        ("localhost: 80", "use HOST:PORT"),
+        (":65536", "port 65536 .* is out of range"),
     ],
 )
 def test_wrong_address_is_refused_with_advice(text: str, says: str) -> None:

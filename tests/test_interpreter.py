@@ -9,7 +9,7 @@ WAITING = """
 import asyncio
 import sys
 
-from exporter import interpreter
+from exporter.cli import interpreter
 
 
 async def program():
@@ -21,7 +21,7 @@ interpreter.run(program())
 """
 
 FAILING = """
-from exporter import interpreter
+from exporter.cli import interpreter
 
 
 async def program():
@@ -54,7 +54,7 @@ def test_an_error_is_no_good_end() -> None:
 REFUSED = """
 import resource
 
-from exporter import interpreter
+from exporter.cli import interpreter
 
 _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))

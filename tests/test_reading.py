@@ -7,7 +7,7 @@ import pytest
 
 from exporter.reading import MAX_BYTES, RETRY_DELAY, read_file, with_timeout
 
-HANGS = "does not answer"
+HANGS = "does not respond"
 
 
 @pytest.fixture
@@ -42,8 +42,10 @@ def a_pipe(path: Path) -> Path:
 @pytest.mark.parametrize(
     ("place", "problem"),
     [
-        pytest.param(a_pipe, "is not a regular file; name one", id="pipe"),
-        pytest.param(lambda _: Path("/dev/zero"), "is not a regular file; name one", id="device"),
+        pytest.param(a_pipe, "is not a regular file; set it to one", id="pipe"),
+        pytest.param(
+            lambda _: Path("/dev/zero"), "is not a regular file; set it to one", id="device"
+        ),
         pytest.param(lambda path: path.parent, "Is a directory", id="folder"),
         pytest.param(lambda path: path, "No such file or directory", id="missing"),
     ],

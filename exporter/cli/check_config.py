@@ -1,4 +1,4 @@
-"""`check-config`: report every mistake in a configuration file."""
+"""`check-config`: report all errors in a configuration file."""
 
 import os
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""Set up the Python interpreter for a program that serves for long, and run it.
+"""Configures the Python interpreter for a long-running program, and runs it.
 
-What is set holds for the whole process, so only a program may do it. It must not know what runs.
+This affects the whole process, so only a program may use it. It must not know what runs.
 """
 
 import asyncio
@@ -13,40 +13,40 @@ from contextlib import suppress
 from typing import Any
 
 SWITCH_SECONDS = 0.001
-"""How long a thread that computes keeps the others waiting, at most; Python's own are 5 ms.
+"""Thread switch interval; the default of Python is 5 ms.
 
-While the ledger's thread computes, each step of a scrape waits for so long.
+While the ledger's thread is computing, each step of a scrape waits this long.
 """
 
 
 def raise_file_limit() -> None:
-    """Let the process open as many files as the system allows it, as programs in Go do.
+    """Raise the limit on open files to the hard limit, like programs in Go.
 
-    The lower limit is for programs that cannot handle more; shells and services begin with it. It
-    stays where the system refuses another.
+    The soft limit is low for programs that cannot handle more. It is kept if the system rejects
+    the change.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(ValueError, OSError):  # some systems refuse a limit that they name themselves
+    with suppress(ValueError, OSError):  # some systems reject the hard limit that they report
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def run(program: Coroutine[Any, Any, None]) -> None:
-    """Run ``program`` on an event loop of its own; the process ends with it, with 0.
+    """Run ``program`` on a new event loop; the process then exits with 0.
 
-    An error comes out of it as it is.
+    Errors are raised unchanged.
     """
     sys.setswitchinterval(SWITCH_SECONDS)
-    # What the libraries are made of stays: to look through it again and again would take tens of
-    # milliseconds each time, on whatever thread the collector of garbage strikes.
+    # Library objects stay alive: scanning them in every garbage collection would take tens of
+    # milliseconds, on whatever thread triggers it.
     gc.collect()
     gc.freeze()
-    asyncio.run(_to_its_end(program))
+    asyncio.run(_run_and_exit(program))
 
 
-async def _to_its_end(program: Coroutine[Any, Any, None]) -> None:
+async def _run_and_exit(program: Coroutine[Any, Any, None]) -> None:
     await program
-    # Not by a return: Python would wait for threads that look up a host's name, which nothing can
-    # break off, for longer than a container gets to stop. All that has to be closed is closed.
+    # Without returning: Python would wait for threads in name resolution, which cannot be
+    # interrupted, for longer than a container has to stop. Everything is closed already.
     with suppress(OSError):
         sys.stdout.flush()
         sys.stderr.flush()

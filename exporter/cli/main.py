@@ -1,4 +1,4 @@
-"""The group of commands, and how what they cannot do is said.
+"""The group of commands, and the output of their errors.
 
 Exit codes: 0 success, 1 failure, 2 invalid arguments.
 """
@@ -26,7 +26,7 @@ COMMANDS = {
 
 
 class Commands(click.Group):
-    """The commands, each loaded when it is used: most of a start is loading what others need.
+    """The commands, each imported when it is used, because imports take most of the startup time.
 
     Expected errors are printed as one line each, without a traceback.
     """

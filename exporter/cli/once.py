@@ -11,7 +11,7 @@ from exporter.cli.build import build_exporter, read_settings
 from exporter.cli.options import CONFIG_OPTION, FORMAT_OPTION, LEVEL_OPTION
 from exporter.cli.output import say
 from exporter.cli.signals import stopping
-from exporter.cli.table import drawn
+from exporter.cli.table import render_table
 from exporter.metrics.negotiation import Format
 from exporter.metrics.render import Renderer
 
@@ -45,7 +45,7 @@ def command(config_file: Path | None, output: str, **flags: Any) -> None:
             try:
                 snapshot = await polling
                 if output == "table":
-                    say(drawn(snapshot, sys.stdout))
+                    say(render_table(snapshot, sys.stdout))
                 else:
                     # As bytes: the exposition is UTF-8, whatever the terminal's encoding.
                     click.echo(Renderer().render(snapshot, Format.TEXT), nl=False)

@@ -24,7 +24,7 @@ from exporter.simulator.settings import SimulatorSettings, all_options
 def command(listen_address: tuple[str, ...], **options: Any) -> None:
     """Run only a simulated Telnyx API, for tests.
 
-    Set an account's base_url to its address. GET /_simulator/record returns what happened in it.
+    Set an account's base_url to its address. GET /_simulator/record returns what happened.
     """
     settings = SimulatorSettings.from_options(options)
 
@@ -35,7 +35,7 @@ def command(listen_address: tuple[str, ...], **options: Any) -> None:
 
 
 def _option(option: Option) -> click.Option:
-    """Return the command-line option of a knob of the simulator."""
+    """Return the command-line option for an option of the simulator."""
     name = f"--{option.name.replace('_', '-')}"
     if isinstance(option.default, bool):
         return click.Option(

@@ -1,6 +1,6 @@
-"""The table of `once --format table`: one snapshot for people at a terminal.
+"""The tables of `once --format table`: one per account, for a terminal.
 
-It draws from values, one table an account; it must not poll or decide what failed.
+It only renders a snapshot; it must not poll or decide what failed.
 """
 
 from functools import partial
@@ -15,10 +15,10 @@ from exporter.metrics.exporter_snapshot import ExporterSnapshot
 from exporter.sanitize import one_line
 
 
-def drawn(snapshot: ExporterSnapshot, stream: TextIO) -> str:
-    """Return the actions of each account by type and status, and why its poll failed if it did.
+def render_table(snapshot: ExporterSnapshot, stream: TextIO) -> str:
+    """Return the actions of each account by type and status, and the error of a failed poll.
 
-    They are drawn for ``stream``: its width, its colors, and what its encoding has.
+    The width, colors and encoding are those of ``stream``.
     """
     console = Console(file=stream)
     with console.capture() as capture:
@@ -31,21 +31,21 @@ def _actions(snapshot: AccountSnapshot, *, error: str | None, encoding: str) -> 
     line = partial(one_line, encoding=encoding)
     table = Table(
         title=f"SIM card actions of {escape(line(snapshot.name))}",
-        caption=None if error is None else f"[red]the poll failed: {escape(line(error))}[/red]",
+        caption=None if error is None else f"[red]Poll failed: {escape(line(error))}[/red]",
         title_justify="left",
         caption_justify="left",
     )
     statuses = list(dict.fromkeys(status for _, status in snapshot.actions))
-    # Folded, not cut: the dots that stand for the rest are not in every encoding.
+    # Wrapped, not truncated: not every encoding has an ellipsis.
     add = partial(table.add_column, overflow="fold")
     add("action type")
     for status in statuses:
         add(escape(line(status)), justify="right")
     add("stuck", justify="right")
-    kinds = dict.fromkeys(kind for kind, _ in snapshot.actions)
-    for kind in kinds:
-        counts = [snapshot.actions.get((kind, status), 0) for status in statuses]
+    types = dict.fromkeys(action_type for action_type, _ in snapshot.actions)
+    for action_type in types:
+        counts = [snapshot.actions.get((action_type, status), 0) for status in statuses]
         if any(counts):
-            stuck = snapshot.stuck.get(kind, 0)
-            table.add_row(escape(line(kind)), *map(str, counts), str(stuck))
+            stuck = snapshot.stuck.get(action_type, 0)
+            table.add_row(escape(line(action_type)), *map(str, counts), str(stuck))
     return table

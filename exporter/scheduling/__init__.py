@@ -1,1 +1,1 @@
-"""When each account is polled, for how long, and what a failed poll means."""
+"""When each account is polled, for how long, and how failed polls are handled."""

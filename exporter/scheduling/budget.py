@@ -1,29 +1,29 @@
 """How often an account is polled, and how long a poll may take. Pure: values in, values out.
 
-It must not know when a poll starts, nor what it asks.
+It must not know when a poll starts, or what it requests.
 """
 
 from dataclasses import dataclass
 
 SHORTEST_DEADLINE = 300.0
-"""Seconds that every poll may take: a long catch-up commits as it goes, and goes on later."""
+"""Minimum deadline of a poll in seconds: a long catch-up commits in steps, and continues later."""
 
 FIRST_POLL = 3600.0
-"""Additional seconds for the first poll of an account, which commits whole or not at all."""
+"""Additional seconds for the first poll of an account, which is a single commit."""
 
 LONGEST_AUTH_PAUSE = 300.0
-"""Seconds at most between polls with the same refused key, unless the interval is longer."""
+"""Maximum seconds between polls with the same rejected key, unless the interval is longer."""
 
 AUTH_INTERVALS = 5
-"""Intervals between polls with the same refused key, within the pause above."""
+"""Intervals between polls with the same rejected key, within the pause above."""
 
 
 @dataclass(frozen=True, slots=True)
 class PollBudget:
     """The times of an account's polls, in seconds.
 
-    A request for a page may take ``page_time``, and the pages between two commits of a long
-    catch-up ``chunk_time``.
+    ``page_time`` is allowed for one page, and ``chunk_time`` for the pages between two commits of
+    a long catch-up.
     """
 
     interval: float
@@ -39,11 +39,11 @@ class PollBudget:
 
     @property
     def key_checks(self) -> int:
-        """Return how many polls in a row only check whether a refused key has changed."""
+        """Return how many consecutive polls only check whether a rejected key has changed."""
         return max(0, int(min(AUTH_INTERVALS, LONGEST_AUTH_PAUSE / self.interval)) - 1)
 
     def deadline_with(self, running: int | None) -> float:
-        """Return how long a poll may take with so many in progress; None: not known yet."""
+        """Return how long a poll may take with ``running`` actions in progress; None: unknown."""
         if running is None:
             return self.deadline + FIRST_POLL
         return self.deadline + running / self.page_size * self.page_time

@@ -143,7 +143,7 @@ class Poller:
         except Exception as exc:  # noqa: BLE001 - one account's defect must not touch another
             self._event_log.crashed(self._name, exc)
             # Its text is not ours and may quote anything, so the page shows this one.
-            text = f"internal error: {type(exc).__name__}; the log has its trace"
+            text = f"internal error: {type(exc).__name__}; see the traceback in the log"
             self._failed(text, Cause.INTERNAL, started)
             return 0.0
         finally:
@@ -190,7 +190,7 @@ class Poller:
                     self._event_log.sweep_given_up(self._name, self._key.redact(what))
                 await self._forget()
         except TimeoutError as exc:
-            raise DeadlineError(f"the poll took longer than {self.deadline:g} s") from exc
+            raise DeadlineError(f"the poll exceeded its deadline of {self.deadline:g} s") from exc
 
     def _note_order(self) -> None:
         orders = self._ledger.snapshot.orders

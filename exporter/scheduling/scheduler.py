@@ -1,8 +1,8 @@
-"""When each account is polled: at once, then an interval after the start of the poll before.
+"""When each account is polled: immediately, then one interval after the start of each poll.
 
-Polls of one account never overlap, and none is skipped: one that runs long delays the next.
-A run that the scheduler loses, for whatever reason, is started a little late. `alive` says whether
-polls start and end in time. It must not know what a poll does.
+Polls of one account never overlap, and none is skipped: a long one delays the next. A run that
+APScheduler misses, for whatever reason, is started a little late. `alive` says whether polls start
+and end in time. It must not know what a poll does.
 """
 
 import asyncio
@@ -16,10 +16,10 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from exporter.clock import Clock
 
 SLACK = 30.0
-"""Seconds by which a poll may be late before its loop counts as dead."""
+"""Seconds by which a poll may be late before the poll loop counts as dead."""
 
 LATE = 1.0
-"""Seconds after which a poll that the scheduler did not start is started anyway."""
+"""Seconds after which a poll that APScheduler did not start is started anyway."""
 
 
 @dataclass(slots=True)
@@ -38,10 +38,10 @@ class _Entry:
 
 
 class Scheduler:
-    """Starts the polls; each returns for how many seconds the next one has to wait at least."""
+    """Starts the polls; each returns the minimum seconds until the next one."""
 
     def __init__(self, clock: Clock) -> None:
-        """Keep the clock; nothing runs before `start`."""
+        """Store the clock; nothing runs before `start`."""
         self._clock = clock
         self._entries: dict[str, _Entry] = {}
         self._scheduler = AsyncIOScheduler(
@@ -69,14 +69,14 @@ class Scheduler:
         self._arm(name, 0.0)
 
     def poll_now(self, name: str) -> None:
-        """Poll ``name`` at once, or once more when the poll of it that runs has ended."""
+        """Poll ``name`` immediately, or again after a running poll of it."""
         entry = self._entries[name]
         entry.poll_again = entry.started is not None
         if not entry.poll_again:
             self._arm(name, 0.0)
 
     async def remove(self, name: str) -> None:
-        """Stop polling ``name``; a poll that runs is ended, and has ended on return."""
+        """Stop polling ``name``; a running poll is cancelled and has ended on return."""
         entry = self._entries.pop(name)
         self._disarm(entry)
         if entry.task is not None:
@@ -84,11 +84,11 @@ class Scheduler:
             await asyncio.wait({entry.task})
 
     async def stop(self) -> None:
-        """Stop everything; no poll runs on return."""
+        """Stop all polling; no poll is running on return."""
         await asyncio.gather(*(self.remove(name) for name in list(self._entries)))
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
-            await asyncio.sleep(0)  # which it does on the loop's next turn
+            await asyncio.sleep(0)  # takes effect in the next iteration of the loop
 
     def alive(self) -> bool:
         """Tell whether every account's polls start and end when they should."""
@@ -100,14 +100,14 @@ class Scheduler:
         )
 
     def _arm(self, name: str, wait: float) -> None:
-        """Let the next poll of ``name`` start in ``wait`` seconds."""
+        """Schedule the next poll of ``name`` in ``wait`` seconds."""
         entry = self._entries[name]
         entry.due = self._clock.monotonic() + wait
         self._submit(name, entry, wait)
 
     def _submit(self, name: str, entry: _Entry, wait: float) -> None:
         self._disarm(entry)
-        # Each run is a job of its own: of one that is just ending, no second instance may start.
+        # One job per run: a job that is just ending does not allow a second instance.
         entry.job = self._scheduler.add_job(
             self._run,
             "date",
@@ -115,19 +115,19 @@ class Scheduler:
             args=[name, entry],
             name=f"poll of {name}",
         ).id
-        # The scheduler goes by the wall clock: were that put back an hour, it would wait one.
+        # APScheduler uses the wall clock: if it is set back by an hour, it would wait for an hour.
         loop = asyncio.get_running_loop()
         entry.watch = loop.call_later(wait + LATE, self._start_late, name, entry)
 
     def _disarm(self, entry: _Entry) -> None:
-        """Let no run of ``entry`` start by itself any more."""
+        """Cancel the scheduled run of ``entry``."""
         if entry.watch is not None:
             entry.watch.cancel()
         if entry.job is not None and self._scheduler.get_job(entry.job) is not None:
             self._scheduler.remove_job(entry.job)
 
     def _start_late(self, name: str, entry: _Entry) -> None:
-        # It stays due when it was: a scheduler that starts nothing at all has to show.
+        # `due` is unchanged, so that `alive` shows a scheduler that starts nothing at all.
         if self._entries.get(name) is entry and entry.started is None:
             self._submit(name, entry, 0.0)
 

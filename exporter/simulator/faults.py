@@ -51,49 +51,49 @@ class FaultSettings:
     """
 
     server_error: float = fraction("requests answered with 500, 502 or 503")
-    reset: float = fraction("connections broken in the middle of the answer")
-    truncated: float = fraction("answers whose JSON ends half way")
-    html: float = fraction("answers that are 200 with an HTML page")
-    slow: float = fraction("answers that come after slow_seconds")
+    reset: float = fraction("connections closed in the middle of the response")
+    truncated: float = fraction("responses with truncated JSON")
+    html: float = fraction("responses with status 200 and an HTML page")
+    slow: float = fraction("responses delayed by slow_seconds")
     silence: float = fraction("requests that are never answered")
-    unauthorized: float = fraction("requests answered with 401, as after the key was revoked")
+    unauthorized: float = fraction("requests answered with 401, as for a revoked key")
     forbidden: float = fraction("requests answered with 403")
-    throttled: float = fraction("requests answered with 429, whatever the rate limit")
-    blocked: float = fraction("requests answered with 403 and an HTML page, as a firewall does")
-    slow_seconds: float = option(5.0, "how long a slow answer takes, in seconds", low=0)
+    throttled: float = fraction("requests answered with 429, independently of the rate limit")
+    blocked: float = fraction("requests answered with 403 and an HTML page, as by a firewall")
+    slow_seconds: float = option(5.0, "delay of slow responses in seconds", low=0)
     empty_unauthorized: bool = option(default=False, help_text="send 401 without a body")
-    odd_status: float = fraction("actions listed with a bare string as status, or without reason")
+    odd_status: float = fraction("actions listed with a string as status, or without a reason")
     malformed: float = fraction("actions listed without an id")
     totals_lag: float = option(
         0.0,
-        "seconds by which totals lag behind what is listed",
+        "seconds by which totals lag behind the list",
         low=0,
         high=CHANGE_RETENTION_SECONDS,
     )
     totals_short: int = option(0, "items by which totals are too small", low=0, high=_MAX_ITEMS)
     totals_short_for: float = option(
         0.0,
-        "seconds for which totals_short holds, from the first list read after faults are set; "
-        "0 for ever",
+        "duration of totals_short in seconds, from the first list request after it is set; "
+        "0 for no limit",
         low=0,
     )
     totals_cap: int = option(0, "highest total reported; 0 for no cap", low=0, high=_MAX_ITEMS)
-    totals_jump: float = fraction("answers whose total is wrong by 1 to totals_jump_by, either way")
+    totals_jump: float = fraction("responses whose total is off by 1 to totals_jump_by, up or down")
     totals_jump_by: int = option(
-        100, "items by which a total jumps at most", low=1, high=_MAX_ITEMS
+        100, "maximum difference of totals_jump, in items", low=1, high=_MAX_ITEMS
     )
-    totals_zero: float = fraction("answers that report a total of 0")
-    totals_missing: float = fraction("answers whose meta has no totals")
-    meta_missing: float = fraction("answers without meta")
+    totals_zero: float = fraction("responses with a total of 0")
+    totals_missing: float = fraction("responses without totals in meta")
+    meta_missing: float = fraction("responses without meta")
     page_depth: int = option(
         0,
-        "items, page number times size, beyond which no page can be read; 0 for no limit",
+        "maximum page number times page size, in items; 0 for no limit",
         low=0,
         high=_MAX_ITEMS,
     )
     deep_page: str = option(
         "unprocessable",
-        "the answer to a page beyond page_depth: 422, 400, no items, or the last page within it",
+        "response beyond page_depth: status 422, status 400, no items, or the last page within it",
         choices=tuple(DeepPageResponse),
     )
 

@@ -37,10 +37,10 @@ class Option:
         if not fits or (isinstance(value, bool) and value_type is not bool):
             raise UsageError(f"{self.name}: {value!r} is not {_TYPE_NAMES[value_type]}")
         if isinstance(value, (int, float)) and not self._in_bounds(value):
-            raise UsageError(f"{self.name}: {value!r} is out of bounds; give {self._bounds()}")
+            raise UsageError(f"{self.name}: {value!r} is out of range; use {self._bounds()}")
         if self.choices and value not in self.choices:
             raise UsageError(
-                f"{self.name}: {value!r} is unknown; give one of {', '.join(self.choices)}"
+                f"{self.name}: {value!r} is unknown; use one of {', '.join(self.choices)}"
             )
 
     def _in_bounds(self, value: float) -> bool:
@@ -54,7 +54,7 @@ class Option:
         return f"{self.low:g} to {self.high:g}"
 
 
-_TYPE_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+_TYPE_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 
 
 def option(

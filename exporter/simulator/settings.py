@@ -40,30 +40,28 @@ class WorldSettings:
     """What happens in the account. Memory grows with what arrives, not with ``history``."""
 
     seed: int = option(1, "the same seed gives the same account")
-    rate: float = option(1.0, "single actions that arrive per second", low=0, high=10_000)
-    mix: str = option(DEFAULT_MIX, "action types with their weights, as type=weight,...")
-    bulk_every: float = option(300.0, "seconds between two bulk actions; 0 for none", low=0)
-    bulk_size: int = option(50, "SIM cards in one bulk action", low=1, high=100_000)
-    duration: float = option(20.0, "seconds an action takes, median", low=0.001)
+    rate: float = option(1.0, "single actions created per second", low=0, high=10_000)
+    mix: str = option(DEFAULT_MIX, "action types and their weights: type=weight,...")
+    bulk_every: float = option(300.0, "seconds between bulk actions; 0 for none", low=0)
+    bulk_size: int = option(50, "SIM cards per bulk action", low=1, high=100_000)
+    duration: float = option(20.0, "median duration of an action in seconds", low=0.001)
     duration_sigma: float = option(
-        0.6, "how widely durations spread (sigma of the log-normal)", low=0, high=5
+        0.6, "sigma of the log-normal distribution of durations", low=0, high=5
     )
-    failed: float = fraction("actions that end failed", 0.08)
+    failed: float = fraction("actions that fail", 0.08)
     interrupted: float = fraction("actions that are interrupted", 0.04)
     stuck: float = fraction("actions that never end", 0.005)
-    resumed: float = fraction("interrupted actions that resume later", 0.25)
+    resumed: float = fraction("interrupted actions that are resumed", 0.25)
     resume_after: float = option(
-        180.0, "minimum seconds for which an action stays interrupted", low=0
+        180.0, "minimum seconds until an interrupted action is resumed", low=0
     )
-    stuck_at_start: int = option(
-        4, "actions in progress since before the start, never to end", low=0
-    )
+    stuck_at_start: int = option(4, "actions in progress at the start that never end", low=0)
     stuck_age: float = option(
-        2400.0, "age in seconds, at the start, of the actions of stuck_at_start", low=0
+        2400.0, "age of the stuck_at_start actions at the start, in seconds", low=0
     )
     history: int = option(20_000, "actions that ended before the start", low=0, high=10**12)
     history_spacing: float = option(
-        30.0, "seconds between two actions of the history", low=0.001, high=86_400
+        30.0, "seconds between the actions of the history", low=0.001, high=86_400
     )
     sim_cards: int = option(5000, "SIM cards of the account", low=1, high=10**9)
     order: str = option("newest", "order of the list", choices=tuple(ListOrder))
@@ -79,7 +77,7 @@ class WorldSettings:
         if self.history * self.history_spacing > _MAX_HISTORY_SECONDS:
             raise UsageError(
                 f"history, history_spacing: {self.history} actions {self.history_spacing:g} s "
-                "apart span more than 950 years; give a shorter spacing"
+                "apart span more than 950 years; use a shorter spacing"
             )
         _ = self.weights
 
@@ -105,16 +103,16 @@ class SimulatorSettings:
     world: WorldSettings = field(default_factory=WorldSettings)
     faults: FaultSettings = field(default_factory=FaultSettings)
     key: str = option("KEY-simulated", "the API key that is accepted", secret=True)
-    rate_limit: int = option(0, "requests admitted per rate_window; 0 for no limit", low=0)
-    rate_window: float = option(1.0, "seconds for which rate_limit counts", low=0.001)
-    rate_reset: str = option("seconds", "what x-ratelimit-reset says", choices=tuple(ResetStyle))
+    rate_limit: int = option(0, "requests allowed per rate_window; 0 for no limit", low=0)
+    rate_window: float = option(1.0, "window of rate_limit in seconds", low=0.001)
+    rate_reset: str = option("seconds", "format of x-ratelimit-reset", choices=tuple(ResetStyle))
     retry_after: bool = option(default=False, help_text="send Retry-After with 429")
 
     def __post_init__(self) -> None:
         """Refuse values out of bounds, with UsageError."""
         check(self)
         if not self.key.isascii() or not self.key.strip():
-            raise UsageError("key: give a key of ASCII characters, not an empty one")
+            raise UsageError("key: must be ASCII and not empty")
 
     @classmethod
     def from_options(cls, values: Mapping[str, Any]) -> "SimulatorSettings":

@@ -120,7 +120,9 @@ class Fetcher:
                 return EMPTY_PAGE
             page = again
         if page.malformed > 1 and not page.actions and list_filter.status is None:
-            raise InvalidResponseError(f"none of {page.malformed} actions on a page can be read")
+            raise InvalidResponseError(
+                f"none of the {page.malformed} actions on a page can be decoded"
+            )
         self.limits = self.limits.after(page, number, asked=self._asked)
         return page
 
@@ -164,7 +166,9 @@ class Fetcher:
         except (InvalidResponseError, UnavailableError) as exc:
             return exc
         if action.id != action_id:
-            return InvalidResponseError("asked for one action, got another")
+            return InvalidResponseError(
+                "the response contains another action than the requested one"
+            )
         return action
 
 

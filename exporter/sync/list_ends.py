@@ -134,6 +134,6 @@ def check_end(fetcher: Fetcher, list_filter: ListFilter, page: Page, number: int
 def too_deep(number: int) -> TooDeepError:
     """Return the error for page ``number``, where new actions appear and which is refused."""
     return TooDeepError(
-        f"the list of actions is sorted oldest first, and the API refuses its page {number}, where "
-        "new ones appear: set action_types or statuses of the account, so that each list is shorter"
+        f"the list of actions is sorted oldest first, and the API rejects page {number}, where new "
+        "actions appear; set action_types or statuses of the account to shorten the lists"
     )

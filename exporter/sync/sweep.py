@@ -69,7 +69,7 @@ async def _read_on(poll: PollContext, key: TypeStatus, sweep: Sweep, most: int) 
         (page_read,) = await poll.read(list_filter, [number], cursor)
         page, read = page + 1, read + 1
         if fetcher.refuses(list_filter, number):
-            raise InvalidResponseError(f"the API refuses its page {number}")
+            raise InvalidResponseError(f"the API rejects page {number}")
         last = _is_last(poll, page_read, cursor)
     missing = max(0, missing - (recorder.unit.known_change(key) - before))
     if last and missing:

@@ -1,1 +1,1 @@
-"""The HTTP face: metrics, health, and a page for people."""
+"""The HTTP server: metrics, health checks, and the status page."""

@@ -1,6 +1,6 @@
-"""Arrange a snapshot as the page shows it: one summary an account.
+"""Converts a snapshot into what the status page shows: one summary per account.
 
-Pure: values in, values out. It must not know HTML, and must not word anything.
+Pure: values in, values out. It must not contain HTML or user-visible text.
 """
 
 from collections.abc import Iterable
@@ -13,11 +13,11 @@ from exporter.metrics.exporter_snapshot import ExporterSnapshot
 from exporter.metrics.self_metrics import AccountHealth
 
 OVERDUE_INTERVALS = 3
-"""After so many poll intervals without the end of a poll, an account that was up is overdue."""
+"""Poll intervals without a completed poll after which an account that was up is overdue."""
 
 
 class AccountState(StrEnum):
-    """How an account fares, in one word."""
+    """The state of an account."""
 
     UP = "up"
     DOWN = "down"
@@ -27,10 +27,10 @@ class AccountState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TypeRow:
-    """The actions of one type, or of all: how many are in each status.
+    """The number of actions in each status, of one type or of all types.
 
-    None where it is not known. ``oldest`` is when the oldest one in progress was created, None if
-    none is in progress.
+    None if unknown. ``oldest`` is when the oldest action in progress was created, None if there is
+    none.
     """
 
     name: str
@@ -44,7 +44,7 @@ class TypeRow:
 
 @dataclass(frozen=True, slots=True)
 class AccountSummary:
-    """One account. ``rows`` leaves out the types without a single action."""
+    """One account. ``rows`` omits the types without actions."""
 
     name: str
     state: AccountState

@@ -1,6 +1,6 @@
-"""The HTTP face: which path answers what.
+"""The ASGI app: the routes and their responses.
 
-It must not poll, count or read the configuration: all that it shows or starts is handed in.
+It must not poll, count or read the configuration: everything it shows or starts is passed in.
 """
 
 from collections.abc import Awaitable, Callable
@@ -21,8 +21,8 @@ from exporter.web.response_coalescing import Body, CoalescedResponses
 from exporter.web.security_headers import SecurityHeadersMiddleware, style_source
 
 _CROSS_SITE = (
-    "a page of another site asked for this; ask by a program, "
-    "or set web.external_url to where this page is reached\n"
+    "cross-site request rejected; send it with a program such as curl, "
+    "or set web.external_url to the URL of this page\n"
 )
 
 
@@ -38,12 +38,12 @@ def create_app(
 ) -> ASGIApp:
     """Return the ASGI app with its five routes below ``prefix``; any other path is 404.
 
-    ``snapshot``, ``healthy`` and ``ready`` are read on the event loop's thread; ``write`` returns
-    the exposition of a snapshot, on another.
-    ``reload`` reads the configuration again and returns its mistakes: none if it now holds.
-    ``prefix`` is empty, or has a slash at its begin and none at its end; ``/`` leads there.
-    ``external_url`` is where people reach the exporter, if that is not the host that they name; its
-    path is where ``prefix`` is for them.
+    ``snapshot``, ``healthy`` and ``ready`` are called on the thread of the event loop; ``write``
+    returns the exposition of a snapshot, on another thread.
+    ``reload`` reloads the configuration and returns its mistakes: none if it is now in effect.
+    ``prefix`` is empty, or has a leading and no trailing slash; ``/`` redirects there.
+    ``external_url`` is where users reach the exporter, if it differs from the Host header; its path
+    corresponds to ``prefix``.
     """
     page = Page()
     expositions = CoalescedResponses(snapshot, write)
@@ -61,11 +61,11 @@ def create_app(
         return _body_response(body, "text/html; charset=utf-8", vary="Accept-Encoding")
 
     async def is_healthy(_: Request) -> Response:
-        return _probe_response(healthy(), "healthy", "the poll loop does not run")
+        return _probe_response(healthy(), "healthy", "the poll loop is not running")
 
     async def is_ready(_: Request) -> Response:
         return _probe_response(
-            ready(), "ready", "waiting for the first whole poll of every account"
+            ready(), "ready", "waiting for the first complete poll of every account"
         )
 
     async def do_reload(request: Request) -> Response:
@@ -85,7 +85,7 @@ def create_app(
     ]
     if prefix:
         outside = f"{urlsplit(external_url).path.rstrip('/')}/" if external_url else f"{prefix}/"
-        # What a proxy shows at its root is not at ours: there it would lead to itself.
+        # Behind a proxy that strips the path, a redirect from / to / would be a loop.
         routes += [
             _redirect("/", f"{prefix}/" if outside == "/" else outside),
             _redirect(prefix, outside),
@@ -113,5 +113,5 @@ def _redirect(path: str, target: str) -> Route:
     return Route(path, redirect)
 
 
-def _probe_response(good: bool, yes: str, no: str) -> Response:  # noqa: FBT001 # the answer itself
+def _probe_response(good: bool, yes: str, no: str) -> Response:  # noqa: FBT001 # the result of the probe
     return PlainTextResponse(f"{yes if good else no}\n", 200 if good else 503)

@@ -1,6 +1,6 @@
-"""Let in only who may ask, as the web configuration says; every path is guarded alike.
+"""Rate limiting and basic authentication by the web configuration, the same for every path.
 
-It must not answer for the app, or change what it says but for headers.
+It must not change the responses of the app except for headers.
 """
 
 import base64
@@ -28,7 +28,7 @@ _REFUSALS = {
 
 
 class AuthMiddleware:
-    """Stands before an app: rate limit, then name and password, then the app."""
+    """Wraps an app: rate limit, then user name and password, then the app."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class AuthMiddleware:
         passwords: PasswordChecker | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Guard ``app`` by what ``web_config`` says at each request.
+        """Protect ``app`` as ``web_config`` specifies at the time of each request.
 
         ``monotonic`` is in seconds.
         """
@@ -49,7 +49,7 @@ class AuthMiddleware:
         self._bucket = TokenBucket(None, 0.0, 0.0)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, or refuse it."""
+        """Serve or reject one request."""
         settings = self._web_config.current()
 
         async def send_with_headers(message: Message) -> None:
@@ -61,7 +61,7 @@ class AuthMiddleware:
         await app(scope, receive, send_with_headers)
 
     async def _refusal(self, settings: WebSettings, scope: Scope) -> ASGIApp | None:
-        """Return the app that says no; None lets the request pass."""
+        """Return the app that rejects a request; None if it is allowed."""
         if settings.rate_limit != self._bucket.limit:
             self._bucket = TokenBucket.full(settings.rate_limit, self._monotonic())
         if not self._bucket.take(self._monotonic()):
@@ -78,7 +78,7 @@ class AuthMiddleware:
 
 @dataclass(slots=True)
 class TokenBucket:
-    """The tokens of a rate limit; no limit never runs out."""
+    """The tokens of a rate limit; without a limit there is always one."""
 
     limit: RateLimit | None
     tokens: float
@@ -86,11 +86,11 @@ class TokenBucket:
 
     @classmethod
     def full(cls, limit: RateLimit | None, now: float) -> "TokenBucket":
-        """Make the bucket of ``limit``, filled at ``now``."""
+        """Return the bucket of ``limit``, full at ``now``."""
         return cls(limit, limit.burst if limit else 0.0, now)
 
     def take(self, now: float) -> bool:
-        """Take one token, if there is one."""
+        """Take one token; returns False if there is none."""
         if self.limit is None:
             return True
         gained = (now - self.at) / self.limit.interval
@@ -108,7 +108,7 @@ def _answer(status: HTTPStatus, headers: dict[str, str]) -> ASGIApp:
 
 
 def _credentials(headers: list[str]) -> Credentials | None:
-    """Return name and password from ``Authorization: Basic ...`` (RFC 7617), if that is sent."""
+    """Return the user name and password in ``Authorization: Basic ...`` (RFC 7617), if valid."""
     if len(headers) != 1:
         return None
     scheme, _, encoded = headers[0].partition(" ")

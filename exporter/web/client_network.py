@@ -1,6 +1,6 @@
 """Which addresses count as one client.
 
-Pure. It must not decide what a client may do.
+Pure. It must not decide what a client is allowed to do.
 """
 
 import ipaddress
@@ -11,7 +11,7 @@ _CUSTOMER_BITS = 64
 def client_network(address: str) -> str:
     """Return what counts as one client: an IPv4 address, or the /64 network of an IPv6 address.
 
-    Each customer has such a network, and may use any address of it.
+    A customer usually has such a network, and can use any address in it.
     """
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])

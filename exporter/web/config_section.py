@@ -1,7 +1,7 @@
-"""The base of the sections of the web configuration file, and types that they share.
+"""The base class of the sections of the web configuration file, and shared types.
 
 They decode YAML as leniently as exporter-toolkit, which is written in Go. It must not know which
-settings there are.
+settings exist.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ NOT_TEXT = "must be text; put it in quotes"
 
 
 class ConfigSection(BaseModel):
-    """A mapping in which null, and empty text except for a section, mean that a key is not set."""
+    """A mapping in which null, and empty text except for a section, means that a key is unset."""
 
     SECTIONS: ClassVar[frozenset[str]] = frozenset()
     """The keys whose values are mappings."""
@@ -54,7 +54,7 @@ def as_text(value: object) -> str:
 def as_boolean(value: object) -> bool:
     """Return ``value`` if it is true or false; text is neither."""
     if not isinstance(value, bool):
-        raise invalid("must be true or false; write it without quotes")
+        raise invalid("must be true or false, without quotes")
     return value
 
 

@@ -1,8 +1,8 @@
-"""One connection: its bytes, with or without TLS, and how long it may keep the server waiting.
+"""One connection: its data, with or without TLS, and its timeouts.
 
-uvicorn's protocol speaks HTTP on it, through a transport made here; uvicorn itself would wait for
-ever for a request, and for a client to take its answer. It must not know what is asked for, or how
-many connections there may be.
+uvicorn's protocol handles HTTP on it, through a transport created here; uvicorn itself has no
+timeout for requests, or for clients that do not read the response. It must not know what is
+requested, or how many connections are allowed.
 """
 
 import asyncio
@@ -17,39 +17,39 @@ from exporter.web.tls import Tls
 from exporter.web.tls_session import HandshakeError, TlsSession
 
 LINGER_SECONDS = 0.5
-"""Time for a client to close its side; what it sends meanwhile would reset the connection, and the
-client would not see the last bytes sent to it."""
+"""Time for a client to close its side. If it sent data after an immediate close, the connection
+would be reset and the client would lose the last bytes sent to it."""
 
 HttpProtocol = Callable[["Connection"], asyncio.Protocol]
-"""Makes what speaks HTTP on a connection."""
+"""Creates the HTTP protocol of a connection."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionOptions:
-    """What all connections of a server have in common.
+    """Options shared by all connections of a server.
 
-    A handshake and a request have ``header_timeout`` seconds each to arrive; a client that takes
-    nothing of its answer has ``answer_timeout``.
+    A handshake and a request must each arrive within ``header_timeout`` seconds; a client must read
+    some of its response within ``answer_timeout`` seconds.
     """
 
     http: HttpProtocol
     limiter: ConnectionLimiter
     tls: Callable[[], Tls | None]
-    """Returns how TLS is spoken now; None is plain HTTP."""
+    """Returns the current TLS configuration; None for plain HTTP."""
     on_handshake_error: Callable[[str, HandshakeError], None]
-    """Told the client's address and port, and why its handshake failed."""
+    """Called with the address and port of a client, and why its handshake failed."""
     header_timeout: float
     answer_timeout: float
 
 
 class Connection(asyncio.Protocol):
-    """A connection, from its first moment to its last.
+    """A TCP connection, from accept to close.
 
-    Who runs the requests tells it when one begins, has arrived, and has its answer.
+    `RequestTracker` reports when a request begins, has arrived, and has been answered.
     """
 
     def __init__(self, options: ConnectionOptions) -> None:
-        """Wait for the TCP connection."""
+        """Prepare for the TCP connection."""
         loop = asyncio.get_running_loop()
         self._options = options
         self._loop = loop
@@ -75,24 +75,24 @@ class Connection(asyncio.Protocol):
 
     @property
     def ready(self) -> bool:
-        """Tell whether it can carry requests: no handshake is to be done, and it does not end."""
+        """Tell whether it can serve requests: its handshake is done, and it is not closing."""
         return self._opened and not self._closing
 
     @property
     def stalled(self) -> bool:
-        """Tell whether the client does not take its answer, or has hung up."""
+        """Tell whether the client does not read its response, or has closed its side."""
         return self._paused or self._eof
 
     @property
     def last(self) -> bool:
-        """Tell whether it is closed after the answer to the request that is being answered."""
+        """Tell whether it will be closed after the current response."""
         return self._last
 
-    # What asyncio calls, about TCP.
+    # Called by asyncio for TCP.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 # as it was asked for
+        """Start."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 # from a stream server
         self._tcp = transport
         self._options.limiter.add(self)
         if self._session is None:
@@ -101,7 +101,7 @@ class Connection(asyncio.Protocol):
             self._expect()
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes in; they belong to a handshake or to requests."""
+        """Process received data: a handshake or requests."""
         if self._closing:
             return
         if self._session is None:
@@ -125,7 +125,7 @@ class Connection(asyncio.Protocol):
             self._ended()
 
     def eof_received(self) -> bool:
-        """Close, but not before requests have their answers."""
+        """Close after pending requests have been answered."""
         self._hung_up = True
         if not self._opened:
             self._disconnected()
@@ -133,18 +133,18 @@ class Connection(asyncio.Protocol):
         return not self._closing
 
     def pause_writing(self) -> None:
-        """Stop writing, but not for as long as the client likes."""
+        """Stop writing; a timeout limits how long."""
         self._paused = True
         self._http.pause_writing()
 
     def resume_writing(self) -> None:
-        """Go on writing."""
+        """Resume writing."""
         self._paused = False
         self._taken = True
         self._http.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End."""
+        """Clean up."""
         if not self._opened:
             self._disconnected()
         self._closing = True
@@ -156,10 +156,10 @@ class Connection(asyncio.Protocol):
             self._http.connection_lost(exc)
         self.closed.set_result(None)
 
-    # What those call who run the requests.
+    # Called by `RequestTracker`.
 
     def request_begun(self, *, whole: bool) -> None:
-        """Note that the head of a request has arrived; ``whole`` if it has no body."""
+        """Record that the header of a request has arrived; ``whole`` if it has no body."""
         self.busy = True
         self._more = False
         self._options.limiter.touch(self)
@@ -167,13 +167,13 @@ class Connection(asyncio.Protocol):
             self.request_arrived()
 
     def request_arrived(self) -> None:
-        """Note that a request has arrived as a whole."""
+        """Record that a request has arrived completely."""
         if self._arrival is not None:
             self._arrival.cancel()
             self._arrival = None
 
     def request_answered(self) -> None:
-        """Note that a request has its answer."""
+        """Record that a request has been answered."""
         self.busy = False
         self._answered = True
         self._options.limiter.touch(self)
@@ -181,13 +181,13 @@ class Connection(asyncio.Protocol):
             self.close()
         elif self._eof:
             self._ended()
-        elif self._more:  # a part of the next request; if it is whole, it begins at once
+        elif self._more:  # part of the next request; a complete one begins immediately
             self._expect()
 
-    # What those call who end it.
+    # Called to close the connection.
 
     def finish(self) -> None:
-        """Close, as soon as a request that runs has its answer."""
+        """Close as soon as the current request has been answered."""
         self._last = True
         if not self._opened:
             self.abort()
@@ -195,7 +195,7 @@ class Connection(asyncio.Protocol):
             self.close()
 
     def close(self) -> None:
-        """Close in order: what is still to be sent is sent first."""
+        """Close gracefully: pending data is sent first."""
         if self._closing or self._tcp.is_closing():
             return
         if self._session is not None:
@@ -209,21 +209,21 @@ class Connection(asyncio.Protocol):
             return
         try:
             self._tcp.write_eof()
-        except OSError:  # the client has reset the connection, which asyncio learns of later
+        except OSError:  # the client has reset the connection, which asyncio notices later
             self.abort()
             return
         self._tcp.resume_reading()
         self._linger()
 
     def abort(self) -> None:
-        """Close at once."""
+        """Close immediately."""
         self._closing = True
         self._tcp.abort()
 
-    # What the transport of HTTP calls.
+    # Called by `HttpTransport`.
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Send, by TLS if that is spoken."""
+        """Send data, encrypted if TLS is used."""
         if self._session is None:
             self._write(data)
         elif not self._closing:
@@ -238,9 +238,9 @@ class Connection(asyncio.Protocol):
         self._expect()
 
     def _ended(self) -> None:
-        """Take it that the client sends no more."""
+        """Record that the client sends no more data."""
         self._eof = True
-        # Requests that have come already begin first.
+        # Requests that have already arrived begin first.
         self._loop.call_soon(self._close_if_idle)
 
     def _close_if_idle(self) -> None:
@@ -278,31 +278,33 @@ class Connection(asyncio.Protocol):
             self.abort()
 
     def _expect(self) -> None:
-        """Give a handshake or a request its time, if that does not run yet."""
+        """Start the timeout of a handshake or a request, if it is not running yet."""
         if self._arrival is None and not self._closing:
             seconds = self._options.header_timeout
             self._arrival = self._loop.call_later(seconds, self._expire)
 
     def _expire(self) -> None:
-        # A request whose last byte came just now begins with the loop's next turn.
+        # A request whose last byte just arrived begins in the next iteration of the loop.
         self._arrival = self._loop.call_soon(self._too_late)
 
     def _too_late(self) -> None:
         if not self._opened:
-            self._report(HandshakeError(HandshakeCause.TIMEOUT, "not done in time"))
+            self._report(HandshakeError(HandshakeCause.TIMEOUT, "the handshake timed out"))
         self.abort()
 
     def _linger(self) -> None:
-        """Leave the client time to close; while it takes what was sent, that has not begun."""
+        """Give the client time to close its side, starting when it has received all data."""
         if self._lingering is None or self._tcp.get_write_buffer_size():
             self._lingering = self._loop.call_later(LINGER_SECONDS, self._linger)
         else:
             self.abort()
 
     def _disconnected(self) -> None:
-        # Whoever only tries whether the port is open has not failed.
+        # A mere check whether the port is open is not an error.
         if self._session is not None and self._session.started and not self._closing:
-            self._report(HandshakeError(HandshakeCause.DISCONNECTED, "the client hung up"))
+            self._report(
+                HandshakeError(HandshakeCause.DISCONNECTED, "the client closed the connection")
+            )
 
     def _report(self, error: HandshakeError) -> None:
         host, port, *_ = self._tcp.get_extra_info("peername") or ("", 0)

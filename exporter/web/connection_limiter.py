@@ -1,6 +1,6 @@
-"""How many connections may be open, and which is closed when there are too many.
+"""Limits the number of open connections, and decides which to close when there are too many.
 
-It must not speak HTTP or TLS.
+It must not know HTTP or TLS.
 """
 
 import resource
@@ -12,20 +12,20 @@ from typing import Protocol
 from exporter.web.client_network import client_network
 
 MAX_CONNECTIONS = 256
-"""Past it, an idle connection is closed; if all are busy, requests are answered with 503."""
+"""Above it, an idle connection is closed; if all are busy, requests are answered with 503."""
 
 MIN_CONNECTIONS = 16
-"""Connections that are held however few files the process may open."""
+"""Connections that are always allowed, however low the limit on open files is."""
 
 RESERVED_FILES = 96
-"""Files for the state, the log, a reload, and connections that are let in or go at the moment."""
+"""Files for the state, the log, a reload, and connections being accepted or closed."""
 
 REPORT_SECONDS = 60.0
-"""Time between two reports that connections were closed."""
+"""Minimum time between two reports that connections were closed."""
 
 
 def connection_limit(files: int) -> int:
-    """Return how many connections may be open; ``files`` is what polls may open besides."""
+    """Return how many connections may be open; ``files`` is how many files polls may open."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if limit == resource.RLIM_INFINITY:
         return MAX_CONNECTIONS
@@ -33,7 +33,7 @@ def connection_limit(files: int) -> int:
 
 
 class LimitedConnection(Protocol):
-    """What the limiter has to know of a connection, and do to it."""
+    """What the limiter needs from a connection."""
 
     @property
     def client(self) -> str:
@@ -41,7 +41,7 @@ class LimitedConnection(Protocol):
 
     @property
     def ready(self) -> bool:
-        """Tell whether it can carry requests: no handshake is to be done, and it does not end."""
+        """Tell whether it can serve requests: its handshake is done, and it is not closing."""
 
     @property
     def busy(self) -> bool:
@@ -49,18 +49,18 @@ class LimitedConnection(Protocol):
 
     @property
     def stalled(self) -> bool:
-        """Tell whether the client does not take its answer, or has hung up."""
+        """Tell whether the client does not read its response, or has closed its side."""
 
     def abort(self) -> None:
-        """Close it at once."""
+        """Close it immediately."""
 
 
 class ConnectionLimiter:
-    """The open connections, of which some are closed when there are too many.
+    """The open connections; closes some when there are too many.
 
-    Of the client that holds most, the one that has been idle the longest is closed, then one whose
-    client does not take its answer: scrapers connect again by themselves, and whoever only holds
-    connections cannot keep others out.
+    It closes the longest idle connection of the client that has the most, then one whose client
+    does not read its response. Scrapers reconnect by themselves, and a client that only holds
+    connections cannot lock out others.
     """
 
     def __init__(
@@ -69,43 +69,43 @@ class ConnectionLimiter:
         report: Callable[[int], None],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Let ``limit()`` connections in.
+        """Allow ``limit()`` connections.
 
-        ``report`` is told the limit when one had to be closed, at most once a minute.
+        ``report`` is called with the limit when it is reached, at most once a minute.
         """
         self._limit = limit
         self._report = report
         self._monotonic = monotonic
         self._reported: float | None = None
         self._clients: dict[LimitedConnection, str] = {}
-        """The longest idle first."""
+        """The client of each, the longest idle first."""
         self.dropped = 0
-        """Connections that were closed for others."""
+        """Connections that were closed in favor of others."""
 
     def add(self, connection: LimitedConnection) -> None:
-        """Count a new connection in, and close others if there are too many."""
+        """Add a new connection, and close others if there are too many."""
         limit = self._limit()
         if len(self._clients) >= limit:
-            self._tell(limit)
+            self._report_limit(limit)
         client = client_network(connection.client)
         while len(self._clients) >= limit and self._drop(client):
             pass
         self._clients[connection] = client
 
     def is_full(self, requests: int) -> bool:
-        """Tell whether more connections are open, or ``requests`` running, than may be.
+        """Tell whether the open connections, or ``requests`` running, exceed the limit.
 
-        That is only where no connection can be closed.
+        That only happens if no connection can be closed.
         """
         return max(requests, sum(each.ready for each in self._clients)) > self._limit()
 
     def touch(self, connection: LimitedConnection) -> None:
-        """Note that a connection was idle until now, or is from now on."""
+        """Record that a connection became busy or idle."""
         if connection in self._clients:
             self._clients[connection] = self._clients.pop(connection)
 
     def remove(self, connection: LimitedConnection) -> None:
-        """Forget a connection that ended, if it is known."""
+        """Remove a closed connection, if it is present."""
         self._clients.pop(connection, None)
 
     def _drop(self, newcomer: str) -> bool:
@@ -114,7 +114,7 @@ class ConnectionLimiter:
         ] or [each for each in self._clients if each.stalled]
         if not candidates:
             return False
-        # Whoever opens one after the other closes its own: not the scraper that comes by at times.
+        # A client that opens many closes its own, not that of a scraper that connects rarely.
         held = Counter([newcomer, *self._clients.values()])
         connection = max(candidates, key=lambda each: held[self._clients[each]])
         self.remove(connection)
@@ -122,7 +122,7 @@ class ConnectionLimiter:
         self.dropped += 1
         return True
 
-    def _tell(self, limit: int) -> None:
+    def _report_limit(self, limit: int) -> None:
         now = self._monotonic()
         if self._reported is None or now - self._reported >= REPORT_SECONDS:
             self._reported = now

@@ -1,7 +1,7 @@
-"""Tell a request that a page of another site made a browser send.
+"""Detects cross-site requests: those that a page of another site makes a browser send.
 
-A browser sends with it what it knows of the user, a password or the way into the network. It must
-not decide which requests matter. Programs send neither of the headers that are looked at.
+Such a request has the credentials and the network access of the user. It must not decide which
+requests to protect. Programs other than browsers do not send the headers that are checked.
 """
 
 from urllib.parse import urlsplit
@@ -10,35 +10,35 @@ from starlette.datastructures import Headers
 
 _PORTS = {"http": 80, "https": 443}
 _OURS = frozenset({"same-origin", "none"})
-"""Values of Sec-Fetch-Site: a page of ours, or the user, by the address bar say."""
+"""Values of Sec-Fetch-Site: the same site, or the user, for example in the address bar."""
 
 
 def is_cross_site(headers: Headers, external_url: str | None) -> bool:
-    """Tell whether the headers of a request say that it comes from another site's page.
+    """Tell whether the headers of a request show that it is cross-site.
 
-    ``external_url`` is where people reach the exporter besides the host that they name.
+    ``external_url`` is another URL of the exporter besides the one in the Host header.
     """
     sites = {each.strip().lower() for each in headers.getlist("sec-fetch-site")}
     origins = headers.getlist("origin")
     return bool(sites - _OURS) or not all(
-        _is_ours(each, headers.get("host", ""), external_url) for each in origins
+        _is_own(each, headers.get("host", ""), external_url) for each in origins
     )
 
 
-def _is_ours(origin: str, host: str, external_url: str | None) -> bool:
-    sent = _place(origin)
-    if sent is None:  # "null" among them: a page that hides where it is from
+def _is_own(origin: str, host: str, external_url: str | None) -> bool:
+    sent = _origin(origin)
+    if sent is None:  # including "null": a page with an opaque origin
         return False
     scheme, *_ = sent
-    # A proxy may speak TLS before us: the scheme of the page need not be ours.
-    places = {_place(f"{scheme}://{host}")}
+    # A proxy may terminate TLS: the scheme of the page can differ.
+    own = {_origin(f"{scheme}://{host}")}
     if external_url is not None:
-        places.add(_place(external_url))
-    return sent in places
+        own.add(_origin(external_url))
+    return sent in own
 
 
-def _place(url: str) -> tuple[str, str, int] | None:
-    """Return scheme, host and port of a web address."""
+def _origin(url: str) -> tuple[str, str, int] | None:
+    """Return the scheme, host and port of a URL, None if it is invalid."""
     try:
         parts = urlsplit(url)
         port = parts.port

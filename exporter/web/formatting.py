@@ -1,6 +1,6 @@
-"""Write times and numbers so that a person reads them at a glance.
+"""Formats times and numbers for the status page.
 
-Pure: the time that it is now is an argument. All times are seconds since the epoch.
+Pure. All times are seconds since the epoch.
 """
 
 from datetime import UTC, datetime
@@ -16,21 +16,21 @@ def duration(seconds: float) -> str:
         count, left = divmod(left, size)
         if count:
             parts.append(f"{count} {unit}")
-        if parts and (len(parts) == 2 or not count):  # noqa: PLR2004 # two units, as said
+        if parts and (len(parts) == 2 or not count):  # noqa: PLR2004 # two units
             break
     return " ".join(parts) or "0 s"
 
 
 def utc(at: float) -> str:
-    """Return a time for people: ``2026-08-01 12:00:00 UTC``."""
+    """Return a readable time: ``2026-08-01 12:00:00 UTC``."""
     return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def iso(at: float) -> str:
-    """Return a time for the attribute ``datetime``: ``2026-08-01T12:00:00Z``."""
+    """Return a time for the HTML attribute ``datetime``: ``2026-08-01T12:00:00Z``."""
     return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%S}Z"
 
 
 def number(value: float) -> str:
-    """Return a whole number with thousands set apart: ``1,234``."""
+    """Return an integer with thousands separators: ``1,234``."""
     return f"{value:,.0f}"

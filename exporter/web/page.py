@@ -1,7 +1,7 @@
-"""Write the page for people: a snapshot in, HTML out.
+"""Renders the status page: a snapshot in, HTML out.
 
-It must not decide what a state means (that is `account_summary`). All text goes through
-autoescaping, as reasons are foreign.
+It must not decide what a state means (`account_summary`). All text is autoescaped, because reasons
+are foreign text.
 """
 
 from functools import cache
@@ -15,15 +15,15 @@ from exporter.web import formatting
 from exporter.web.account_summary import AccountState, summarize
 
 REFRESH_SECONDS = (5, 60)
-"""The page loads itself again after one poll interval, within these bounds."""
+"""The page reloads after one poll interval, within these bounds."""
 
 RUNBOOKS = "https://github.com/telnyx-sim-exporter/telnyx-sim-exporter/tree/main/docs/runbooks"
-"""Where it says what to do about each alert."""
+"""The runbooks of the alerts."""
 
 
 @cache
 def _templates() -> tuple[Template, str]:
-    """Give the compiled template and the style: files of the package, so once is enough."""
+    """Return the compiled template and the style; cached, because they are package files."""
     environment = Environment(
         loader=PackageLoader("exporter.web"),
         autoescape=True,
@@ -41,10 +41,10 @@ def _templates() -> tuple[Template, str]:
 
 
 class Page:
-    """The page; its template and style are read once."""
+    """The status page; its template and style are read once."""
 
     def __init__(self) -> None:
-        """Take the template and the style from the package."""
+        """Load the template and the style from the package."""
         self._template, self.css = _templates()
 
     def render(self, snapshot: ExporterSnapshot) -> str:
@@ -55,7 +55,7 @@ class Page:
         refresh = shortest if waiting else min(max(int(snapshot.poll_interval), shortest), longest)
         return self._template.render(
             accounts=accounts,
-            # The style is ours and has to arrive as its hash in the headers was taken.
+            # Unescaped, because the header has the hash of exactly this style.
             css=Markup(self.css),  # noqa: S704 # from the package, not from outside
             links=(("Runbooks", RUNBOOKS), *snapshot.external_links),
             now=snapshot.now,

@@ -1,9 +1,9 @@
-"""Check user names and passwords against bcrypt hashes, without holding up anybody else.
+"""Checks user names and passwords against bcrypt hashes, without blocking other requests.
 
-A password that was right is remembered, as a keyed digest. Checks run one at a time on a thread:
-those of addresses without a good record take half a core at most, those of addresses that guess a
-quarter. A name that does not exist costs as much as one that does. It must not speak HTTP, or
-decide whose turn it is (`password_queue`).
+Correct passwords are cached as keyed digests. Checks run one at a time on a thread: those of
+unknown addresses use at most half a core, those of addresses that guess at most a quarter. An
+unknown user name takes as long as a known one. It must not know HTTP, or decide the order of checks
+(`password_queue`).
 """
 
 import asyncio
@@ -24,33 +24,33 @@ from exporter.web.connection_limiter import MAX_CONNECTIONS
 from exporter.web.password_queue import PasswordQueue, Reputation
 
 MAX_REMEMBERED = 256
-"""Right passwords that are remembered; wrong ones cannot crowd them out."""
+"""Correct passwords that are cached; wrong ones cannot displace them."""
 
 SHARE = 4
-"""One of so many connections may hold a check that waits; as many, one that another asked for.
+"""One in this many connections may wait for a check; the same number may share a waiting check.
 
-A server answers 503 to everybody once it holds as many requests as it may have connections.
+Without these limits, waiting requests could use up all connections, and everybody would get a 503.
 """
 
 PAUSES = {Reputation.GOOD: 0.0, Reputation.UNKNOWN: 1.0, Reputation.GUESSING: 3.0}
-"""How long addresses wait after a wrong password, in times of what its check took."""
+"""Pauses after a wrong password, as multiples of the duration of its check."""
 
 _BYTES = 72
-"""bcrypt looks at no more of a password; the library refuses what others cut."""
+"""bcrypt ignores the rest of a password; the library rejects longer ones."""
 
 
 class CheckResult(Enum):
-    """What came of a check."""
+    """The result of a check."""
 
     RIGHT = "right"
     WRONG = "wrong"
     BUSY = "busy"
-    """Too many checks wait already."""
+    """Too many checks are waiting."""
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a client sent."""
+    """The user name and password that a client sent."""
 
     name: bytes
     password: bytes = field(repr=False)
@@ -58,19 +58,19 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class _Check:
-    """One comparison, for all from one address who ask the same at the same time."""
+    """One comparison, shared by concurrent requests of one address with the same credentials."""
 
     fingerprint: bytes
     password: bytes = field(repr=False)
     expected: bytes = field(repr=False)
     known: bool
-    """Whether the name is that of a user."""
+    """Whether the user name exists."""
     client: str
     result: asyncio.Future[CheckResult]
 
 
 class PasswordChecker:
-    """Checks credentials, and remembers which were right."""
+    """Checks credentials, and caches correct ones."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class PasswordChecker:
         *,
         connection_limit: Callable[[], int] = lambda: MAX_CONNECTIONS,
     ) -> None:
-        """Compare a password and a hash by ``compare``, which runs on a thread.
+        """Compare passwords and hashes with ``compare``, which runs on a thread.
 
         ``connection_limit`` returns how many connections may be open now.
         """
@@ -97,7 +97,7 @@ class PasswordChecker:
     async def check(
         self, users: Mapping[bytes, bytes], sent: Credentials, client: str
     ) -> CheckResult:
-        """Tell whether ``sent`` is right by ``users``, at least one; ``client`` is an address."""
+        """Check ``sent`` against ``users``, which must not be empty; ``client`` is an address."""
         known = users.get(sent.name)
         expected = self._stand_in(users, sent.name) if known is None else known
         fingerprint = self._digest(sent.name, expected, sent.password)
@@ -111,9 +111,9 @@ class PasswordChecker:
             password = sent.password[:_BYTES]
             check = _Check(fingerprint, password, expected, known is not None, client, result)
             self._wait(check, sent.name)
-            # Others may wait for the same answer: who gives up must not end it for them.
+            # Shielded, because other requests may wait for the same check.
             return await asyncio.shield(check.result)
-        # A client may send it, hang up and come again: what waits here has to have an end.
+        # Limited, because a client may send it, disconnect and send it again.
         if self._sharing >= self._connection_limit() // SHARE:
             return CheckResult.BUSY
         self._sharing += 1
@@ -125,9 +125,9 @@ class PasswordChecker:
     def _wait(self, check: _Check, name: bytes) -> None:
         self._checks[check.fingerprint, client_network(check.client)] = check
         places = self._connection_limit() // SHARE
-        out = self._queue.add(check.client, check, places, name=name)
-        if out is not None:
-            self._end(out).set_result(CheckResult.BUSY)
+        displaced = self._queue.add(check.client, check, places, name=name)
+        if displaced is not None:
+            self._end(displaced).set_result(CheckResult.BUSY)
         self._came.set()
         if self._worker is None or self._worker.done():
             self._worker = asyncio.create_task(self._work(), name="passwords")
@@ -150,7 +150,7 @@ class PasswordChecker:
 
     async def _compared(self, check: _Check) -> None:
         begun = time.monotonic()
-        # Somebody else may have been right with it while this one waited.
+        # Another request may have had it checked while this one was waiting.
         same = check.fingerprint in self._right
         if not same:
             found = asyncio.ensure_future(
@@ -184,9 +184,9 @@ class PasswordChecker:
         return hmac.digest(self._secret, lengths + b"".join(parts), hashlib.sha256)
 
     def _stand_in(self, users: Mapping[bytes, bytes], name: bytes) -> bytes:
-        """Return the hash to compare with for a name that is none: that of some user.
+        """Return the hash to compare with for an unknown user name: that of some user.
 
-        It costs what hashes here cost, and the same for a name each time: time tells nothing.
+        The choice is the same for a name each time, so that the duration reveals nothing.
         """
         hashes = sorted(users.values())
         return hashes[int.from_bytes(self._digest(name)[:8], "big") % len(hashes)]

@@ -1,6 +1,6 @@
-"""Whose password is checked next: fair between addresses, and those with a good record first.
+"""The order of password checks: fair between addresses, with those of good reputation first.
 
-A check costs a tenth of a second of a core, and strangers can ask for as many as they like. It must
+A check takes a tenth of a second of CPU time, and anybody can request any number of them. It must
 not check passwords, or know HTTP. Pure: no clock, no waiting.
 """
 
@@ -12,25 +12,25 @@ from typing import Generic, TypeVar
 from exporter.web.client_network import client_network
 
 MAX_WAITING = 32
-"""Checks that wait for their turn, at most."""
+"""Maximum number of waiting checks."""
 
 MAX_WAITING_EACH = 4
-"""Of them from one address."""
+"""The same per address."""
 
 MAX_RECORDS = 4096
-"""Addresses of which a record is kept."""
+"""Maximum number of addresses whose reputation is stored."""
 
 Item = TypeVar("Item")
 
 
 class Reputation(IntEnum):
-    """In which order addresses are served."""
+    """The reputation of an address; lower values are served first."""
 
     GOOD = 0
-    """The last password from there was right."""
+    """The last password from the address was correct."""
     UNKNOWN = 1
     GUESSING = 2
-    """The last password from there was wrong."""
+    """The last password from the address was wrong."""
 
 
 @dataclass(slots=True)
@@ -42,25 +42,25 @@ class _Entry(Generic[Item]):
 
 
 class PasswordQueue(Generic[Item]):
-    """What waits for its turn, by address."""
+    """The waiting checks, by address."""
 
     def __init__(self) -> None:
-        """Start with nobody."""
+        """Start with an empty queue."""
         self._waiting: list[_Entry[Item]] = []
         self._records: OrderedDict[str, Reputation] = OrderedDict()
         self._served: OrderedDict[str, int] = OrderedDict()
         self._number = 0
 
     def reputation(self, client: str) -> Reputation:
-        """Return how an address is served."""
+        """Return the reputation of an address."""
         return self._records.get(client_network(client), Reputation.UNKNOWN)
 
     def record(self, client: str, *, right: bool) -> None:
-        """Note what came of the password that was last sent from an address."""
+        """Record the result of the last password check of an address."""
         self._records[client_network(client)] = Reputation.GOOD if right else Reputation.GUESSING
         self._records.move_to_end(client_network(client))
         if len(self._records) > MAX_RECORDS:
-            # Guessers are many; who was right is remembered longest.
+            # Guessing addresses are many; those with correct passwords are kept longest.
             guessing = (
                 each
                 for each, reputation in self._records.items()
@@ -71,16 +71,16 @@ class PasswordQueue(Generic[Item]):
     def add(
         self, client: str, item: Item, places: int = MAX_WAITING, *, name: bytes = b""
     ) -> Item | None:
-        """Let ``item`` wait; return the one that has to give way: it, another, or none.
+        """Add ``item``; returns the item that is displaced: it, another, or None.
 
-        ``places`` is how many may wait now, `MAX_WAITING` at most; ``name`` is the user's.
+        ``places`` is how many may wait now, at most `MAX_WAITING`; ``name`` is the user name.
         """
         network = client_network(client)
         count = Counter(each.network for each in self._waiting)
         self._number += 1
         self._waiting.append(_Entry(network, name, self._number, item))
         if count[network] >= MAX_WAITING_EACH:
-            # Users behind one proxy share an address with whoever guesses the password of another.
+            # Users behind a proxy share an address with someone who guesses another's password.
             here = [each for each in self._waiting if each.network == network]
             names = Counter(each.name for each in here)
             greedy = max(here, key=lambda each: (names[each.name], each.number))
@@ -97,10 +97,10 @@ class PasswordQueue(Generic[Item]):
         return last.item
 
     def pop(self, worst: Reputation = Reputation.GUESSING) -> Item | None:
-        """Take out the one whose turn it is; None if there is none.
+        """Remove and return the next item; None if there is none.
 
-        Addresses whose reputation is worse than ``worst`` are left waiting. Of those of one
-        reputation it is the one that was served the longest ago.
+        Addresses with a worse reputation than ``worst`` are skipped. Among those of the same
+        reputation, the one served the longest ago is next.
         """
         allowed = [each for each in self._waiting if self.reputation(each.network) <= worst]
         if not allowed:
@@ -122,5 +122,5 @@ class PasswordQueue(Generic[Item]):
         return first.item
 
     def __len__(self) -> int:
-        """Return how many wait."""
+        """Return the number of waiting items."""
         return len(self._waiting)

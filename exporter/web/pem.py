@@ -1,6 +1,6 @@
-"""Certificates and private keys in PEM: whether ssl can use them, and how it gets them.
+"""Certificates and private keys in PEM: checks them, and passes them to ssl.
 
-It must not know in which section they are configured, or read the files that hold them.
+It must not know in which section they are configured, or read their files.
 """
 
 import os
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 HAS_MEMORY_FILES = hasattr(os, "memfd_create")
-"""Whether ssl, which reads files only, can be given text."""
+"""Whether text can be passed to ssl, which only reads files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +25,12 @@ class Pem:
 
     @contextmanager
     def file(self) -> Iterator[str]:
-        """Give the path of a file with the text."""
+        """Provide the path of a file with the text."""
         if self.path is not None and not HAS_MEMORY_FILES:
             yield str(self.path)
             return
-        # In memory: a key must not touch a disk it was not put on, and what was read and checked is
-        # what is used, whatever is at the path by now.
+        # In memory: a key must not be written to disk, and exactly the text that was checked is
+        # used, even if the file at the path has changed.
         descriptor = os.memfd_create("pem", os.MFD_CLOEXEC)
         try:
             os.write(descriptor, self.content)
@@ -40,10 +40,10 @@ class Pem:
 
 
 class PemError(ValueError):
-    """PEM that ssl cannot use, and how to fix it; ``pem`` is to blame."""
+    """PEM that ssl cannot use, and how to fix it; ``pem`` is the invalid text."""
 
     def __init__(self, pem: Pem, text: str) -> None:
-        """Blame ``pem``; ``text`` quotes nothing from it."""
+        """Store ``pem``; ``text`` quotes nothing from it."""
         super().__init__(text)
         self.pem = pem
 
@@ -55,18 +55,20 @@ def check_certificates(pem: Pem) -> None:
         with pem.file() as file:
             context.load_verify_locations(file)
     except OSError as exc:  # ssl's errors are among them
-        text = f"contains no certificate in PEM ({_reason(exc)}); name one that does"
+        text = (
+            f"contains no certificate in PEM format ({_reason(exc)}); set it to a certificate file"
+        )
         raise PemError(pem, text) from None
     stored = context.cert_store_stats()
     if stored["crl"] or not stored["x509"]:
-        raise PemError(pem, "contains a revocation list, which would not be used; remove it")
+        raise PemError(pem, "contains a revocation list, which is not supported; remove it")
 
 
 def load_key_pair(context: ssl.SSLContext, certificate: Pem, key: Pem) -> None:
-    """Let ``context`` present ``certificate`` with its private ``key``; raises PemError."""
+    """Load ``certificate`` and its private ``key`` into ``context``; raises PemError."""
 
     def passphrase() -> str:
-        # Without this answer OpenSSL asks on the terminal, and waits.
+        # Otherwise OpenSSL would prompt for it on the terminal.
         raise PemError(key, "is encrypted; provide the key without a passphrase")
 
     try:
@@ -74,12 +76,12 @@ def load_key_pair(context: ssl.SSLContext, certificate: Pem, key: Pem) -> None:
             context.load_cert_chain(certificate_file, key_file, passphrase)
     except ssl.SSLError as exc:
         if exc.reason == "KEY_VALUES_MISMATCH":
-            text = "is not the key of the certificate; name the one that belongs to it"
+            text = "does not match the certificate; set it to the key of the certificate"
             raise PemError(key, text) from None
         if (exc.reason or "").startswith(("EE_", "CA_")):
-            text = f"is refused by OpenSSL ({_reason(exc)}); issue a new one"
+            text = f"is rejected by OpenSSL ({_reason(exc)}); issue a new certificate"
             raise PemError(certificate, text) from None
-        text = f"contains no private key in PEM ({_reason(exc)}); name one that does"
+        text = f"contains no private key in PEM format ({_reason(exc)}); set it to a key file"
         raise PemError(key, text) from None
     except OSError as exc:
         text = f"cannot be read ({exc.strerror}); check the path and permissions"

@@ -1,6 +1,6 @@
-"""Run the requests of all connections, and tell each connection how far its request is.
+"""Runs the requests of all connections, and reports their progress to the connections.
 
-It must not know what is asked for, or who may ask.
+It must not know what is requested, or check permissions.
 """
 
 import asyncio
@@ -15,19 +15,19 @@ from exporter.web.connection import Connection
 from exporter.web.connection_limiter import ConnectionLimiter
 
 CONNECTION = "connection"
-"""Where the connection of a request is found, in the ``state`` of the scope."""
+"""The key of a request's connection in the ``state`` of the scope."""
 
 
 class RequestTracker:
-    """Passes requests on to an app while there is room, and answers 503 when there is none."""
+    """Forwards requests to an app, or answers them with 503 above the limit."""
 
     def __init__(self, app: ASGIApp, limiter: ConnectionLimiter) -> None:
-        """Serve ``app`` to as many as ``limiter`` lets in."""
+        """Forward requests to ``app`` within the limit of ``limiter``."""
         self._app = app
         self._limiter = limiter
         self._stopped = False
         self.tasks: set[asyncio.Task[None]] = set()
-        """The requests that run."""
+        """The running requests."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run one request."""
@@ -46,14 +46,14 @@ class RequestTracker:
             request.end()
 
     def cancel(self) -> None:
-        """Break off the requests that run."""
+        """Cancel the running requests."""
         self._stopped = True
         for task in self.tasks:
             task.cancel()
 
 
 class _Request:
-    """One request, whose messages pass through here."""
+    """One request; forwards its messages."""
 
     def __init__(self, connection: Connection, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
@@ -81,8 +81,8 @@ class _Request:
                 headers["Connection"] = "close"
         last = message["type"] == "http.response.body" and not message.get("more_body", False)
         if last and not self._arrived:
-            # What is left of the request is still to come, and within its time: the answer ends
-            # only then.
+            # The rest of the request is still to arrive, within its timeout; the response is only
+            # completed after that.
             await self._send({**message, "more_body": True})
             self._connection.busy = False
             while (await self.receive()).get("more_body", False):

@@ -1,7 +1,7 @@
-"""Write an answer that costs time once for all who ask for it at the same time.
+"""Renders an expensive response once for all concurrent requests.
 
-However many ask at once for the metrics or the page, one is gathered and written at a time, and
-nobody gets figures from before it asked. It must not know what is written.
+However many requests for the metrics or the page are concurrent, only one response is rendered at a
+time, and no request gets data from before it arrived. It must not know what is rendered.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from exporter.metrics.negotiation import compress
 
 SMALLEST = 1024
-"""Bytes; what is smaller fits into one packet anyway, and is not compressed."""
+"""Minimum size in bytes for compression: smaller bodies fit into one packet anyway."""
 
 _Taken = TypeVar("_Taken")
 _Form = TypeVar("_Form", bound=Hashable)
@@ -22,37 +22,37 @@ _Form = TypeVar("_Form", bound=Hashable)
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What is sent; ``gzipped`` says whether it is gzip."""
+    """A response body; ``gzipped`` says whether it is compressed."""
 
     content: bytes
     gzipped: bool
 
 
 class CoalescedResponses(Generic[_Taken, _Form]):
-    """The answers that are written from one source."""
+    """The responses that are rendered from one source."""
 
     def __init__(self, take: Callable[[], _Taken], write: Callable[[_Taken, _Form], bytes]) -> None:
-        """Write what ``take`` returns, on the event loop's thread; ``write`` runs on another."""
+        """Render what ``take`` returns with ``write``, which runs on another thread."""
         self._take = take
         self._write_out = write
         self._writing = asyncio.Lock()
         self._next: dict[tuple[_Form, bool], asyncio.Task[Body]] = {}
 
     async def body(self, chosen: _Form, *, gzipped: bool) -> Body:
-        """Return the answer in the form ``chosen``, as gzip if ``gzipped`` and worth it."""
+        """Return the response in the form ``chosen``, as gzip if ``gzipped`` and large enough."""
         key = (chosen, gzipped)
         coming = self._next.get(key)
         if coming is None:
             coming = self._next[key] = asyncio.create_task(self._write(chosen, gzipped=gzipped))
-        # One who goes away must not take it from the others.
+        # Shielded, because other requests may wait for the same response.
         return await asyncio.shield(coming)
 
     async def _write(self, chosen: _Form, *, gzipped: bool) -> Body:
         async with self._writing:
-            # Who asks from here on is to see what happens from here on.
+            # Later requests need newer data.
             del self._next[chosen, gzipped]
-            # Taken here, as tallies belong to this thread; then they are values, and drawing and
-            # writing them out may not keep polls and probes waiting.
+            # Taken here, because metrics belong to this thread; the snapshot is immutable, and
+            # rendering it must not block polls and probes.
             return await run_in_threadpool(self._body, self._take(), chosen, gzipped=gzipped)
 
     def _body(self, taken: _Taken, chosen: _Form, *, gzipped: bool) -> Body:

@@ -1,6 +1,6 @@
-"""The headers that keep a browser from doing more with an answer than showing it.
+"""Response headers that restrict a browser to displaying the response.
 
-It must not decide who may ask.
+It must not check permissions.
 """
 
 import base64
@@ -17,10 +17,10 @@ def style_source(css: str) -> str:
 
 
 class SecurityHeadersMiddleware:
-    """Put the headers on every answer of an app: errors, 404 and 405 included."""
+    """Adds the headers to every response of an app, including errors, 404 and 405."""
 
     def __init__(self, app: ASGIApp, *, style: str) -> None:
-        """Wrap ``app``; ``style`` is the only source of style that pages may use."""
+        """Wrap ``app``; ``style`` is the only source of styles that pages may use."""
         self._app = app
         self._headers = {
             "Content-Security-Policy": (

@@ -1,7 +1,7 @@
-"""Serve an ASGI app over TCP inside an event loop that already runs.
+"""Serves an ASGI app over TCP in a running event loop.
 
-It must not install signal handlers or set up logging: both belong to the program. A client
-that is silent, slow or stays connected can hold up neither the others nor the stop.
+It must not install signal handlers or configure logging, which is up to the program. A silent, slow
+or idle client must not delay other clients, or the shutdown.
 """
 
 import asyncio
@@ -25,32 +25,32 @@ from exporter.web.request_tracker import CONNECTION, RequestTracker
 from exporter.web.tls_session import HandshakeError
 
 MAX_HEADER_BYTES = 16 * 1024
-"""Size of a request's head that is still read."""
+"""Maximum size of a request header."""
 
 KEEP_ALIVE_SECONDS = 75
-"""Longer than the usual scrape interval, so that a scraper need not connect each time."""
+"""Longer than the usual scrape interval, so that scrapers need not reconnect each time."""
 
 HEADER_SECONDS = 10.0
 """Time for a client to send a request."""
 
 ANSWER_SECONDS = 30.0
-"""Time in which a client has to take something of an answer that waits for it."""
+"""Time for a client to read some of a pending response."""
 
 ACCEPTED_AT_ONCE = 8
-"""Connections that are let in before those that have to give way are closed.
+"""Connections that are accepted before others are closed for them.
 
-asyncio takes as many as may wait, and logs a line for each that there is no file for.
+asyncio accepts as many as the backlog, and logs a line for each for which there is no file.
 """
 
 WAITING = 2048
-"""Connections that the system keeps until they are let in."""
+"""The backlog: connections that the system keeps until they are accepted."""
 
 
 class Server:
     """An HTTP server for one app, to be started and stopped once.
 
-    Of uvicorn it takes the protocol, which it drives by the interface of asyncio's protocols alone:
-    uvicorn's own server takes over signals and knows one TLS configuration for ever.
+    It only uses uvicorn's protocol, through asyncio's protocol interface, because uvicorn's server
+    handles signals and has a fixed TLS configuration.
     """
 
     def __init__(
@@ -64,13 +64,13 @@ class Server:
         header_timeout: float = HEADER_SECONDS,
         answer_timeout: float = ANSWER_SECONDS,
     ) -> None:
-        """Serve ``app``, over TLS and to whom it may as ``web_config`` says; without it, to all.
+        """Serve ``app`` with the TLS and authentication in ``web_config``; without it, with none.
 
-        ``files`` returns how many files the rest of the program may need; ``on_full`` is told,
-        at most once a minute, how many connections may be open when more want in.
-        ``on_handshake_error`` is told the client's address, the cause and a sentence.
-        A handshake and a request have ``header_timeout`` seconds each to arrive; a client has to
-        take something of its answer within ``answer_timeout``.
+        ``files`` returns how many files the rest of the program may need; ``on_full`` is called
+        with the limit when it is reached, at most once a minute. ``on_handshake_error`` is called
+        with the client's address, the cause and a message.
+        A handshake and a request must each arrive within ``header_timeout`` seconds; a client must
+        read some of its response within ``answer_timeout`` seconds.
         """
 
         def limit() -> int:
@@ -85,11 +85,11 @@ class Server:
             ws="none",
             interface="asgi3",
             log_config=None,
-            # Below it uvicorn warns of each malformed request: a stranger could fill the log.
+            # At lower levels uvicorn logs each malformed request: anybody could fill the log.
             log_level="error",
             access_log=False,
             proxy_headers=False,
-            workers=1,  # or else WEB_CONCURRENCY would be read
+            workers=1,  # otherwise WEB_CONCURRENCY would be read
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             h11_max_incomplete_event_size=MAX_HEADER_BYTES,
         )
@@ -109,7 +109,7 @@ class Server:
 
     @property
     def connections_dropped(self) -> int:
-        """Return how many idle connections were closed for others."""
+        """Return how many connections were closed in favor of others."""
         return self._limiter.dropped
 
     @property
@@ -118,9 +118,9 @@ class Server:
         return dict(self._handshake_errors)
 
     async def start(self, *addresses: ListenAddress) -> tuple[ListenAddress, ...]:
-        """Listen on ``addresses`` and return them with the ports that were really bound.
+        """Listen on ``addresses`` and return them with the actual ports.
 
-        Raises `UsageError` if one of them cannot be had; none is served then.
+        Raises `UsageError` if one of them is not available; then none is served.
         """
         sockets = await listen(addresses)
         loop = asyncio.get_running_loop()
@@ -132,24 +132,26 @@ class Server:
         return tuple(map(bound_address, addresses, sockets))
 
     async def stop(self, grace: float) -> None:
-        """Stop listening, let requests end for ``grace`` seconds, then break them off.
+        """Stop listening, give requests ``grace`` seconds to complete, then cancel them.
 
-        Does nothing if the server was never started. Clients that are idle have half a second to
-        close their side, or ``grace`` if that is less. Takes half a second besides at most.
+        Does nothing if the server was never started. Idle clients have half a second to close their
+        side, or ``grace`` if that is less. Takes at most half a second more than ``grace``.
         """
         for server in self._listening:
             server.close()
-        await asyncio.sleep(0)  # requests that came just now begin
+        await asyncio.sleep(0)  # requests that just arrived begin
         for connection in tuple(self._open):
             connection.finish()
         await self._ended(grace)
         for connection in tuple(self._open):
             connection.abort()
         self._requests.cancel()
-        await self._ended(LINGER_SECONDS)  # a request may wait for a thread, which cannot be ended
+        await self._ended(
+            LINGER_SECONDS
+        )  # a request may wait for a thread, which cannot be cancelled
 
     async def _ended(self, seconds: float) -> None:
-        """Wait until no connection is open and no request runs, but no longer."""
+        """Wait until no connection is open and no request running, at most ``seconds``."""
         left = {*(each.closed for each in self._open), *self._requests.tasks}
         if left:
             await asyncio.wait(left, timeout=seconds)

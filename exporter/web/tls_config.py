@@ -1,6 +1,6 @@
-"""The section ``tls_server_config`` of the web configuration, checked with the files it names.
+"""The section ``tls_server_config`` of the web configuration, validated with its files.
 
-It must not serve, and must not read a file other than through its validation context.
+It must not serve, and must only read files through its validation context.
 """
 
 import platform
@@ -20,12 +20,12 @@ from exporter.web.tls_names import CipherSuite, ClientAuthType, Curve, TlsVersio
 from exporter.web.tracked_files import TrackedFiles
 
 _PYTHON = f"Python {platform.python_version()}"
-"""Older ones refuse a curve that their OpenSSL has: X25519."""
+"""Older versions reject X25519, although their OpenSSL supports it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The validation context: relative paths are from ``folder``; ``files`` reads them."""
+    """The validation context: paths are relative to ``folder``; ``files`` reads them."""
 
     folder: Path
     files: TrackedFiles
@@ -33,20 +33,20 @@ class Source:
 
 def _inline(value: object, info: ValidationInfo) -> Pem:
     if not HAS_MEMORY_FILES:
-        raise invalid(f"this system's ssl reads files only; use {info.field_name}_file")
+        raise invalid(f"is not supported on this system; use {info.field_name}_file")
     return Pem(str(info.field_name), None, as_text(value).encode())
 
 
 def _from_file(value: object, info: ValidationInfo) -> Pem | None:
-    """Return what the file holds; without a file, the inline text, or None without both."""
+    """Return the content of the file; without a file, the inline text or None."""
     key = str(info.field_name)
     inline = key.removesuffix("_file")
     if value is None:
         if inline not in info.data:
-            raise invalid(NOT_TEXT, sibling=inline)  # once more: the first at a path is kept
+            raise invalid(NOT_TEXT, sibling=inline)  # repeated: only the first at a path is kept
         return cast("Pem | None", info.data[inline])
     if info.data.get(inline, True) is not None:
-        raise invalid(f"cannot be combined with {inline}; keep one of the two")
+        raise invalid(f"cannot be combined with {inline}; remove one of them")
     if not as_text(value).isprintable():
         raise invalid("contains a control character; remove it")
     source = cast("Source", info.context)
@@ -59,7 +59,7 @@ def _from_file(value: object, info: ValidationInfo) -> Pem | None:
 
 def _required(pem: Pem | None) -> Pem:
     if pem is None:
-        raise invalid("is missing; TLS needs a certificate and its key")
+        raise invalid("is missing; TLS requires a certificate and its key")
     return pem
 
 
@@ -68,24 +68,24 @@ def _accepted_by_openssl(suites: tuple[str, ...]) -> tuple[str, ...]:
         if suites:
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).set_ciphers(":".join(suites))
     except ssl.SSLError:
-        raise invalid("none of them is in this OpenSSL; name others") from None
+        raise invalid("none of them is supported by this OpenSSL; use others") from None
     return suites
 
 
 def _one_curve(curves: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(curves)) > 1:
-        raise invalid("Python's ssl takes exactly one curve; keep one, or remove the key")
+        raise invalid("Python's ssl supports only one curve; keep one, or remove the key")
     try:
         for curve in curves[:1]:
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).set_ecdh_curve(curve)
     except (ssl.SSLError, ValueError):
-        raise invalid(f"{_PYTHON}'s ssl cannot set it; name another") from None
+        raise invalid(f"is not supported by the ssl module of {_PYTHON}; use another") from None
     return curves[:1]
 
 
 @contextmanager
 def _at_its_key() -> Iterator[None]:
-    """Turn a PemError into a mistake at the key that has the PEM."""
+    """Turn a PemError into a mistake at the configuration key with the PEM."""
     try:
         yield
     except PemError as exc:
@@ -97,7 +97,7 @@ _PemFile = Annotated[Pem, BeforeValidator(_required), BeforeValidator(_from_file
 
 
 class TlsServerConfig(ConfigSection):
-    """The section; where ``cert`` is set, ``cert_file`` has its text, and so on for the others."""
+    """The section; if ``cert`` is set, ``cert_file`` has its text; the same for the others."""
 
     min_version: TlsVersion = ssl.TLSVersion.TLSv1_2
     max_version: TlsVersion = ssl.TLSVersion.TLSv1_3
@@ -121,7 +121,7 @@ class TlsServerConfig(ConfigSection):
     @classmethod
     def _not_below_min_version(cls, value: ssl.TLSVersion, info: ValidationInfo) -> ssl.TLSVersion:
         if value < info.data.get("min_version", value):
-            raise invalid("is below min_version; raise it")
+            raise invalid("is lower than min_version; use the same or a higher version")
         return value
 
     @field_validator("cert_file")

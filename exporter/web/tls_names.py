@@ -1,6 +1,6 @@
-"""The names that exporter-toolkit, hence Go, has for what TLS offers, and OpenSSL's for the same.
+"""The TLS names of exporter-toolkit, which are Go's, and the corresponding names of OpenSSL.
 
-It must not build anything from them. What Python's ssl cannot do is refused with the reason.
+It must not build anything from them. What Python's ssl does not support is rejected with a reason.
 """
 
 import ssl
@@ -60,24 +60,22 @@ _cipher_suite = choice(CIPHER_SUITES)
 
 def _supported_version(value: object) -> ssl.TLSVersion:
     if value in _OLD_VERSIONS:
-        raise invalid("is insecure and not offered here; write TLS12 or TLS13")
+        raise invalid("is insecure and not supported; use TLS12 or TLS13")
     return _version(value)
 
 
 def _verified_client_auth_type(value: object) -> ssl.VerifyMode:
     if value in _UNVERIFIED:
         raise invalid(
-            "Python's ssl takes no certificate without verifying it; "
-            "write RequireAndVerifyClientCert or VerifyClientCertIfGiven"
+            "Python's ssl does not support unverified client certificates; "
+            "use RequireAndVerifyClientCert or VerifyClientCertIfGiven"
         )
     return _client_auth_type(value)
 
 
 def _selectable_cipher_suite(value: object) -> str:
     if as_text(value) in _TLS13_SUITES:
-        raise invalid(
-            "is a suite of TLS 1.3, which Python's ssl cannot choose: all three are on; remove it"
-        )
+        raise invalid("is a TLS 1.3 suite; these are always enabled in Python's ssl; remove it")
     return _cipher_suite(value)
 
 

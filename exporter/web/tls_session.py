@@ -1,6 +1,6 @@
-"""One TLS connection on the server's side, as bytes in and bytes out.
+"""The server side of one TLS connection: bytes in, bytes out.
 
-It must not touch sockets or timers, and must not decide whose certificates are asked for.
+It must not use sockets or timers, or decide which certificates are required.
 """
 
 import re
@@ -12,7 +12,7 @@ from exporter.metrics.self_metrics import HandshakeCause
 from exporter.web.tls import Tls
 
 CHUNK_BYTES = 256 * 1024
-"""What is encrypted at a time."""
+"""The maximum size of data that is encrypted at once."""
 
 HTTP_ANSWER = (
     b"HTTP/1.0 400 Bad Request\r\n"
@@ -31,7 +31,7 @@ _MAX_NAMES = 5
 
 
 def _alert(description: int) -> bytes:
-    """Return a fatal alert that is not encrypted, as a record of TLS 1.2 (RFC 5246, 7.2)."""
+    """Return an unencrypted fatal alert as a TLS 1.2 record (RFC 5246, 7.2)."""
     return bytes((0x15, 3, 3, 0, 2, 2, description))
 
 
@@ -55,35 +55,35 @@ _CAUSES: Mapping[str, HandshakeCause] = {
     "HTTP_REQUEST": HandshakeCause.PLAIN_HTTP,
     "HTTPS_PROXY_REQUEST": HandshakeCause.PLAIN_HTTP,
 }
-"""What OpenSSL calls the failures of a handshake."""
+"""The cause of a failed handshake, by OpenSSL's reason."""
 
 
 class HandshakeError(Exception):
-    """A handshake that failed, with its cause; the message says more, for the log."""
+    """A failed handshake with its cause; the message has details for the log."""
 
     def __init__(self, cause: HandshakeCause, message: str) -> None:
-        """Give the cause and what to say."""
+        """Store the cause and the message."""
         super().__init__(message)
         self.cause = cause
 
 
 class TlsSession:
-    """Turns what comes over TCP into plain text, and plain text into what goes over TCP.
+    """Decrypts received data, and encrypts data to send.
 
-    After each call, also one that raises, `outgoing` has bytes to be sent.
+    After each call, even one that raises, `outgoing` has bytes to send.
     """
 
     def __init__(self, tls: Tls) -> None:
-        """Wait for the client's first bytes."""
+        """Prepare for the handshake."""
         self._tls = tls
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._ssl = tls.context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self._begin = b""
         self.established = False
-        """Whether the handshake is over, and the client let in."""
+        """Whether the handshake is complete and the client accepted."""
         self.ended = False
-        """Whether the client said that it sends no more."""
+        """Whether the client closed its side of the session."""
 
     @property
     def started(self) -> bool:
@@ -91,9 +91,9 @@ class TlsSession:
         return bool(self._begin)
 
     def receive(self, data: bytes) -> bytes:
-        """Take in what came over TCP and return its plain text.
+        """Process data received over TCP and return its plain text.
 
-        Raises HandshakeError; once the handshake is over, ssl.SSLError.
+        Raises HandshakeError; after the handshake, ssl.SSLError.
         """
         self._incoming.write(data)
         if not self.established:
@@ -109,20 +109,20 @@ class TlsSession:
         return b"".join(self._plain())
 
     def send(self, data: bytes | bytearray | memoryview) -> Iterator[bytes]:
-        """Encrypt ``data``; yields what is to be sent for each part of it."""
+        """Encrypt ``data``; yields the bytes to send for each part of it."""
         left = memoryview(data)
         while left:
             left = left[self._ssl.write(left[:CHUNK_BYTES]) :]
             yield self._outgoing.read()
 
     def close(self) -> None:
-        """Say that no more is sent."""
-        # The client has not said so yet, or there is no connection left to be closed.
+        """Close this side of the session."""
+        # The client has not closed its side yet, or the session has failed already.
         with suppress(ssl.SSLError):
             self._ssl.unwrap()
 
     def outgoing(self) -> bytes:
-        """Return what is to be sent now."""
+        """Return the bytes to send now."""
         return self._outgoing.read()
 
     def _plain(self) -> Iterator[bytes]:
@@ -131,46 +131,46 @@ class TlsSession:
                 plain = self._ssl.read(CHUNK_BYTES)
             except ssl.SSLWantReadError:
                 return
-            except ssl.SSLZeroReturnError:  # what read raises once we have closed, too
+            except ssl.SSLZeroReturnError:  # also raised after this side was closed
                 plain = b""
             self.ended = not plain
             yield plain
 
     def _failed(self, exc: ssl.SSLError) -> HandshakeError:
-        """Return why a handshake failed; what is to be sent is the alert, or an answer in HTTP."""
+        """Return why a handshake failed; the alert or an HTTP response is then to be sent."""
         reason = exc.reason or ""
         detail = getattr(exc, "verify_message", "") or reason.replace("_", " ").lower()
         if _HTTP_METHOD.match(self._begin):
             self._send_instead(HTTP_ANSWER)
-            return HandshakeError(HandshakeCause.PLAIN_HTTP, "plain HTTP at a port of HTTPS")
+            return HandshakeError(HandshakeCause.PLAIN_HTTP, "plain HTTP on an HTTPS port")
         if self._begin[0] != _HANDSHAKE_RECORD:
-            # RFC 8446, 5: OpenSSL itself says nothing to what does not look like TLS at all.
+            # RFC 8446, 5: OpenSSL itself sends no alert for data that does not look like TLS.
             self._send_instead(_UNEXPECTED_MESSAGE)
-            return HandshakeError(HandshakeCause.NOT_TLS, "what came is not TLS")
+            return HandshakeError(HandshakeCause.NOT_TLS, "the data received is not TLS")
         if "_ALERT_" in reason:
             return HandshakeError(HandshakeCause.CLIENT_ALERT, f"the client sent {detail}")
         return HandshakeError(_CAUSES.get(reason, HandshakeCause.OTHER), detail or "unknown error")
 
     def _admit(self) -> None:
-        """Turn away a client whose certificate has no allowed name."""
+        """Reject a client whose certificate has no allowed name."""
         certificate = self._ssl.getpeercert()
         if self._tls.admits(certificate):
             return
         if self._ssl.version() == "TLSv1.3":
-            # Encrypted already, and ssl has no way to send an alert of our choice: a record that
-            # is out of place makes OpenSSL send one that ends the session, unexpected_message.
+            # The session is already encrypted, and ssl cannot send a specific alert: an invalid
+            # record makes OpenSSL send the fatal alert unexpected_message.
             self._incoming.read()
             self._incoming.write(_EMPTY_HANDSHAKE_RECORD)
             with suppress(ssl.SSLError):
                 self._ssl.read()
         else:
-            # The end of the handshake, which is held back, would be the first that is encrypted.
+            # The alert replaces the last message of the handshake, which would be encrypted.
             self._send_instead(_BAD_CERTIFICATE)
         found = (certificate or {}).get("subjectAltName", ())
         names = [str(name) for _, name in found[:_MAX_NAMES]] if isinstance(found, tuple) else []
         raise HandshakeError(
             HandshakeCause.CLIENT_NAME_NOT_ALLOWED,
-            f"client_allowed_sans has none of {', '.join(names) or 'no names'}",
+            f"client_allowed_sans has none of its names ({', '.join(names) or 'it has none'})",
         )
 
     def _send_instead(self, data: bytes) -> None:

@@ -1,7 +1,7 @@
-"""Read files, and tell later whether any of them has changed.
+"""Reads files, and detects whether any of them has changed.
 
-The content decides, not the timestamps: two writes can have the same one. It must not know what
-the files are for.
+It compares contents, because two writes can have the same timestamp. It must not know what the
+files are for.
 """
 
 import hashlib
@@ -11,14 +11,14 @@ from exporter.reading import read_file
 
 
 class TrackedFiles:
-    """The files from which one configuration was read."""
+    """The files of one configuration."""
 
     def __init__(self) -> None:
-        """Start with none."""
+        """Start without files."""
         self._seen: dict[Path, bytes] = {}
 
     def read(self, path: Path) -> bytes:
-        """Return the content of the file; a digest of it, or the failure, is remembered.
+        """Return the content of the file, and store a digest of it, or the error.
 
         Raises ValueError with what is wrong and how to fix it.
         """
@@ -31,7 +31,7 @@ class TrackedFiles:
         return content
 
     def changed(self) -> bool:
-        """Tell whether any file has other content now, has appeared or is gone."""
+        """Tell whether any file has changed, has been created or has been deleted."""
         return any(_now(path) != seen for path, seen in self._seen.items())
 
 
@@ -43,7 +43,7 @@ def _now(path: Path) -> bytes:
 
 
 def _digest(content: bytes | ValueError) -> bytes:
-    # A file may hold a key, which must not be kept.
+    # A file may contain a private key, which must not be kept.
     if isinstance(content, ValueError):
         return str(content).encode()
     return hashlib.sha256(content).digest()

@@ -1,6 +1,6 @@
 """The web configuration file, in the format of Prometheus' exporter-toolkit.
 
-It must not serve, and must not decide when the file is read again.
+It must not serve, or decide when the file is reloaded.
 """
 
 import re
@@ -21,7 +21,7 @@ from exporter.web.tls_config import Source, TlsServerConfig
 from exporter.web.tracked_files import TrackedFiles
 
 MAX_COST = 14
-"""Of bcrypt: a check takes some seconds, and any stranger can cause one."""
+"""Maximum bcrypt cost: a check then takes some seconds, and anybody can cause one."""
 
 _HASH = re.compile(
     # The salt and the digest end in a character whose lowest bits are 0.
@@ -31,13 +31,13 @@ _MIN_COST = 4
 _NOT_A_HASH = "is not a bcrypt hash; create one with: htpasswd -nBC 10 NAME"
 _DAYS = re.compile(r"[0-9]+[ywd].*")
 _NANOSECONDS = 1_000_000_000
-"""In a second. Go takes a number without a unit as nanoseconds."""
+"""Per second. Go interprets a number without a unit as nanoseconds."""
 _INT64 = 2**63
-_NOT_A_BURST = "must be a whole number, 1 or more; write digits only"
+_NOT_A_BURST = "must be an integer of 1 or more; use digits only"
 _DURATION_HINT = "write it like 500ms, 1.5s, 5m or 1h30m"
-_HINT = "write tls_server_config and basic_auth_users, or {} for neither"
+_HINT = "add tls_server_config or basic_auth_users, or use {} for neither"
 _SPELLED = (("http_server_config", "headers"), ("tls_server_config", "client_allowed_sans"))
-"""Where Go decodes a number into the text that is in the file."""
+"""Where Go accepts a number as text, exactly as written in the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class RateLimit:
 
 @dataclass(frozen=True, slots=True)
 class WebSettings:
-    """What the file configures; ``users`` are bcrypt hashes by user name, both as bytes."""
+    """The settings in the file; ``users`` has bcrypt hashes by user name, both as bytes."""
 
     tls: Tls | None
     headers: Mapping[str, str]
@@ -60,10 +60,10 @@ class WebSettings:
 
 
 def load(path: Path, files: TrackedFiles | None = None) -> WebSettings:
-    """Return the settings in the file at ``path``; paths in it are from its own folder.
+    """Return the settings in the file at ``path``; paths in it are relative to its directory.
 
-    What is read is noted in ``files``. Raises ConfigError with every mistake, in the order of
-    the file: ``web.yml:3: tls_server_config.key_file: what is wrong; how to fix it``.
+    All files that are read are recorded in ``files``. Raises ConfigError with all mistakes, in the
+    order of the file: ``web.yml:3: tls_server_config.key_file: what is wrong; how to fix it``.
     """
     files = TrackedFiles() if files is None else files
     document = read_document(path, hint=_HINT, read=files.read)
@@ -89,20 +89,22 @@ def load(path: Path, files: TrackedFiles | None = None) -> WebSettings:
 def _header(value: object) -> str:
     line = as_text(value)
     if not (line.isascii() and line.isprintable()):
-        raise invalid("contains a character that no header has, perhaps a line break; remove it")
+        raise invalid(
+            "contains a character that is invalid in a header, such as a line break; remove it"
+        )
     return line
 
 
 def _user_name(name: str) -> str:
     if not name or ":" in name or not name.isprintable():
-        reason = "is a user name that no client can send"
+        reason = "is not a valid user name"
         raise invalid(f"{reason}; remove colons and control characters", name=True)
     return name
 
 
 def _password_hash(value: object) -> bytes:
     if not is_set(value):
-        raise invalid("is empty; write a bcrypt hash, or remove the user")
+        raise invalid("is empty; set it to a bcrypt hash, or remove the user")
     found = _HASH.fullmatch(as_text(value))
     if found is None or int(found[1]) < _MIN_COST:
         raise invalid(_NOT_A_HASH)
@@ -113,13 +115,13 @@ def _password_hash(value: object) -> bytes:
 
 def _off(value: object) -> bool:
     if as_boolean(value):
-        raise invalid("HTTP/2 is not supported; remove the key, or set it to false")
+        raise invalid("HTTP/2 is not supported; remove the key or set it to false")
     return False
 
 
 def _interval(value: object) -> float:
     if isinstance(value, str):
-        # Go knows no days and weeks; whoever writes them means what Prometheus means.
+        # Go has no units for days and weeks; they are interpreted as in Prometheus.
         parse = parse_duration if _DAYS.fullmatch(value) else parse_go_duration
         try:
             return parse(value)
@@ -174,7 +176,9 @@ class _RateLimit(ConfigSection):
     @classmethod
     def _admits_requests(cls, value: int, info: ValidationInfo) -> int:
         if info.data.get("interval") and not value:
-            raise invalid("is 0 or missing, so every request would be refused; write 1 or more")
+            raise invalid(
+                "is 0 or missing, so every request would be rejected; set it to 1 or more"
+            )
         return value
 
 

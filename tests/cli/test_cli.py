@@ -125,7 +125,7 @@ def test_without_a_key_both_ways_are_named(command: str, invoke: Invoke) -> None
             "--web.listen-address: overlaps with another",
             id="address twice",
         ),
-        pytest.param(["simulate", "--rate", "-1"], "rate: -1.0 is out of bounds", id="knob"),
+        pytest.param(["simulate", "--rate", "-1"], "rate: -1.0 is out of range", id="knob"),
     ],
 )
 def test_what_cannot_be_done_is_1_and_a_line(words: list[str], begins: str, invoke: Invoke) -> None:

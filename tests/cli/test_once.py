@@ -54,7 +54,7 @@ def test_once_fails_if_an_account_fails(
     events = [json.loads(line) for line in result.stderr.splitlines()]
     assert [each["account"] for each in events if each["event"] == "poll_failed"] == ["account-1"]
     if form == "table":
-        assert "the poll failed: HTTP 404" in result.stdout
+        assert "Poll failed: HTTP 404" in result.stdout
 
 
 def test_a_flag_wins_over_the_file(invoke: Invoke, write: Callable[..., str], api: str) -> None:

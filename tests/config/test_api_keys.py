@@ -60,7 +60,7 @@ def test_the_file_is_read_each_time(tmp_path: Path) -> None:
         (b"SECRET KEY", f"the file {CHARACTER}"),
         (b"SECRET\x00", f"the file {CHARACTER}"),
         (b"SECRET\xff", f"the file {CHARACTER}"),
-        (b"S" * 4097, "is longer than 4096 bytes; name another file"),
+        (b"S" * 4097, "is longer than 4096 bytes; check that it is the right file"),
     ],
     ids=["empty", "newline", "blank", "two-lines", "space", "control", "no-ascii", "long"],
 )
@@ -100,5 +100,5 @@ def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
     pipe = tmp_path / "key"
     os.mkfifo(pipe)
     for path in (pipe, Path("/dev/zero")):
-        with pytest.raises(ConfigError, match="is not a regular file; name one"):
+        with pytest.raises(ConfigError, match="is not a regular file; set it to one"):
             read_api_key(Account(name="a", api_key_file=str(path)))

@@ -159,7 +159,7 @@ def test_a_pipe_is_no_configuration(
     starting = command(*words, str(pipe))
     assert starting.process.wait(STARTED) == 1
     assert starting.end() == 1
-    assert starting.err == [f"{pipe}: is not a regular file; name one"]
+    assert starting.err == [f"{pipe}: is not a regular file; set it to one"]
 
 
 def test_a_pipe_for_certificates_is_told(command: Callable[..., Any], tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ def test_a_pipe_for_certificates_is_told(command: Callable[..., Any], tmp_path: 
     starting = command("once", env={"TELNYX_API_KEY": "KEY-simulated", "SSL_CERT_FILE": str(pipe)})
     assert starting.process.wait(STARTED) == 1
     assert starting.end() == 1
-    assert f"SSL_CERT_FILE: {pipe}: is not a regular file; name one" in starting.err[0]
+    assert f"SSL_CERT_FILE: {pipe}: is not a regular file; set it to one" in starting.err[0]
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])

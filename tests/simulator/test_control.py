@@ -95,7 +95,7 @@ async def test_the_key_is_rotated(simulator: Simulator, control: httpx.AsyncClie
         pytest.param("faults", "[]", "object", id="no object"),
         pytest.param("faults", "{", "truncated", id="no JSON"),
         pytest.param("actions", '{"counts": 1}', "counts", id="unknown field"),
-        pytest.param("actions", '{"count": 0}', "count", id="out of bounds"),
+        pytest.param("actions", '{"count": 0}', "count", id="out of range"),
         pytest.param("actions/17", '{"status": "failed"}', "17", id="no such action"),
         pytest.param("actions/17", '{"status": "lost"}', "lost", id="no such status"),
         pytest.param("key", '{"key": ""}', "key", id="no key"),

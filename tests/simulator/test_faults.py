@@ -50,7 +50,7 @@ def test_options_change_at_run_time() -> None:
     ("values", "message"),
     [
         pytest.param({"rest": 1.0}, "rest: unknown fault option", id="unknown"),
-        pytest.param({"reset": 2}, "reset: 2 is out of bounds; give 0 to 1", id="bounds"),
+        pytest.param({"reset": 2}, "reset: 2 is out of range; use 0 to 1", id="bounds"),
         pytest.param({"reset": "often"}, "reset: 'often' is not a number", id="type"),
         pytest.param({"self": 1}, "self: unknown fault option", id="a word of Python"),
     ],

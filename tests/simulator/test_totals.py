@@ -276,4 +276,4 @@ async def test_they_are_switched_while_it_runs(simulator: Simulator, get: Get) -
     assert (await get(simulator, "sim_cards", **{"page[number]": 2})).status_code == 200
     wrong = await set_faults(deep_page="never")
     assert wrong.status_code == 422
-    assert wrong.json()["errors"][0]["title"].startswith("deep_page: 'never' is unknown; give one")
+    assert wrong.json()["errors"][0]["title"].startswith("deep_page: 'never' is unknown; use one")

@@ -148,8 +148,8 @@ async def test_probes_are_not_compressed(client: httpx.AsyncClient) -> None:
 @pytest.mark.parametrize(
     ("path", "good", "bad"),
     [
-        ("/-/healthy", "healthy\n", "the poll loop does not run\n"),
-        ("/-/ready", "ready\n", "waiting for the first whole poll of every account\n"),
+        ("/-/healthy", "healthy\n", "the poll loop is not running\n"),
+        ("/-/ready", "ready\n", "waiting for the first complete poll of every account\n"),
     ],
 )
 async def test_probes_tell_the_state(

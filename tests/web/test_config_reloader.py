@@ -27,7 +27,7 @@ def test_change_holds_at_once(web_file: Any, hashed: Callable[..., str]) -> None
         pytest.param("basic_auth_users: {a: x}", "is not a bcrypt hash", id="bad hash"),
         pytest.param("", "is empty", id="truncated"),
         pytest.param("basic_auth_users: {a: ", "is not valid YAML", id="half written"),
-        pytest.param("{}", "basic_auth_users: cannot be taken away", id="no users"),
+        pytest.param("{}", "basic_auth_users: cannot be removed", id="no users"),
         pytest.param(None, "cannot be read", id="gone"),
     ],
 )

@@ -99,8 +99,8 @@ def test_account_names_are_only_text(view: Views, snapshot: Snapshots, up: SelfM
 def test_quiet_account_says_so(view: Views, snapshot: Snapshots, up: SelfMetrics) -> None:
     """Nothing in flight and no failures are said in words, not by empty tables."""
     read = _read(snapshot((view(), up)))
-    assert "Nothing is in flight" in read.text
-    assert "No failed or interrupted action is remembered" in read.text
+    assert "No actions are in flight" in read.text
+    assert "No failed or interrupted actions" in read.text
     assert read.all("table") == []
 
 
@@ -108,14 +108,14 @@ def test_account_that_was_never_polled_shows_no_numbers(view: Views, snapshot: S
     """Before the first poll the page promises numbers and shows none."""
     read = _read(snapshot((view(baselined=False), SelfMetrics("default"))))
     assert "… Waiting" in read.text
-    assert "Not polled yet. Numbers show as soon as the first poll is done." in read.text
+    assert "Not polled yet. Values appear after the first poll." in read.text
     assert read.all("dl") == []
 
 
 def test_restarted_account_shows_what_it_knew(snapshot: Snapshots, busy: AccountSnapshot) -> None:
     """After a restart what was committed shows at once, and is called so."""
     text = _read(snapshot((busy, SelfMetrics("default")))).text
-    assert "Not polled yet. What is shown was known before the exporter started." in text
+    assert "Not polled yet. The values shown are from before the exporter started." in text
     assert "action-1" in text
 
 
@@ -138,7 +138,7 @@ def test_overdue_poll_is_pointed_out(view: Views, snapshot: Snapshots) -> None:
     telemetry.poll_succeeded(NOW - 700, 0.5)
     text = _read(snapshot((view(), telemetry))).text
     assert "! Overdue" in text
-    assert "No poll has ended for 11 min 40 s. One is due every 1 min" in text
+    assert "No poll has completed for 11 min 40 s. The poll interval is 1 min" in text
 
 
 def test_a_list_without_order_is_pointed_out(
@@ -146,7 +146,7 @@ def test_a_list_without_order_is_pointed_out(
 ) -> None:
     """It costs more, so the operator is told; one in order is not worth a word."""
     unsorted = _read(snapshot((view(lists={"newest": 1, "none": 1}), up))).text
-    assert "The API lists the actions in no order." in unsorted
+    assert "The API returns the actions unsorted." in unsorted
     assert "no order" not in _read(snapshot((view(), up))).text
 
 
@@ -154,7 +154,7 @@ def test_refused_configuration_is_pointed_out(
     view: Views, snapshot: Snapshots, up: SelfMetrics
 ) -> None:
     """A reload that was refused shows until one succeeds."""
-    said = "The configuration was changed but not taken over"
+    said = "The last configuration reload failed"
     assert said in _read(snapshot((view(), up), reload_successful=False)).text
     assert said not in _read(snapshot((view(), up))).text
 
@@ -215,7 +215,7 @@ def test_page_refreshes_with_the_polls(
 
 def test_page_without_accounts_says_so(snapshot: Snapshots) -> None:
     """Even without a single account there is a whole page."""
-    assert "No account is configured." in _read(snapshot()).text
+    assert "No accounts are configured." in _read(snapshot()).text
 
 
 def test_without_totals_the_page_says_what_is_not_known(
@@ -224,4 +224,4 @@ def test_without_totals_the_page_says_what_is_not_known(
     """It claims no zeros, and says why."""
     text = _read(snapshot((view(actions={("enable", "in-progress"): 2}, last_audit=0.0), up))).text
     assert "Failed in all unknown" in text
-    assert "The API does not tell how many actions there are." in text
+    assert "The API does not return total counts." in text

@@ -63,7 +63,7 @@ async def test_port_in_use_is_a_clear_error(operator: Any, serve: Any) -> None:
     _, address = await serve(operator.app())
     with pytest.raises(
         UsageError,
-        match=f"{address}: another program, or another address of the list, listens there; stop it",
+        match=f"{address}: the address is in use by another process .*; stop that process",
     ):
         await Server(operator.app()).start(address)
 
@@ -71,9 +71,9 @@ async def test_port_in_use_is_a_clear_error(operator: Any, serve: Any) -> None:
 @pytest.mark.parametrize(
     ("host", "says"),
     [
-        pytest.param("203.0.113.1", "write an address of this machine", id="of another machine"),
-        pytest.param("fe80::1%none", "there is no such host", id="of no interface"),
-        pytest.param("a" * 64, "there is no such host", id="no name at all"),
+        pytest.param("203.0.113.1", "use an address of this machine", id="of another machine"),
+        pytest.param("fe80::1%none", "the host name cannot be resolved", id="of no interface"),
+        pytest.param("a" * 64, "the host name cannot be resolved", id="no name at all"),
     ],
 )
 async def test_wrong_host_is_a_clear_error(operator: Any, host: str, says: str) -> None:

@@ -43,18 +43,22 @@ def test_every_mistake_is_told_at_once(web_file: Any) -> None:
     """Each mistake stands with its line, its place and its remedy, in the order of the file."""
     web_file.write(EVERYTHING_WRONG)
     assert mistakes(web_file.path) == [
-        ":1: tls_server_config.key_file: is missing; TLS needs a certificate and its key",
+        ":1: tls_server_config.key_file: is missing; TLS requires a certificate and its key",
         (
             ":2: tls_server_config.cert_file: "
             "cannot be read (No such file or directory); check the path and permissions"
         ),
-        ":4: tls_server_config.max_version: is below min_version; raise it",
         (
-            ":5: tls_server_config.client_auth_type: Python's ssl takes no certificate without "
-            "verifying it; write RequireAndVerifyClientCert or VerifyClientCertIfGiven"
+            ":4: tls_server_config.max_version: is lower than min_version; "
+            "use the same or a higher version"
+        ),
+        (
+            ":5: tls_server_config.client_auth_type: Python's ssl does not support "
+            "unverified client certificates; "
+            "use RequireAndVerifyClientCert or VerifyClientCertIfGiven"
         ),
         ":6: tls_server_config.ciphers: unknown key; did you mean cipher_suites?",
-        ":8: http_server_config.http2: HTTP/2 is not supported; remove the key, or set it to false",
+        ":8: http_server_config.http2: HTTP/2 is not supported; remove the key or set it to false",
         ":10: http_server_config.headers.X-Frame-Options: unknown value; did you mean deny?",
         (
             ":11: http_server_config.headers.Server: unknown key; use one of "
@@ -64,11 +68,11 @@ def test_every_mistake_is_told_at_once(web_file: Any) -> None:
         ":13: basic_auth_users.alice: is not a bcrypt hash; create one with: htpasswd -nBC 10 NAME",
         (
             ":14: basic_auth_users.b:c: "
-            "is a user name that no client can send; remove colons and control characters"
+            "is not a valid user name; remove colons and control characters"
         ),
-        ":15: basic_auth_users.carol: is empty; write a bcrypt hash, or remove the user",
+        ":15: basic_auth_users.carol: is empty; set it to a bcrypt hash, or remove the user",
         ":17: rate_limit.interval: is not a duration; write it like 500ms, 1.5s, 5m or 1h30m",
-        ":18: rate_limit.burst: must be a whole number, 1 or more; write digits only",
+        ":18: rate_limit.burst: must be an integer of 1 or more; use digits only",
         ":19: auth_users: unknown key; did you mean basic_auth_users?",
     ]
 
@@ -76,8 +80,8 @@ def test_every_mistake_is_told_at_once(web_file: Any) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        pytest.param("", ": is empty; write", id="empty"),
-        pytest.param("- a", ": must be a mapping of keys; write", id="list"),
+        pytest.param("", ": is empty; add", id="empty"),
+        pytest.param("- a", ": must be a mapping of keys; add", id="list"),
         pytest.param("a: [", ":1: is not valid YAML", id="no YAML"),
         pytest.param(
             "tls_server_config: x",
@@ -86,7 +90,7 @@ def test_every_mistake_is_told_at_once(web_file: Any) -> None:
         ),
         pytest.param(
             "tls_server_config: {min_version: TLS11}",
-            ":1: tls_server_config.min_version: is insecure and not offered here; ",
+            ":1: tls_server_config.min_version: is insecure and not supported; ",
             id="old TLS",
         ),
         pytest.param(
@@ -96,12 +100,12 @@ def test_every_mistake_is_told_at_once(web_file: Any) -> None:
         ),
         pytest.param(
             "tls_server_config: {curve_preferences: [X25519, CurveP256]}",
-            ":1: tls_server_config.curve_preferences: Python's ssl takes exactly one curve; ",
+            ":1: tls_server_config.curve_preferences: Python's ssl supports only one curve; ",
             id="two curves",
         ),
         pytest.param(
             "tls_server_config: {cipher_suites: [TLS_AES_128_GCM_SHA256]}",
-            ":1: tls_server_config.cipher_suites[0]: is a suite of TLS 1.3, ",
+            ":1: tls_server_config.cipher_suites[0]: is a TLS 1.3 suite; ",
             id="suite of TLS 1.3",
         ),
         pytest.param(
@@ -116,7 +120,7 @@ def test_every_mistake_is_told_at_once(web_file: Any) -> None:
         ),
         pytest.param(
             "tls_server_config: {prefer_server_cipher_suites: 'yes'}",
-            ":1: tls_server_config.prefer_server_cipher_suites: must be true or false; ",
+            ":1: tls_server_config.prefer_server_cipher_suites: must be true or false, ",
             id="no boolean",
         ),
         pytest.param(
@@ -142,7 +146,7 @@ def test_every_mistake_is_told_at_once(web_file: Any) -> None:
         ),
         pytest.param(
             "tls_server_config: {key: a, key_file: b}",
-            ":1: tls_server_config.key_file: cannot be combined with key; keep one of the two",
+            ":1: tls_server_config.key_file: cannot be combined with key; remove one of them",
             id="key twice",
         ),
         pytest.param(
@@ -177,7 +181,7 @@ def test_every_mistake_is_told_at_once(web_file: Any) -> None:
         ),
         pytest.param(
             "rate_limit: {interval: 1s}",
-            ":1: rate_limit.burst: is 0 or missing, so every request would be refused; ",
+            ":1: rate_limit.burst: is 0 or missing, so every request would be rejected; ",
             id="no burst",
         ),
         pytest.param(

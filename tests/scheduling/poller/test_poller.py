@@ -120,7 +120,7 @@ async def test_a_poll_past_its_deadline_is_ended(rig: Any) -> None:
     async with asyncio.timeout(10):
         assert await rig.poller().poll() == 0.0
     assert rig.telemetry.health().last_cause is Cause.DEADLINE
-    assert rig.reported("poll_failed")[0]["error"] == "the poll took longer than 0.01 s"
+    assert rig.reported("poll_failed")[0]["error"] == "the poll exceeded its deadline of 0.01 s"
     rig.cycle.hangs = False
     await poller.poll()
     assert rig.telemetry.health().up
@@ -174,7 +174,7 @@ async def test_a_defect_is_told_with_its_trace_and_goes_on(rig: Any) -> None:
     assert await poller.poll() == 0.0
     health = rig.telemetry.health()
     assert health.last_cause is Cause.INTERNAL
-    assert health.last_error == "internal error: LookupError; the log has its trace"
+    assert health.last_error == "internal error: LookupError; see the traceback in the log"
     (event,) = rig.reported("internal_error")
     assert "in _attempt" in event["exception"]
     assert "LookupError: illegal value 'Bearer [secret]'" in event["exception"]

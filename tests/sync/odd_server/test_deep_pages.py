@@ -108,7 +108,7 @@ async def test_where_the_refused_page_is_needed_the_error_says_what_to_do(
     refuse(account, way)
     if when == "later":
         account.server.create(10, "failed")
-    with pytest.raises(TooDeepError, match=r"oldest first.* refuses its page.*set action_types"):
+    with pytest.raises(TooDeepError, match=r"oldest first.* rejects page.*set action_types"):
         await account.poll()
     account.stop()
     account.start(AccountFilters(("enable", "disable"), ()))

@@ -41,7 +41,7 @@ async def test_a_full_page_before_nothing_is_no_end_while_more_is_promised(
     account.server.past_end = past_end
     account.server.history(3_000)
     account.server.total = lambda count: count + 1_000
-    with pytest.raises(TooDeepError, match="refuses its page 13"):
+    with pytest.raises(TooDeepError, match="rejects page 13"):
         await account.poll()
     account.server.total = lambda count: count
     await account.poll()

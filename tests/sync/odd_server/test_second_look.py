@@ -25,7 +25,7 @@ async def test_a_passing_404_in_the_middle_loses_nothing(open_odd: OpenOdd) -> N
     account.server.answer = lambda _path, params: (
         httpx.Response(404) if params.get("page[number]") == "13" else None
     )
-    with pytest.raises(TooDeepError, match="refuses its page 13"):
+    with pytest.raises(TooDeepError, match="rejects page 13"):
         await account.poll()
     account.server.answer = lambda _path, _params: None
     await account.poll()

@@ -28,7 +28,7 @@ def test_half_renewed_certificate_changes_nothing(
     authority.issue(folder, "next")
     (folder / "next.pem").rename(folder / "server.pem")
     assert reloader.current().tls is before
-    assert "is not the key of the certificate" in reloader.check()[0]
+    assert "does not match the certificate" in reloader.check()[0]
     (folder / "next.key").rename(folder / "server.key")
     assert reloader.check() == ()
     assert reloader.current().tls is not before

@@ -145,7 +145,8 @@ async def test_a_name_that_is_not_allowed_is_said(
     )
     assert await refused(served, context(version, tmp_path / "other.pem")) == alert
     served.expect(
-        HandshakeCause.CLIENT_NAME_NOT_ALLOWED, says="none of other.example, more.example"
+        HandshakeCause.CLIENT_NAME_NOT_ALLOWED,
+        says="none of its names (other.example, more.example)",
     )
 
 

@@ -113,7 +113,7 @@ def test_key_of_another_certificate_is_told(
     authority.issue(web_file.path.parent, "other")
     web_file.write(secured().replace("server.key", "other.key"))
     assert mistake(web_file.path).startswith(
-        "3: tls_server_config.key_file: is not the key of the certificate; "
+        "3: tls_server_config.key_file: does not match the certificate; "
     )
 
 
@@ -127,7 +127,7 @@ def test_a_mistake_in_inline_text_is_told_at_its_key(
     key = "".join(f"    {line}\n" for line in (folder / "other.key").read_text().splitlines())
     web_file.write(f"tls_server_config:\n  cert_file: server.pem\n  key: |\n{key}")
     assert mistake(web_file.path).startswith(
-        "3: tls_server_config.key: is not the key of the certificate; "
+        "3: tls_server_config.key: does not match the certificate; "
     )
 
 
@@ -147,7 +147,7 @@ def test_a_certificate_that_openssl_refuses_is_told(
         timeout=30,
     )
     assert mistake(web_file.path).startswith(
-        "2: tls_server_config.cert_file: is refused by OpenSSL (ee key too small); "
+        "2: tls_server_config.cert_file: is rejected by OpenSSL (ee key too small); "
     )
 
 

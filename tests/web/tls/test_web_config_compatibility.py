@@ -100,7 +100,7 @@ def test_authorities_of_the_system_that_do_not_answer_are_told(
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     monkeypatch.setenv("SSL_CERT_FILE", str(pipe))
-    with pytest.raises(ConfigError, match=r"client_auth_type: .* does not answer"):
+    with pytest.raises(ConfigError, match=r"client_auth_type: .* does not respond"):
         read(REQUIRED)
     os.close(os.open(pipe, os.O_WRONLY))  # lets go what waits for it
 
