@@ -3,6 +3,8 @@
 It must not send or reveal the key.
 """
 
+from contextlib import suppress
+
 from exporter.config import Account, read_api_key
 from exporter.errors import ConfigError
 from exporter.sanitize import redacted
@@ -12,9 +14,12 @@ class ApiKey:
     """The API key of an account, and whether it changed between requests."""
 
     def __init__(self, account: Account) -> None:
-        """Store the account that configures the key."""
+        """Store the account, and read the key: logs redact it even before it is sent."""
         self._account = account
         self._last = ""
+        self._used: frozenset[str] = frozenset()
+        with suppress(ConfigError):  # the first request says so
+            self._used = frozenset({read_api_key(account)})
         self._first, self._steady = True, True
 
     def __call__(self) -> str:
@@ -27,6 +32,7 @@ class ApiKey:
         self._steady = self._steady and (self._first or key == self._last)
         self._first = False
         self._last = key
+        self._used |= {key}
         return key
 
     def is_sent_by(self, other: "ApiKey") -> bool:
@@ -56,10 +62,15 @@ class ApiKey:
         return f"ApiKey({self._account.name!r})"
 
     def redact(self, text: str) -> str:
-        """Return ``text`` without the key."""
-        return redacted(text, (self._last,))
+        """Return ``text`` without the key, and without those that it replaced."""
+        return redacted(text, self._used)
 
     @property
     def last(self) -> str:
-        """Return the key that was read last, for redacting logs; empty at first."""
+        """Return the key that was last read for a request; empty at first."""
         return self._last
+
+    @property
+    def used(self) -> frozenset[str]:
+        """Return the key and those that it replaced: queued log lines may contain them."""
+        return self._used

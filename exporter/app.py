@@ -74,6 +74,8 @@ class Exporter:
         self._scheduler = Scheduler(clock)
         self._reloading = asyncio.Lock()
         self._started = self._stopping = False
+        # Also keys of accounts that a reload ends: lines of theirs may wait to be written.
+        self._struck_out: frozenset[str] = frozenset()
         self._reload_successful = True
         self._reload_success_at = clock.now()
         self._revision = os.environ.get(REVISION, "unknown")
@@ -190,9 +192,9 @@ class Exporter:
             revision=self._revision,
         )
 
-    def secrets(self) -> set[str]:
-        """Return the keys in use, which must not appear in the log."""
-        return {each.key.last for each in self._accounts.values()}
+    def secrets(self) -> frozenset[str]:
+        """Return all keys used so far, which must not appear in the log. For any thread."""
+        return self._struck_out.union(*(each.key.used for each in self._accounts.values()))
 
     def ready(self) -> bool:
         """Tell whether every account has been polled completely at least once."""
@@ -213,6 +215,7 @@ class Exporter:
         before, accounts = self._accounts, await self._built(settings)
         ended = {name: old for name, old in before.items() if accounts.get(name) is not old}
         begun = {name: new for name, new in accounts.items() if before.get(name) is not new}
+        self._struck_out = self.secrets().union(*(new.key.used for new in begun.values()))
         for name in ended:
             await self._scheduler.remove(name)
         try:

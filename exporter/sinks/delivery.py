@@ -22,6 +22,9 @@ FIRST_RETRY = 1.0
 LAST_RETRY = 60.0
 """Seconds between two attempts at most."""
 
+PART = 10
+"""Events that a sink is handed at once: between two parts a slow one shows that it goes on."""
+
 CLOSING = 1.0
 """Seconds that a sink which was told to end may take to do so."""
 
@@ -80,7 +83,7 @@ class _SinkDelivery:
         self._retries: dict[str, asyncio.Task[None]] = {}
         # Arrived, but not noted in the outbox, as the database failed.
         self._unnoted: dict[str, Batch] = {}
-        self._noted = 0
+        self._progress = 0
         self._stopping = False
 
     def wake(self, outbox: Outbox) -> None:
@@ -93,9 +96,9 @@ class _SinkDelivery:
 
     async def settle(self, patience: float | None = None) -> None:
         while self._task is not None and not self._task.done():
-            before = self._noted
+            before = self._progress
             await asyncio.wait({self._task}, timeout=patience)
-            if patience is not None and self._noted == before:
+            if patience is not None and self._progress == before:
                 return
 
     async def stop(self, seconds: float) -> None:
@@ -137,12 +140,16 @@ class _SinkDelivery:
         unnoted = self._unnoted.get(outbox.name, ())
         arrived = sum(takewhile(bool, map(eq, batch, unnoted)))
         try:
-            if arrived < len(batch):
-                await self._sink.deliver([event for _, event in batch[arrived:]])
-        except DeliveryError as exc:
-            await self._note(outbox, batch[: arrived + exc.delivered])
+            while arrived < len(batch) and not self._stopping:
+                part = batch[arrived : arrived + PART]
+                await self._sink.deliver([event for _, event in part])
+                arrived += len(part)
+                self._progress += 1
+        except Exception as exc:
+            delivered = exc.delivered if isinstance(exc, DeliveryError) else 0
+            await self._note(outbox, batch[: arrived + delivered])
             raise
-        await self._note(outbox, batch)
+        await self._note(outbox, batch[:arrived])
         return True
 
     async def _note(self, outbox: Outbox, arrived: Batch) -> None:
@@ -151,7 +158,7 @@ class _SinkDelivery:
         self._unnoted[outbox.name] = arrived
         await outbox.delivered(self._sink.name, arrived[-1][0])
         del self._unnoted[outbox.name]
-        self._noted += 1
+        self._progress += 1
 
     def _succeeded(self, name: str) -> None:
         if retry := self._retries.pop(name, None):

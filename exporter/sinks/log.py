@@ -15,12 +15,18 @@ class LogSink:
     def __init__(self, event_log: EventLog) -> None:
         """Write the lines of ``event_log``, in between its others."""
         self._event_log = event_log
+        self._writing = False
 
     async def deliver(self, events: Sequence[Event]) -> None:
         """Write a line for each event, but for those below the log's level."""
         lines = map(self._event_log.action_line, events)
-        await asyncio.wrap_future(self._event_log.writer.deliver(lines))
+        self._writing = True
+        try:
+            await asyncio.wrap_future(self._event_log.writer.deliver(lines))
+        finally:
+            self._writing = False
 
     async def close(self) -> None:
-        """Wait for no reader any more."""
-        self._event_log.writer.give_up()
+        """Wait for no reader any more, if a delivery does."""
+        if self._writing:
+            self._event_log.writer.give_up()

@@ -81,3 +81,15 @@ def test_a_key_is_not_shown(key: ApiKey, file: Path) -> None:
     assert key.renewed()
     assert repr(key) == "Key('mine')"
     assert key.redact(f"Bearer {ONE}") == "Bearer [secret]"
+
+
+def test_a_key_is_struck_out_before_it_is_sent_and_after_it_was_replaced(file: Path) -> None:
+    """Lines that wait for a reader may be older, or written before the first request."""
+    key = ApiKey(Account(name="mine", api_key_file=str(file)))
+    assert key.used == {ONE}
+    file.write_text(TWO)
+    assert key() == TWO
+    assert key.used == {ONE, TWO}
+    assert key.redact(f"{ONE} {TWO}") == "[secret] [secret]"
+    file.unlink()
+    assert ApiKey(Account(name="mine", api_key_file=str(file))).used == frozenset()

@@ -55,6 +55,15 @@ async def test_counters_do_not_dip(running: Any, settings: Any) -> None:
     assert len(running.events("configuration_reloaded")) == 3
 
 
+async def test_the_key_of_an_account_that_is_gone_is_struck_out(running: Any, build: Any) -> None:
+    """Its lines may still wait for a reader; and those of one that was not polled yet as well."""
+    assert build(running.next).exporter.secrets() == {KEY}
+    other = Account(name="other", api_key=SecretStr("KEY-other"), base_url=running.url)
+    running.next = running.next.model_copy(update={"accounts": (other,)})
+    assert await running.exporter.reload() == ()
+    assert running.exporter.secrets() == {KEY, "KEY-other"}
+
+
 async def test_what_happens_meanwhile_is_counted_once(
     running: Any, settings: Any, fail: Any
 ) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from exporter.domain import Event
 from exporter.errors import DeliveryError, StateError
-from exporter.sinks.delivery import LAST_RETRY, Delivery
+from exporter.sinks.delivery import LAST_RETRY, PART, Delivery
 from exporter.sinks.protocol import Sink
 from tests.sinks.conftest import MemoryOutbox
 
@@ -116,6 +116,17 @@ class Deaf(Hanging):
     async def close(self) -> None:
         """Go on hanging."""
         self.closed = True
+
+
+class Slow(Recorder):
+    """A sink that takes each event after a while, also while it is closed."""
+
+    async def deliver(self, events: Sequence[Event]) -> None:
+        """Take them when as many whiles are over."""
+        over = asyncio.Event()
+        asyncio.get_running_loop().call_later(0.005 * len(events), over.set)
+        await over.wait()
+        await super().deliver(events)
 
 
 class Told:
@@ -333,6 +344,41 @@ async def test_a_sink_that_gets_on_is_waited_for(outbox: Outbox) -> None:
     assert slow.ids() == [*range(201)]
 
 
+async def test_a_sink_that_is_slow_is_waited_for_within_what_it_is_handed(outbox: Outbox) -> None:
+    """What the outbox gives at once may take longer than one that hangs is waited for."""
+    slow, main = Slow(), outbox()
+    rig = Rig(slow)
+    main.add(100)
+    rig.delivery.wake(main)
+    async with asyncio.timeout(WITHIN):
+        await rig.delivery.settle(0.25)
+    assert slow.ids() == [*range(100)]
+
+
+async def test_what_arrived_before_a_defect_is_not_delivered_again(outbox: Outbox) -> None:
+    """An event that a sink cannot take holds up those behind it, and repeats none before it."""
+    sink = Recorder(errors=[None, LookupError("defect"), LookupError("defect")])
+    rig, main = Rig(sink), outbox()
+    await rig.deliver(main, 2 * PART)
+    await rig.deliver(main)
+    assert sink.ids() == [*range(PART)]
+    assert main.positions == {"recorder": PART}
+    await rig.deliver(main)
+    assert sink.ids() == [*range(2 * PART)]
+
+
+async def test_nothing_is_delivered_to_a_sink_that_was_closed(outbox: Outbox) -> None:
+    """What it takes while it is closed is noted, and the rest stays in the outbox."""
+    slow, main = Slow(), outbox()
+    rig = Rig(slow)
+    main.add(100)
+    rig.delivery.wake(main)
+    async with asyncio.timeout(WITHIN):
+        await rig.delivery.stop(0.001)
+    assert slow.ids() == [*range(PART)]
+    assert main.positions == {"recorder": PART}
+
+
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("commit"), st.integers(1, 30)),
@@ -356,7 +402,7 @@ STEPS = st.lists(
 def test_nothing_is_lost_or_repeated(steps: list[tuple[str, Any]]) -> None:
     """Whatever fails and is started anew in whatever order, each event arrives once, in order.
 
-    A restart lets deliveries end before it, as a stop does.
+    A restart lets deliveries end before it, as a stop does, and the database works then.
     """
 
     async def play() -> None:
@@ -377,6 +423,7 @@ def test_nothing_is_lost_or_repeated(steps: list[tuple[str, Any]]) -> None:
                 await rig.deliver(main)
             else:
                 main.note_errors.clear()
+                main.take_errors.clear()
                 await rig.deliver(main)
                 await rig.delivery.stop(WITHIN)
                 rig = Rig(*sinks.values())

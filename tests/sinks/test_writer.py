@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import TextIO
 
 import pytest
+import structlog
 
 from exporter.errors import DeliveryError
-from exporter.sinks.writer import ATOMIC, LogWriter
+from exporter.sinks.event_log import EventLog
+from exporter.sinks.log import LogSink
+from exporter.sinks.writer import ATOMIC, LOOK_MS, LogWriter
 
 WITHIN = 30.0
 
@@ -159,6 +162,20 @@ def test_giving_up_says_how_much_was_written(pipe: Pipe) -> None:
     lines = [line for line in pipe.lines() if line.startswith("action")]
     assert lines == [f"action {number}" for number in range(caught.value.delivered)]
     assert lines
+
+
+async def test_a_sink_that_is_closed_gives_up_only_what_it_delivers(pipe: Pipe) -> None:
+    """The last lines before a stop wait for a reader that is a little late."""
+    writer = LogWriter(pipe.into)
+    pipe.fill()
+    await LogSink(EventLog(structlog.get_logger(), writer)).close()
+    writer.write("stopped")
+    done = writer.flush()
+    assert not wait({done}, timeout=3 * LOOK_MS / 1000).done
+    pipe.read_all()
+    done.result(WITHIN)
+    assert pipe.lines()[-1] == "stopped"
+    assert writer.dropped == 0
 
 
 def test_a_descriptor_that_does_not_block_is_waited_for(pipe: Pipe) -> None:
