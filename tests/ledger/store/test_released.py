@@ -216,8 +216,26 @@ async def test_a_running_sweep_goes_on_where_it_was(both: Opener) -> None:
     assert after.actions == before.actions
 
 
-async def test_what_was_not_logged_is_logged_once(both: Opener, log: Any) -> None:
+@pytest.mark.parametrize(
+    ("logged", "expected"),
+    [
+        pytest.param("", THEN["unlogged"], id="as it is"),
+        pytest.param(
+            "UPDATE outbox SET logged = true WHERE account_id = 2",
+            THEN["unlogged"] | {"second": []},
+            id="one is done",
+        ),
+        pytest.param(
+            "UPDATE outbox SET logged = true", {"main": [], "second": []}, id="both are done"
+        ),
+    ],
+)
+async def test_what_was_not_logged_is_logged_once(
+    state_file: Path, both: Opener, log: Any, logged: str, expected: dict[str, list[str]]
+) -> None:
     """The log goes on behind the last event that it was told of; a second start tells nothing."""
+    with closing(sqlite3.connect(state_file)) as file:
+        file.executescript(logged)
     event_log, stream = log
     found: list[dict[str, list[str]]] = []
     for _ in range(2):
@@ -232,7 +250,7 @@ async def test_what_was_not_logged_is_logged_once(both: Opener, log: Any) -> Non
             told[line["account"]].append(line["action_id"])
         found.append(told)
         accounts[0].store.close()
-    assert found == [THEN["unlogged"]] * 2
+    assert found == [expected] * 2
 
 
 async def test_a_second_opening_changes_nothing(state_file: Path, both: Opener) -> None:
