@@ -25,6 +25,19 @@ HTTP_ANSWER = (
 _HTTP_METHOD = re.compile(rb"[A-Z]{3,4} |[A-Z]{5}")
 """The first five bytes of a request in plain HTTP."""
 
+MAX_RECORD_BYTES = 5 + 16384 + 256
+"""A record's header, its plain text at most, and what encryption may add (RFC 8446, 5.2)."""
+
+USELESS_BYTES = 2 * MAX_RECORD_BYTES
+"""What may come without any plain text in it, once the handshake is over.
+
+Records without data, like updates of keys, cost far more than they take on the wire; Go has a limit
+of 16 such records.
+"""
+
+_BYTES_OF_ONE = 128
+"""What one byte of plain text may take on the wire, in a record of its own or a padded one."""
+
 _HANDSHAKE_RECORD = 0x16
 _RECORD_HEADER_BYTES = 5
 _MAX_NAMES = 5
@@ -80,6 +93,7 @@ class TlsSession:
         self._outgoing = ssl.MemoryBIO()
         self._ssl = tls.context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self._begin = b""
+        self._useless = 0
         self.established = False
         """Whether the handshake is complete and the client accepted."""
         self.ended = False
@@ -95,18 +109,9 @@ class TlsSession:
 
         Raises HandshakeError; after the handshake, ssl.SSLError.
         """
-        self._incoming.write(data)
-        if not self.established:
-            self._begin += data[: _RECORD_HEADER_BYTES - len(self._begin)]
-            try:
-                self._ssl.do_handshake()
-            except ssl.SSLWantReadError:
-                return b""
-            except ssl.SSLError as exc:
-                raise self._failed(exc) from exc
-            self._admit()
-            self.established = True
-        return b"".join(self._plain())
+        parts = memoryview(data)
+        starts = range(0, len(parts), MAX_RECORD_BYTES)
+        return b"".join(self._part(parts[each : each + MAX_RECORD_BYTES]) for each in starts)
 
     def send(self, data: bytes | bytearray | memoryview) -> Iterator[bytes]:
         """Encrypt ``data``; yields the bytes to send for each part of it."""
@@ -124,6 +129,24 @@ class TlsSession:
     def outgoing(self) -> bytes:
         """Return the bytes to send now."""
         return self._outgoing.read()
+
+    def _part(self, data: memoryview) -> bytes:
+        self._incoming.write(data)
+        if not self.established:
+            self._begin += data[: _RECORD_HEADER_BYTES - len(self._begin)]
+            try:
+                self._ssl.do_handshake()
+            except ssl.SSLWantReadError:
+                return b""
+            except ssl.SSLError as exc:
+                raise self._failed(exc) from exc
+            self._admit()
+            self.established = True
+        plain = b"".join(self._plain())
+        self._useless = max(0, self._useless + len(data) - _BYTES_OF_ONE * len(plain))
+        if self._useless > USELESS_BYTES:
+            raise ssl.SSLError(ssl.SSL_ERROR_SSL, "too many records without data")
+        return plain
 
     def _plain(self) -> Iterator[bytes]:
         while not self.ended:
@@ -153,7 +176,12 @@ class TlsSession:
 
     def _admit(self) -> None:
         """Reject a client whose certificate has no allowed name."""
-        certificate = self._ssl.getpeercert()
+        if not self._tls.allowed_sans:
+            return
+        try:
+            certificate = self._ssl.getpeercert()
+        except (ValueError, ssl.SSLError):  # of names that are not encoded as they must be
+            certificate = None
         if self._tls.admits(certificate):
             return
         if self._ssl.version() == "TLSv1.3":

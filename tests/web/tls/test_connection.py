@@ -351,3 +351,32 @@ async def test_nobody_holds_up_the_stop(
     assert await ask(ListenAddress("localhost", address.port), context) == "healthy\n"
     await asyncio.wait_for(server.stop(grace=DEADLINE * 10), DEADLINE / 3)
     assert await rest(silent) == b""
+
+
+async def test_records_without_data_end_a_connection(
+    start: Start, authority: Any, program_path: Callable[[str], str]
+) -> None:
+    """A client that only has keys updated, which costs the server much, is not kept."""
+    address = await start(header_timeout=2 * DEADLINE)
+    client = await asyncio.create_subprocess_exec(
+        program_path("openssl"),
+        *("s_client", "-connect", f"localhost:{address.port}", "-CAfile", str(authority.file)),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert client.stdin is not None
+    assert client.stderr is not None
+    updates = 0
+    try:
+        async with asyncio.timeout(DEADLINE):
+            client.stdin.write(b"K\n")
+            while line := await client.stderr.readline():
+                if line == b"KEYUPDATE\n":
+                    updates += 1
+                    client.stdin.write(b"K\n")  # by itself: of what it reads it takes one command
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            client.kill()
+        await client.wait()
+    assert updates > 100

@@ -150,6 +150,25 @@ async def test_a_name_that_is_not_allowed_is_said(
     )
 
 
+async def test_a_name_that_cannot_be_read_is_not_allowed(
+    start: Start,
+    refused: Any,
+    context: Any,
+    authority: Any,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A client whose certificate has a name that is no text is turned away as one without names."""
+    authority.issue(tmp_path, "other", "DER:30:05:82:03:FF:FE:0A")
+    served = await start(
+        *(each.format(authority.file) for each in REQUIRED), "client_allowed_sans: [scraper]"
+    )
+    reason = await refused(served, context(V1_2, tmp_path / "other.pem"))
+    assert reason == "SSLV3_ALERT_BAD_CERTIFICATE"
+    served.expect(HandshakeCause.CLIENT_NAME_NOT_ALLOWED, says="none of no names")
+    assert not caplog.records
+
+
 async def test_an_old_version_is_said(start: Start, refused: Any, context: Any) -> None:
     """A client of TLS 1.1 is told that its version will not do."""
     old = context(V1_1)
