@@ -79,7 +79,7 @@ def test_a_key_is_not_shown(key: ApiKey, file: Path) -> None:
     """Neither its repr nor what is struck out by it shows a key."""
     file.write_text(TWO)
     assert key.renewed()
-    assert repr(key) == "Key('mine')"
+    assert repr(key) == "ApiKey('mine')"
     assert key.redact(f"Bearer {ONE}") == "Bearer [secret]"
 
 
