@@ -2,7 +2,7 @@
 
 The shell around the pure parts: it runs the database and everything that grows with the account
 in the worker thread that all accounts share, off the event loop. It must not talk to Telnyx or
-decide what to ask. Methods raise StateError; after one the state is read anew.
+decide what to ask. Methods raise StateError; after one the state is read again.
 """
 
 import asyncio
@@ -184,7 +184,7 @@ class Ledger:
                 self._check_session()
                 return call(*args, **kwargs)
             except Exception:
-                # The database has the last word: the state is read anew from it.
+                # The database has the last word: the state is read from it again.
                 self._state = None
                 raise
 
@@ -193,7 +193,9 @@ class Ledger:
     def _check_session(self) -> None:
         if self._state is not None and self._session != self._store.session:
             # Another account met an error, so memory may not match the database any more.
-            raise StateError("the state database was closed meanwhile: it is read anew")
+            raise StateError(
+                "the state database was closed after an error in another account; it is opened again"
+            )
 
     def _open(self, now: float) -> None:
         if self._state is not None:
