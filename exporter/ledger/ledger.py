@@ -30,6 +30,8 @@ EVENTS_AT_ONCE = 100
 SETTLED = (Status.COMPLETED, Status.FAILED)
 """Statuses of actions that are not searched for any more, so that no position is kept."""
 
+NOT_OPENED = "the state database was not opened"
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -93,6 +95,7 @@ class Ledger:
         self._on_events = on_events
         self._unannounced = False
         self._state: LedgerState | None = None
+        self._error = NOT_OPENED
         self._session = 0
         self._snapshot = empty_snapshot(name, options)
 
@@ -110,7 +113,7 @@ class Ledger:
     def state(self) -> LedgerState:
         """What is committed; `open` comes first."""
         if self._state is None:
-            raise StateError("the state database was not opened")
+            raise StateError(self._error)
         return self._state
 
     async def open(self, now: float) -> None:
@@ -183,9 +186,11 @@ class Ledger:
             try:
                 self._check_session()
                 return call(*args, **kwargs)
-            except Exception:
+            except Exception as exc:
                 # The database has the last word: the state is read from it again.
                 self._state = None
+                # A delivery may meet it first: the poll that goes on says what it was.
+                self._error = str(exc) if isinstance(exc, StateError) else NOT_OPENED
                 raise
 
         return await asyncio.get_running_loop().run_in_executor(self._worker, guarded)
