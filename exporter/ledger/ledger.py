@@ -199,7 +199,7 @@ class Ledger:
         if self._state is not None and self._session != self._store.session:
             # Another account met an error, so memory may not match the database any more.
             raise StateError(
-                "the state database was closed after an error in another account; it is opened again"
+                "the state database was closed after an error in another account; it is reopened"
             )
 
     def _open(self, now: float) -> None:

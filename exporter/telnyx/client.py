@@ -32,6 +32,7 @@ from exporter.telnyx.responses import (
     error_for,
     interception_error,
     redact,
+    redact_body,
 )
 from exporter.telnyx.schema import Page, decode_action, decode_page
 
@@ -232,7 +233,7 @@ class Client:
         elif limit.remaining == 0 and limit.reset is not None:
             self._gate.exhaust_for(limit.reset)
         if status == httpx.codes.OK:
-            return body
+            return redact_body(body, key)
         raise error_for(status, describe(answer, key), limit)
 
 

@@ -30,6 +30,9 @@ LONGEST_TEXT = 300
 LONGEST_TITLE = 120
 """Maximum length of the title of a page."""
 
+MIN_REDACTED = 12
+"""Characters of a key that is replaced in data; keys of Telnyx have more than fifty."""
+
 _REFUSALS: dict[int, type[PollError]] = {
     httpx.codes.UNAUTHORIZED: AuthError,
     httpx.codes.FORBIDDEN: AuthError,
@@ -110,6 +113,15 @@ def describe(answer: HttpAnswer, key: str) -> str:
 def redact(text: str, key: str) -> str:
     """Return ``text`` without the key, ignoring case."""
     return re.sub(re.escape(key), "***", text, flags=re.IGNORECASE)
+
+
+def redact_body(body: bytes, key: str) -> bytes:
+    """Return a body without the key, which an API or a proxy might repeat in its data.
+
+    A key that is shorter than MIN_REDACTED could be part of the data by chance, and stays.
+    """
+    secret = key.encode()
+    return body.replace(secret, b"***") if len(secret) >= MIN_REDACTED and secret in body else body
 
 
 def _words(answer: HttpAnswer, key: str) -> str:

@@ -104,7 +104,7 @@ async def test_an_error_of_one_account_makes_the_others_read_anew(
     remove_state_file()
     with pytest.raises(StateError, match="deleted or replaced"):
         await one.saw(make_action("a", "failed"))
-    with pytest.raises(StateError, match="opened again"):
+    with pytest.raises(StateError, match="reopened"):
         await two.ledger.commit(unit)
     await two.saw(make_action("c"))
     await one.saw(make_action("d"))

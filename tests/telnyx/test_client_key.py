@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import json
 import logging
 import traceback
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -219,3 +220,22 @@ async def test_no_library_logs_the_key(
             assert KEY not in _everything(at, caught.value)
     assert "send_request_headers" in log.getvalue()
     assert KEY not in log.getvalue()
+
+
+@pytest.mark.parametrize("key", [KEY, "KEY/0123+secret="])
+async def test_a_key_that_the_api_repeats_in_its_data_is_redacted(
+    desk: Desk, answer: Answer, key: str
+) -> None:
+    """Reasons are logged, stored and shown, so a key in one of them goes no further."""
+    item = {"id": "a", "status": {"value": "failed", "reason": f"key {key} is not allowed"}}
+    at = desk([answer(200, json.dumps({"data": [item]}).encode())], key=key)
+    (action,) = (await at.client.list(Query())).actions
+    assert action.reason == "key *** is not allowed"
+
+
+async def test_a_short_key_changes_no_data(desk: Desk, answer: Answer) -> None:
+    """It could be part of an identifier by chance."""
+    item = {"id": "KEY-1", "status": {"value": "failed", "reason": "no KEY-1"}}
+    at = desk([answer(200, json.dumps({"data": [item]}).encode())], key="KEY-1")
+    (action,) = (await at.client.list(Query())).actions
+    assert (action.id, action.reason) == ("KEY-1", "no KEY-1")

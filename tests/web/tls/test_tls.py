@@ -101,8 +101,8 @@ def test_each_curve_is_taken_or_refused_by_the_name_of_python(
     else:
         assert name == "X25519"
         assert mistake(web_file.path) == (
-            f"4: tls_server_config.curve_preferences: Python {platform.python_version()}'s ssl "
-            "cannot set it; name another"
+            "4: tls_server_config.curve_preferences: is not supported by the ssl module of Python "
+            f"{platform.python_version()}; use another"
         )
 
 
