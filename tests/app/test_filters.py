@@ -173,7 +173,9 @@ async def test_every_metric_obeys_the_filters(samples: Mapping[str, set[Sample]]
     for declared in CATALOGUE:
         if LABELS.intersection(declared.labels) and declared.name not in AT_REST:
             name = f"{declared.name}_count" if declared.bounds else declared.name
-            assert name in told, f"{name} is 0: let the worlds here have what it tells of"
+            assert name in told, (
+                f"{name} is 0: let World make an action that counts, or see AT_REST"
+            )
 
     breaks = []
     for name, filters in FILTERS.items():

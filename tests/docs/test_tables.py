@@ -41,7 +41,7 @@ def test_tables_are_written_by_the_command(copied: Path, file: str, name: str) -
     assert (done.returncode, done.stderr) == (0, "")
     assert {path.name: read(path) for path in copied.glob("*.md")} == {
         path.name: read(path) for path in DOCS.glob("*.md")
-    }
+    }, "run `make docs`"
 
 
 def test_a_page_without_a_place_for_its_table_is_an_error(copied: Path) -> None:

@@ -51,7 +51,9 @@ def compare(name: str, lines: Iterable[str]) -> None:
     if os.environ.get(ANEW) == "1":
         file.write_text("".join(f"{line}\n" for line in shown), encoding="utf-8")
     different = changes(file.read_text(encoding="utf-8").splitlines(), shown)
-    assert not different, "\n".join((f"not as recorded in {file}:", *different))
+    assert not different, "\n".join(
+        (f"not as recorded in {file}; if intended, run the test with {ANEW}=1:", *different)
+    )
 
 
 def changes(before: list[str], after: list[str]) -> list[str]:

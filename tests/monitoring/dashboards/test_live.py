@@ -233,7 +233,7 @@ def test_every_query_returns_data(server: Server) -> None:
 
     def shown() -> bool:
         assert list(silent(server)) == []
-        assert at_zero(server) == GOOD_AT_ZERO
+        assert at_zero(server) == GOOD_AT_ZERO, "is 0 right for these panels? See GOOD_AT_ZERO"
         return True
 
     eventually(shown, within=PATIENCE)
