@@ -1,6 +1,6 @@
-"""The one place where tests get views of accounts from: they are drawn as the exporter draws them.
+"""The one place where tests get views of accounts from: built as the exporter builds them.
 
-A field that is added to the view is drawn there too, so tests that do not ask for it go on.
+A field that is added to the view is built there too, so tests that do not ask for it go on.
 """
 
 from dataclasses import replace
@@ -8,7 +8,7 @@ from typing import Any
 
 from exporter.ledger.snapshot import AccountSnapshot, SnapshotOptions, empty_snapshot
 
-FRAME = SnapshotOptions(
+OPTIONS = SnapshotOptions(
     action_types=("enable", "disable"),
     statuses=(),
     stuck_after={},
@@ -24,12 +24,12 @@ def a_view(name: str = "default", **changes: Any) -> AccountSnapshot:
 
     It has two action types, enable and disable, and one class of reasons, other.
     """
-    drawn = empty_snapshot(name, FRAME)
+    empty = empty_snapshot(name, OPTIONS)
     usual: dict[str, Any] = {
         "readable": True,
         "baselined": True,
         "last_audit": AUDITED,
-        "lists": {**drawn.lists, "newest": 1},
+        "lists": {**empty.lists, "newest": 1},
         "orders": {("", ""): "newest"},
     }
-    return replace(drawn, **(usual | changes))
+    return replace(empty, **(usual | changes))

@@ -215,7 +215,7 @@ def empty_snapshot(name: str, options: SnapshotOptions) -> AccountSnapshot:
     return replace(snapshot, readable=False)
 
 
-def _told(state: LedgerState, options: SnapshotOptions) -> list[Status]:
+def _counted_statuses(state: LedgerState, options: SnapshotOptions) -> list[Status]:
     """Return the statuses whose counts are known: those of ended actions only from totals."""
     totals_unknown = state.baseline_at is not None and state.audit_at is None
     return [
@@ -229,9 +229,9 @@ def _gauges(
     state: LedgerState, options: SnapshotOptions, types: Iterable[str], running: Mapping[str, int]
 ) -> dict[tuple[str, str], int]:
     gauges = {}
-    told = _told(state, options)
+    counted = _counted_statuses(state, options)
     for type_label in types:
-        for status in told:
+        for status in counted:
             known = state.total(SumName.KNOWN, type_label, status)
             total = max(0, known + state.drift.get((type_label, status), 0))
             gauges[type_label, status.value] = (
@@ -279,7 +279,7 @@ def _histogram(
 
 
 def _drift(state: LedgerState, options: SnapshotOptions) -> dict[str, int]:
-    drift = {status.value: 0 for status in _told(state, options)}
+    drift = {status.value: 0 for status in _counted_statuses(state, options)}
     for (_, status), difference in state.drift.items():
         if status.value in drift:
             drift[status.value] += difference

@@ -105,8 +105,8 @@ class LedgerState:
         for id_, position in unit.positions.items():
             if id_ in self.open:
                 self.open[id_].position = position
-        told = [event for event in unit.events if event.event_type is not EventType.STUCK]
-        self.failures = (*reversed(told), *self.failures)[:RECENT_FAILURES]
+        shown = [event for event in unit.events if event.event_type is not EventType.STUCK]
+        self.failures = (*reversed(shown), *self.failures)[:RECENT_FAILURES]
         if unit.baseline_at is not None:
             self.baseline_at = unit.baseline_at
         if unit.audit_at is not None:

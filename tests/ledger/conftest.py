@@ -138,13 +138,13 @@ def make_row() -> Callable[..., TrackedAction]:
 
 @pytest.fixture
 def make_options() -> Callable[..., SnapshotOptions]:
-    """Give the maker of frames."""
+    """Give the maker of snapshot options."""
     return an_options
 
 
 @pytest.fixture
 def make_state() -> Callable[..., LedgerState]:
-    """Give the maker of books."""
+    """Give the maker of ledger states."""
     return a_state
 
 
