@@ -137,6 +137,11 @@ class RunningExporter:
         before = (await self.look()).total(polls, account)
         return await self.until(lambda seen: seen.total(polls, account) >= before + times)
 
+    async def failures(self, count: int) -> list[str]:
+        """Wait until so many failures are logged; returns the ids of all that are."""
+        await self.until(lambda _: len(self.events("sim_card_action_failed")) >= count)
+        return [event["action_id"] for event in self.events("sim_card_action_failed")]
+
     def events(self, name: str) -> list[dict[str, Any]]:
         """Return the log events of that name."""
         told = (json.loads(line) for line in self._log.getvalue().splitlines())

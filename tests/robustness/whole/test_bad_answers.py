@@ -85,7 +85,7 @@ async def outage(exporter: Any, api: Any, fault: bytes | Behaviour, cause: str) 
     assert well.failures - ended.failures <= 1
     assert (well.causes, well.failed, well.created) == ({cause}, 3, 5)
     assert await exporter.status("/-/healthy") == 200
-    told = [each["action_id"] for each in exporter.events("sim_card_action_failed")]
+    told = await exporter.failures(3)
     assert len(told) == len(set(told)) == 3
     assert [each["cause"] for each in exporter.events("poll_failed")] == [cause]
     assert len(exporter.events("poll_recovered")) == 1
