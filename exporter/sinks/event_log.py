@@ -10,12 +10,15 @@ from datetime import UTC, datetime
 
 from structlog.typing import FilteringBoundLogger
 
+from exporter.config import LogLevel
 from exporter.domain import Event
 from exporter.errors import Cause
 from exporter.metrics.self_metrics import HandshakeCause
 from exporter.sinks import log_events
 from exporter.sinks.log_events import LogEvent
 from exporter.sinks.writer import LogWriter
+
+_LEVELS = {each: logging.getLevelNamesMapping()[each.value.upper()] for each in LogLevel}
 
 
 class EventLog:
@@ -165,8 +168,7 @@ class EventLog:
             self.writer.write(line)
 
     def _line(self, event: LogEvent, level: int | None = None, **fields: object) -> str | None:
-        number = logging.getLevelNamesMapping()[event.level.value.upper()]
-        line: str | None = self._logger.log(level or number, event.name, **fields)
+        line: str | None = self._logger.log(level or _LEVELS[event.level], event.name, **fields)
         return line
 
 

@@ -127,7 +127,7 @@ def _baseline_time(poll: PollContext, new_end: Sequence[Action], order: SortOrde
 def _count(ends: ListEnds, size: int) -> int:
     """Return how many actions a list holds: by what was seen of its end, where that was."""
     if ends.order is SortOrder.OLDEST or ends.first_page.total is None:
-        return (ends.last - 1) * size + len(ends.last_page.actions) + ends.last_page.malformed
+        return (ends.last - 1) * size + ends.last_page.length
     return ends.first_page.total
 
 

@@ -189,7 +189,9 @@ class _Search:
             (page_read,) = await self._read(page_read.number - 1, 1)
         while True:
             self.total = total = top.page.total
-            if self._is_last(top) or (top.result.ends_known and total == self.cursor.seen_count):
+            if self._poll.fetcher.is_last(top.page, top.number) or (
+                top.result.ends_known and total == self.cursor.seen_count
+            ):
                 break
             last = pages_of(total or 0, self._page_size)
             pages_read = await self._read(top.number + 1, max(1, last - top.number))
@@ -208,7 +210,7 @@ class _Search:
         if self._list_filter.status is not None:
             await self._read_back(page_read)
         if _counts_by_position(self._list_filter, self.cursor) and top.page.actions:
-            end = (top.number - 1) * self._page_size + len(top.page.actions) + top.page.malformed
+            end = (top.number - 1) * self._page_size + top.page.length
             self.cursor = read_to_end(self.cursor, end)
         if times := sort_times(SortOrder.OLDEST, top.page.actions):
             self._found_up_to(max(times))
@@ -239,7 +241,7 @@ class _Search:
         for start in range(0, len(pages), self._concurrency):
             part = pages[start : start + self._concurrency]
             for page in await self._poll.fetcher.pages(self._list_filter, part):
-                read += len(page.actions) + page.malformed
+                read += page.length
                 # One that cannot be read may be a new one: then the number is no guide.
                 moved = moved or page.total != total or page.malformed > 0
                 for action in await self._record_known(page.actions):
@@ -305,7 +307,7 @@ class _Search:
 
     def _at_bottom(self, page_read: PageRead, goal: int, *, edge: bool) -> bool:
         """Tell whether nothing new is to be expected below a page."""
-        if self._is_last(page_read):
+        if self._poll.fetcher.is_last(page_read.page, page_read.number):
             return True
         times = sort_times(self.cursor.order, page_read.page.actions)
         floor = self._floor - TOLERANCE
@@ -318,12 +320,6 @@ class _Search:
             if not edge or (page_read.result.ends_known and news < len(page_read.page.actions)):
                 return True
         return not news and max(times, default=inf) < floor
-
-    def _is_last(self, page_read: PageRead) -> bool:
-        """Tell whether a page is the last of its list: a total alone does not say so."""
-        page = page_read.page
-        more = page.total is not None and page_read.number < pages_of(page.total, self._page_size)
-        return not self._poll.fetcher.is_full(page) and not (page.actions and more)
 
 
 def _is_history(action: Action, cursor: ListCursor) -> bool:

@@ -45,7 +45,7 @@ class ServerLimits:
 
     def after(self, page: Page, number: int, *, asked: int) -> "ServerLimits":
         """Return the limits as page ``number`` shows them, for which size ``asked`` was asked."""
-        served = len(page.actions) + page.malformed
+        served = page.length
         size = asked if self.page_size is None else self.page_size
         if page.page_size is not None and 0 < page.page_size < asked:
             size = max(served, page.page_size)
@@ -95,7 +95,15 @@ class Fetcher:
 
     def is_full(self, page: Page) -> bool:
         """Tell whether a page holds as many actions as a page can: there may be another then."""
-        return len(page.actions) + page.malformed >= self.page_size
+        return page.length >= self.page_size
+
+    def has_more(self, page: Page, number: int) -> bool:
+        """Tell whether there is more behind a page, by the total that it reports."""
+        return page.total is not None and number < pages_of(page.total, self.page_size)
+
+    def is_last(self, page: Page, number: int) -> bool:
+        """Tell whether a page is the last of its list: a total alone does not say so."""
+        return not self.is_full(page) and not (page.actions and self.has_more(page, number))
 
     def forget_refusals(self) -> None:
         """Let pages that were refused be asked for again."""

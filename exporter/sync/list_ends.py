@@ -126,7 +126,7 @@ def check_end(fetcher: Fetcher, list_filter: ListFilter, page: Page, number: int
     A page that is not full is the end. One that is full is not where the API refuses the next, or
     shows nothing there though its total says that there is more.
     """
-    more = page.total is not None and number < pages_of(page.total, fetcher.page_size)
+    more = fetcher.has_more(page, number)
     if fetcher.is_full(page) and (more or fetcher.refuses(list_filter, number + 1)):
         raise too_deep(number + 1)
 

@@ -10,7 +10,6 @@ from exporter.ledger.records import ListCursor, ListFilter, SortOrder, Sweep, Ty
 from exporter.sync.baseline import unread_cursor
 from exporter.sync.context import PageRead, PollContext
 from exporter.sync.list_ends import both_ends
-from exporter.sync.request_plan import pages_of
 from exporter.sync.sort_order import TOLERANCE, sort_times
 
 PAGES_PER_POLL = 20
@@ -90,5 +89,4 @@ def _is_last(poll: PollContext, page_read: PageRead, cursor: ListCursor) -> bool
         return True
     if cursor.order is SortOrder.OLDEST:
         return page_read.number == 1
-    more = page_read.number < pages_of(page_read.page.total or 0, poll.fetcher.page_size)
-    return not poll.fetcher.is_full(page_read.page) and not (page_read.page.actions and more)
+    return poll.fetcher.is_last(page_read.page, page_read.number)

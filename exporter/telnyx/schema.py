@@ -41,6 +41,11 @@ class Page(msgspec.Struct, frozen=True):
     page_size: int | None
     malformed: int
 
+    @property
+    def length(self) -> int:
+        """Return how many actions are on it, including those that cannot be decoded."""
+        return len(self.actions) + self.malformed
+
 
 class ApiError(msgspec.Struct, frozen=True):
     """One entry of an error body, every field as text, empty if it was not sent."""

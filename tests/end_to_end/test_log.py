@@ -205,15 +205,21 @@ def run(account: Account, tmp_path: Path, free_port: int) -> Iterator[Callable[.
         each.http.close()
 
 
+def counted_failures(exporter: Program, account: Account, count: int) -> set[str]:
+    """Let so many actions fail once the exporter is ready, and wait until it has counted them."""
+    eventually(exporter.ready)
+    ids = account.fail(count)
+    eventually(lambda: exporter.failed() == count)
+    return ids
+
+
 def test_a_log_that_nobody_reads_holds_up_nothing(
     run: Callable[..., Program], account: Account, log: Log
 ) -> None:
     """Polls go on, probes and scrapes are answered, and each line of an action comes, once."""
     log.fill()
     exporter = run(log.into)
-    eventually(exporter.ready)
-    ids = account.fail(FAILURES)
-    eventually(lambda: exporter.failed() == FAILURES)
+    ids = counted_failures(exporter, account, FAILURES)
     polls = exporter.polls()
     eventually(lambda: exporter.polls() > polls + 3)
     for path in ("/-/healthy", "/metrics", "/"):
@@ -238,9 +244,7 @@ def test_other_lines_are_dropped_and_counted(
     """Those that come when too many wait; not one line of an action is among them."""
     log.fill()
     exporter = run(log.into)
-    eventually(exporter.ready)
-    ids = account.fail(100)
-    eventually(lambda: exporter.failed() == 100)
+    ids = counted_failures(exporter, account, 100)
     broken = {f"unknown_{number}": 1 for number in range(3000)}
     config = Path(exporter.state).with_name("config.yaml")
     config.write_text(json.dumps(broken), encoding="utf-8")
@@ -263,9 +267,7 @@ def test_a_slow_reader_gets_each_line_once(
     """However long it takes, polls do not wait for it."""
     exporter = run(log.into)
     log.read(pause=0.01)
-    eventually(exporter.ready)
-    ids = account.fail(FAILURES)
-    eventually(lambda: exporter.failed() == FAILURES)
+    ids = counted_failures(exporter, account, FAILURES)
     polls = exporter.polls()
     eventually(lambda: exporter.polls() > polls + 3)
     eventually(lambda: not exporter.waiting(), within=60)
@@ -279,9 +281,7 @@ def test_a_stop_does_not_wait_for_a_reader(
 ) -> None:
     """It ends within its grace; what was not written then is written after the next start, once."""
     exporter = run(log.into)
-    eventually(exporter.ready)
-    ids = account.fail(FAILURES)
-    eventually(lambda: exporter.failed() == FAILURES)
+    ids = counted_failures(exporter, account, FAILURES)
     began = time.monotonic()
     assert exporter.end() == 0
     assert time.monotonic() - began < STOPPED
@@ -298,9 +298,7 @@ def test_a_stop_does_not_wait_for_a_reader(
 def test_a_crash_loses_no_line(run: Callable[..., Program], account: Account, log: Log) -> None:
     """Killed while nobody reads: what the pipe did not take is written by the next process."""
     exporter = run(log.into)
-    eventually(exporter.ready)
-    ids = account.fail(FAILURES)
-    eventually(lambda: exporter.failed() == FAILURES)
+    ids = counted_failures(exporter, account, FAILURES)
     assert exporter.end(signal.SIGKILL) == -signal.SIGKILL
     waiting = exporter.waiting()
     assert waiting
@@ -320,9 +318,7 @@ def test_a_closed_pipe_is_no_end(run: Callable[..., Program], account: Account, 
     """Polls go on without a log, other lines are counted as dropped, and those of actions wait."""
     os.dup2(os.open(os.devnull, os.O_RDONLY), log.out)
     exporter = run(log.into)
-    eventually(exporter.ready)
-    ids = account.fail(10)
-    eventually(lambda: exporter.failed() == 10)
+    ids = counted_failures(exporter, account, 10)
     eventually(lambda: exporter.dropped() > 0)
     assert exporter.waiting() == ids
     assert exporter.end() == 0

@@ -351,11 +351,8 @@ async def test_a_type_that_nobody_knew_shows_as_it_is(open_account: OpenAccount)
     assert account.snapshot.actions["teleport", "in-progress"] == 3
 
 
-async def test_an_interrupted_action_that_goes_on_unseen_is_found_by_the_audit(
-    open_account: OpenAccount,
-) -> None:
-    """It has left the end of the listing long ago, and ends between two polls."""
-    account = open_account(replace(QUIET, history=1_000), audit_interval=300.0, page_size=50)
+async def resumed_far_back(account: Any) -> str:
+    """Let an action that was seen interrupted go on, where no poll looks; returns its id."""
     await account.poll()
     (action_id,) = account.world.create(action_type="enable")
     account.world.finish(action_id, Status.INTERRUPTED, "Superseded.")
@@ -365,6 +362,15 @@ async def test_an_interrupted_action_that_goes_on_unseen_is_found_by_the_audit(
     account.clock.advance(1)
     account.simulator.tick()
     account.world.finish(action_id, Status.IN_PROGRESS)
+    return str(action_id)
+
+
+async def test_an_interrupted_action_that_goes_on_unseen_is_found_by_the_audit(
+    open_account: OpenAccount,
+) -> None:
+    """It has left the end of the listing long ago, and ends between two polls."""
+    account = open_account(replace(QUIET, history=1_000), audit_interval=300.0, page_size=50)
+    action_id = await resumed_far_back(account)
     account.world.finish(action_id, Status.COMPLETED)
     await account.poll(after=400)
     assert ended(account.snapshot) == (201, 0, 1)
@@ -377,15 +383,7 @@ async def test_an_action_that_goes_on_unseen_is_followed_after_the_audit(
 ) -> None:
     """The totals tell that more is in progress than is known."""
     account = open_account(replace(QUIET, history=1_000), audit_interval=300.0, page_size=50)
-    await account.poll()
-    (action_id,) = account.world.create(action_type="enable")
-    account.world.finish(action_id, Status.INTERRUPTED, "Superseded.")
-    for later in account.world.create(200, action_type="enable"):
-        account.world.finish(later, Status.COMPLETED)
-    await account.poll()
-    account.clock.advance(1)
-    account.simulator.tick()
-    account.world.finish(action_id, Status.IN_PROGRESS)
+    action_id = await resumed_far_back(account)
     await account.poll(after=400)
     assert account.snapshot.actions["enable", "in-progress"] == 1
     account.world.finish(action_id, Status.FAILED)

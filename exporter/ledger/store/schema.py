@@ -38,12 +38,20 @@ accounts = Table(
     Column("audit_at", Float),
 )
 
+
+def _by_type_and_status() -> tuple[Column[int], Column[str], Column[str]]:
+    """Return the key of control state: one row by account, action type and status."""
+    return (
+        Column("account_id", Integer, primary_key=True, autoincrement=False),
+        Column("action_type", Text, primary_key=True),
+        Column("status", Text, primary_key=True),
+    )
+
+
 list_cursors = Table(
     "list_cursors",
     metadata,
-    Column("account_id", Integer, primary_key=True, autoincrement=False),
-    Column("action_type", Text, primary_key=True),  # "" for no filter
-    Column("status", Text, primary_key=True),  # "" for no filter
+    *_by_type_and_status(),  # "" for no filter
     Column("sort_order", Text, nullable=False),
     Column("seen_count", BigInteger, nullable=False),
     Column("baseline_cutoff", Float),
@@ -55,18 +63,14 @@ list_cursors = Table(
 drift = Table(
     "drift",
     metadata,
-    Column("account_id", Integer, primary_key=True, autoincrement=False),
-    Column("action_type", Text, primary_key=True),
-    Column("status", Text, primary_key=True),
+    *_by_type_and_status(),
     Column("difference", BigInteger, nullable=False),  # API total minus ledger total
 )
 
 sweeps = Table(
     "sweeps",
     metadata,
-    Column("account_id", Integer, primary_key=True, autoincrement=False),
-    Column("action_type", Text, primary_key=True),
-    Column("status", Text, primary_key=True),
+    *_by_type_and_status(),
     Column("next_page", BigInteger, nullable=False),
     Column("missing", BigInteger, nullable=False),  # actions still to be found
 )

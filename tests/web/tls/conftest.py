@@ -40,21 +40,22 @@ class Authority:
             context.load_cert_chain(certificate, certificate.with_suffix(".key"))
         return context
 
+    def run(self, folder: Path, *words: str) -> None:
+        """Run openssl in a folder."""
+        subprocess.run(  # noqa: S603 # openssl, with arguments of our own
+            [self.openssl, *words], cwd=folder, check=True, capture_output=True, timeout=30
+        )
+
     def _make(self, stem: Path, extensions: Iterable[str], *more: Iterable[str]) -> None:
         every = ("subjectKeyIdentifier=hash", *extensions)
         key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
-        subprocess.run(  # noqa: S603 # openssl, with arguments of our own
-            [
-                *(self.openssl, "req", "-x509", "-config", "req.cnf", "-days", "2"),
-                *key,
-                *("-subj", f"/CN={stem.name}", "-keyout", f"{stem}.key", "-out", f"{stem}.pem"),
-                *(part for each in every for part in ("-addext", each)),
-                *(part for each in more for part in each),
-            ],
-            cwd=self.folder,
-            check=True,
-            capture_output=True,
-            timeout=30,
+        self.run(
+            self.folder,
+            *("req", "-x509", "-config", "req.cnf", "-days", "2"),
+            *key,
+            *("-subj", f"/CN={stem.name}", "-keyout", f"{stem}.key", "-out", f"{stem}.pem"),
+            *(part for each in every for part in ("-addext", each)),
+            *(part for each in more for part in each),
         )
 
 

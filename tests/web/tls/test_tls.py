@@ -1,6 +1,5 @@
 import platform
 import ssl
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -136,15 +135,10 @@ def test_a_certificate_that_openssl_refuses_is_told(
 ) -> None:
     """A certificate whose key is too weak is reported itself, not the key file."""
     web_file.write(secured())
-    subprocess.run(  # noqa: S603 # openssl, with arguments of our own
-        [
-            *(authority.openssl, "req", "-x509", "-newkey", "rsa:512", "-nodes", "-subj", "/CN=x"),
-            *("-keyout", "server.key", "-out", "server.pem"),
-        ],
-        cwd=web_file.path.parent,
-        check=True,
-        capture_output=True,
-        timeout=30,
+    authority.run(
+        web_file.path.parent,
+        *("req", "-x509", "-newkey", "rsa:512", "-nodes", "-subj", "/CN=x"),
+        *("-keyout", "server.key", "-out", "server.pem"),
     )
     assert mistake(web_file.path).startswith(
         "2: tls_server_config.cert_file: is rejected by OpenSSL (ee key too small); "
@@ -176,15 +170,10 @@ def test_encrypted_key_is_told_and_nobody_is_asked(
 ) -> None:
     """A key with a passphrase is refused; the terminal is not read."""
     web_file.write(secured())
-    subprocess.run(  # noqa: S603 # openssl, with arguments of our own
-        [
-            *(authority.openssl, "pkcs8", "-topk8", "-passout", "pass:hunter2"),
-            *("-in", "server.key", "-out", "locked.key"),
-        ],
-        cwd=web_file.path.parent,
-        check=True,
-        capture_output=True,
-        timeout=30,
+    authority.run(
+        web_file.path.parent,
+        *("pkcs8", "-topk8", "-passout", "pass:hunter2"),
+        *("-in", "server.key", "-out", "locked.key"),
     )
     web_file.write(web_file.path.read_text().replace("server.key", "locked.key"))
     assert mistake(web_file.path) == (
