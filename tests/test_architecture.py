@@ -26,6 +26,7 @@ LAYERS = (
         "listen",
         "clock",
         "domain",
+        "http_protocol",
         "errors",
         "reading",
         "sanitize",
@@ -42,6 +43,7 @@ SIMULATOR_USERS = LAYERS[0] | {"demo", "simulator"}
 SIMULATOR_NEEDS = BOTTOM | {"simulator"}
 
 OWNERS = {
+    "uvicorn": {"http_protocol"},
     "httpx": {"telnyx"},
     "prometheus_client": {"metrics", "web"},
     "sqlalchemy": {"ledger/store"},

@@ -15,8 +15,9 @@ from exporter.config.api_key_format import api_key_fault
 from exporter.config.durations import PATTERN, parse_duration
 from exporter.config.mistakes import invalid, redact_quoted, suggestion
 from exporter.config.urls import as_printable_text
+from exporter.domain import Status
 
-STATUSES = ("in-progress", "completed", "failed", "interrupted")
+STATUSES = tuple(each.value for each in Status)
 """The statuses to which an account can be limited."""
 
 Choice = TypeVar("Choice", bound=StrEnum)

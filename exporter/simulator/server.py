@@ -7,16 +7,13 @@ handlers.
 import asyncio
 import contextlib
 import signal
-import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from typing import Any
 
-import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
-
 from exporter.address import ListenAddress
+from exporter.http_protocol import HttpProtocols
 from exporter.listen import bound_address, listen
 from exporter.simulator.app import create_app
 from exporter.simulator.connection import ABORT_KEY
@@ -24,22 +21,23 @@ from exporter.simulator.settings import SimulatorSettings
 from exporter.simulator.simulator import Simulator
 
 _SHUTDOWN_TIMEOUT = 1.0
-_KEEP_ALIVE_SECONDS = 75
+_BACKLOG = 2048
 
 
 class _Connection(asyncio.Protocol):
     """Hands a connection to uvicorn's protocol; requests can cut it, for the fault ``reset``."""
 
-    def __init__(self, opened: set[asyncio.Transport], **options: Any) -> None:
+    def __init__(self, http: HttpProtocols, opened: set["_Connection"]) -> None:
         self._opened = opened
         self._state: dict[str, Any] = {}
-        self._http: asyncio.Protocol = H11Protocol(**{**options, "app_state": self._state})
-        self._transport: asyncio.Transport | None = None
+        self._http = http(self._state)
+        self._transport = asyncio.Transport()
+        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 # as servers have it
         self._transport = transport
-        self._opened.add(transport)
+        self._opened.add(self)
         self._state[ABORT_KEY] = transport.abort
         self._http.connection_made(transport)
 
@@ -53,32 +51,17 @@ class _Connection(asyncio.Protocol):
         self._http.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._transport is not None:
-            self._opened.discard(self._transport)
+        self._opened.discard(self)
         self._http.connection_lost(exc)
+        self.closed.set_result(None)
 
+    def finish(self) -> None:
+        """Close it, as soon as the request that runs is answered."""
+        self._http.shutdown()
 
-class _Server(uvicorn.Server):
-    """A server that tells when it listens and leaves signals alone."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.listening = asyncio.Event()
-        self._opened: set[asyncio.Transport] = set()
-        config.http = partial(_Connection, self._opened)  # type: ignore[assignment] # it is called
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.listening.set()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    def abort_connections(self) -> None:
-        """Cut every connection: a request that met silence would wait for ever."""
-        for transport in tuple(self._opened):
-            transport.abort()
+    def abort(self) -> None:
+        """Cut it."""
+        self._transport.abort()
 
 
 @contextlib.asynccontextmanager
@@ -89,33 +72,28 @@ async def serving(simulator: Simulator, *addresses: ListenAddress) -> AsyncItera
     Raises UsageError if it cannot listen there.
     """
     listen_on = addresses or (ListenAddress("127.0.0.1", 0),)
-    config = uvicorn.Config(
-        create_app(simulator),
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        date_header=False,
-        workers=1,  # or else WEB_CONCURRENCY would be read
-        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-    )
-    server = _Server(config)
-    with contextlib.ExitStack() as listeners:
-        sockets = [listeners.enter_context(each) for each in await listen(listen_on)]
-        running = asyncio.create_task(server.serve(sockets))
-        listening = asyncio.create_task(server.listening.wait())
-        try:
-            await asyncio.wait({running, listening}, return_when=asyncio.FIRST_COMPLETED)
-            if running.done():
-                await running
-            yield f"{bound_address(listen_on[0], sockets[0]).url}/v2"
-        finally:
-            listening.cancel()
-            server.should_exit = True
-            await asyncio.wait({running}, timeout=_SHUTDOWN_TIMEOUT)
-            server.abort_connections()
-            await running
+    http = HttpProtocols(create_app(simulator))
+    opened: set[_Connection] = set()
+    sockets = await listen(listen_on)
+    loop = asyncio.get_running_loop()
+    servers = [
+        await loop.create_server(partial(_Connection, http, opened), sock=each, backlog=_BACKLOG)
+        for each in sockets
+    ]
+    try:
+        yield f"{bound_address(listen_on[0], sockets[0]).url}/v2"
+    finally:
+        for server in servers:
+            server.close()
+        for connection in tuple(opened):
+            connection.finish()
+        if opened:
+            await asyncio.wait([each.closed for each in opened], timeout=_SHUTDOWN_TIMEOUT)
+        # A request that met silence would wait for ever.
+        for connection in tuple(opened):
+            connection.abort()
+        if http.tasks:
+            await asyncio.wait(http.tasks)
 
 
 async def serve(

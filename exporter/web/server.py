@@ -8,12 +8,10 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
 
-import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.h11_impl import H11Protocol
-from uvicorn.server import ServerState
 
 from exporter.address import ListenAddress
+from exporter.http_protocol import HttpProtocols
 from exporter.listen import bound_address, listen
 from exporter.metrics.self_metrics import HandshakeCause
 from exporter.web.auth import AuthMiddleware
@@ -26,9 +24,6 @@ from exporter.web.tls_session import HandshakeError
 
 MAX_HEADER_BYTES = 16 * 1024
 """Maximum size of a request header."""
-
-KEEP_ALIVE_SECONDS = 75
-"""Longer than the usual scrape interval, so that scrapers need not reconnect each time."""
 
 HEADER_SECONDS = 10.0
 """Time for a client to send a request."""
@@ -49,8 +44,7 @@ WAITING = 2048
 class Server:
     """An HTTP server for one app, to be started and stopped once.
 
-    It only uses uvicorn's protocol, through asyncio's protocol interface, because uvicorn's server
-    handles signals and has a fixed TLS configuration.
+    It only uses uvicorn's protocol, through asyncio's protocol interface.
     """
 
     def __init__(
@@ -80,22 +74,9 @@ class Server:
             app = AuthMiddleware(app, web_config, passwords=PasswordChecker(connection_limit=limit))
         self._limiter = ConnectionLimiter(limit, on_full)
         self._requests = RequestTracker(app, self._limiter)
-        self._config = uvicorn.Config(
-            self._requests,
-            ws="none",
-            interface="asgi3",
-            log_config=None,
-            # At lower levels uvicorn logs each malformed request: anybody could fill the log.
-            log_level="error",
-            access_log=False,
-            proxy_headers=False,
-            workers=1,  # otherwise WEB_CONCURRENCY would be read
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            h11_max_incomplete_event_size=MAX_HEADER_BYTES,
-        )
-        self._state = ServerState()
+        self._http = HttpProtocols(self._requests, max_header_bytes=MAX_HEADER_BYTES)
         self._options = ConnectionOptions(
-            http=self._http,
+            http=lambda connection: self._http({CONNECTION: connection}),
             limiter=self._limiter,
             tls=lambda: None if web_config is None else web_config.current().tls,
             on_handshake_error=self._note_handshake_error,
@@ -161,9 +142,6 @@ class Server:
         self._open.add(connection)
         connection.closed.add_done_callback(lambda _: self._open.discard(connection))
         return connection
-
-    def _http(self, connection: Connection) -> asyncio.Protocol:
-        return H11Protocol(self._config, self._state, {CONNECTION: connection})
 
     def _note_handshake_error(self, client: str, error: HandshakeError) -> None:
         self._handshake_errors[error.cause.value] += 1
