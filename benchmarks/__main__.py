@@ -1,15 +1,13 @@
 """Runs benchmarks: all, or those that are named. `python -m benchmarks --help`."""
 
 import argparse
-import signal
 import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
 from benchmarks.figures import Report, markdown, write
+from benchmarks.signals import exit_on_signals
 
 NAMES = ("requests", "catchup", "flat", "resting", "scrapes", "memory", "latency", "state")
 """The modules with a `measure`. Each is imported when its turn comes: none weighs on another."""
@@ -23,8 +21,7 @@ def main() -> int:
     arguments = parser.parse_intermixed_args()
     if unknown := set(arguments.names) - set(NAMES):
         parser.error(f"no benchmark is named {', '.join(sorted(unknown))}; try --help")
-    for each in (signal.SIGTERM, signal.SIGINT):  # whichever comes, or was ignored at the start
-        signal.signal(each, _stop)
+    exit_on_signals()
     reports = []
     for name in arguments.names or NAMES:
         measure: Callable[[], Report] = import_module(f"benchmarks.{name}").measure
@@ -34,10 +31,6 @@ def main() -> int:
     if arguments.json is not None:
         write(reports, arguments.json)
     return int(not all(figure.kept for report in reports for figure in report.figures))
-
-
-def _stop(number: int, _: FrameType | None) -> NoReturn:
-    raise SystemExit(128 + number)  # so that what was started ends, too
 
 
 if __name__ == "__main__":

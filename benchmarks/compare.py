@@ -6,7 +6,6 @@ benchmarks fail. Both run with the present environment's libraries, whatever the
 """
 
 import argparse
-import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -14,12 +13,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from types import FrameType
-from typing import NoReturn
 
 from benchmarks.__main__ import NAMES
 from benchmarks.figures import Figure, Table, grid, shown
 from benchmarks.revisions import Checkout, RevisionError, check_out
+from benchmarks.signals import exit_on_signals
 
 TOO_MUCH = 0.1
 """The share by which a steady figure may not get worse."""
@@ -123,9 +121,7 @@ def main() -> int:
     if arguments.rounds < 1:
         parser.error("--rounds: give 1 or more")
     names = arguments.names or NAMES
-    signal.signal(signal.SIGTERM, _stop)
-    # Where we were started without it, as beside a script, so would be what we start and stop.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    exit_on_signals()
     try:
         with ExitStack() as stack:
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="bench-"))).resolve()
@@ -135,8 +131,6 @@ def main() -> int:
     except RevisionError as exc:
         _tell(str(exc))
         return 2
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
     pairs = paired(before, after)
     sys.stdout.write("\n".join(table(pairs, (base.name, newer.name))) + "\n")
     worse = [what for what, pair in pairs.items() if pair.failed]
@@ -147,10 +141,6 @@ def main() -> int:
 
 def _tell(line: str) -> None:
     sys.stderr.write(line + "\n")
-
-
-def _stop(number: int, _: FrameType | None) -> NoReturn:
-    raise SystemExit(128 + number)  # so that all is tidied up on the way out
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import NoReturn
 
 import httpx
 from rich.console import Console
@@ -25,6 +24,7 @@ from rich.table import Table
 from benchmarks.fault_schedule import OFF, FaultSchedule, body
 from benchmarks.programs import ProgramError
 from benchmarks.rig import AUDIT_INTERVAL, Rig
+from benchmarks.signals import exit_on_signals
 from benchmarks.tally import WHAT, Counts, counted, differences, drifts, read_logs, recorded
 from exporter.simulator.settings import ListOrder
 
@@ -215,20 +215,13 @@ def main() -> int:
     """Run as a program; returns the exit code."""
     arguments = _arguments()
     console = Console()
-    for each in (signal.SIGTERM, signal.SIGINT):  # which may be ignored where it was started
-        signal.signal(each, _stop)
+    exit_on_signals()
     try:
         with _folder(arguments.folder) as folder:
             return 0 if soak(arguments, folder, console) else 1
-    except KeyboardInterrupt:
-        console.print("stopped")
     except (ProgramError, httpx.HTTPError, OSError) as exc:
         console.print(f"could not go on: {exc}", style="red", markup=False)
     return 1
-
-
-def _stop(_number: int, _frame: object) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":
