@@ -11,7 +11,7 @@ from benchmarks.compare import middle, paired, table
 from benchmarks.figures import Figure
 
 PROGRAMS = Path(__file__).parents[2] / "benchmarks"
-SHARED = ("__init__.py", "__main__.py", "compare.py", "figures.py", "revisions.py")
+SHARED = ("__init__.py", "__main__.py", "compare.py", "figures.py", "revisions.py", "signals.py")
 
 QUICK = """\
 import exporter
