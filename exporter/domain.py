@@ -50,16 +50,101 @@ class Action(msgspec.Struct, frozen=True, gc=False):
     updated_at: float | None
 
 
+CONCERNS = {
+    "enable": "connectivity",
+    "enable_standby_sim_card": "connectivity",
+    "disable": "connectivity",
+    "set_standby": "connectivity",
+    "set_public_ip": "public_ip",
+    "remove_public_ip": "public_ip",
+    "enable_voice": "voice",
+    "disable_voice": "voice",
+}
+"""The concern of each action type; any other type is its own."""
+
+
+def concern_of(action_type: str) -> str:
+    """Return what an action type is about: a later action of the same concern mends a failure."""
+    return CONCERNS.get(action_type, action_type)
+
+
+class ProblemStatus(StrEnum):
+    """What is wrong with a SIM card: how its latest action that did not succeed stands."""
+
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    STUCK = "stuck"
+
+
+class ProblemOutcome(StrEnum):
+    """How a problem was closed."""
+
+    MENDED = "mended"
+    FORGOTTEN = "forgotten"
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """A SIM card that is still broken in one concern.
+
+    ``attempts`` is how many actions failed or were interrupted since it opened. The action and
+    its reason are of the latest one that did not succeed; ``started_at`` is when that was created.
+    ``retrying`` says that another one is in progress, or the same one again. ``changed_at`` is
+    when anything last happened to it, on our clock.
+    """
+
+    sim_card_id: str
+    concern: str
+    status: ProblemStatus
+    opened_at: float
+    attempts: int
+    action_id: str
+    action_type: str
+    reason: str
+    reason_class: str
+    started_at: float
+    retrying: bool
+    changed_at: float
+
+
+class ResolvedProblem(msgspec.Struct, frozen=True):
+    """A problem as it was until ``resolved_at``, when it was closed or got another status."""
+
+    problem: Problem
+    resolved_at: float
+
+
+class SimCard(msgspec.Struct, frozen=True):
+    """What is known of a SIM card; nothing personal. Text is empty where it is not known.
+
+    ``deleted`` says that the API does not know it any more. ``looked_up_at`` is on our clock.
+    """
+
+    id: str
+    iccid: str = ""
+    group_id: str = ""
+    group: str = ""
+    tags: tuple[str, ...] = ()
+    status: str = ""
+    deleted: bool = False
+    looked_up_at: float = 0.0
+
+
 class EventType(StrEnum):
-    """What happened to an action that is reported as an event."""
+    """What happened to an action, or to a problem, that is reported as an event."""
 
     FAILED = "sim_card_action_failed"
     INTERRUPTED = "sim_card_action_interrupted"
     STUCK = "sim_card_action_stuck"
+    MENDED = "problem_mended"
 
 
 class Event(msgspec.Struct, frozen=True):
-    """What happened to one action, with its whole reason: what sinks are told."""
+    """What happened to one action, with its whole reason: what sinks are told.
+
+    ``attempts`` counts the actions of its problem that did not succeed, this one included. A
+    mended problem names the action that mended it, and ``opened_at`` and ``duration_seconds``
+    say since when, and how long, it was open.
+    """
 
     event_type: EventType = msgspec.field(name="kind")
     account: str
@@ -72,3 +157,9 @@ class Event(msgspec.Struct, frozen=True):
     created_at: float | None
     updated_at: float | None
     duration_seconds: float | None
+    concern: str = ""
+    attempts: int = 0
+    opened_at: float | None = None
+    iccid: str = ""
+    sim_card_group: str = ""
+    tags: tuple[str, ...] = ()

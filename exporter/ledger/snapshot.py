@@ -5,10 +5,18 @@ Every combination of labels that can be named beforehand is there, zeros include
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from heapq import nsmallest
 
-from exporter.domain import ENDED_STATUSES, OTHER, Event, Status
+from exporter.domain import (
+    ENDED_STATUSES,
+    OTHER,
+    Event,
+    Problem,
+    ResolvedProblem,
+    SimCard,
+    Status,
+)
 from exporter.ledger.records import (
     DELAY_BUCKETS,
     DURATION_BUCKETS,
@@ -62,6 +70,8 @@ class AccountSnapshot:
     ``orders`` how each one is sorted, by the action type and status it is limited to, or "".
     Where the API gives no totals, ``actions`` and ``drift`` leave out the statuses of ended ones.
     ``baselined`` is False until the first poll of the account was committed, at ``baseline_at``.
+    ``problems`` are oldest first; ``resolved_problems`` those that were resolved shortly ago, and
+    ``sim_cards`` what is known of the SIM cards of both, and of those in ``failures``, by id.
     ``readable`` is False as long as the state could not be read: then the figures mean nothing, and
     counters at 0 would look like a restart from nothing.
     """
@@ -88,6 +98,9 @@ class AccountSnapshot:
     failures: tuple[EndedAction, ...]
     readable: bool = True
     baseline_at: float | None = None
+    problems: tuple[Problem, ...] = ()
+    resolved_problems: tuple[ResolvedProblem, ...] = ()
+    sim_cards: Mapping[str, SimCard] = field(default_factory=dict)
 
     @property
     def totals_unknown(self) -> bool:
