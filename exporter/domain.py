@@ -65,7 +65,7 @@ CONCERNS = {
 
 def concern_of(action_type: str) -> str:
     """Return what an action type is about: a later action of the same concern mends a failure."""
-    return CONCERNS.get(action_type, action_type)
+    return CONCERNS.get(action_type, action_type) or OTHER
 
 
 class ProblemStatus(StrEnum):
@@ -136,6 +136,10 @@ class EventType(StrEnum):
     INTERRUPTED = "sim_card_action_interrupted"
     STUCK = "sim_card_action_stuck"
     MENDED = "problem_mended"
+
+
+FAILURE_EVENTS = (EventType.FAILED, EventType.INTERRUPTED)
+"""The events of actions that ended badly: the latest of them are shown."""
 
 
 class Event(msgspec.Struct, frozen=True):

@@ -9,10 +9,14 @@ import asyncio
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import ParamSpec, TypeVar
 
-from exporter.domain import Action, Event, Status
+import msgspec
+
+from exporter.domain import Action, Event, SimCard, Status
 from exporter.errors import StateError
+from exporter.ledger.problem_tracking import forget_problems, note_problems
 from exporter.ledger.reasons import Reasons
 from exporter.ledger.records import ListCursor, TrackedAction
 from exporter.ledger.rules import ended_status, is_history, observe
@@ -94,10 +98,12 @@ class Ledger:
         self._sinks = tuple(sinks)
         self._on_events = on_events
         self._unannounced = False
+        # SIM cards of events that are not announced yet, in order.
+        self._in_events: dict[str, None] = {}
         self._state: LedgerState | None = None
         self._error = NOT_OPENED
         self._session = 0
-        self._snapshot = empty_snapshot(name, options)
+        self._snapshot = self._announced = empty_snapshot(name, options)
 
     @property
     def name(self) -> str:
@@ -108,6 +114,11 @@ class Ledger:
     def snapshot(self) -> AccountSnapshot:
         """The snapshot that was published last."""
         return self._snapshot
+
+    @property
+    def announced(self) -> AccountSnapshot:
+        """The snapshot as it was when `announce` was called last, so SIM cards have their names."""
+        return self._announced
 
     @property
     def state(self) -> LedgerState:
@@ -147,17 +158,28 @@ class Ledger:
         snapshot = await self.in_worker(build, self.state, self._options, now)
         # An equal one stays the same object, so that what was rendered of it need not be again.
         self._snapshot = self._snapshot if snapshot == self._snapshot else snapshot
-        self.announce()
 
     def announce(self) -> None:
-        """Tell that there may be events to deliver, if that was not told since they came."""
+        """Let the sinks be told of what was committed and published; until then it is held back.
+
+        To be called once the SIM cards have their names, or cannot get them now.
+        """
+        self._announced = self._snapshot
+        self._in_events = {}
         if self._unannounced:
             self._unannounced = False
             self._on_events(self)
 
-    async def note_stuck(self, unit: UnitOfWork) -> None:
-        """Record those that have become stuck, each once."""
-        await self.in_worker(self._note_stuck, unit)
+    async def note_time(self, unit: UnitOfWork) -> None:
+        """Record what time alone brings: actions that are stuck, problems to be forgotten."""
+        await self.in_worker(self._note_time, unit)
+
+    async def unnamed(self, before: float) -> Sequence[str]:
+        """Return the SIM cards to look up: never looked up, or last ``before`` that time.
+
+        Those of events that are not announced yet come first, then those with problems.
+        """
+        return await self.in_worker(self._unnamed, before)
 
     async def interrupted(self, action_type: str | None, limit: int) -> Sequence[TrackedAction]:
         """Return interrupted actions (of one type), the latest first."""
@@ -170,10 +192,11 @@ class Ledger:
         return await self.in_worker(self._forget, before)
 
     async def undelivered(self, sink: str) -> Sequence[tuple[int, Event]]:
-        """Return the oldest events that ``sink`` was not delivered yet, each with its number."""
-        return await self.in_worker(
-            self._store.undelivered, self.state.account_id, sink, EVENTS_AT_ONCE
-        )
+        """Return the oldest events that ``sink`` was not delivered yet, each with its number.
+
+        None while what was committed is not announced.
+        """
+        return await self.in_worker(self._undelivered, sink)
 
     async def delivered(self, sink: str, seq: int) -> None:
         """Note that ``sink`` was delivered all events up to the number ``seq``."""
@@ -275,24 +298,63 @@ class Ledger:
         if unit.empty:
             self.state.apply(unit, {})
             return
-        after = self._store.commit(self.state.account_id, unit, self.state.sums)
+        mine = self.state.account_id
+        note_problems(
+            unit, self.state, self._options.watches, partial(self._store.find_by_sim_cards, mine)
+        )
+        after = self._store.commit(mine, unit, self.state.sums)
         self.state.apply(unit, after)
+        self._in_events.update((event.sim_card_id, None) for event in unit.events)
         # Here, as whoever waits for the commit may have given up.
         self._unannounced = self._unannounced or bool(unit.events)
 
-    def _note_stuck(self, unit: UnitOfWork) -> None:
+    def _note_time(self, unit: UnitOfWork) -> None:
         found = [
             row
             for row in self.state.open_after(unit)
             if not row.stuck and self._options.is_stuck(row, unit.now)
         ]
         for row in found:
-            unit.stuck(row)
+            unit.stuck(row, self._options.stuck_at(row))
+        forget_problems(unit, self.state, unit.now - self._options.forget_after)
+
+    def _unnamed(self, before: float) -> Sequence[str]:
+        state = self.state
+        needed = state.needed_sim_cards()
+        problems = {card for card, _ in state.problems}
+        known = {id_: state.sim_cards[id_] for id_ in needed if id_ in state.sim_cards}
+        wanted = dict.fromkeys((*self._in_events, *(id_ for id_ in needed if id_ in problems)))
+        unknown = [id_ for id_ in (*needed, *wanted) if id_ not in known]
+        state.sim_cards = known | dict(self._store.sim_cards(state.account_id, unknown))
+        return [
+            id_
+            for id_ in wanted
+            if (card := state.sim_cards.get(id_)) is None or card.looked_up_at < before
+        ]
+
+    def _undelivered(self, sink: str) -> Sequence[tuple[int, Event]]:
+        if self._unannounced:
+            return ()
+        mine = self.state.account_id
+        events = self._store.undelivered(mine, sink, EVENTS_AT_ONCE)
+        cards = self._store.sim_cards(mine, {event.sim_card_id for _, event in events})
+        return tuple((seq, _named(event, cards.get(event.sim_card_id))) for seq, event in events)
 
     def _forget(self, before: float) -> int:
-        count, baseline_cutoff = self._store.prune(self.state.account_id, before, PRUNED_AT_ONCE)
+        mine = self.state.account_id
+        count, baseline_cutoff = self._store.prune(mine, before, PRUNED_AT_ONCE)
         self.state.dropped(count, baseline_cutoff)
+        if count:  # without an old action there is no SIM card that only an old one named
+            self.state.sim_cards_known -= self._store.prune_sim_cards(mine, before)
         return count
+
+
+def _named(event: Event, card: SimCard | None) -> Event:
+    if card is None:
+        return event
+    return msgspec.structs.replace(
+        event, iccid=card.iccid, sim_card_group=card.group, tags=card.tags
+    )
 
 
 def _note_position(unit: UnitOfWork, id_: str, position: int) -> None:

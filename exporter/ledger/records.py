@@ -1,4 +1,4 @@
-"""The values that the ledger keeps: actions, sums, cursors, sweeps. No behavior, no I/O.
+"""The values that the ledger keeps: actions, sums, cursors, sweeps. No I/O.
 
 All times are seconds since the epoch.
 """
@@ -21,6 +21,9 @@ class TrackedAction(msgspec.Struct, gc=False):
     ``ended_at`` is when it was seen to have ended, on our clock; None while it is open, that is
     in progress or in an unknown status. ``position`` is its place in the list of every status,
     counted from the old end, None where it is not known. ``stuck`` says that its event was written.
+    ``failure_at`` is when it first failed, was interrupted or got stuck after the baseline, on the
+    API's clock where that says so; None if it did not, or if its problem was forgotten.
+    ``failure_status`` is how it ended last of those, empty if it did not end.
     """
 
     id: str
@@ -34,6 +37,8 @@ class TrackedAction(msgspec.Struct, gc=False):
     ended_at: float | None
     position: int | None
     stuck: bool
+    failure_at: float | None = None
+    failure_status: str = ""
 
 
 class SumName(StrEnum):
@@ -48,6 +53,10 @@ class SumName(StrEnum):
     DELAY_BUCKET = "delay_bucket"  # upper bound
     DELAY_SUM = "delay_sum"  # none
     KNOWN = "known"  # status: actions that are known, one by one or as history
+    PROBLEMS_OPENED = "problems_opened"  # concern
+    PROBLEMS_CLOSED = "problems_closed"  # concern/outcome
+    MEND_BUCKET = "mend_bucket"  # concern/upper bound
+    MEND_SUM = "mend_sum"  # concern
 
 
 ENTRY_SUMS = {
@@ -113,6 +122,15 @@ class ListCursor:
     baseline_time: float | None = None
 
 
+ProblemKey = tuple[str, str]
+"""The id of a SIM card, and a concern."""
+
+
+def started_at(row: TrackedAction) -> float:
+    """Return when an action was created, or first seen where the API does not say."""
+    return row.created_at if row.created_at is not None else row.seen_at
+
+
 POSITIONED_ORDERS = (SortOrder.NEWEST, SortOrder.OLDEST)
 """The orders in which an action keeps its position, counted from the old end."""
 
@@ -135,6 +153,22 @@ DURATION_BUCKETS = (
 
 DELAY_BUCKETS = (1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 90.0, 120.0, 300.0, 900.0, 3600.0)
 """Upper bounds of the histogram ended-to-seen, in seconds; +Inf is implied."""
+
+MEND_BUCKETS = (
+    60.0,
+    300.0,
+    900.0,
+    1800.0,
+    3600.0,
+    10800.0,
+    21600.0,
+    43200.0,
+    86400.0,
+    259200.0,
+    604800.0,
+    2592000.0,
+)
+"""Upper bounds of the histogram opened-to-mended, in seconds; +Inf is implied."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,8 @@ class Transition(msgspec.Struct, frozen=True, gc=False):
 
 NOTHING = Transition()
 
+FAILURE_STATUSES = (Status.FAILED, Status.INTERRUPTED)
+
 _ENDED = {status.value: status for status in ENDED_STATUSES}
 
 
@@ -88,6 +90,10 @@ def observe(
     row.action_type = action.action_type or known.action_type
     if row.created_at is None:
         row.created_at = known.created_at
+    if status is None and row.reason is None:
+        row.reason = known.reason  # it goes on: this is why it was interrupted
+    row.failure_at, row.failure_status = known.failure_at, known.failure_status
+    _note_failure(row, status, now)
     return Transition(row, entered=status, left=known.status, left_type=known.action_type)
 
 
@@ -100,10 +106,18 @@ def _first_sight(action: Action, *, history: bool, new: bool, now: float, keep: 
     status = ended_status(action.status)
     row = _row(action, seen_at=now, ended_at=None if status is None else now)
     if not history:
+        _note_failure(row, status, now)
         return Transition(row, created=new, entered=status)
     if status is None or keep:
         return Transition(row)
     return NOTHING
+
+
+def _note_failure(row: TrackedAction, entered: Status | None, now: float) -> None:
+    if entered in FAILURE_STATUSES:
+        row.failure_status = entered
+        if row.failure_at is None:
+            row.failure_at = row.updated_at if row.updated_at is not None else now
 
 
 def _is_stale(known: TrackedAction, action: Action) -> bool:

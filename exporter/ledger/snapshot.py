@@ -7,29 +7,42 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from heapq import nsmallest
+from itertools import product
+from math import inf
+from operator import attrgetter
+from typing import Any
+
+import msgspec
 
 from exporter.domain import (
+    CONCERNS,
     ENDED_STATUSES,
     OTHER,
     Event,
     Problem,
+    ProblemOutcome,
+    ProblemStatus,
     ResolvedProblem,
     SimCard,
     Status,
+    concern_of,
 )
 from exporter.ledger.records import (
     DELAY_BUCKETS,
     DURATION_BUCKETS,
     ENTRY_SUMS,
+    MEND_BUCKETS,
     Exemplar,
     Histogram,
     ListFilter,
+    ProblemKey,
     SortOrder,
     SumKey,
     SumName,
     TrackedAction,
+    started_at,
 )
-from exporter.ledger.state import RECENT_FAILURES, LedgerState
+from exporter.ledger.state import RECENT_FAILURES, RESOLVED_SHOWN, LedgerState
 from exporter.ledger.unit_of_work import bucket_name
 
 
@@ -70,6 +83,8 @@ class AccountSnapshot:
     ``orders`` how each one is sorted, by the action type and status it is limited to, or "".
     Where the API gives no totals, ``actions`` and ``drift`` leave out the statuses of ended ones.
     ``baselined`` is False until the first poll of the account was committed, at ``baseline_at``.
+    Of problems, keys are ``(concern, status)``, ``concern`` and ``(concern, outcome)``;
+    ``unwatched_concerns`` are those whose repairs the account's filters hide.
     ``problems`` are oldest first; ``resolved_problems`` those that were resolved shortly ago, and
     ``sim_cards`` what is known of the SIM cards of both, and of those in ``failures``, by id.
     ``readable`` is False as long as the state could not be read: then the figures mean nothing, and
@@ -98,9 +113,16 @@ class AccountSnapshot:
     failures: tuple[EndedAction, ...]
     readable: bool = True
     baseline_at: float | None = None
+    problem_counts: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    problems_oldest: Mapping[str, float] = field(default_factory=dict)
+    problems_opened: Mapping[str, int] = field(default_factory=dict)
+    problems_closed: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    mend_seconds: Mapping[str, Histogram] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    unwatched_concerns: tuple[str, ...] = ()
     resolved_problems: tuple[ResolvedProblem, ...] = ()
     sim_cards: Mapping[str, SimCard] = field(default_factory=dict)
+    sim_cards_known: int = 0
 
     @property
     def totals_unknown(self) -> bool:
@@ -113,7 +135,8 @@ class SnapshotOptions:
     """What of an account is exported.
 
     ``action_types`` and ``statuses`` empty: all. ``stuck_after`` and ``stuck_after_default``
-    are seconds. ``reason_classes`` are those that may occur.
+    are seconds, as is ``forget_after``, when a problem to which nothing happens is closed.
+    ``reason_classes`` are those that may occur.
     """
 
     action_types: tuple[str, ...]
@@ -121,6 +144,14 @@ class SnapshotOptions:
     stuck_after: Mapping[str, float]
     stuck_after_default: float
     reason_classes: tuple[str, ...]
+    forget_after: float = inf
+
+    def watches(self, concern: str) -> bool:
+        """Tell whether both failures and repairs of a concern can be seen: else it is left out."""
+        types = {each for each, its in CONCERNS.items() if its == concern} or {concern}
+        return (not self.statuses or Status.COMPLETED in self.statuses) and (
+            not self.action_types or types.issubset(self.action_types)
+        )
 
     def shows(self, status: str) -> bool:
         """Tell whether a status is exported."""
@@ -143,13 +174,11 @@ class SnapshotOptions:
 
     def is_stuck(self, row: TrackedAction, now: float) -> bool:
         """Tell whether an open action is in progress for longer than it should be."""
-        limit = self.stuck_after.get(row.action_type, self.stuck_after_default)
-        return row.status == Status.IN_PROGRESS and now - started_at(row) > limit
+        return row.status == Status.IN_PROGRESS and now > self.stuck_at(row)
 
-
-def started_at(row: TrackedAction) -> float:
-    """Return when an action was created, or first seen where the API does not say."""
-    return row.created_at if row.created_at is not None else row.seen_at
+    def stuck_at(self, row: TrackedAction) -> float:
+        """Return when an action gets stuck if it does not end before."""
+        return started_at(row) + self.stuck_after.get(row.action_type, self.stuck_after_default)
 
 
 def build(state: LedgerState, options: SnapshotOptions, now: float) -> AccountSnapshot:
@@ -219,6 +248,7 @@ def build(state: LedgerState, options: SnapshotOptions, now: float) -> AccountSn
             for row in nsmallest(RECENT_FAILURES, running if in_progress else (), key=started_at)
         ),
         failures=tuple(_ended_row(event) for event in state.failures if options.tells(event)),
+        **_problem_fields(state, options, types, now),
     )
 
 
@@ -226,6 +256,76 @@ def empty_snapshot(name: str, options: SnapshotOptions) -> AccountSnapshot:
     """Build the snapshot of an account whose state was not read yet: there is nothing to show."""
     snapshot = build(LedgerState(name, 0, None, None, 0, {}, {}, {}, {}, {}, {}, ()), options, 0.0)
     return replace(snapshot, readable=False)
+
+
+def _problem_fields(
+    state: LedgerState, options: SnapshotOptions, types: Iterable[str], now: float
+) -> dict[str, Any]:
+    """Return the fields of the snapshot that are about problems."""
+    named = dict.fromkeys(concern_of(type_label) for type_label in types)
+    concerns = [each for each in named if options.watches(each)]
+    problems = sorted(
+        (each for each in state.problems.values() if options.watches(each.concern)),
+        key=attrgetter("opened_at"),
+    )
+    counts = dict.fromkeys(product(concerns, ProblemStatus), 0)
+    oldest: dict[str, float] = {}
+    for problem in problems:
+        label = state.concern_label(problem.concern)
+        counts[label, problem.status] += 1
+        oldest.setdefault(label, problem.opened_at)
+    retried = _retried(state)
+    return {
+        "problem_counts": counts,
+        "problems_oldest": oldest,
+        "problems_opened": {
+            each: state.total(SumName.PROBLEMS_OPENED, "", each) for each in concerns
+        },
+        "problems_closed": {
+            (each, outcome): state.total(SumName.PROBLEMS_CLOSED, "", f"{each}/{outcome}")
+            for each, outcome in product(concerns, ProblemOutcome)
+        },
+        "mend_seconds": {
+            each: _histogram(
+                state,
+                SumKey(SumName.MEND_BUCKET, "", f"{each}/"),
+                SumKey(SumName.MEND_SUM, "", each),
+                MEND_BUCKETS,
+            )
+            for each in concerns
+        },
+        "problems": tuple(
+            msgspec.structs.replace(each, retrying=True)
+            if (each.sim_card_id, each.concern) in retried
+            else each
+            for each in problems
+        ),
+        "unwatched_concerns": tuple(each for each in named if not options.watches(each)),
+        "resolved_problems": tuple(
+            each for each in state.resolved if each.resolved_at > now - RESOLVED_SHOWN
+        ),
+        "sim_cards": {
+            id_: state.sim_cards[id_] for id_ in state.needed_sim_cards() if id_ in state.sim_cards
+        },
+        "sim_cards_known": state.sim_cards_known,
+    }
+
+
+def _retried(state: LedgerState) -> set[ProblemKey]:
+    """Return the problems of which a later action, or the same one again, is in progress."""
+    broken = {card for card, _ in state.problems}
+    found = set()
+    for row in state.open.values() if broken else ():
+        if row.sim_card_id in broken and row.status == Status.IN_PROGRESS:
+            key = row.sim_card_id, concern_of(row.action_type)
+            problem = state.problems.get(key)
+            if problem is not None and (
+                problem.status is not ProblemStatus.STUCK
+                if row.id == problem.action_id
+                else started_at(row) >= problem.started_at
+            ):
+                found.add(key)
+    return found
 
 
 def _counted_statuses(state: LedgerState, options: SnapshotOptions) -> list[Status]:

@@ -7,13 +7,26 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain
+from typing import TypeVar
 
-from exporter.domain import KNOWN_ACTION_TYPES, OTHER, Event, EventType, Status
+from exporter.domain import (
+    CONCERNS,
+    FAILURE_EVENTS,
+    KNOWN_ACTION_TYPES,
+    OTHER,
+    Event,
+    Problem,
+    ResolvedProblem,
+    SimCard,
+    Status,
+    concern_of,
+)
 from exporter.ledger.records import (
     ENTRY_SUMS,
     Exemplar,
     ListCursor,
     ListFilter,
+    ProblemKey,
     SumKey,
     SumName,
     Sweep,
@@ -22,11 +35,17 @@ from exporter.ledger.records import (
 )
 from exporter.ledger.unit_of_work import UnitOfWork
 
+K = TypeVar("K")
+V = TypeVar("V")
+
 MAX_ACTION_TYPES = 50
 """How many action types have a label value of their own; further ones are `other`."""
 
 RECENT_FAILURES = 50
 """How many of the latest failures are kept to be shown."""
+
+RESOLVED_SHOWN = 900.0
+"""Seconds for which a problem that was resolved is told as such."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +61,10 @@ class LedgerState:
     """The committed state of one account.
 
     ``drift`` is the API total minus the ledger total at the last audit; 0 may be left out.
-    ``sweeps`` are those that are not finished. ``failures`` are latest first.
+    ``sweeps`` are those that are not finished. ``failures`` are latest first. ``resolved`` are the
+    problems that were resolved in the last RESOLVED_SHOWN seconds. ``sim_cards`` are those of
+    problems and failures that were looked up, of ``sim_cards_known`` that are kept;
+    ``sim_card_total`` is how many the account has, None as long as nobody asked.
     """
 
     name: str
@@ -57,6 +79,11 @@ class LedgerState:
     sweeps: dict[TypeStatus, Sweep]
     exemplars: dict[SumKey, Exemplar]
     failures: tuple[Event, ...]
+    problems: dict[ProblemKey, Problem] = field(default_factory=dict)
+    resolved: tuple[ResolvedProblem, ...] = ()
+    sim_cards: dict[str, SimCard] = field(default_factory=dict)
+    sim_cards_known: int = 0
+    sim_card_total: int | None = None
     types: dict[str, None] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -85,17 +112,25 @@ class LedgerState:
             self.admit_types((action_type,))
         return action_type if action_type in self.types else OTHER
 
+    def concern_label(self, concern: str) -> str:
+        """Return the label value for a concern; `other` for an action type out of bounds."""
+        return concern if concern in CONCERNS.values() else self.label(concern)
+
+    def needed_sim_cards(self) -> dict[str, None]:
+        """Return the ids of the SIM cards to be shown by name: those with problems first."""
+        problems = chain(self.problems.values(), (each.problem for each in self.resolved))
+        ids = chain(
+            (each.sim_card_id for each in problems), (each.sim_card_id for each in self.failures)
+        )
+        return dict.fromkeys(filter(None, ids))
+
     def apply(self, unit: UnitOfWork, after: dict[SumKey, float]) -> None:
         """Take in a unit of work that was committed; ``after`` are the sums that it changed."""
         self.sums.update(after)
         self.exemplars.update(unit.exemplars)
         self.cursors.update(unit.cursors)
         self.drift.update(unit.drift)
-        for key, sweep in unit.sweeps.items():
-            if sweep is None:
-                self.sweeps.pop(key, None)
-            else:
-                self.sweeps[key] = sweep
+        _update(self.sweeps, unit.sweeps)
         self.tracked += len(unit.added)
         for row in unit.rows.values():
             if row.ended_at is None:
@@ -105,12 +140,26 @@ class LedgerState:
         for id_, position in unit.positions.items():
             if id_ in self.open:
                 self.open[id_].position = position
-        shown = [event for event in unit.events if event.event_type is not EventType.STUCK]
+        self._apply_problems(unit)
+        shown = [event for event in unit.events if event.event_type in FAILURE_EVENTS]
         self.failures = (*reversed(shown), *self.failures)[:RECENT_FAILURES]
         if unit.baseline_at is not None:
             self.baseline_at = unit.baseline_at
         if unit.audit_at is not None:
             self.audit_at = unit.audit_at
+
+    def _apply_problems(self, unit: UnitOfWork) -> None:
+        _update(self.problems, unit.problems)
+        if unit.forgotten:
+            for row in self.open.values():
+                if (row.sim_card_id, concern_of(row.action_type)) in unit.forgotten:
+                    row.failure_at, row.failure_status = None, ""
+        recent = (*self.resolved, *unit.resolved)
+        self.resolved = tuple(e for e in recent if e.resolved_at > unit.now - RESOLVED_SHOWN)
+        self.sim_cards_known += len(unit.sim_cards.keys() - self.sim_cards.keys())
+        self.sim_cards.update(unit.sim_cards)
+        if unit.sim_card_total is not None:
+            self.sim_card_total = unit.sim_card_total
 
     def open_after(
         self, unit: UnitOfWork, action_type: str | None = None
@@ -157,3 +206,12 @@ class LedgerState:
 
     def _counted(self) -> set[str]:
         return {key.action_type for key in self.sums} | {label for label, _ in self.drift}
+
+
+def _update(values: dict[K, V], changes: Mapping[K, V | None]) -> None:
+    """Set what changed; None removes it."""
+    for key, value in changes.items():
+        if value is None:
+            values.pop(key, None)
+        else:
+            values[key] = value

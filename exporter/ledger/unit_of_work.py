@@ -12,16 +12,28 @@ from functools import lru_cache
 
 import msgspec
 
-from exporter.domain import OTHER, Event, EventType, Status
+from exporter.domain import (
+    OTHER,
+    Event,
+    EventType,
+    Problem,
+    ProblemOutcome,
+    ResolvedProblem,
+    SimCard,
+    Status,
+)
+from exporter.ledger.problems import ProblemChange
 from exporter.ledger.reasons import Reasons
 from exporter.ledger.records import (
     DELAY_BUCKETS,
     DURATION_BUCKETS,
     ENTRY_SUMS,
     GONE,
+    MEND_BUCKETS,
     Exemplar,
     ListCursor,
     ListFilter,
+    ProblemKey,
     SumKey,
     SumName,
     Sweep,
@@ -51,7 +63,9 @@ class UnitOfWork:
     ``label`` bounds action types, ``now`` is when the observations happen. ``rows`` are whole and
     new or changed: ``added`` names the new ones. ``sums`` are increments, ``known`` replaces
     sums of that name. ``drift`` and ``sweeps`` replace what stands there; None ends a sweep.
-    ``positions`` are of open actions whose place was seen.
+    ``positions`` are of open actions whose place was seen. ``problems`` replace what stands there,
+    None closes one; ``forgotten`` names those of which the actions are failures no longer, and
+    ``resolved`` are told as resolved. ``sim_card_total`` is how many SIM cards the account has.
     """
 
     account: str
@@ -70,6 +84,11 @@ class UnitOfWork:
     cursors: dict[ListFilter, ListCursor] = field(default_factory=dict)
     positions: dict[str, int] = field(default_factory=dict)
     classes: dict[str, str] = field(default_factory=dict)
+    problems: dict[ProblemKey, Problem | None] = field(default_factory=dict)
+    forgotten: set[ProblemKey] = field(default_factory=set)
+    resolved: list[ResolvedProblem] = field(default_factory=list)
+    sim_cards: dict[str, SimCard] = field(default_factory=dict)
+    sim_card_total: int | None = None
     baseline_at: float | None = None
     audit_at: float | None = None
 
@@ -85,6 +104,9 @@ class UnitOfWork:
             or self.sweeps
             or self.cursors
             or self.events
+            or self.problems
+            or self.sim_cards
+            or self.sim_card_total is not None
             or self.baseline_at is not None
             or self.audit_at is not None
         )
@@ -133,13 +155,57 @@ class UnitOfWork:
         self.sums[_known(self.label(row.action_type), row.status)] -= 1
         self.rows[row.id] = msgspec.structs.replace(row, status=GONE, ended_at=self.now)
 
-    def stuck(self, row: TrackedAction) -> None:
-        """Take in that an action is in progress for too long, which is one event."""
-        row = msgspec.structs.replace(row, stuck=True)
+    def stuck(self, row: TrackedAction, since: float) -> None:
+        """Take in that an action is in progress for too long ``since`` then, which is one event."""
+        failure_at = since if row.failure_at is None else row.failure_at
+        row = msgspec.structs.replace(row, stuck=True, failure_at=failure_at)
         self.rows[row.id] = row
         self.events.append(
             self._event(EventType.STUCK, row, "", _span(row.created_at or row.seen_at, self.now))
         )
+
+    def problem_changed(self, change: ProblemChange, concern_label: str) -> None:
+        """Take in a problem that was opened, changed or mended."""
+        before, after = change.before, change.after
+        for problem in (before, after):
+            if problem is not None:
+                self.problems[problem.sim_card_id, problem.concern] = after
+        if before is not None and (after is None or after.status is not before.status):
+            self.resolved.append(ResolvedProblem(before, self.now))
+        if change.opened:
+            self.sums[SumKey(SumName.PROBLEMS_OPENED, "", concern_label)] += change.opened
+        for mended in change.mended:
+            self._closed(concern_label, ProblemOutcome.MENDED)
+            bucket = bucket_name(MEND_BUCKETS, bisect_left(MEND_BUCKETS, mended.seconds))
+            self.sums[SumKey(SumName.MEND_BUCKET, "", f"{concern_label}/{bucket}")] += 1
+            self._amount(SumKey(SumName.MEND_SUM, "", concern_label), mended.seconds)
+            event = self._event(EventType.MENDED, mended.by, "", mended.seconds)
+            self.events.append(
+                msgspec.structs.replace(
+                    event,
+                    concern=mended.problem.concern,
+                    attempts=mended.problem.attempts,
+                    opened_at=mended.problem.opened_at,
+                )
+            )
+
+    def forget_problem(self, problem: Problem, concern_label: str) -> None:
+        """Take in that nothing happened to a problem for so long that it is closed."""
+        key = problem.sim_card_id, problem.concern
+        self.problems[key] = None
+        self.forgotten.add(key)
+        self.resolved.append(ResolvedProblem(problem, self.now))
+        self._closed(concern_label, ProblemOutcome.FORGOTTEN)
+
+    def number_attempts(self, attempts: Mapping[str, int]) -> None:
+        """Let the events of failures say which attempt each was, by the id of its action."""
+        for index, event in enumerate(self.events):
+            number = attempts.get(event.action_id)
+            if number is not None and event.event_type is not EventType.MENDED:
+                self.events[index] = msgspec.structs.replace(event, attempts=number)
+
+    def _closed(self, concern_label: str, outcome: ProblemOutcome) -> None:
+        self.sums[SumKey(SumName.PROBLEMS_CLOSED, "", f"{concern_label}/{outcome}")] += 1
 
     def _enter(self, status: Status, row: TrackedAction, type_label: str) -> None:
         """Count an entry into a status of ended actions."""
@@ -147,7 +213,7 @@ class UnitOfWork:
         if status is Status.COMPLETED:
             self.sums[_key(SumName.COMPLETED, type_label, "")] += 1
         else:
-            name = self._class(row.reason)
+            name = self.reason_class(row.reason)
             key = SumKey(ENTRY_SUMS[status], type_label, name)
             self.sums[key] += 1
             self.exemplars[key] = Exemplar(row.id, row.sim_card_id, row.updated_at or self.now)
@@ -161,7 +227,7 @@ class UnitOfWork:
             self.sums[_DELAYS[bisect_left(DELAY_BUCKETS, delay)]] += 1
             self._amount(_DELAY_SUM, delay)
 
-    def _class(self, reason: str | None) -> str:
+    def reason_class(self, reason: str | None) -> str:
         """Return the class of a reason, found once for all that give the same."""
         text = reason or ""
         name = self.classes.get(text)

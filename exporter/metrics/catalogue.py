@@ -9,7 +9,7 @@ are done, and say so. Test its values, and tell users in `CHANGELOG.md`.
 
 import platform
 
-from exporter.ledger.records import DELAY_BUCKETS, DURATION_BUCKETS
+from exporter.ledger.records import DELAY_BUCKETS, DURATION_BUCKETS, MEND_BUCKETS
 from exporter.ledger.snapshot import AccountSnapshot
 from exporter.metrics.definition import (
     MetricDefinition,
@@ -102,6 +102,53 @@ ACCOUNT_METRICS: tuple[MetricDefinition[AccountSnapshot], ...] = (
         "Time from the end of an action to the poll that saw it, in seconds.",
         lambda account: one(account.detection_delay),
         bounds=DELAY_BUCKETS,
+    ),
+    MetricDefinition(
+        "telnyx_sim_card_problems",
+        MetricType.GAUGE,
+        ("account", "concern", "status"),
+        "SIM cards that are still broken, by what their actions are about and how the latest one "
+        "that did not succeed stands.",
+        lambda account: account.problem_counts.items(),
+    ),
+    MetricDefinition(
+        "telnyx_sim_card_problems_oldest_timestamp_seconds",
+        MetricType.GAUGE,
+        ("account", "concern"),
+        "Unix timestamp when the oldest open problem was opened, by concern; absent if there is "
+        "none.",
+        lambda account: account.problems_oldest.items(),
+    ),
+    MetricDefinition(
+        "telnyx_sim_card_problems_opened_total",
+        MetricType.COUNTER,
+        ("account", "concern"),
+        "Times a SIM card broke: a failed, interrupted or stuck action after the baseline, while "
+        "no other was open for the same SIM card and concern.",
+        lambda account: account.problems_opened.items(),
+    ),
+    MetricDefinition(
+        "telnyx_sim_card_problems_closed_total",
+        MetricType.COUNTER,
+        ("account", "concern", "outcome"),
+        "Problems that were closed: mended by a later action that completed, or forgotten after "
+        "problems.forget_after.",
+        lambda account: account.problems_closed.items(),
+    ),
+    MetricDefinition(
+        "telnyx_sim_card_problem_mend_seconds",
+        MetricType.HISTOGRAM,
+        ("account", "concern"),
+        "Time from the opening of a problem to its mending in seconds, by concern.",
+        lambda account: account.mend_seconds.items(),
+        bounds=MEND_BUCKETS,
+    ),
+    MetricDefinition(
+        "telnyx_exporter_sim_cards_known",
+        MetricType.GAUGE,
+        ("account",),
+        "SIM cards in the directory: those whose ICCID, group and tags were looked up.",
+        lambda account: one(account.sim_cards_known),
     ),
     MetricDefinition(
         "telnyx_exporter_last_audit_timestamp_seconds",

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
+import msgspec
 from structlog.typing import FilteringBoundLogger
 
 from exporter.config import LogLevel
@@ -40,19 +41,18 @@ class EventLog:
 
     def action_line(self, event: Event) -> str | None:
         """Return the line of an action with its whole reason, for `LogSink` to write."""
-        return self._line(
-            log_events.ACTION_EVENTS[event.event_type],
-            account=event.account,
-            action_id=event.action_id,
-            sim_card_id=event.sim_card_id,
-            action_type=event.action_type,
-            status=event.status,
-            reason=event.reason,
-            reason_class=event.reason_class,
-            created_at=_iso(event.created_at),
-            updated_at=_iso(event.updated_at),
-            duration_seconds=_rounded(event.duration_seconds),
-        )
+        kind = log_events.ACTION_EVENTS[event.event_type]
+        values = {
+            **msgspec.structs.asdict(event),
+            "created_at": _iso(event.created_at),
+            "updated_at": _iso(event.updated_at),
+            "opened_at": _iso(event.opened_at),
+            "duration_seconds": _rounded(event.duration_seconds),
+            "iccid": event.iccid or None,
+            "sim_card_group": event.sim_card_group or None,
+            "tags": ",".join(event.tags) or None,
+        }
+        return self._line(kind, **{name: values[name] for name in kind.fields})
 
     def poll_failed(self, account: str, cause: Cause, error: str) -> None:
         """Tell that an account cannot be polled any more, or for another cause than before."""

@@ -30,8 +30,27 @@ ACTION_FIELDS = (
     "created_at",
     "updated_at",
     "duration_seconds",
+    "iccid",
+    "sim_card_group",
+    "tags",
+    "attempts",
 )
 """The fields of the lines of actions."""
+
+MENDED_FIELDS = (
+    "account",
+    "sim_card_id",
+    "concern",
+    "action_id",
+    "action_type",
+    "opened_at",
+    "duration_seconds",
+    "iccid",
+    "sim_card_group",
+    "tags",
+    "attempts",
+)
+"""The fields of the line of a mended problem; the action is the one that mended it."""
 
 ACTION_EVENTS = {
     EventType.FAILED: LogEvent(
@@ -45,6 +64,12 @@ ACTION_EVENTS = {
         LogLevel.WARNING,
         ACTION_FIELDS,
         "An action has been in progress for longer than `stuck_after`; once per action",
+    ),
+    EventType.MENDED: LogEvent(
+        EventType.MENDED.value,
+        LogLevel.INFO,
+        MENDED_FIELDS,
+        "A SIM card that was broken is mended: a later action of the same concern completed",
     ),
 }
 """What happened to an action, by its type."""

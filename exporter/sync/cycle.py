@@ -172,9 +172,10 @@ class _Poll:
     async def _publish(self) -> None:
         """Commit the unit of work, and publish what is committed."""
         ledger, recorder = self._context.ledger, self._context.recorder
-        await ledger.note_stuck(recorder.unit)
+        await ledger.note_time(recorder.unit)
         await recorder.commit()
         await ledger.publish(self._clock.now())
+        ledger.announce()
 
     async def _update(self) -> tuple[Mapping[ListFilter, int | None], int]:
         """Find what is new and what became of what is known.

@@ -115,7 +115,7 @@ def test_failures_are_latest_first_and_bounded(
     state = make_state()
     for number in range(RECENT_FAILURES + 5):
         unit = new_in(make_unit(), make_action(f"f{number}", "failed"))
-        unit.stuck(make_row(f"s{number}"))
+        unit.stuck(make_row(f"s{number}"), 1000.0)
         commit(state, unit)
     newest = [f"f{number}" for number in range(RECENT_FAILURES + 4, 4, -1)]
     assert [event.action_id for event in state.failures] == newest

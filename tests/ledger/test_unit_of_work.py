@@ -169,7 +169,7 @@ def test_stuck_is_noted_on_the_row_and_told(make_unit: Maker, make_row: Maker) -
     """The event says for how long the action has been in progress; the given row is not touched."""
     unit = make_unit(now=1100.0)
     row = make_row()
-    unit.stuck(row)
+    unit.stuck(row, 1000.0)
     assert unit.rows["a"].stuck
     assert not row.stuck
     assert [(e.event_type, e.duration_seconds) for e in unit.events] == [(EventType.STUCK, 1000.0)]

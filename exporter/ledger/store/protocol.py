@@ -7,7 +7,7 @@ nothing about what it keeps.
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
-from exporter.domain import Event
+from exporter.domain import Event, SimCard
 from exporter.ledger.records import SumKey, TrackedAction
 from exporter.ledger.state import LedgerState
 from exporter.ledger.unit_of_work import UnitOfWork
@@ -58,6 +58,23 @@ class LedgerStore(Protocol):
         """
         ...
 
+    def find_by_sim_cards(
+        self, account_id: int, sim_card_ids: Collection[str]
+    ) -> Mapping[str, Sequence[TrackedAction]]:
+        """Return the remembered actions of each of the SIM cards, by the id of the card."""
+        ...
+
+    def sim_cards(self, account_id: int, ids: Collection[str]) -> Mapping[str, SimCard]:
+        """Return the SIM cards among ``ids`` that were looked up and are kept, by id."""
+        ...
+
+    def prune_sim_cards(self, account_id: int, before: float) -> int:
+        """Forget the SIM cards without a problem that were looked up before ``before``.
+
+        Returns how many.
+        """
+        ...
+
     def interrupted(
         self, account_id: int, action_type: str | None, limit: int
     ) -> Sequence[TrackedAction]:
@@ -69,9 +86,11 @@ class LedgerStore(Protocol):
     ) -> dict[SumKey, float]:
         """Write a unit of work; returns the sums that it changes, as they are after it.
 
-        ``before`` are the sums as they are stored: increments are added to them. Rows, cursors
-        and drift replace what stood under the same key, a sweep that is None ends; what the unit
-        does not name stays. Its events are appended to the outbox, in their order.
+        ``before`` are the sums as they are stored: increments are added to them. Rows, cursors,
+        drift, problems and SIM cards replace what stood under the same key, a sweep or a problem
+        that is None ends; what the unit does not name stays. The actions of a forgotten problem
+        are failures no longer, and problems resolved more than RESOLVED_SHOWN seconds before the
+        unit's time need not be kept. Its events are appended to the outbox, in their order.
         """
         ...
 

@@ -36,6 +36,7 @@ accounts = Table(
     Column("name", Text, nullable=False, unique=True),
     Column("baseline_at", Float),
     Column("audit_at", Float),
+    Column("sim_card_total", BigInteger),
 )
 
 
@@ -91,8 +92,12 @@ actions = Table(
     Column("ended_at", Float),  # null while open
     Column("position", BigInteger),
     Column("stuck", Boolean, nullable=False),
+    Column("failure_at", Float),
+    Column("failure_status", Text, nullable=False, server_default=""),
     # For the open actions at startup, and the oldest ended ones for pruning.
     Index("actions_by_end", "account_id", "ended_at"),
+    # For what happened to one SIM card.
+    Index("actions_by_sim_card", "account_id", "sim_card_id"),
     # For the few actions that may be resumed.
     Index(
         "actions_interrupted",
@@ -135,6 +140,43 @@ sink_positions = Table(
     Column("account_id", Integer, primary_key=True, autoincrement=False),
     Column("sink", Text, primary_key=True),
     Column("seq", BigInteger, nullable=False),  # of the last event delivered to the sink
+)
+
+problems = Table(
+    "problems",
+    metadata,
+    Column("account_id", Integer, primary_key=True, autoincrement=False),
+    Column("sim_card_id", Text, primary_key=True),
+    Column("concern", Text, primary_key=True),
+    Column("status", Text, nullable=False),
+    Column("opened_at", Float, nullable=False),
+    Column("attempts", BigInteger, nullable=False),
+    Column("action_id", Text, nullable=False),  # of the latest failure, as all below
+    Column("action_type", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("reason_class", Text, nullable=False),
+    Column("started_at", Float, nullable=False),
+    Column("changed_at", Float, nullable=False),
+)
+
+resolved_problems = Table(
+    "resolved_problems",
+    metadata,
+    Column("account_id", Integer, primary_key=True, autoincrement=False),
+    Column("sim_card_id", Text, primary_key=True),
+    Column("concern", Text, primary_key=True),
+    Column("status", Text, primary_key=True),
+    Column("resolved_at", Float, nullable=False),
+    Column("body", Text, nullable=False),  # a Problem as JSON
+)
+
+sim_cards = Table(
+    "sim_cards",
+    metadata,
+    Column("account_id", Integer, primary_key=True, autoincrement=False),
+    Column("id", Text, primary_key=True),
+    Column("looked_up_at", Float, nullable=False),
+    Column("body", Text, nullable=False),  # a SimCard as JSON
 )
 
 Step = Callable[[Connection], None]
@@ -216,10 +258,42 @@ def _add_sink_positions(connection: Connection) -> None:
         connection.execute(text(statement))
 
 
+_PROBLEMS = """
+ALTER TABLE accounts ADD COLUMN sim_card_total BIGINT;
+ALTER TABLE actions ADD COLUMN failure_at FLOAT;
+ALTER TABLE actions ADD COLUMN failure_status TEXT NOT NULL DEFAULT '';
+CREATE INDEX actions_by_sim_card ON actions (account_id, sim_card_id);
+CREATE TABLE problems (
+    account_id INTEGER NOT NULL, sim_card_id TEXT NOT NULL, concern TEXT NOT NULL,
+    status TEXT NOT NULL, opened_at FLOAT NOT NULL, attempts BIGINT NOT NULL,
+    action_id TEXT NOT NULL, action_type TEXT NOT NULL, reason TEXT NOT NULL,
+    reason_class TEXT NOT NULL, started_at FLOAT NOT NULL, changed_at FLOAT NOT NULL,
+    PRIMARY KEY (account_id, sim_card_id, concern)
+);
+CREATE TABLE resolved_problems (
+    account_id INTEGER NOT NULL, sim_card_id TEXT NOT NULL, concern TEXT NOT NULL,
+    status TEXT NOT NULL, resolved_at FLOAT NOT NULL, body TEXT NOT NULL,
+    PRIMARY KEY (account_id, sim_card_id, concern, status)
+);
+CREATE TABLE sim_cards (
+    account_id INTEGER NOT NULL, id TEXT NOT NULL, looked_up_at FLOAT NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (account_id, id)
+)
+"""
+
+
+def _add_problems(connection: Connection) -> None:
+    """Migrate version 4 to 5: no SIM card has a problem yet, whatever failed before."""
+    for statement in _PROBLEMS.split(";"):
+        connection.execute(text(statement))
+
+
 MIGRATIONS: tuple[Step, ...] = (
     _add_cutoff,
     _separate_control_state,
     _add_sink_positions,
+    _add_problems,
 )
 """The first one migrates version 1 to 2, and so on; a released migration never changes.
 

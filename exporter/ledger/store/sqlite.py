@@ -25,7 +25,15 @@ from sqlalchemy import (
 )
 from sqlalchemy import Row as Record
 
-from exporter.domain import Event, EventType, Status
+from exporter.domain import (
+    FAILURE_EVENTS,
+    Event,
+    Problem,
+    ProblemStatus,
+    ResolvedProblem,
+    SimCard,
+    Status,
+)
 from exporter.errors import StateError
 from exporter.ledger.records import (
     Exemplar,
@@ -46,11 +54,14 @@ from exporter.ledger.store.schema import (
     drift,
     list_cursors,
     outbox,
+    problems,
+    resolved_problems,
+    sim_cards,
     sink_positions,
     sums,
     sweeps,
 )
-from exporter.ledger.store.writes import delete_rows, write_unit
+from exporter.ledger.store.writes import PROBLEM_COLUMNS, delete_rows, write_unit
 from exporter.ledger.unit_of_work import UnitOfWork, resulting_sums
 
 IDS_AT_ONCE = 500
@@ -95,14 +106,33 @@ class SqliteStore:
         """Return the stored actions among ``ids``, by id."""
         found: dict[str, TrackedAction] = {}
         with self._database.transaction() as connection:
-            asked = iter(ids)
-            while part := tuple(islice(asked, IDS_AT_ONCE)):
+            for part in _parts(ids):
                 # Bypasses SQLAlchemy's expansion of lists, which takes longer than the query.
                 query = FIND + f" ({', '.join('?' * len(part))})"
                 for record in connection.exec_driver_sql(query, (account_id, *part)).all():
                     row = found[record[0]] = TrackedAction(*record)
                     row.stuck = bool(row.stuck)  # SQLite has no boolean type
         return found
+
+    def find_by_sim_cards(
+        self, account_id: int, sim_card_ids: Collection[str]
+    ) -> dict[str, list[TrackedAction]]:
+        """Return the stored actions of SIM cards, by the id of the card."""
+        found: dict[str, list[TrackedAction]] = {}
+        with self._database.transaction() as connection:
+            for part in _parts(sim_card_ids):
+                query = select(*ROW_COLUMNS).where(
+                    actions.c.account_id == account_id, actions.c.sim_card_id.in_(part)
+                )
+                for record in connection.execute(query):
+                    row = TrackedAction(*record)
+                    found.setdefault(row.sim_card_id, []).append(row)
+        return found
+
+    def sim_cards(self, account_id: int, ids: Collection[str]) -> dict[str, SimCard]:
+        """Return the stored SIM cards among ``ids``, by id."""
+        with self._database.transaction() as connection, _decoding():
+            return _sim_cards(connection, account_id, ids)
 
     def interrupted(
         self, account_id: int, action_type: str | None, limit: int
@@ -182,6 +212,18 @@ class SqliteStore:
             if moved.rowcount:
                 _forget_delivered(connection, account_id)
 
+    def prune_sim_cards(self, account_id: int, before: float) -> int:
+        """Delete the SIM cards without a problem that were looked up before ``before``."""
+        with_problems = select(problems.c.sim_card_id).where(problems.c.account_id == account_id)
+        with self._database.transaction() as connection:
+            return connection.execute(
+                delete(sim_cards).where(
+                    sim_cards.c.account_id == account_id,
+                    sim_cards.c.looked_up_at < before,
+                    sim_cards.c.id.not_in(with_problems),
+                )
+            ).rowcount
+
     def prune(self, account_id: int, before: float, limit: int) -> tuple[int, float | None]:
         """Delete at most ``limit`` actions that were seen to end before ``before``.
 
@@ -219,6 +261,26 @@ class SqliteStore:
         return len(found), baseline_cutoff
 
 
+def _parts(ids: Iterable[str]) -> Iterator[tuple[str, ...]]:
+    left = iter(ids)
+    while part := tuple(islice(left, IDS_AT_ONCE)):
+        yield part
+
+
+def _sim_cards(connection: Connection, account_id: int, ids: Iterable[str]) -> dict[str, SimCard]:
+    bodies = (
+        body
+        for part in _parts(ids)
+        for body in connection.execute(
+            select(sim_cards.c.body).where(
+                sim_cards.c.account_id == account_id, sim_cards.c.id.in_(part)
+            )
+        ).scalars()
+    )
+    cards = (msgspec.json.decode(body, type=SimCard) for body in bodies)
+    return {card.id: card for card in cards}
+
+
 def _position(account_id: int, sink: str) -> tuple[ColumnElement[bool], ...]:
     return sink_positions.c.account_id == account_id, sink_positions.c.sink == sink
 
@@ -231,7 +293,7 @@ def _forget_delivered(connection: Connection, account_id: int) -> None:
     mine = [outbox.c.account_id == account_id]
     if (floor := connection.execute(slowest).scalar_one()) is not None:
         mine.append(outbox.c.seq <= floor)
-    connection.execute(delete(outbox).where(*mine, outbox.c["kind"] == EventType.STUCK))
+    connection.execute(delete(outbox).where(*mine, outbox.c["kind"].not_in(FAILURE_EVENTS)))
     newest = select(outbox.c.seq).where(*mine).order_by(outbox.c.seq.desc()).limit(RECENT_FAILURES)
     connection.execute(delete(outbox).where(*mine, outbox.c.seq.not_in(newest)))
 
@@ -259,12 +321,13 @@ def _load(connection: Connection, name: str) -> LedgerState:
     )
     latest = (
         select(outbox.c.body)
-        .where(outbox.c.account_id == mine, outbox.c["kind"] != EventType.STUCK)
+        .where(outbox.c.account_id == mine, outbox.c["kind"].in_(FAILURE_EVENTS))
         .order_by(outbox.c.seq.desc())
         .limit(RECENT_FAILURES)
     )
     kept_sums = _of_account(connection, sums, mine)
-    return LedgerState(
+    known_cards = select(func.count()).select_from(sim_cards).where(sim_cards.c.account_id == mine)
+    state = LedgerState(
         name=name,
         account_id=mine,
         baseline_at=record.baseline_at,
@@ -303,7 +366,24 @@ def _load(connection: Connection, name: str) -> LedgerState:
         failures=tuple(
             msgspec.json.decode(body, type=Event) for body in connection.execute(latest).scalars()
         ),
+        problems={
+            (each.sim_card_id, each.concern): _problem(each)
+            for each in _of_account(connection, problems, mine)
+        },
+        resolved=tuple(
+            ResolvedProblem(msgspec.json.decode(each.body, type=Problem), each.resolved_at)
+            for each in _of_account(connection, resolved_problems, mine)
+        ),
+        sim_cards_known=connection.execute(known_cards).scalar_one(),
+        sim_card_total=record.sim_card_total,
     )
+    state.sim_cards = _sim_cards(connection, mine, state.needed_sim_cards())
+    return state
+
+
+def _problem(record: Record[Any]) -> Problem:
+    fields = {name: getattr(record, name) for name in PROBLEM_COLUMNS}
+    return Problem(**fields | {"status": ProblemStatus(record.status), "retrying": False})
 
 
 def _of_account(

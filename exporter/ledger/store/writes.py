@@ -10,19 +10,27 @@ from operator import attrgetter
 import msgspec
 from sqlalchemy import Connection, Executable, Table, bindparam, delete, insert, update
 
+from exporter.domain import CONCERNS, Problem
 from exporter.ledger.records import SumKey, TrackedAction
+from exporter.ledger.state import RESOLVED_SHOWN
 from exporter.ledger.store.schema import (
     accounts,
     actions,
     drift,
     list_cursors,
     outbox,
+    problems,
+    resolved_problems,
+    sim_cards,
     sums,
     sweeps,
 )
 from exporter.ledger.unit_of_work import UnitOfWork
 
 Values = dict[str, object]
+
+PROBLEM_COLUMNS = tuple(name for name in Problem.__struct_fields__ if name != "retrying")
+"""The fields of a problem that are kept; whether it is retried follows from what is open."""
 
 AT_ONCE = 1000
 """Rows per statement: as dictionaries they take ten times the memory."""
@@ -81,9 +89,82 @@ def write_unit(
             for event in unit.events
         ],
     )
-    times = {"baseline_at": unit.baseline_at, "audit_at": unit.audit_at}
+    _write_problems(connection, account_id, unit)
+    _replace(
+        connection,
+        sim_cards,
+        [
+            mine
+            | {
+                "id": card.id,
+                "looked_up_at": card.looked_up_at,
+                "body": msgspec.json.encode(card).decode(),
+            }
+            for card in unit.sim_cards.values()
+        ],
+    )
+    times = {
+        "baseline_at": unit.baseline_at,
+        "audit_at": unit.audit_at,
+        "sim_card_total": unit.sim_card_total,
+    }
     if known := {name: value for name, value in times.items() if value is not None}:
         connection.execute(update(accounts).where(accounts.c.id == account_id).values(known))
+
+
+def _write_problems(connection: Connection, account_id: int, unit: UnitOfWork) -> None:
+    mine: Values = {"account_id": account_id}
+    changed = [
+        (mine | {"sim_card_id": card, "concern": concern}, problem)
+        for (card, concern), problem in unit.problems.items()
+    ]
+    _delete(connection, problems, [key for key, _ in changed])
+    _insert(
+        connection,
+        problems,
+        [
+            key | {name: getattr(problem, name) for name in PROBLEM_COLUMNS}
+            for key, problem in changed
+            if problem is not None
+        ],
+    )
+    told = {
+        (each.problem.sim_card_id, each.problem.concern, each.problem.status): each
+        for each in unit.resolved
+    }
+    _replace(
+        connection,
+        resolved_problems,
+        [
+            mine
+            | {
+                "sim_card_id": card,
+                "concern": concern,
+                "status": status,
+                "resolved_at": each.resolved_at,
+                "body": msgspec.json.encode(each.problem).decode(),
+            }
+            for (card, concern, status), each in told.items()
+        ],
+    )
+    if told:
+        connection.execute(
+            delete(resolved_problems).where(
+                resolved_problems.c.account_id == account_id,
+                resolved_problems.c.resolved_at < unit.now - RESOLVED_SHOWN,
+            )
+        )
+    for card, concern in unit.forgotten:
+        types = {each for each, its in CONCERNS.items() if its == concern} or {concern}
+        connection.execute(
+            update(actions)
+            .where(
+                actions.c.account_id == account_id,
+                actions.c.sim_card_id == card,
+                actions.c.action_type.in_(types),
+            )
+            .values(failure_at=None, failure_status="")
+        )
 
 
 def delete_rows(connection: Connection, account_id: int, ids: Collection[str]) -> None:

@@ -1,0 +1,61 @@
+"""Keeps the problems of an account: applies the rules to what a unit of work is about to commit.
+
+It must not decide what a problem is, see `problems`, nor write anything but the unit of work.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from exporter.domain import concern_of
+from exporter.ledger.problems import ProblemRules
+from exporter.ledger.records import ProblemKey, TrackedAction
+from exporter.ledger.state import LedgerState
+from exporter.ledger.unit_of_work import UnitOfWork
+
+Recall = Callable[[Collection[str]], Mapping[str, Sequence[TrackedAction]]]
+"""Returns the committed actions of SIM cards, by the id of the card."""
+
+
+def note_problems(
+    unit: UnitOfWork, state: LedgerState, watches: Callable[[str], bool], recall: Recall
+) -> None:
+    """Note in a unit of work which problems its actions open, change or mend.
+
+    ``watches`` tells of a concern whether repairs of it can be seen. To be called once, as the
+    last thing before the commit.
+    """
+    touched: defaultdict[ProblemKey, list[TrackedAction]] = defaultdict(list)
+    rows = [row for row in unit.rows.values() if row.sim_card_id]
+    for row in rows:
+        key = row.sim_card_id, concern_of(row.action_type)
+        if (row.failure_at is not None or key in state.problems) and watches(key[1]):
+            touched[key] = []
+    if not touched:
+        return
+    for row in rows:
+        key = row.sim_card_id, concern_of(row.action_type)
+        if key in touched:
+            touched[key].append(row)
+    rules = ProblemRules(unit.reason_class, unit.now)
+    unopened = {card for card, concern in touched if (card, concern) not in state.problems}
+    recalled = dict(recall(unopened)) if unopened else {}
+    attempts: dict[str, int] = {}
+    for (card, concern), seen in touched.items():
+
+        def remembered(card: str = card, concern: str = concern) -> list[TrackedAction]:
+            if card not in recalled:
+                recalled[card] = recall((card,)).get(card, ())
+            return [row for row in recalled[card] if concern_of(row.action_type) == concern]
+
+        change = rules.change(state.problems.get((card, concern)), seen, remembered)
+        unit.problem_changed(change, state.concern_label(concern))
+        attempts |= change.attempts
+    unit.number_attempts(attempts)
+
+
+def forget_problems(unit: UnitOfWork, state: LedgerState, before: float) -> None:
+    """Note that the problems to which nothing happened since ``before`` are closed."""
+    seen = {row.sim_card_id for row in unit.rows.values()}
+    for problem in state.problems.values():
+        if problem.changed_at < before and problem.sim_card_id not in seen:
+            unit.forget_problem(problem, state.concern_label(problem.concern))

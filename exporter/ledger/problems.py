@@ -1,0 +1,183 @@
+"""The rules of problems: which SIM cards are still broken. Pure: values in, values out.
+
+The actions of one SIM card and concern are replayed in the order of their creation, so it does not
+matter in which order they are seen:
+
+    no problem    failed, interrupted or stuck    a problem opens, with this action
+    a problem     failed, interrupted or stuck    one attempt more, unless only stuck; latest
+    a problem     completed                       mended
+    any           anything else                   nothing
+
+An action that was interrupted, goes on and is completed is both: it opens a problem and mends it.
+Of two actions created at the same time, neither is later: a completed one mends no other.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from exporter.domain import Problem, ProblemStatus, Status, concern_of
+from exporter.ledger.records import TrackedAction, started_at
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """A problem as it was, and the action that mended it."""
+
+    problem: Problem
+    by: TrackedAction
+
+    @property
+    def seconds(self) -> float:
+        """How long it was open; 0 where a clock went back."""
+        ended = self.by.updated_at if self.by.updated_at is not None else self.by.ended_at
+        return max(0.0, (ended or 0.0) - self.problem.opened_at)
+
+
+@dataclass(slots=True)
+class Replay:
+    """What the actions of one SIM card and concern amount to.
+
+    ``problem`` is the one that is open. ``opened`` is how many were opened, ``mended`` those that
+    were mended, by the id of the action that did, ``attempts`` the number of each failure within
+    its problem, by the id of the action.
+    """
+
+    problem: Problem | None = None
+    opened: int = 0
+    mended: dict[str, Mended] = field(default_factory=dict)
+    attempts: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemChange:
+    """What new observations mean for one SIM card and concern; ``after`` is the open problem."""
+
+    before: Problem | None
+    after: Problem | None
+    opened: int
+    mended: tuple[Mended, ...]
+    attempts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemRules:
+    """Replays actions; ``classify`` returns the class of a reason."""
+
+    classify: Callable[[str | None], str]
+    now: float
+
+    def replay(self, rows: Iterable[TrackedAction], start: Problem | None = None) -> Replay:
+        """Return what the actions amount to, of one SIM card and concern, in any order.
+
+        ``start`` is a problem that older actions opened; it may name one of ``rows``, too.
+        """
+        found = Replay(start)
+        for row in sorted(rows, key=_order):
+            if row.failure_at is not None:
+                self._fail(found, row, row.failure_at)
+            if row.status == Status.COMPLETED and found.problem is not None:
+                problem = found.problem
+                if row.id == problem.action_id or started_at(row) > problem.started_at:
+                    found.mended[row.id] = Mended(problem, row)
+                    found.problem = None
+        return found
+
+    def change(
+        self,
+        before: Problem | None,
+        seen: Iterable[TrackedAction],
+        recall: Callable[[], Iterable[TrackedAction]],
+    ) -> ProblemChange:
+        """Return what it means that the actions in ``seen`` are now as they are.
+
+        ``recall`` returns all actions that are remembered, as they were: it is only called where
+        ``seen`` is not simply what came next. What happened to those that are not remembered any
+        more is in ``before``.
+        """
+        decisive = [row for row in seen if _decides(row)]
+        if before is not None and all(_follows(row, before) for row in decisive):
+            was, found = Replay(before), self.replay(decisive, before)
+        else:
+            known = {row.id: row for row in recall()}
+            start = self._not_remembered(before, known.values())
+            was = self.replay(known.values(), start)
+            found = self.replay((known | {row.id: row for row in decisive}).values(), start)
+        after = found.problem
+        if after is not None:
+            after = msgspec.structs.replace(after, changed_at=self.now)
+        return ProblemChange(
+            before,
+            after,
+            max(0, found.opened - was.opened),
+            tuple(each for id_, each in found.mended.items() if id_ not in was.mended),
+            found.attempts,
+        )
+
+    def _not_remembered(
+        self, before: Problem | None, known: Iterable[TrackedAction]
+    ) -> Problem | None:
+        """Return the part of a problem that none of the known actions explains."""
+        if before is None:
+            return None
+        explained = self.replay(known).problem
+        if explained is None:
+            return before
+        if before.attempts <= explained.attempts:
+            return None
+        return msgspec.structs.replace(
+            before,
+            action_id="",
+            attempts=before.attempts - explained.attempts,
+            started_at=min(before.opened_at, before.started_at),
+        )
+
+    def _fail(self, found: Replay, row: TrackedAction, failed_at: float) -> None:
+        before = found.problem
+        attempt = int(bool(row.failure_status))
+        if before is None:
+            found.opened += 1
+            attempts, opened_at = attempt, failed_at
+        else:
+            attempts = before.attempts + (0 if row.id == before.action_id else attempt)
+            opened_at = min(before.opened_at, failed_at)
+        status = _status(row)
+        found.attempts[row.id] = attempts
+        found.problem = Problem(
+            sim_card_id=row.sim_card_id,
+            concern=concern_of(row.action_type),
+            status=status,
+            opened_at=opened_at,
+            attempts=attempts,
+            action_id=row.id,
+            action_type=row.action_type,
+            reason=row.reason or "",
+            reason_class="" if status is ProblemStatus.STUCK else self.classify(row.reason),
+            started_at=started_at(row),
+            retrying=False,
+            changed_at=self.now,
+        )
+
+
+def _order(row: TrackedAction) -> tuple[float, bool, str]:
+    return started_at(row), row.failure_at is not None, row.id
+
+
+def _decides(row: TrackedAction) -> bool:
+    """Tell whether an action opens, keeps or closes a problem."""
+    return row.failure_at is not None or row.status == Status.COMPLETED
+
+
+def _follows(row: TrackedAction, problem: Problem) -> bool:
+    """Tell whether an action is the latest of a problem, as counted in it, or a later one."""
+    if row.id == problem.action_id:
+        # Whether one that is stuck counts as an attempt already is not known.
+        return problem.status is not ProblemStatus.STUCK
+    return started_at(row) > problem.started_at
+
+
+def _status(row: TrackedAction) -> ProblemStatus:
+    if row.stuck and row.status == Status.IN_PROGRESS:
+        return ProblemStatus.STUCK
+    return ProblemStatus(row.failure_status or ProblemStatus.STUCK)

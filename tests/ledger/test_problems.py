@@ -1,0 +1,396 @@
+"""Which SIM cards are broken, whatever the order in which their actions are seen."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from exporter.domain import Action, EventType, Problem, Status, concern_of
+from exporter.ledger.ledger import Ledger, PageContext
+from exporter.ledger.reasons import Reasons
+from exporter.ledger.records import ListCursor, SortOrder
+from exporter.ledger.snapshot import AccountSnapshot, SnapshotOptions
+from exporter.ledger.store.database import Database
+from exporter.ledger.store.sqlite import SqliteStore
+
+REASONS = Reasons.with_configured(())
+NEW = PageContext(ListCursor(SortOrder.NEWEST, 0, None))
+DAY = 86400.0
+NOW = 500.0
+ENDED = ("completed", "failed", "interrupted")
+
+Opener = Callable[..., Any]
+
+
+def an_options(**fields: Any) -> SnapshotOptions:
+    """Return options that show all; actions get stuck after 900 s."""
+    usual: dict[str, Any] = {
+        "action_types": (),
+        "statuses": (),
+        "stuck_after": {},
+        "stuck_after_default": 900.0,
+        "reason_classes": REASONS.classes,
+        "forget_after": 30 * DAY,
+    }
+    return SnapshotOptions(**(usual | fields))
+
+
+def an_action(name: str, status: str, created: float, **fields: Any) -> Action:
+    """Return an action that took ten seconds to get where it is."""
+    usual: dict[str, Any] = {
+        "sim_card_id": "sim",
+        "action_type": "enable",
+        "reason": "No network" if status in {"failed", "interrupted"} else None,
+        "updated_at": created + 10,
+    }
+    return Action(id=name, status=status, created_at=created, **(usual | fields))
+
+
+class World:
+    """An account in a database in memory."""
+
+    def __init__(self, worker: ThreadPoolExecutor, **fields: Any) -> None:
+        """Begin with an empty baseline."""
+        self._loop = asyncio.new_event_loop()
+        self._store = SqliteStore(Database("sqlite://"))
+        self._worker = worker
+        self._options = an_options(**fields)
+        self.ledger = self._open()
+
+    def saw(self, *actions: Action, at: float = NOW, where: PageContext = NEW) -> "World":
+        """Commit actions that are listed, all at once, at a time."""
+        self._run(self._saw(actions, at, where))
+        return self
+
+    def restart(self) -> "World":
+        """Forget what is in memory."""
+        self.ledger = self._open()
+        self.saw()
+        return self
+
+    def events(self) -> list[Any]:
+        """Return what the log has to be told."""
+        return [event for _, event in self._run(self.ledger.undelivered("log"))]
+
+    def forget(self, before: float) -> None:
+        """Prune the actions that ended before a time."""
+        self._run(self.ledger.forget(before))
+
+    @property
+    def count(self) -> int:
+        """How many problems are published."""
+        return len(self.snapshot.problems)
+
+    @property
+    def snapshot(self) -> AccountSnapshot:
+        """What is published."""
+        return self.ledger.snapshot
+
+    def close(self) -> None:
+        """Close what is open."""
+        self._run(self.ledger.in_worker(self._store.close))
+        self._loop.close()
+
+    def _open(self) -> Ledger:
+        return Ledger(
+            name="main",
+            store=self._store,
+            worker=self._worker,
+            reasons=REASONS,
+            options=self._options,
+            sinks=("log",),
+        )
+
+    async def _saw(self, actions: Sequence[Action], at: float, where: PageContext) -> None:
+        await self.ledger.open(at)
+        unit = self.ledger.begin(at)
+        await self.ledger.record(unit, actions, where)
+        unit.baseline_at = self.ledger.state.baseline_at or 0.0
+        unit.audit_at = self.ledger.state.audit_at or 0.0
+        await self.ledger.note_time(unit)
+        await self.ledger.commit(unit)
+        await self.ledger.publish(at)
+        self.ledger.announce()
+
+    def _run(self, call: Any) -> Any:
+        return self._loop.run_until_complete(call)
+
+
+@contextmanager
+def a_world(**fields: Any) -> Iterator[World]:
+    """Give an empty account."""
+    with ThreadPoolExecutor(1) as worker:
+        world = World(worker, **fields)
+        try:
+            yield world.saw(at=0.0)
+        finally:
+            world.close()
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    """Give an empty account."""
+    with a_world() as made:
+        yield made
+
+
+def essence(problem: Problem) -> tuple[Any, ...]:
+    """Return what must not depend on when things were seen."""
+    return (
+        problem.sim_card_id,
+        problem.concern,
+        problem.status.value,
+        problem.opened_at,
+        problem.attempts,
+        problem.action_id,
+        problem.reason_class,
+    )
+
+
+def expected(actions: Sequence[Action]) -> tuple[set[tuple[Any, ...]], Counter[str], Counter[str]]:
+    """Work out from all actions what is broken, what was opened, and what was mended."""
+    broken: dict[tuple[str, str], list[Action]] = {}
+    opened: Counter[str] = Counter()
+    mended: Counter[str] = Counter()
+    for action in sorted(actions, key=lambda each: (each.created_at or 0, each.id)):
+        key = action.sim_card_id, concern_of(action.action_type)
+        if action.status in {"failed", "interrupted"}:
+            opened[key[1]] += key not in broken
+            broken.setdefault(key, []).append(action)
+        elif action.status == "completed" and key in broken:
+            del broken[key]
+            mended[key[1]] += 1
+    problems = {
+        (
+            card,
+            concern,
+            failures[-1].status,
+            min(each.updated_at or 0 for each in failures),
+            len(failures),
+            failures[-1].id,
+            REASONS.classify(failures[-1].reason or ""),
+        )
+        for (card, concern), failures in broken.items()
+    }
+    return problems, opened, mended
+
+
+STORY = st.lists(
+    st.tuples(
+        st.sampled_from(["one", "two"]),
+        st.sampled_from(["enable", "disable", "set_public_ip", "reset"]),
+        st.sampled_from([*ENDED, "failed", "in-progress"]),
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(story=STORY, data=st.data())
+def test_the_order_of_arrival_does_not_matter(
+    story: list[tuple[str, str, str]], data: st.DataObject
+) -> None:
+    """Any permutation of pages and polls, with restarts, ends in the same set and counts."""
+    actions = [
+        an_action(f"a{number:02}", status, 100.0 + number, sim_card_id=card, action_type=kind)
+        for number, (card, kind, status) in enumerate(story)
+    ]
+    arriving = data.draw(st.permutations(actions))
+    early = data.draw(st.sets(st.sampled_from([each.id for each in actions])))
+    with a_world() as world:
+        while arriving:
+            size = data.draw(st.integers(1, len(arriving)))
+            page, arriving = arriving[:size], arriving[size:]
+            world.saw(
+                *(
+                    an_action(
+                        each.id,
+                        "in-progress",
+                        each.created_at or 0,
+                        sim_card_id=each.sim_card_id,
+                        action_type=each.action_type,
+                    )
+                    for each in page
+                    if each.id in early
+                )
+            )
+            world.saw(*page)
+            if data.draw(st.booleans()):
+                world.restart()
+        problems, opened, mended = expected(actions)
+        snapshot = world.snapshot
+        assert {essence(each) for each in snapshot.problems} == problems
+        assert {k: n for k, n in snapshot.problems_opened.items() if n} == {
+            k: n for k, n in opened.items() if n
+        }
+        assert {k[0]: n for k, n in snapshot.problems_closed.items() if n} == {
+            k: n for k, n in mended.items() if n
+        }
+        told = Counter(e.concern for e in world.events() if e.event_type is EventType.MENDED)
+        assert told == mended
+        observed = {k: sum(each.counts) for k, each in snapshot.mend_seconds.items()}
+        assert {k: n for k, n in observed.items() if n} == dict(mended)
+
+
+@settings(max_examples=40, deadline=None)
+@given(story=STORY, pruned=st.integers(0, 12))
+def test_what_was_pruned_still_counts(story: list[tuple[str, str, str]], pruned: int) -> None:
+    """A problem keeps its attempts and its age when its actions are not remembered any more."""
+    actions = [
+        an_action(f"a{number:02}", status, 100.0 + number, sim_card_id=card, action_type=kind)
+        for number, (card, kind, status) in enumerate(story)
+    ]
+    with a_world() as world:
+        for number, action in enumerate(actions):
+            world.saw(action, at=NOW + number)
+            if number == pruned:
+                world.forget(NOW + number)
+                world.restart()
+        assert {essence(each) for each in world.snapshot.problems} == expected(actions)[0]
+
+
+def test_a_baseline_begins_with_none(world: World) -> None:
+    """What failed before the first poll is history, and no later failure counts it."""
+    world.saw(an_action("a", "failed", 50.0), where=PageContext(None))
+    assert world.count == 0
+    world.saw(an_action("b", "failed", 200.0))
+    assert [(each.attempts, each.opened_at) for each in world.snapshot.problems] == [(1, 210.0)]
+
+
+def test_a_stuck_action_is_a_problem_until_it_ends(world: World) -> None:
+    """It opens when it gets stuck, is no attempt yet, and is mended when it completes."""
+    world.saw(an_action("a", "in-progress", 100.0), at=1100.0)
+    (problem,) = world.snapshot.problems
+    assert (problem.status.value, problem.opened_at, problem.attempts) == ("stuck", 1000.0, 0)
+    assert not problem.retrying
+    world.saw(an_action("a", "completed", 100.0, updated_at=1200.0), at=1205.0)
+    assert world.count == 0
+    (resolved,) = world.snapshot.resolved_problems
+    assert (resolved.problem.status.value, resolved.resolved_at) == ("stuck", 1205.0)
+    mended = [each for each in world.events() if each.event_type is EventType.MENDED]
+    assert [(each.action_id, each.duration_seconds) for each in mended] == [("a", 200.0)]
+
+
+def test_a_stuck_action_that_fails_is_one_attempt(world: World) -> None:
+    """The problem is the same one, with another status: the former is resolved."""
+    world.saw(an_action("a", "in-progress", 100.0), at=1100.0)
+    world.saw(an_action("a", "failed", 100.0, updated_at=1200.0), at=1205.0)
+    (problem,) = world.snapshot.problems
+    assert (problem.status.value, problem.opened_at, problem.attempts) == ("failed", 1000.0, 1)
+    assert [each.problem.status.value for each in world.snapshot.resolved_problems] == ["stuck"]
+    assert world.snapshot.problems_opened["connectivity"] == 1
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_an_interrupted_action_that_goes_on_is_retried(world: World, *, restarts: bool) -> None:
+    """It stays a problem, with its reason, until it completes."""
+    world.saw(an_action("a", "interrupted", 100.0))
+    world.saw(an_action("a", "in-progress", 100.0, updated_at=150.0, reason=None))
+    if restarts:
+        world.restart()
+    (problem,) = world.snapshot.problems
+    assert (problem.status.value, problem.retrying, problem.attempts) == ("interrupted", True, 1)
+    assert problem.reason == "No network"
+    world.saw(an_action("a", "completed", 100.0, updated_at=200.0))
+    assert world.snapshot.problems_closed["connectivity", "mended"] == 1
+
+
+def test_a_later_attempt_in_progress_is_a_retry(world: World) -> None:
+    """An earlier one, or one of another concern, is none."""
+    world.saw(an_action("b", "failed", 200.0))
+    world.saw(an_action("a", "in-progress", 100.0))
+    world.saw(an_action("v", "in-progress", 300.0, action_type="enable_voice"))
+    assert [each.retrying for each in world.snapshot.problems] == [False]
+    world.saw(an_action("c", "in-progress", 300.0))
+    assert [each.retrying for each in world.snapshot.problems] == [True]
+
+
+def test_a_failure_says_which_attempt_it_is(world: World) -> None:
+    """Failures are numbered within their problem; one after a repair begins again."""
+    world.saw(an_action("a", "failed", 100.0), an_action("b", "failed", 110.0))
+    world.saw(an_action("c", "interrupted", 120.0))
+    world.saw(an_action("d", "completed", 130.0), an_action("e", "failed", 140.0))
+    told = {
+        e.action_id: e.attempts
+        for e in world.events()
+        if e.event_type in {EventType.FAILED, EventType.INTERRUPTED}
+    }
+    assert told == {"a": 1, "b": 2, "c": 3, "e": 1}
+
+
+def test_a_problem_without_news_is_forgotten(world: World) -> None:
+    """It closes as forgotten, and a later failure opens another one that knows nothing of it."""
+    world.saw(an_action("a", "failed", 100.0))
+    world.saw(at=NOW + 29 * DAY)
+    assert world.count == 1
+    world.saw(at=NOW + 31 * DAY)
+    assert world.count == 0
+    assert world.snapshot.problems_closed["connectivity", "forgotten"] == 1
+    assert len(world.snapshot.resolved_problems) == 1
+    world.restart()
+    late = NOW + 32 * DAY
+    world.saw(an_action("b", "failed", late), at=late + 20)
+    assert [each.attempts for each in world.snapshot.problems] == [1]
+    assert world.snapshot.problems_opened["connectivity"] == 2
+
+
+def test_a_forgotten_stuck_action_opens_none_until_it_fails(world: World) -> None:
+    """That it is stuck was told, and is not told again."""
+    world.saw(an_action("a", "in-progress", 100.0), at=1100.0)
+    late = 1100.0 + 31 * DAY
+    world.saw(at=late)
+    world.saw(an_action("b", "in-progress", late), at=late)
+    assert world.count == 0
+    world.saw(an_action("a", "failed", 100.0, updated_at=late + 5), at=late + 10)
+    assert [each.action_id for each in world.snapshot.problems] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("hidden", "watched"),
+    [
+        ({"statuses": (Status.FAILED,)}, set()),
+        ({"action_types": ("enable", "disable")}, set()),
+        ({"action_types": ("enable_voice", "disable_voice", "reset")}, {"voice", "reset"}),
+    ],
+)
+def test_concerns_whose_repairs_are_hidden_are_left_out(
+    hidden: dict[str, Any], watched: set[str]
+) -> None:
+    """Nothing could close a problem of theirs."""
+    with a_world(**hidden) as world:
+        for number, kind in enumerate(("enable", "enable_voice", "reset")):
+            world.saw(an_action(f"a{number}", "failed", 100.0, action_type=kind))
+        snapshot = world.snapshot
+        assert {each.concern for each in snapshot.problems} == watched
+        assert set(snapshot.problems_opened) == watched
+        assert {concern for concern, _ in snapshot.problem_counts} == watched
+        assert not watched & set(snapshot.unwatched_concerns)
+
+
+def test_an_action_without_a_sim_card_is_no_problem(world: World) -> None:
+    """Nobody could tell what mends it."""
+    world.saw(an_action("a", "failed", 100.0, sim_card_id=""))
+    assert world.count == 0
+
+
+def test_an_equally_old_repair_mends_nothing(world: World) -> None:
+    """Of two actions created at the same time, neither is later."""
+    world.saw(an_action("a", "failed", 100.0), an_action("b", "completed", 100.0))
+    assert world.count == 1
+
+
+def test_resolved_problems_are_told_for_a_while(world: World) -> None:
+    """Also after a restart, for 15 minutes."""
+    world.saw(an_action("a", "failed", 100.0))
+    world.saw(an_action("b", "completed", 200.0))
+    world.restart()
+    assert len(world.snapshot.resolved_problems) == 1
+    world.saw(at=NOW + 901)
+    assert not world.snapshot.resolved_problems
