@@ -11,7 +11,7 @@
         +-- RateLimitedError   the required wait exceeds the limit of a poll; see `retry_after`
         +-- UnavailableError   timeouts, connection errors, 5xx, responses of a proxy or firewall
         +-- InvalidResponseError  a response that cannot be interpreted
-        |   +-- NotFoundError  404: the action does not exist
+        |   +-- NotFoundError  404: what was asked for does not exist
         |   +-- BadRequestError  400 or 422: the API rejects a parameter
         |   +-- TooDeepError   a required page is beyond the maximum depth of the API
         +-- DeadlineError      the poll exceeded its deadline
@@ -112,7 +112,7 @@ class InvalidResponseError(PollError):
 
 
 class NotFoundError(InvalidResponseError):
-    """The action does not exist (404)."""
+    """What was asked for does not exist (404)."""
 
 
 class BadRequestError(InvalidResponseError):

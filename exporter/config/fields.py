@@ -79,8 +79,13 @@ def _choice(options: type[Choice], words: Collection[str]) -> Callable[[object],
     return validate
 
 
-def _whole(lowest: int, highest: int | None = None) -> Callable[[object], int]:
-    """Return the validator of a whole number within bounds; text of digits is one too."""
+def _whole(
+    lowest: int, highest: int | None = None, *, instead: str = ""
+) -> Callable[[object], int]:
+    """Return the validator of a whole number within bounds; text of digits is one too.
+
+    ``instead`` says what else can be done about a number out of range.
+    """
     limits = f"from {lowest} to {highest}" if highest else f"{lowest} or more"
 
     def validate(value: object) -> int:
@@ -90,7 +95,7 @@ def _whole(lowest: int, highest: int | None = None) -> Callable[[object], int]:
         if isinstance(value, bool) or not isinstance(value, int):
             raise invalid(f"must be a whole number, {limits}; write digits only")
         if value < lowest or (highest is not None and value > highest):
-            raise invalid(f"is out of range; write a whole number {limits}")
+            raise invalid(f"is out of range; write a whole number {limits}{instead}")
         return value
 
     return validate
@@ -179,6 +184,11 @@ PageSize = Annotated[
     int,
     BeforeValidator(_whole(1, 250)),
     WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1, "maximum": 250}, _VARIABLE]}),
+]
+LookupRequests = Annotated[
+    int,
+    BeforeValidator(_whole(1, 1000, instead=", or sim_cards.lookup: false for no lookups")),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1, "maximum": 1000}, _VARIABLE]}),
 ]
 Concurrency = Annotated[
     int,

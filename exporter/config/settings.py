@@ -21,6 +21,7 @@ from exporter.config.fields import (
     LogFormatName,
     LogLevel,
     LogLevelName,
+    LookupRequests,
     PageSize,
     Regex,
     RequestRate,
@@ -123,6 +124,24 @@ class State(BaseModel):
     retention: Duration = Field(default="30d", validate_default=True)
 
 
+class SimCards(BaseModel):
+    """Whether SIM cards are looked up, and how often: at most ``requests_per_poll`` requests."""
+
+    model_config = _FROZEN
+
+    lookup: Boolean = True
+    refresh: Duration = Field(default="24h", validate_default=True)
+    requests_per_poll: LookupRequests = 20
+
+
+class Problems(BaseModel):
+    """How long a SIM card counts as broken if nothing more happens to it."""
+
+    model_config = _FROZEN
+
+    forget_after: Duration = Field(default="30d", validate_default=True)
+
+
 class ExternalLink(BaseModel):
     """A link to another site that the page shows."""
 
@@ -174,6 +193,8 @@ class Settings(BaseModel):
     stuck_after: StuckAfter = Field(default_factory=StuckAfter)
     reasons: tuple[Reason, ...] = ()
     state: State = Field(default_factory=State, validate_default=True)
+    sim_cards: SimCards = Field(default_factory=SimCards)
+    problems: Problems = Field(default_factory=Problems, validate_default=True)
     web: Web = Field(default_factory=Web)
     log: Log = Field(default_factory=Log)
 
@@ -191,6 +212,15 @@ class Settings(BaseModel):
         if poll is not None and value.retention < poll.audit_interval:
             text = "is shorter than poll.audit_interval; make it at least as long"
             raise invalid(text, at="retention")
+        return value
+
+    @field_validator("problems")
+    @classmethod
+    def _remembered_until_polled(cls, value: Problems, info: ValidationInfo) -> Problems:
+        poll = info.data.get("poll")
+        if poll is not None and value.forget_after < poll.interval:
+            text = "is shorter than poll.interval; make it at least as long"
+            raise invalid(text, at="forget_after")
         return value
 
     def with_overrides(

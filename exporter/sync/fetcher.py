@@ -21,7 +21,7 @@ from exporter.ledger.records import ListFilter
 from exporter.sync.request_plan import pages_of
 from exporter.telnyx.client import Client
 from exporter.telnyx.query import Query
-from exporter.telnyx.schema import Page
+from exporter.telnyx.schema import Page, SimCardPage
 
 T = TypeVar("T")
 
@@ -36,14 +36,14 @@ Answer = Action | InvalidResponseError | UnavailableError
 class ServerLimits:
     """What the server has shown of its limits.
 
-    ``page_size`` is how many actions a page holds at most, None until an answer shows it.
+    ``page_size`` is how many items a page holds at most, None until an answer shows it.
     ``last_pages`` is the last page that may be read, by list, where a deeper one was refused.
     """
 
     page_size: int | None = None
     last_pages: Mapping[ListFilter, int] = field(default_factory=dict)
 
-    def after(self, page: Page, number: int, *, asked: int) -> "ServerLimits":
+    def after(self, page: Page | SimCardPage, number: int, *, asked: int) -> "ServerLimits":
         """Return the limits as page ``number`` shows them, for which size ``asked`` was asked."""
         served = page.length
         size = asked if self.page_size is None else self.page_size

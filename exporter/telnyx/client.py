@@ -18,13 +18,13 @@ from aiolimiter import AsyncLimiter
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 
 from exporter.clock import Clock
-from exporter.domain import Action
+from exporter.domain import Action, SimCard
 from exporter.errors import AuthError, ConfigError, InvalidResponseError, UnavailableError
 from exporter.telnyx.body import ACCEPT_ENCODING, DecompressionError, read_body
 from exporter.telnyx.http import Route
 from exporter.telnyx.interception import HttpAnswer
 from exporter.telnyx.query import Query
-from exporter.telnyx.rate_limit_gate import RateLimitGate
+from exporter.telnyx.rate_limit_gate import LONGEST_WAIT, RateLimitGate
 from exporter.telnyx.rate_limit_headers import read_clock_offset, read_rate_limit
 from exporter.telnyx.responses import (
     RetryableError,
@@ -34,13 +34,26 @@ from exporter.telnyx.responses import (
     redact,
     redact_body,
 )
-from exporter.telnyx.schema import Page, decode_action, decode_page
+from exporter.telnyx.schema import (
+    Page,
+    SimCardPage,
+    decode_action,
+    decode_page,
+    decode_sim_card,
+    decode_sim_card_page,
+)
 
 ATTEMPTS = 4
 """Maximum attempts per request: Telnyx recommends 3 to 5."""
 
 BACKOFF = 0.5
 """Seconds before the first retry; doubled for each further one, with jitter."""
+
+
+LOOKUP_PATIENCE = 2.0
+"""Maximum seconds that the lookup of a SIM card waits for the rate limit."""
+
+_WITH_GROUP = {"include_sim_card_group": "true"}
 
 
 class Observer(Protocol):
@@ -68,6 +81,19 @@ class ClientLimits:
     concurrency: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Effort:
+    """What a request may cost: attempts, and seconds of waiting for the rate limit."""
+
+    attempts: int
+    patience: float
+
+
+_POLL = _Effort(ATTEMPTS, LONGEST_WAIT)
+# A poll goes on without names, and the next one asks for them again.
+_LOOKUP = _Effort(1, LOOKUP_PATIENCE)
+
+
 class Client:
     """Sends the API requests of one account.
 
@@ -90,7 +116,8 @@ class Client:
         route: Route | None = None,
     ) -> None:
         """Store the parts; nothing is sent yet. ``gate`` may be shared, and closed already."""
-        self._url = base_url.rstrip("/") + "/sim_card_actions"
+        self._actions_url = base_url.rstrip("/") + "/sim_card_actions"
+        self._sim_cards_url = base_url.rstrip("/") + "/sim_cards"
         self._key = key
         self._http = http
         self._route = route or Route()
@@ -108,23 +135,34 @@ class Client:
 
     async def list(self, query: Query) -> Page:
         """Return one page of the list that ``query`` describes."""
-        page = decode_page(await self._fetch("list", self._url, query.params()))
+        page = decode_page(await self._fetch("list", self._actions_url, query.params()))
         if page.malformed:
             self._observer.malformed_seen(page.malformed)
         return page
 
     async def get(self, action_id: str) -> Action:
         """Return one action; raises NotFoundError if it does not exist."""
-        # Identifiers come from the API: quoting keeps an unusual one inside its path segment, and
-        # dots are quoted because `..` would leave it.
-        segment = quote(action_id, safe="", errors="replace").replace(".", "%2E")
-        return decode_action(await self._fetch("get", f"{self._url}/{segment}", {}))
+        url = f"{self._actions_url}/{_segment(action_id)}"
+        return decode_action(await self._fetch("get", url, {}))
 
-    async def _fetch(self, endpoint: str, url: str, params: dict[str, str]) -> bytes:
+    async def sim_card(self, sim_card_id: str) -> SimCard:
+        """Return one SIM card; raises NotFoundError if it does not exist. Never retried."""
+        url = f"{self._sim_cards_url}/{_segment(sim_card_id)}"
+        return decode_sim_card(await self._fetch("sim_card", url, _WITH_GROUP, _LOOKUP))
+
+    async def sim_cards(self, page: int = 1, size: int = 250) -> SimCardPage:
+        """Return one page of the list of all SIM cards. Never retried."""
+        params = Query(page, size).params() | _WITH_GROUP
+        body = await self._fetch("sim_cards", self._sim_cards_url, params, _LOOKUP)
+        return decode_sim_card_page(body)
+
+    async def _fetch(
+        self, endpoint: str, url: str, params: dict[str, str], effort: _Effort = _POLL
+    ) -> bytes:
         """Send one request, with retries; returns the body of a 200."""
         retrying = AsyncRetrying(
             sleep=self._clock.sleep,
-            stop=stop_after_attempt(ATTEMPTS),
+            stop=stop_after_attempt(effort.attempts),
             retry=retry_if_exception_type(RetryableError),
             wait=self._pause,
             before_sleep=self._note_retry,
@@ -133,7 +171,7 @@ class Client:
         try:
             async for attempt in retrying:
                 with attempt:
-                    return await self._send(endpoint, url, params)
+                    return await self._send(endpoint, url, params, effort.patience)
         except RetryableError as exc:
             raise exc.error from exc
         raise AssertionError("tenacity ends with a result or an error")  # pragma: no cover
@@ -151,11 +189,13 @@ class Client:
         if isinstance(retryable, RetryableError):
             self._observer.retrying(retryable.cause)
 
-    async def _send(self, endpoint: str, url: str, params: dict[str, str]) -> bytes:
+    async def _send(
+        self, endpoint: str, url: str, params: dict[str, str], patience: float
+    ) -> bytes:
         """Send one request once, as soon as the limits allow."""
         async with self._slots:
             await self._limiter.acquire()
-            await self._gate.wait()
+            await self._gate.wait(patience=patience)
             key = self._readable_key()
             started = self._clock.monotonic()
             code = "error"
@@ -235,6 +275,13 @@ class Client:
         if status == httpx.codes.OK:
             return redact_body(body, key)
         raise error_for(status, describe(answer, key), limit)
+
+
+def _segment(name: str) -> str:
+    """Return an identifier as one segment of a path."""
+    # Identifiers come from the API: quoting keeps an unusual one inside its path segment, and
+    # dots are quoted because `..` would leave it.
+    return quote(name, safe="", errors="replace").replace(".", "%2E")
 
 
 def _keyless(error: Exception, key: str) -> Exception | None:

@@ -56,14 +56,17 @@ class RateLimitGate:
         until = self._clock.monotonic() + min(seconds, LONGEST_PAUSE)
         self._refused_until = max(self._refused_until, until)
 
-    async def wait(self) -> None:
-        """Wait until it is open; raises RateLimitedError if a 429 requires too long a wait."""
+    async def wait(self, *, patience: float = LONGEST_WAIT) -> None:
+        """Wait until it is open; raises RateLimitedError if that is longer than ``patience``.
+
+        With the default, only a 429 can require so long a wait.
+        """
         while (wait := self._closed_for()) > 0:
-            refused = self._refused_until - self._clock.monotonic()
-            if refused > LONGEST_WAIT:
+            # Rounded: LONGEST_EXHAUSTED, added to a time and subtracted again, may have grown.
+            if round(wait, 3) > patience:
                 raise RateLimitedError(
-                    f"rate limit exceeded: the API requires a wait of {refused:.0f} s",
-                    retry_after=refused,
+                    f"rate limit exceeded: the API requires a wait of {wait:.0f} s",
+                    retry_after=wait,
                 )
             sleep = asyncio.ensure_future(self._clock.sleep(wait))
             self._waits.add(sleep)

@@ -1,16 +1,17 @@
-"""Decodes the responses of Telnyx: pages of actions, single actions, error bodies.
+"""Decodes the responses of Telnyx: actions, SIM cards, pages of either, error bodies.
 
 Decoding is lenient: the API guarantees no field, so an item that cannot be decoded is skipped and
-counted, and the rest of its page is kept. All text is sanitized (see `text`). It must not do I/O,
-or interpret a status. Source: Telnyx' OpenAPI document, `SIMCardAction`, `PaginationMeta`,
-`Errors`.
+counted, and the rest of its page is kept. All text is sanitized (see `text`). Of a SIM card only
+the fields of `SimCard` are read: what is personal never leaves this module. It must not do I/O, or
+interpret a status. Source: Telnyx' OpenAPI document, `SIMCardAction`, `SimpleSIMCard`,
+`PaginationMeta`, `Errors`.
 """
 
 from datetime import datetime
 
 import msgspec
 
-from exporter.domain import Action, Status
+from exporter.domain import Action, SimCard, Status
 from exporter.errors import InvalidResponseError
 from exporter.telnyx.lenient_json import (
     UNREADABLE,
@@ -33,6 +34,13 @@ MAX_ID_LENGTH = 200
 """Longer values are not identifiers, which are UUIDs of 36 characters."""
 
 
+MAX_TAGS = 20
+"""Further tags of a SIM card are dropped."""
+
+_MAX_TEXT_LENGTH = 100
+"""Longer ICCIDs, names of groups, tags and statuses are cut."""
+
+
 class Page(msgspec.Struct, frozen=True):
     """One page of a list; ``total`` and ``page_size`` are None if the API did not send them."""
 
@@ -45,6 +53,20 @@ class Page(msgspec.Struct, frozen=True):
     def length(self) -> int:
         """Return how many actions are on it, including those that cannot be decoded."""
         return len(self.actions) + self.malformed
+
+
+class SimCardPage(msgspec.Struct, frozen=True):
+    """One page of SIM cards; ``total`` and ``page_size`` are None if the API did not send them."""
+
+    cards: tuple[SimCard, ...]
+    total: int | None
+    page_size: int | None
+    malformed: int = 0
+
+    @property
+    def length(self) -> int:
+        """Return how many SIM cards are on it, including those that cannot be decoded."""
+        return len(self.cards) + self.malformed
 
 
 class ApiError(msgspec.Struct, frozen=True):
@@ -100,7 +122,7 @@ def decode_page(body: bytes) -> Page:
     except UNREADABLE:
         return _decode_leniently(body)
     alike: dict[str, str] = {}
-    actions = tuple(_action(item, alike) for item in page.data if _is_id(item.id))
+    actions = tuple(_action(item, alike) for item in page.data if is_id(item.id))
     meta = page.meta or _Meta()
     return Page(
         actions,
@@ -116,6 +138,35 @@ def decode_action(body: bytes) -> Action:
     if action is None:
         raise InvalidResponseError("the response is not an action: it has no valid id")
     return action
+
+
+def decode_sim_card(body: bytes) -> SimCard:
+    """Decode the response for one SIM card; raises InvalidResponseError.
+
+    ``deleted`` and ``looked_up_at`` are for the caller to set.
+    """
+    card = _sim_card(mapping(decode_anything(body)).get("data"))
+    if card is None:
+        raise InvalidResponseError("the response is not a SIM card: it has no valid id")
+    return card
+
+
+def decode_sim_card_page(body: bytes) -> SimCardPage:
+    """Decode a page of SIM cards; raises InvalidResponseError if the body is not a page at all."""
+    page = mapping(decode_anything(body))
+    items = page.get("data")
+    if not isinstance(items, list):
+        raise InvalidResponseError(
+            "the response is not a list of SIM cards: `data` is missing or not a list"
+        )
+    cards = tuple(card for item in items if (card := _sim_card(item)) is not None)
+    meta = mapping(page.get("meta"))
+    return SimCardPage(
+        cards,
+        count(meta.get("total_results")),
+        count(meta.get("page_size")),
+        len(items) - len(cards),
+    )
 
 
 def decode_errors(body: bytes) -> tuple[ApiError, ...]:
@@ -182,7 +233,7 @@ def _action_from_anything(item: object) -> Action | None:
     fields = mapping(item)
     action_id = fields.get("id")
     # A number may have lost digits in decoding, so it cannot be requested by id.
-    if not isinstance(action_id, str) or not _is_id(action_id):
+    if not isinstance(action_id, str) or not is_id(action_id):
         return None
     status = fields.get("status")
     value, reason = status, None
@@ -199,8 +250,40 @@ def _action_from_anything(item: object) -> Action | None:
     )
 
 
-def _is_id(value: str) -> bool:
-    """Tell whether ``value`` can be the id of an action; damaged text would be another id."""
+def _sim_card(item: object) -> SimCard | None:
+    """Decode what is kept of a SIM card; None if it has no valid id."""
+    fields = mapping(item)
+    sim_card_id = fields.get("id")
+    if not isinstance(sim_card_id, str) or not is_id(sim_card_id):
+        return None
+    group = mapping(fields.get("sim_card_group"))
+    tags = fields.get("tags")
+    status = fields.get("status")
+    named = [_short(tag) for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
+    return SimCard(
+        sim_card_id,
+        iccid=_short(fields.get("iccid")),
+        group_id=_id_or_nothing(fields.get("sim_card_group_id")) or _id_or_nothing(group.get("id")),
+        group=_short(group.get("name")),
+        tags=tuple(dict.fromkeys(filter(None, named)))[:MAX_TAGS],
+        status=_short(status.get("value") if isinstance(status, dict) else status).lower(),
+    )
+
+
+def _short(value: object) -> str:
+    """Return a name as one line of limited length; empty for what is not a name."""
+    # A float has lost digits in decoding: it would be another ICCID.
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return ""
+    return " ".join(text(value).split())[:_MAX_TEXT_LENGTH]
+
+
+def _id_or_nothing(value: object) -> str:
+    return value if isinstance(value, str) and is_id(value) else ""
+
+
+def is_id(value: str) -> bool:
+    """Tell whether ``value`` can be the id of an object; damaged text would be another id."""
     return 0 < len(value) <= MAX_ID_LENGTH and value.isprintable()
 
 

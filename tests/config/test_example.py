@@ -8,7 +8,9 @@ from exporter.config import (
     Account,
     Log,
     Poll,
+    Problems,
     Settings,
+    SimCards,
     State,
     StuckAfter,
     Web,
@@ -32,6 +34,8 @@ def test_the_example_is_the_defaults() -> None:
         ("poll", Poll),
         ("stuck_after", StuckAfter),
         ("state", State),
+        ("sim_cards", SimCards),
+        ("problems", Problems),
         ("web", Web),
         ("log", Log),
     ],
@@ -51,5 +55,5 @@ def test_each_key_of_the_example_is_explained() -> None:
     lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
     keys = [index for index, line in enumerate(lines) if ":" in line and line.strip()[:1] != "#"]
 
-    assert len(keys) == 30
+    assert len(keys) == 36
     assert [lines[index] for index in keys if not lines[index - 1].strip().startswith("#")] == []

@@ -24,6 +24,8 @@ stuck_after: {default: 5m, enable: 1h30m}
 reasons:
   - {class: blocked, match: "(?i)blocked$"}
 state: {url: "sqlite://", retention: 1y}
+sim_cards: {lookup: "false", refresh: 1h, requests_per_poll: "1000"}
+problems: {forget_after: 7d}
 web:
   listen_address: "127.0.0.1:0"
   config_file: web.yaml
@@ -58,6 +60,12 @@ def test_a_whole_file_is_read(load_text: Load) -> None:
     assert settings.reasons[0].reason_class == "blocked"
     assert settings.reasons[0].match == re.compile("(?i)blocked$")
     assert settings.state.model_dump() == {"url": "sqlite://", "retention": 31_536_000.0}
+    assert settings.sim_cards.model_dump() == {
+        "lookup": False,
+        "refresh": 3600.0,
+        "requests_per_poll": 1000,
+    }
+    assert settings.problems.model_dump() == {"forget_after": 604_800.0}
     assert settings.web.model_dump() == {
         "listen_address": ("127.0.0.1:0",),
         "config_file": "web.yaml",

@@ -192,6 +192,28 @@ DURATION = "write it like 500ms, 15s, 5m, 1h30m or 30d"
             ),
         ),
         (
+            ACCOUNT + "sim_cards: {requests_per_poll: 0}\n",
+            (
+                "config.yaml:2: sim_cards.requests_per_poll: is out of range; write a whole "
+                "number from 1 to 1000, or sim_cards.lookup: false for no lookups"
+            ),
+        ),
+        (
+            ACCOUNT + "sim_cards: {lookup: maybe}\n",
+            "config.yaml:2: sim_cards.lookup: must be true or false; write one of them",
+        ),
+        (
+            ACCOUNT + "sim_cards: {refresh: 24}\n",
+            f"config.yaml:2: sim_cards.refresh: has no unit; {DURATION}",
+        ),
+        (
+            ACCOUNT + "problems: {forget_after: 59s}\n",
+            (
+                "config.yaml:2: problems.forget_after: is shorter than poll.interval; "
+                "make it at least as long"
+            ),
+        ),
+        (
             ACCOUNT + "web: {listen_address: localhost}\n",
             (
                 "config.yaml:2: web.listen_address: is not HOST:PORT; "

@@ -1,0 +1,235 @@
+"""The directory of SIM cards: which of them the API knows by which ICCID, group and tags.
+
+It looks up what it is given by id or by pages of the list of all SIM cards, whichever takes fewer
+requests, and keeps nothing of any other SIM card. It must not know the ledger, nor decide which
+SIM cards are worth a lookup, and no error of the API leaves it as an exception.
+"""
+
+import random
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from exporter.domain import SimCard
+from exporter.errors import InvalidResponseError, NotFoundError, PollError
+from exporter.sync.fetcher import ServerLimits, gather
+from exporter.sync.request_plan import RequestPlan, pages_of
+from exporter.telnyx.client import Client
+from exporter.telnyx.schema import SimCardPage, is_id
+
+PAGE_SIZE = 250
+"""SIM cards per page: Telnyx's maximum."""
+
+
+@dataclass(frozen=True, slots=True)
+class LookUpResult:
+    """What one lookup brought.
+
+    ``cards`` has only SIM cards that were asked for, deleted ones included. ``total`` is how many
+    the account has, as last seen, None where that is not known. ``unlisted`` are ids that the
+    pages which were read did not show, so that only asking by id helps: pass them to the next
+    lookup. ``error`` is the first error; what was read before and beside it is in ``cards``.
+    """
+
+    cards: tuple[SimCard, ...] = ()
+    total: int | None = None
+    requests: int = 0
+    error: PollError | None = None
+    unlisted: frozenset[str] = frozenset()
+
+
+async def look_up(
+    client: Client,
+    ids: Sequence[str],
+    *,
+    total: int | None,
+    budget: int,
+    concurrency: int,
+    now: float,
+    unlisted: Collection[str] = (),
+) -> LookUpResult:
+    """Look up SIM cards with at most min(ids, pages of the list, ``budget``) requests.
+
+    A list has one page at least. ``total`` and ``unlisted`` are those of the result before, None
+    and empty at first. ``now`` is when, in seconds since the epoch. At most ``concurrency``
+    requests are sent at a time. What was not read is for another call.
+    """
+    lookup = _Lookup(client, ids, total, now, unlisted)
+    while plan := lookup.next_requests(budget, concurrency):
+        await lookup.send(plan)
+    return lookup.result()
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a lookup is: what it decides the next requests by.
+
+    ``left`` are the ids to look up, ``unlisted`` those of them for which pages are no use.
+    ``page_size`` is how many SIM cards a page holds, ``pages_read`` the numbers of the pages that
+    were read, and ``remaining`` how many requests may still be sent.
+    """
+
+    left: tuple[str, ...]
+    unlisted: frozenset[str]
+    total: int | None
+    page_size: int
+    pages_read: frozenset[int]
+    remaining: int
+
+    @property
+    def unread(self) -> tuple[int, ...]:
+        """The pages of the list that were not read, empty if it is not known how many it has."""
+        if self.total is None:
+            return ()
+        pages = range(1, list_pages(self.total, self.page_size) + 1)
+        return tuple(number for number in pages if number not in self.pages_read)
+
+
+def list_pages(total: int, size: int = PAGE_SIZE) -> int:
+    """Return how many pages a list has; an empty one has a page, too."""
+    return max(1, pages_of(total, size))
+
+
+def plan_lookup(progress: Progress, seed: float, *, by_id: bool = False) -> RequestPlan:
+    """Plan all requests that may still be sent; nothing if there is nothing to look up.
+
+    ``by_id``: the list cannot be used. ``seed`` selects the pages where there are too many, so
+    that another lookup reads others.
+    """
+    remaining = max(0, progress.remaining)
+    # Those that pages do not show come first: a page may show the others.
+    ids = sorted(progress.left, key=lambda each: each not in progress.unlisted)
+    one_by_one = RequestPlan((), tuple(ids[:remaining]))
+    listed = len([each for each in ids if each not in progress.unlisted])
+    if by_id or listed < 2 or not remaining:  # noqa: PLR2004 - one costs one request by its id
+        return one_by_one
+    if progress.total is None:
+        # The first page tells how many there are. If it did not, pages have no end.
+        first = not progress.pages_read and remaining > 1
+        return RequestPlan((1,), ()) if first else one_by_one
+    unread = progress.unread
+    if not unread or listed <= len(unread):
+        return one_by_one
+    if len(unread) <= remaining:
+        return RequestPlan(unread, ())
+    # More wanted than pages: a page shows more than one of them on average. One request goes to an
+    # id, because these pages may show none.
+    shuffled = random.Random(seed).sample(unread, remaining - 1)  # noqa: S311 - not for security
+    return RequestPlan(tuple(shuffled), one_by_one.ids[:1])
+
+
+class _Lookup:
+    """One lookup while it runs."""
+
+    def __init__(
+        self,
+        client: Client,
+        ids: Sequence[str],
+        total: int | None,
+        now: float,
+        unlisted: Collection[str],
+    ) -> None:
+        self._client = client
+        self._left = dict.fromkeys(each for each in ids if is_id(each))
+        self._wanted = len(self._left)
+        self._total = total
+        self._now = now
+        self._unlisted = frozenset(unlisted) & self._left.keys()
+        self._limits = ServerLimits()
+        self._pages_read: frozenset[int] = frozenset()
+        self._cards: dict[str, SimCard] = {}
+        self._asked: set[str] = set()
+        self._requests = self._failed_in_a_row = 0
+        self._by_id = self._stopped = False
+        self._error: PollError | None = None
+
+    def next_requests(self, budget: int, concurrency: int) -> RequestPlan | None:
+        """Return the requests to send at once now; None if there are none."""
+        if self._stopped:
+            return None
+        plan = plan_lookup(self._progress(budget), self._now, by_id=self._by_id)
+        # Pages first: what they show need not be asked for.
+        if plan.pages:
+            return RequestPlan(plan.pages[:concurrency], ())
+        return RequestPlan((), plan.ids[:concurrency]) if plan.ids else None
+
+    async def send(self, plan: RequestPlan) -> None:
+        """Send requests, and keep what they bring."""
+        self._requests += plan.cost
+        answers = await gather([self._page(number) for number in plan.pages])
+        for number, page in zip(plan.pages, answers, strict=True):
+            if page is not None:
+                self._limits = self._limits.after(page, number, asked=PAGE_SIZE)
+                self._total = self._total if page.total is None else page.total
+                self._pages_read |= {number}
+                for card in page.cards:
+                    self._found(card)
+        self._asked.update(plan.ids)
+        for answer in await gather([self._card(each) for each in plan.ids]):
+            self._failed_in_a_row = self._failed_in_a_row + 1 if answer is None else 0
+            if answer is not None:
+                self._found(answer)
+        # One answer that cannot be used concerns one SIM card, two in a row all of them.
+        self._stopped |= self._failed_in_a_row > 1
+
+    def result(self) -> LookUpResult:
+        """Return what was brought up to now."""
+        # Where it read all there is, or what it read was no use, the next one would read it again.
+        whole = self._total is not None and not self._progress().unread
+        if self._pages_read and (whole or not self._cards):
+            self._unlisted = frozenset(self._left)
+        return LookUpResult(
+            tuple(self._cards.values()),
+            self._total,
+            self._requests,
+            self._error,
+            self._unlisted & self._left.keys(),
+        )
+
+    def _progress(self, budget: int = 0) -> Progress:
+        bound = min(self._wanted, budget)
+        if self._total is not None:
+            bound = min(bound, list_pages(self._total))
+        return Progress(
+            left=tuple(each for each in self._left if each not in self._asked),
+            unlisted=self._unlisted,
+            total=self._total,
+            page_size=self._limits.page_size or PAGE_SIZE,
+            pages_read=self._pages_read,
+            remaining=bound - self._requests,
+        )
+
+    async def _page(self, number: int) -> SimCardPage | None:
+        try:
+            return await self._client.sim_cards(number, PAGE_SIZE)
+        except PollError as exc:
+            self._failed(exc)
+            # An API without this list would call each SIM card unknown, too.
+            if isinstance(exc, NotFoundError):
+                self._stopped = True
+            self._by_id = True
+            return None
+
+    async def _card(self, sim_card_id: str) -> SimCard | None:
+        try:
+            card = await self._client.sim_card(sim_card_id)
+        except NotFoundError:
+            return SimCard(sim_card_id, deleted=True)
+        except PollError as exc:
+            self._failed(exc)
+            return None
+        if card.id != sim_card_id:
+            self._failed(InvalidResponseError("the response contains another SIM card"))
+            return None
+        return card
+
+    def _found(self, card: SimCard) -> None:
+        if card.id in self._left:
+            del self._left[card.id]
+            self._cards[card.id] = msgspec.structs.replace(card, looked_up_at=self._now)
+
+    def _failed(self, error: PollError) -> None:
+        self._error = self._error or error
+        # Anything else than an answer that cannot be used would meet the next request as well.
+        self._stopped |= not isinstance(error, InvalidResponseError)
