@@ -25,6 +25,7 @@ from exporter.sinks.event_log import EventLog
 from exporter.sync.cycle import Cycle
 from exporter.sync.discovery import CHUNK_PAGES
 from exporter.sync.filters import AccountFilters
+from exporter.sync.naming import Naming, NamingOptions
 from exporter.telnyx.client import Client, ClientLimits
 from exporter.telnyx.http import Network, open_http
 from exporter.telnyx.rate_limit_gate import RateLimitGate
@@ -98,6 +99,7 @@ class AccountRuntime:
                 stuck_after=dict(settings.stuck_after.model_extra or {}),
                 stuck_after_default=settings.stuck_after.default,
                 reason_classes=reasons.classes,
+                forget_after=settings.problems.forget_after,
             ),
             sinks=shared.delivery.sinks,
             on_events=shared.delivery.wake,
@@ -123,6 +125,15 @@ class AccountRuntime:
             page_size=poll.page_size,
             concurrency=poll.concurrency,
             on_sweep=self_metrics.sweep_started,
+            naming=Naming(
+                client,
+                shared.clock,
+                NamingOptions(
+                    settings.sim_cards.refresh,
+                    settings.sim_cards.requests_per_poll if settings.sim_cards.lookup else 0,
+                ),
+                on_change=lambda error: reported.note_lookups(error and key.redact(error)),
+            ),
         )
         budget = PollBudget(
             poll.interval,

@@ -272,12 +272,8 @@ class Exporter:
 
 def _polled_alike(before: Settings, after: Settings) -> bool:
     """Tell whether accounts whose own settings did not change are polled as before."""
-    return (before.poll, before.stuck_after, before.reasons, before.state) == (
-        after.poll,
-        after.stuck_after,
-        after.reasons,
-        after.state,
-    )
+    sections = ("poll", "stuck_after", "reasons", "state", "sim_cards", "problems")
+    return all(getattr(before, each) == getattr(after, each) for each in sections)
 
 
 def _unchangeable(before: Settings, after: Settings) -> tuple[str, ...]:

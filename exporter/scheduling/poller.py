@@ -49,6 +49,12 @@ class PollLog(Protocol):
     def sweep_given_up(self, account: str, error: str) -> None:
         """Write down that a list which drifted cannot be read again."""
 
+    def lookup_failed(self, account: str, error: str) -> None:
+        """Write down that SIM cards cannot be looked up."""
+
+    def lookup_recovered(self, account: str) -> None:
+        """Write down that they can again."""
+
     def list_order(self, account: str, action_type: str, status: str, order: str) -> None:
         """Write down how a list is sorted, at first and when that changes; "" for all of them."""
 
@@ -94,6 +100,13 @@ class ReportedState:
     orders: Mapping[tuple[str, str], str] = field(default_factory=dict)
     shortfall_at: float | None = None
     totals_unknown: bool = False
+
+    def note_lookups(self, error: str | None) -> None:
+        """Write down that SIM cards cannot be looked up, or can again."""
+        if error is None:
+            self.event_log.lookup_recovered(self.name)
+        else:
+            self.event_log.lookup_failed(self.name, error)
 
 
 class Poller:

@@ -93,6 +93,14 @@ class EventLog:
         """Tell that an account was polled for the first time."""
         self._write(log_events.BASELINE_TAKEN, account=account, in_progress=in_progress)
 
+    def lookup_failed(self, account: str, error: str) -> None:
+        """Tell that SIM cards of an account cannot be looked up."""
+        self._write(log_events.SIM_CARD_LOOKUP_FAILED, account=account, error=error)
+
+    def lookup_recovered(self, account: str) -> None:
+        """Tell that they can again."""
+        self._write(log_events.SIM_CARD_LOOKUP_RECOVERED, account=account)
+
     def delivery_failed(self, account: str, sink: str, error: str) -> None:
         """Tell that a sink takes no events of an account."""
         self._write(log_events.DELIVERY_FAILED, account=account, sink=sink, error=error)

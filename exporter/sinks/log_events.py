@@ -113,6 +113,16 @@ BASELINE_TAKEN = LogEvent(
     ("account", "in_progress"),
     "An account was polled for the first time",
 )
+SIM_CARD_LOOKUP_FAILED = LogEvent(
+    "sim_card_lookup_failed",
+    LogLevel.WARNING,
+    ("account", "error"),
+    "SIM cards cannot be looked up, so failures are reported without ICCID, group and tags; "
+    "retried after some minutes, after an hour if the key is refused",
+)
+SIM_CARD_LOOKUP_RECOVERED = LogEvent(
+    "sim_card_lookup_recovered", LogLevel.INFO, ("account",), "They can be looked up again"
+)
 DELIVERY_FAILED = LogEvent(
     "delivery_failed",
     LogLevel.WARNING,
@@ -211,6 +221,8 @@ LOG_EVENTS = (
     POLL_RECOVERED,
     LIST_ORDER_FOUND,
     BASELINE_TAKEN,
+    SIM_CARD_LOOKUP_FAILED,
+    SIM_CARD_LOOKUP_RECOVERED,
     DELIVERY_FAILED,
     DELIVERY_RECOVERED,
     STATE_BEGAN_ANEW,

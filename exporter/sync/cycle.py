@@ -19,6 +19,7 @@ from exporter.sync.discovery import discover
 from exporter.sync.fetcher import Fetcher, ServerLimits
 from exporter.sync.filters import AccountFilters
 from exporter.sync.in_flight import follow, follow_listed
+from exporter.sync.naming import Naming
 from exporter.sync.recorder import Recorder
 from exporter.sync.sweep import continue_sweeps
 from exporter.telnyx.client import Client
@@ -56,7 +57,7 @@ class CarryOver:
 class Cycle:
     """Polls one account, once each `run`; ``audit_interval`` is in seconds."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts, each by its name
         self,
         *,
         client: Client,
@@ -67,8 +68,12 @@ class Cycle:
         page_size: int,
         concurrency: int,
         on_sweep: Callable[[str], None] = lambda _: None,
+        naming: Naming | None = None,
     ) -> None:
-        """Keep the parts; nothing is asked yet. ``on_sweep`` is told the cause of each sweep."""
+        """Keep the parts; nothing is asked yet.
+
+        ``on_sweep`` is told the cause of each sweep. Without ``naming``, SIM cards have no names.
+        """
         self._client = client
         self._ledger = ledger
         self._clock = clock
@@ -77,6 +82,7 @@ class Cycle:
         self._page_size = page_size
         self._concurrency = concurrency
         self._on_sweep = on_sweep
+        self._naming = naming
         self._carried = CarryOver()
 
     async def run(self) -> PollResult:
@@ -100,6 +106,7 @@ class Cycle:
             clock=self._clock,
             audit_interval=self._audit_interval,
             on_sweep=self._on_sweep,
+            naming=self._naming,
         )
         succeeded = False
         try:
@@ -121,12 +128,14 @@ class _Poll:
         clock: Clock,
         audit_interval: float,
         on_sweep: Callable[[str], None],
+        naming: Naming | None,
     ) -> None:
         """Keep the parts; ``carried`` is what the poll before handed over."""
         self._context = context
         self._clock = clock
         self._audit_interval = audit_interval
         self._on_sweep = on_sweep
+        self._naming = naming
         self._totals = dict(carried.totals)
         self._floors = dict(carried.floors)
         self._abandoned_sweeps: tuple[str, ...] = ()
@@ -170,11 +179,18 @@ class _Poll:
         )
 
     async def _publish(self) -> None:
-        """Commit the unit of work, and publish what is committed."""
+        """Commit the unit of work, publish what is committed, then tell the sinks.
+
+        Names are for the sinks and for people: the metrics do not wait for them.
+        """
         ledger, recorder = self._context.ledger, self._context.recorder
         await ledger.note_time(recorder.unit)
         await recorder.commit()
         await ledger.publish(self._clock.now())
+        # Once a poll: what is left has its turn in the next one.
+        if self._naming is not None and await self._naming.look_up(self._context):
+            self._naming = None
+            await ledger.publish(self._clock.now())
         ledger.announce()
 
     async def _update(self) -> tuple[Mapping[ListFilter, int | None], int]:

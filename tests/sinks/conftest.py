@@ -23,6 +23,10 @@ def a_failure(reason: str = "SIM card is blocked", **changes: Any) -> Event:
         "created_at": 1_785_585_605.0,
         "updated_at": 1_785_585_665.25,
         "duration_seconds": 60.250_049,
+        "iccid": "8931086000000000012",
+        "sim_card_group": "Meters, north",
+        "tags": ("meter", "north"),
+        "attempts": 2,
     }
     return Event(**{**values, **changes})
 

@@ -91,6 +91,7 @@ async def process(
             await ledger.record(unit, actions, NEW)
             await ledger.commit(unit)
             await ledger.publish(NOW)
+            ledger.announce()
             await delivery.settle()
 
         yield fail

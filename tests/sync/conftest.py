@@ -20,6 +20,7 @@ from exporter.simulator.simulator import Simulator
 from exporter.simulator.world import World
 from exporter.sync.cycle import Cycle
 from exporter.sync.filters import AccountFilters
+from exporter.sync.naming import Naming, NamingOptions
 from exporter.telnyx.client import Client, ClientLimits
 from exporter.telnyx.http import open_http
 from tests.support.simulation import QUIET, AdvancingClock, InProcessTransport, ManualClock
@@ -121,6 +122,7 @@ class OpenAccount(Protocol):
         concurrency: int = ...,
         clock: ManualClock | None = ...,
         on_events: Callable[[Ledger], None] = ...,
+        lookups: int = ...,
     ) -> Account:
         """Open the account; nothing is polled yet."""
         ...
@@ -141,6 +143,7 @@ def open_account(tmp_path: Path) -> Iterator[OpenAccount]:
         concurrency: int = 4,
         clock: ManualClock | None = None,
         on_events: Callable[[Ledger], None] = lambda _: None,
+        lookups: int = 0,
     ) -> Account:
         clock = clock or ManualClock()
         simulator = Simulator(SimulatorSettings(world=world), clock)
@@ -183,6 +186,7 @@ def open_account(tmp_path: Path) -> Iterator[OpenAccount]:
                 audit_interval=audit_interval,
                 page_size=page_size,
                 concurrency=concurrency,
+                naming=Naming(client, time, NamingOptions(86400.0, lookups)) if lookups else None,
             )
             return cycle, ledger
 

@@ -1,0 +1,92 @@
+"""Looks up the SIM cards behind new failures and open problems, once a poll has committed them.
+
+It decides which ones, when and how many; `directory` decides how. It must not fail a poll.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from exporter.clock import Clock
+from exporter.errors import AuthError, PollError, RateLimitedError
+from exporter.sync.context import PollContext
+from exporter.sync.directory import look_up
+from exporter.telnyx.client import Client
+
+PAUSE = 300.0
+"""Seconds without lookups after one that failed: each may take as long as a timeout."""
+
+FORBIDDEN_PAUSE = 3600.0
+"""Seconds without lookups after the API refused the key for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamingOptions:
+    """How often SIM cards are looked up.
+
+    An entry older than ``refresh`` seconds is looked up again. ``requests_per_poll`` 0: never.
+    """
+
+    refresh: float
+    requests_per_poll: int
+
+
+class Naming:
+    """Looks up the SIM cards of one account, poll after poll."""
+
+    def __init__(
+        self,
+        client: Client,
+        clock: Clock,
+        options: NamingOptions,
+        on_change: Callable[[str | None], None] = lambda _: None,
+    ) -> None:
+        """Keep the parts; ``on_change`` is told when lookups begin to fail, and why, or to work."""
+        self._client = client
+        self._clock = clock
+        self._options = options
+        self._on_change = on_change
+        self._unlisted: frozenset[str] = frozenset()
+        self._paused_until = 0.0
+        self._error: str | None = None
+
+    async def look_up(self, context: PollContext) -> bool:
+        """Look up what has no name yet, and commit it; tells whether there was anything to ask."""
+        now = self._clock.now()
+        if not self._options.requests_per_poll or self._clock.monotonic() < self._paused_until:
+            return False
+        ids = await context.ledger.unnamed(now - self._options.refresh)
+        if not ids:
+            return False
+        unit = context.recorder.unit
+        result = await look_up(
+            self._client,
+            ids,
+            total=context.ledger.state.sim_card_total,
+            budget=self._options.requests_per_poll,
+            concurrency=context.concurrency,
+            now=now,
+            unlisted=self._unlisted,
+        )
+        self._unlisted = result.unlisted
+        unit.sim_cards.update((card.id, card) for card in result.cards)
+        if result.total != context.ledger.state.sim_card_total:
+            unit.sim_card_total = result.total
+        await context.recorder.commit()
+        self._note(result.error)
+        return True
+
+    def _note(self, error: PollError | None) -> None:
+        if error is not None:
+            self._paused_until = self._clock.monotonic() + _pause(error)
+        text = None if error is None else str(error)
+        if text != self._error:
+            self._error = text
+            self._on_change(text)
+
+
+def _pause(error: PollError) -> float:
+    if isinstance(error, AuthError):
+        return FORBIDDEN_PAUSE
+    if isinstance(error, RateLimitedError):
+        return max(PAUSE, error.retry_after)
+    return PAUSE
