@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.domain import Status
+from exporter.domain import Problem, ProblemStatus, ResolvedProblem, SimCard, Status
 from exporter.errors import StateError
 from exporter.ledger.records import (
     ENTRY_SUMS,
@@ -22,7 +22,7 @@ from exporter.ledger.records import (
     TrackedAction,
     TypeStatus,
 )
-from exporter.ledger.state import LedgerState
+from exporter.ledger.state import RESOLVED_SHOWN, LedgerState
 from exporter.ledger.store.protocol import LedgerStore
 from tests.ledger.store.contract import StatePlace, a_bare_unit, an_event
 
@@ -44,6 +44,32 @@ ROWS = st.builds(
     ended_at=TIMES,
     position=st.none() | st.integers(0, 2**62),
     stuck=st.booleans(),
+    failure_at=TIMES,
+    failure_status=st.sampled_from(["", "failed", "interrupted"]),
+)
+PROBLEMS = st.builds(
+    Problem,
+    sim_card_id=TEXTS,
+    concern=TEXTS,
+    status=st.sampled_from(ProblemStatus),
+    opened_at=st.floats(0, 4e9),
+    attempts=st.integers(0, 2**31),
+    action_id=TEXTS,
+    action_type=TEXTS,
+    reason=TEXTS,
+    reason_class=TEXTS,
+    started_at=st.floats(0, 4e9),
+    retrying=st.just(False),  # noqa: FBT003 - it is not kept
+    changed_at=st.floats(0, 4e9),
+)
+SIM_CARDS = st.builds(
+    SimCard,
+    id=TEXTS,
+    iccid=TEXTS,
+    group=TEXTS,
+    tags=st.lists(TEXTS, max_size=3).map(tuple),
+    deleted=st.booleans(),
+    looked_up_at=st.floats(0, 4e9),
 )
 KEYS = st.builds(SumKey, st.sampled_from(SumName), TEXTS, TEXTS)
 FILTERS = st.builds(ListFilter, st.none() | TEXTS.filter(bool), st.none() | st.sampled_from(Status))
@@ -97,6 +123,139 @@ def test_everything_is_there_after_reopening(
         assert state.drift == drift
         assert state.sweeps == {key: each for key, each in sweeps.items() if each is not None}
         assert (state.baseline_at, state.audit_at, state.tracked) == (*times, len(by_id))
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    problems=st.lists(PROBLEMS, max_size=4),
+    resolved=st.lists(PROBLEMS, max_size=3),
+    cards=st.lists(SIM_CARDS, max_size=4),
+    card_total=st.none() | COUNTS,
+)
+def test_problems_and_sim_cards_are_there_after_reopening(
+    new_place: Begin,
+    problems: list[Problem],
+    resolved: list[Problem],
+    cards: list[SimCard],
+    card_total: int | None,
+) -> None:
+    """What was committed is read back as it was; SIM cards in full, or those that are shown."""
+    now_open = {(each.sim_card_id, each.concern): each for each in problems}
+    told = {(e.sim_card_id, e.concern, e.status): ResolvedProblem(e, 5.5) for e in resolved}
+    by_id = {each.id: each for each in cards}
+    unit = a_bare_unit(
+        problems=dict(now_open),
+        resolved=list(told.values()),
+        sim_cards=by_id,
+        sim_card_total=card_total,
+    )
+    with new_place() as place:
+        store = place.reopen()
+        mine = store.load("main").account_id
+        store.commit(mine, unit, {})
+        store = place.reopen()
+        state = store.load("main")
+        assert state.problems == now_open
+        assert sorted(state.resolved, key=repr) == sorted(told.values(), key=repr)
+        assert store.sim_cards(mine, [*by_id, "another"]) == by_id
+        assert (state.sim_cards_known, state.sim_card_total) == (len(by_id), card_total)
+        shown = {card for card, _ in now_open} | {card for card, *_ in told}
+        assert state.sim_cards == {id_: by_id[id_] for id_ in shown & by_id.keys() if id_}
+
+
+def a_problem(sim_card_id: str = "s", concern: str = "connectivity", **fields: Any) -> Problem:
+    """Return a problem."""
+    usual: dict[str, Any] = {
+        "status": ProblemStatus.FAILED,
+        "opened_at": 1.0,
+        "attempts": 1,
+        "action_id": "a",
+        "action_type": "enable",
+        "reason": "",
+        "reason_class": "other",
+        "started_at": 0.5,
+        "retrying": False,
+        "changed_at": 2.0,
+    }
+    return Problem(sim_card_id, concern, **(usual | fields))
+
+
+def test_a_problem_is_replaced_and_ends(store: LedgerStore) -> None:
+    """One for each SIM card and concern, in each account; None ends it."""
+    one, two = store.load("one").account_id, store.load("two").account_id
+    key = "s", "connectivity"
+    for mine, problem in ((one, a_problem()), (two, a_problem()), (one, a_problem(attempts=2))):
+        store.commit(mine, a_bare_unit(problems={key: problem, ("s", "voice"): None}), {})
+    assert store.load("one").problems == {key: a_problem(attempts=2)}
+    store.commit(one, a_bare_unit(problems={key: None}), {})
+    assert store.load("one").problems == {}
+    assert store.load("two").problems == {key: a_problem()}
+
+
+def test_what_was_resolved_long_ago_is_not_kept(store: LedgerStore) -> None:
+    """The next one that is resolved removes it."""
+    mine = store.load("main").account_id
+    for at, card in ((100.0, "old"), (100.0 + RESOLVED_SHOWN + 1, "new")):
+        unit = a_bare_unit(resolved=[ResolvedProblem(a_problem(card), at)])
+        unit.now = at
+        store.commit(mine, unit, {})
+    assert [each.problem.sim_card_id for each in store.load("main").resolved] == ["new"]
+
+
+def test_the_actions_of_a_forgotten_problem_are_failures_no_longer(
+    store: LedgerStore, make_row: Maker
+) -> None:
+    """Those of its SIM card and concern, and of no other."""
+    mine = store.load("main").account_id
+    kinds = {"a": "enable", "b": "disable", "c": "enable_voice", "d": "reset"}
+    rows = {
+        id_: make_row(id_, "failed", action_type=kind, failure_at=1.0, failure_status="failed")
+        for id_, kind in kinds.items()
+    }
+    rows["e"] = make_row("e", "failed", sim_card_id="t", failure_at=1.0, failure_status="failed")
+    store.commit(mine, a_bare_unit(rows=rows, added=set(rows)), {})
+    store.commit(mine, a_bare_unit(problems={("sim", "reset"): None}), {})
+    forgotten = {("sim", "connectivity"), ("sim", "reset")}
+    unit = a_bare_unit(problems=dict.fromkeys(forgotten), forgotten=forgotten)
+    store.commit(mine, unit, {})
+    found = store.find(mine, rows)
+    assert {id_ for id_, row in found.items() if row.failure_at is not None} == {"c", "e"}
+    assert {id_ for id_, row in found.items() if row.failure_status} == {"c", "e"}
+
+
+@pytest.mark.parametrize("count", [1, 1200])
+def test_actions_are_found_by_their_sim_cards(
+    store: LedgerStore, make_row: Maker, count: int
+) -> None:
+    """All of each, of the account alone, however many are asked for."""
+    one, two = store.load("one").account_id, store.load("two").account_id
+    rows = {
+        f"{n}{part}": make_row(f"{n}{part}", sim_card_id=f"s{n}")
+        for n in range(count)
+        for part in "ab"
+    }
+    for mine in (one, two):
+        store.commit(mine, a_bare_unit(rows=rows, added=set(rows)), {})
+    found = store.find_by_sim_cards(one, [*(f"s{n}" for n in range(count)), "none"])
+    assert {card: sorted(row.id for row in each) for card, each in found.items()} == {
+        f"s{n}": [f"{n}a", f"{n}b"] for n in range(count)
+    }
+
+
+def test_sim_cards_without_a_problem_are_pruned(store: LedgerStore) -> None:
+    """Those that were looked up long ago, of the account alone."""
+    one, two = store.load("one").account_id, store.load("two").account_id
+    cards = {
+        "old": SimCard("old", looked_up_at=1.0),
+        "broken": SimCard("broken", looked_up_at=1.0),
+        "new": SimCard("new", looked_up_at=9.0),
+    }
+    for mine in (one, two):
+        store.commit(mine, a_bare_unit(sim_cards=cards), {})
+    store.commit(one, a_bare_unit(problems={("broken", "voice"): a_problem("broken", "voice")}), {})
+    assert store.prune_sim_cards(one, 5.0) == 1
+    assert store.sim_cards(one, cards).keys() == {"broken", "new"}
+    assert store.sim_cards(two, cards) == cards
 
 
 def test_two_accounts_in_one_file_do_not_mix(
