@@ -130,7 +130,7 @@ class AccountRuntime:
                 shared.clock,
                 NamingOptions(
                     settings.sim_cards.refresh,
-                    settings.sim_cards.requests_per_poll if settings.sim_cards.lookup else 0,
+                    _lookups(settings),
                 ),
                 on_change=lambda error: reported.note_lookups(error and key.redact(error)),
             ),
@@ -153,3 +153,11 @@ class AccountRuntime:
             reported=reported,
         )
         return cls(account, budget, ledger, poller, self_metrics, reported, key, gate, http.aclose)
+
+
+def _lookups(settings: Settings) -> int:
+    """Return how many requests for SIM cards a poll may send: they take half its interval."""
+    if not settings.sim_cards.lookup:
+        return 0
+    affordable = int(settings.poll.rate_limit * settings.poll.interval / 2)
+    return max(1, min(settings.sim_cards.requests_per_poll, affordable))

@@ -179,6 +179,8 @@ class Ledger:
 
         Those of events that are not announced yet come first, then those with problems.
         """
+        if not (self._in_events or self.state.problems):
+            return ()
         return await self.in_worker(self._unnamed, before)
 
     async def interrupted(self, action_type: str | None, limit: int) -> Sequence[TrackedAction]:
