@@ -13,6 +13,7 @@ from exporter.simulator.faults import DeepPageResponse
 from exporter.simulator.ids import IdCodec, IdType, is_uuid
 from exporter.simulator.rendering import ApiRenderer, bulk_type
 from exporter.simulator.responses import ApiResponse, ParameterError
+from exporter.simulator.sim_cards import GROUPS, SimCardFilter, SimulatedSimCard
 from exporter.simulator.simulator import Simulator
 
 _DEFAULT_PAGE_SIZE = 20
@@ -22,6 +23,17 @@ _FILTER_STATUSES = tuple(each.value for each in Status if each is not Status.INT
 """The API does not document a filter on interrupted."""
 
 _BULK_TYPES = tuple(bulk_type(each) for each in ("set_public_ip", "enable_voice", "disable_voice"))
+
+SIM_CARD_LISTS = ("sim_cards", "sim_card_groups")
+"""The lists of SIM cards and their groups, which can fail while those of actions do not."""
+
+_SIM_CARD_FILTER_STATUSES = (
+    "enabled",
+    "disabled",
+    "standby",
+    "data_limit_exceeded",
+    "unauthorized_imei",
+)
 
 _REFUSAL_STATUSES = {DeepPageResponse.UNPROCESSABLE: 422, DeepPageResponse.BAD_REQUEST: 400}
 
@@ -39,10 +51,13 @@ class Api:
         self._lists: dict[str, Callable[[_QueryParameters], ApiResponse]] = {
             "sim_card_actions": self._actions,
             "sim_cards": self._sim_cards,
+            "sim_card_groups": self._groups,
             "bulk_sim_card_actions": self._bulks,
         }
-        self._items: dict[str, Callable[[str], ApiResponse]] = {
+        self._items: dict[str, Callable[[str, _QueryParameters], ApiResponse]] = {
             "sim_card_actions": self._action,
+            "sim_cards": self._sim_card,
+            "sim_card_groups": self._group,
             "bulk_sim_card_actions": self._bulk,
         }
 
@@ -56,8 +71,7 @@ class Api:
         if not slash and name in self._lists:
             return self._lists[name](_QueryParameters(query))
         if item and name in self._items:
-            errors = _QueryParameters(query).errors()
-            return responses.invalid_parameters(errors) if errors else self._items[name](item)
+            return self._items[name](item, _QueryParameters(query))
         return responses.not_found()
 
     def _actions(self, query: "_QueryParameters") -> ApiResponse:
@@ -80,7 +94,9 @@ class Api:
 
         return self._page(number, size, items, self._world.total(action_filter, faults.totals_lag))
 
-    def _action(self, action_id: str) -> ApiResponse:
+    def _action(self, action_id: str, query: "_QueryParameters") -> ApiResponse:
+        if errors := query.errors():
+            return responses.invalid_parameters(errors)
         action = self._world.get(action_id)
         if action is None:
             return responses.not_found()
@@ -90,14 +106,70 @@ class Api:
 
     def _sim_cards(self, query: "_QueryParameters") -> ApiResponse:
         number, size = query.page()
+        with_group = query.flag("include_sim_card_group")
+        wanted = SimCardFilter(
+            iccid=query.text("filter[iccid]"),
+            statuses=query.several("filter[status]", _SIM_CARD_FILTER_STATUSES),
+            tags=query.several("filter[tags]"),
+            group_number=query.ordinal(
+                "filter[sim_card_group_id]", self._world.ids, IdType.SIM_CARD_GROUP
+            ),
+        )
         if errors := query.errors():
             return responses.invalid_parameters(errors)
-        total = self._world.settings.sim_cards
+        cards = self._world.sim_cards
+        # A filter looks at each SIM card; without one a page is as cheap as it is small.
+        matching = None if wanted == SimCardFilter() else self._matching(wanted)
 
         def items(offset: int) -> list[object]:
-            return [self._renderer.sim_card(each) for each in range(total)[offset : offset + size]]
+            shown = cards.page(offset, size) if matching is None else matching[offset:][:size]
+            return [self._rendered(each, with_group=with_group) for each in shown]
 
-        return self._page(number, size, items, total)
+        return self._page(number, size, items, len(cards if matching is None else matching))
+
+    def _sim_card(self, sim_card_id: str, query: "_QueryParameters") -> ApiResponse:
+        with_group = query.flag("include_sim_card_group")
+        with_codes = query.flag("include_pin_puk_codes")
+        if errors := query.errors():
+            return responses.invalid_parameters(errors)
+        card = self._world.sim_cards.find(sim_card_id)
+        if card is None:
+            return responses.not_found()
+        rendered = self._rendered(card, with_group=with_group, with_codes=with_codes)
+        return responses.json_response({"data": rendered})
+
+    def _groups(self, query: "_QueryParameters") -> ApiResponse:
+        number, size = query.page()
+        name = query.text("filter[name]")
+        if errors := query.errors():
+            return responses.invalid_parameters(errors)
+        groups = [each for each in range(len(GROUPS)) if name in GROUPS[each]]
+
+        def items(offset: int) -> list[object]:
+            return [self._rendered_group(each) for each in groups[offset : offset + size]]
+
+        return self._page(number, size, items, len(groups))
+
+    def _group(self, group_id: str, query: "_QueryParameters") -> ApiResponse:
+        if errors := query.errors():
+            return responses.invalid_parameters(errors)
+        number = self._world.ids.decode(IdType.SIM_CARD_GROUP, group_id)
+        if number is None or number >= len(GROUPS):
+            return responses.not_found()
+        return responses.json_response({"data": self._rendered_group(number)})
+
+    def _matching(self, wanted: SimCardFilter) -> list[SimulatedSimCard]:
+        cards = self._world.sim_cards
+        return [each for each in cards if each.matches(wanted, self._world.sim_card_status(each))]
+
+    def _rendered(
+        self, card: SimulatedSimCard, *, with_group: bool, with_codes: bool = False
+    ) -> dict[str, object]:
+        status = self._world.sim_card_status(card)
+        return self._renderer.sim_card(card, status, with_group=with_group, with_codes=with_codes)
+
+    def _rendered_group(self, number: int) -> dict[str, object]:
+        return self._renderer.group(number, self._world.sim_cards.group_size(number))
 
     def _bulks(self, query: "_QueryParameters") -> ApiResponse:
         number, size = query.page()
@@ -121,7 +193,9 @@ class Api:
             number, size, items, sum(each.listed_at <= counted_until for each in bulks)
         )
 
-    def _bulk(self, bulk_id: str) -> ApiResponse:
+    def _bulk(self, bulk_id: str, query: "_QueryParameters") -> ApiResponse:
+        if errors := query.errors():
+            return responses.invalid_parameters(errors)
         number = self._world.ids.decode(IdType.BULK, bulk_id)
         if number is None or number >= len(self._world.bulks):
             return responses.not_found()
@@ -152,8 +226,15 @@ class _QueryParameters:
     """The parameters of one request; each is read at most once, by its name."""
 
     def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
-        """Take the ``pairs`` of the query string; of a repeated name the last one counts."""
-        self._unread = dict(pairs)
+        """Take the ``pairs`` of the query string; of a repeated name the last one counts.
+
+        Only a parameter with several values may be repeated, with or without ``[]`` at its end.
+        """
+        self._unread: dict[str, str] = {}
+        self._repeated: dict[str, list[str]] = {}
+        for name, value in pairs:
+            self._unread[name] = value
+            self._repeated.setdefault(name, []).append(value)
         self._errors: list[ParameterError] = []
 
     def page(self) -> tuple[int, int]:
@@ -179,6 +260,25 @@ class _QueryParameters:
             self._refuse(name, f"{value!r} is not a UUID")
         number = ids.decode(id_type, value)
         return _NO_MATCH if number is None else number
+
+    def several(self, name: str, choices: Sequence[str] = ()) -> tuple[str, ...]:
+        """Return the values of ``name``, repeated or separated by commas; any without choices."""
+        given = []
+        for spelled in (name, f"{name}[]"):
+            if self._unread.pop(spelled, None) is not None:
+                given += [each for text in self._repeated[spelled] for each in text.split(",")]
+        for value in given:
+            if choices and value not in choices:
+                self._refuse(name, f"{value!r} is not one of {', '.join(choices)}")
+        return tuple(given)
+
+    def flag(self, name: str) -> bool:
+        """Return whether ``name`` is true; false if it is absent."""
+        return self.choice(name, ("true", "false")) == "true"
+
+    def text(self, name: str) -> str:
+        """Return the value of ``name``, empty if it is absent."""
+        return self._unread.pop(name, "")
 
     def errors(self) -> list[ParameterError]:
         """Return what is wrong with the parameters, including those that were not read."""

@@ -13,7 +13,7 @@ from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from exporter.simulator import responses
-from exporter.simulator.api import Api
+from exporter.simulator.api import SIM_CARD_LISTS, Api
 from exporter.simulator.connection import ClientConnection, connection_of
 from exporter.simulator.control import control_routes
 from exporter.simulator.faults import Fault
@@ -28,13 +28,16 @@ A simulated Telnyx account, for tests and trials. It is not connected to Telnyx.
 GET  /v2/sim_card_actions           as at api.telnyx.com, with the configured key
 GET  /v2/sim_card_actions/{id}
 GET  /v2/bulk_sim_card_actions      and /{id}
-GET  /v2/sim_cards
+GET  /v2/sim_cards                  and /{id}
+GET  /v2/sim_card_groups            and /{id}
 GET  /_simulator/record             what actually happened since the start
 GET  /_simulator/faults             fault options, including wrong totals and refused pages;
                                     POST {"server_error": 0.1, "totals_lag": 30} sets some
 POST /_simulator/pause              stops new actions; /_simulator/resume starts them again
-POST /_simulator/actions            {"count": 5, "action_type": "enable", "bulk": false}
+POST /_simulator/actions            {"count": 5, "action_type": "enable", "bulk": false,
+                                    "sim_card_id": null}
 POST /_simulator/actions/{id}       {"status": "failed", "reason": "..."}
+POST /_simulator/sim_cards/{id}     {"deleted": true}: it is not listed, and 404
 POST /_simulator/key                {"key": "..."}: replaces the accepted key
 """
 
@@ -66,6 +69,8 @@ class _ApiEndpoint:
         query = request.query_params.multi_items()
         simulator.record_request(request.url.path, query)
         fault = simulator.faults.next_fault()
+        if fault is None and request.path_params["path"].partition("/")[0] in SIM_CARD_LISTS:
+            fault = simulator.faults.next_sim_card_fault()
         connection = connection_of(request.scope, request.receive)
         if fault is Fault.SILENCE:
             await connection.silence()

@@ -29,6 +29,7 @@ class _CreateBody(msgspec.Struct, forbid_unknown_fields=True):
     created_at: Annotated[float, msgspec.Meta(ge=0, le=4e9)] | None = None
     bulk: bool = False
     lives: bool = False
+    sim_card_id: str | None = None
 
 
 class _FinishBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -36,6 +37,12 @@ class _FinishBody(msgspec.Struct, forbid_unknown_fields=True):
 
     status: Status
     reason: str | None = None
+
+
+class _SimCardBody(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of POST sim_cards/{id}."""
+
+    deleted: bool
 
 
 class _KeyBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -80,6 +87,12 @@ class _Control:
         self._world.finish(action_id, body.status, body.reason)
         return {"id": action_id, "status": body.status, "reason": body.reason}
 
+    async def set_sim_card(self, request: Request) -> object:
+        body = msgspec.json.decode(await request.body(), type=_SimCardBody)
+        sim_card_id = request.path_params["id"]
+        self._world.delete_sim_card(sim_card_id, deleted=body.deleted)
+        return {"id": sim_card_id, "deleted": body.deleted}
+
     async def set_key(self, request: Request) -> object:
         self._simulator.key = msgspec.json.decode(await request.body(), type=_KeyBody).key
         return {"changed": True}
@@ -109,5 +122,6 @@ def control_routes(simulator: Simulator) -> list[Route]:
         route("/resume", control.resume, "POST"),
         route("/actions", control.create, "POST"),
         route("/actions/{id}", control.finish, "POST"),
+        route("/sim_cards/{id}", control.set_sim_card, "POST"),
         route("/key", control.set_key, "POST"),
     ]

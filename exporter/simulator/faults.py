@@ -60,6 +60,8 @@ class FaultSettings:
     forbidden: float = fraction("requests answered with 403")
     throttled: float = fraction("requests answered with 429, independently of the rate limit")
     blocked: float = fraction("requests answered with 403 and an HTML page, as by a firewall")
+    sim_cards_forbidden: float = fraction("requests for SIM cards and groups answered with 403")
+    sim_cards_error: float = fraction("requests for SIM cards and groups answered with a 5xx")
     slow_seconds: float = option(5.0, "delay of slow responses in seconds", low=0)
     empty_unauthorized: bool = option(default=False, help_text="send 401 without a body")
     odd_status: float = fraction("actions listed with a string as status, or without a reason")
@@ -128,6 +130,8 @@ class FaultInjector:
         self.settings = settings
         self._fault_random = RandomSource(seed, "faults")
         self._faults_drawn = 0
+        self._sim_card_random = RandomSource(seed, "sim card faults")
+        self._sim_card_requests = 0
         self._scripted: deque[Fault | None] = deque()
         self._total_random = RandomSource(seed, "totals")
         self._totals_drawn = 0
@@ -149,6 +153,14 @@ class FaultInjector:
             if left < 0:
                 return fault
         return None
+
+    def next_sim_card_fault(self) -> Fault | None:
+        """Return the fault that only requests for SIM cards meet, if any."""
+        self._sim_card_requests += 1
+        forbidden, error, *_ = self._sim_card_random.uniforms(self._sim_card_requests)
+        if forbidden < self.settings.sim_cards_forbidden:
+            return Fault.FORBIDDEN
+        return Fault.SERVER_ERROR if error < self.settings.sim_cards_error else None
 
     def list_meta(self, total: int, number: int, size: int, now: float) -> dict[str, int] | None:
         """Return the meta of page ``number``, of ``size``, of a list; None for no meta.

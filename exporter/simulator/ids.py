@@ -22,6 +22,7 @@ class IdType(IntEnum):
     HISTORY = 2
     SIM_CARD = 3
     BULK = 4
+    SIM_CARD_GROUP = 5
 
 
 def is_uuid(text: str) -> bool:

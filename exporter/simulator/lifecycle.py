@@ -36,6 +36,7 @@ class Lifecycle:
         self._arrivals = RandomSource(settings.seed, "arrivals")
         self._sim_cards = RandomSource(settings.seed, "sims")
         self._bulks = RandomSource(settings.seed, "bulks")
+        self._retries = RandomSource(settings.seed, "retries")
 
     def seconds_before(self, arrival: int) -> float:
         """Return the seconds before this ``arrival`` (exponential: arrivals are independent)."""
@@ -80,6 +81,20 @@ class Lifecycle:
         *_, outcome, duration, reason = self._resumptions.uniforms(number)
         status = Status.FAILED if outcome < self._settings.failed else Status.COMPLETED
         return StatusChange(self._duration(duration), status, choose_reason(status, reason))
+
+    def seconds_before_retry(self, number: int) -> float | None:
+        """Return the seconds until a failed action is retried; None if it is not."""
+        retried, duration, *_ = self._retries.uniforms(number)
+        if retried >= self._settings.retried:
+            return None
+        return self._settings.retried_after + self._duration(duration)
+
+    def lasting_failure(self, number: int) -> StatusChange:
+        """Return how a new action fails for certain."""
+        _, duration, reason, *_ = self._outcomes.uniforms(number)
+        return StatusChange(
+            self._duration(duration), Status.FAILED, choose_reason(Status.FAILED, reason)
+        )
 
     def _duration(self, uniform: float) -> float:
         if not self._settings.duration_sigma:

@@ -5,10 +5,11 @@ Counts what it is told and returns immutable copies. It must not know time or or
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from exporter.domain import ENDED_STATUSES, KNOWN_ACTION_TYPES, Status
 from exporter.simulator.actions import SimulatedAction
+from exporter.simulator.problem_record import ProblemRecord, ProblemRecorder
 
 StatusEntry = tuple[str, Status, str | None]
 """An action type, the status entered, and the reason given."""
@@ -20,12 +21,14 @@ class ActivityRecord:
 
     ``created`` is by action type. ``entered`` counts each entry into completed, failed or
     interrupted, by (action type, status, reason): an action that is interrupted twice counts
-    twice. ``current`` is what is listed, history included, by (action type, status).
+    twice. ``current`` is what is listed, history included, by (action type, status). ``problems``
+    are the SIM cards that are broken.
     """
 
     created: Mapping[str, int]
     entered: Mapping[StatusEntry, int]
     current: Mapping[tuple[str, Status], int]
+    problems: ProblemRecord = field(default_factory=ProblemRecord)
 
     @property
     def in_flight(self) -> int:
@@ -58,6 +61,7 @@ class ActivityRecord:
                 if n != earlier.entered.get(entry, 0)
             },
             current=self.current,
+            problems=self.problems.since(earlier.problems),
         )
 
     def as_json(self) -> dict[str, object]:
@@ -75,6 +79,7 @@ class ActivityRecord:
                 for name in types
             },
             "in_flight": self.in_flight,
+            "problems": self.problems.as_json(),
         }
 
 
@@ -86,6 +91,7 @@ class ActivityRecorder:
         self._created: Counter[str] = Counter(dict.fromkeys(KNOWN_ACTION_TYPES, 0))
         self._entered: Counter[StatusEntry] = Counter()
         self._current: Counter[tuple[str, Status]] = Counter()
+        self._problems = ProblemRecorder()
 
     def add_listed(self, action: SimulatedAction) -> None:
         """Count an action that is listed, but was not created since the start."""
@@ -102,6 +108,7 @@ class ActivityRecorder:
         self.add_listed(after)
         if after.status in ENDED_STATUSES:
             self._entered[after.action_type, after.status, after.reason] += 1
+            self._problems.add_ended(after)
 
     def remove_listed(self, action: SimulatedAction) -> None:
         """Stop counting an action that is no longer listed."""
@@ -115,5 +122,8 @@ class ActivityRecorder:
             for status in Status:
                 current.setdefault((name, status), 0)
         return ActivityRecord(
-            created=dict(self._created), entered=dict(self._entered), current=dict(current)
+            created=dict(self._created),
+            entered=dict(self._entered),
+            current=dict(current),
+            problems=self._problems.record(),
         )

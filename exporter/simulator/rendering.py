@@ -14,8 +14,10 @@ from exporter.simulator.actions import SimulatedAction, SimulatedBulk
 from exporter.simulator.faults import FaultSettings
 from exporter.simulator.ids import IdCodec, IdType
 from exporter.simulator.random_source import RandomSource
+from exporter.simulator.sim_cards import GROUPS, SimulatedSimCard
 
 _HALF = 0.5
+_SIM_CARDS_SINCE_MS = 1_500_000_000_000
 _BULK_TYPES = {
     "set_public_ip": "bulk_set_public_ips",
     "enable_voice": "bulk_enable_voice",
@@ -67,16 +69,75 @@ class ApiRenderer:
             ],
         }
 
-    def sim_card(self, number: int) -> dict[str, object]:
-        """Return the SIM card with this ``number``, with a few of its fields."""
-        return {
-            "id": self._ids.encode(IdType.SIM_CARD, number),
+    def sim_card(
+        self,
+        card: SimulatedSimCard,
+        status: str,
+        *,
+        with_group: bool,
+        with_codes: bool = False,
+    ) -> dict[str, object]:
+        """Return a SIM card, with its group and its PIN and PUK codes where they are asked for.
+
+        Personal fields are there in any case, as the API sends them.
+        """
+        digits = card.digits
+        group_id = None if card.group_number is None else self._group_id(card.group_number)
+        rendered: dict[str, object] = {
+            "id": card.id,
             "record_type": "sim_card",
-            "iccid": f"8999{number:015d}",
-            "status": {"value": "enabled", "reason": None},
-            "type": "physical",
-            "tags": [],
+            "iccid": card.iccid,
+            "imsi": f"00101{digits[:10]}",
+            "msisdn": f"+1555{digits[10:17]}",
+            "eid": f"8904{digits[17:45]}" if card.esim else None,
+            "status": {"value": status, "reason": f"The SIM card is {status.replace('_', ' ')}."},
+            "actions_in_progress": status.startswith(("enabling", "disabling", "setting_")),
+            "type": "esim" if card.esim else "physical",
+            "sim_card_group_id": group_id,
+            "tags": list(card.tags),
+            "authorized_imeis": [f"35{digits[45:58]}"],
+            "current_imei": f"35{digits[58:71]}",
+            "current_mcc": "001",
+            "current_mnc": "01",
+            "current_device_location": {
+                "latitude": f"{int(digits[71:73]) % 60}.{digits[73:79]}",
+                "longitude": f"-{int(digits[79:81])}.{digits[81:87]}",
+                "accuracy": 50,
+                "accuracy_unit": "m",
+            },
+            "ipv4": f"10.{int(digits[87:90]) % 256}.{int(digits[90:93]) % 256}.7",
+            "ipv6": f"2001:db8::{digits[93:97]}",
+            "voice_enabled": False,
+            "created_at": timestamp(_SIM_CARDS_SINCE_MS),
+            "updated_at": timestamp(_SIM_CARDS_SINCE_MS),
         }
+        if with_group and card.group_number is not None:
+            rendered["sim_card_group"] = self.group(card.group_number)
+        if with_codes:
+            rendered["pin_puk_codes"] = {
+                "pin1": digits[97:101],
+                "puk1": digits[101:109],
+                "pin2": digits[109:113],
+                "puk2": digits[113:121],
+            }
+        return rendered
+
+    def group(self, number: int, sim_card_count: int | None = None) -> dict[str, object]:
+        """Return a SIM card group; lists of groups say how many SIM cards it has."""
+        rendered: dict[str, object] = {
+            "id": self._group_id(number),
+            "record_type": "sim_card_group",
+            "name": GROUPS[number],
+            "default": number == 0,
+            "data_limit": None,
+            "consumed_data": {"amount": "0.0", "unit": "MB"},
+            "created_at": timestamp(_SIM_CARDS_SINCE_MS),
+            "updated_at": timestamp(_SIM_CARDS_SINCE_MS),
+        }
+        return rendered if sim_card_count is None else rendered | {"sim_card_count": sim_card_count}
+
+    def _group_id(self, number: int) -> str:
+        return self._ids.encode(IdType.SIM_CARD_GROUP, number)
 
 
 def bulk_type(action_type: str) -> str:

@@ -55,6 +55,11 @@ class WorldSettings:
     resume_after: float = option(
         180.0, "minimum seconds until an interrupted action is resumed", low=0
     )
+    retried: float = fraction("failed actions that are retried by another action")
+    retried_after: float = option(60.0, "minimum seconds until a failed action is retried", low=0)
+    bulk_failures: int = option(
+        0, "SIM cards of the first bulk action that fail and are not retried", low=0, high=100_000
+    )
     stuck_at_start: int = option(4, "actions in progress at the start that never end", low=0)
     stuck_age: float = option(
         2400.0, "age of the stuck_at_start actions at the start, in seconds", low=0
@@ -150,6 +155,11 @@ DEMO = SimulatorSettings(
         stuck=0.01,
         resumed=0.3,
         resume_after=60.0,
+        retried=0.8,
+        retried_after=15.0,
+        bulk_failures=5,
     )
 )
-"""An account that shows failures, interruptions and stuck actions within a minute."""
+"""An account that shows failures, interruptions and stuck actions within a minute.
+
+Most failures are mended by a retry, those of five SIM cards of the first bulk action are not."""

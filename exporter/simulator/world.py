@@ -20,8 +20,25 @@ from exporter.simulator.live_actions import LiveActions
 from exporter.simulator.pagination import ActionPager
 from exporter.simulator.record import ActivityRecord, ActivityRecorder
 from exporter.simulator.settings import ListOrder, WorldSettings
+from exporter.simulator.sim_cards import SimCards, SimulatedSimCard
 
 _DEFAULT_BULK_TYPE = "set_public_ip"
+
+_STATUSES_BEFORE = {
+    "enable": "enabling",
+    "enable_standby_sim_card": "enabling",
+    "disable": "disabling",
+    "set_standby": "setting_standby",
+}
+"""The status of a SIM card while an action of this type is in progress."""
+
+_STATUSES_AFTER = {
+    "enable": "enabled",
+    "enable_standby_sim_card": "enabled",
+    "disable": "disabled",
+    "set_standby": "standby",
+}
+"""The status of a SIM card after an action of this type was completed."""
 
 
 class _EventType(Enum):
@@ -30,13 +47,15 @@ class _EventType(Enum):
     ARRIVAL = auto()
     BULK = auto()
     STATUS_CHANGE = auto()
+    RETRY = auto()
 
 
 class _Event(NamedTuple):
     """A scheduled event: ordered by time, then as scheduled.
 
     ``number`` and ``version`` are those of the action that changes. For an arrival, ``number``
-    is the count of pauses so far: a pause cancels the arrivals scheduled before it.
+    is the count of pauses so far: a pause cancels the arrivals scheduled before it. For a retry,
+    ``number`` is the action that failed.
     """
 
     due: float
@@ -56,11 +75,14 @@ class World:
         self.now = now
         self.sort_order = ListOrder(settings.order)
         self.ids = IdCodec(settings.seed)
+        self.sim_cards = SimCards(settings.sim_cards, self.ids, settings.seed)
         self._lifecycle = Lifecycle(settings)
         self._live = LiveActions()
         self._history = History(settings, self.ids, _ms(now))
         self._pager = ActionPager(self._live, self._history, settings.seed)
         self._recorder = ActivityRecorder()
+        self._paused = False
+        self._latest_connectivity: dict[int, SimulatedAction] = {}
         self._bulks: list[SimulatedBulk] = []
         self._events: list[_Event] = []
         self._scheduled = self._created = self._arrivals = self._pauses = 0
@@ -68,7 +90,7 @@ class World:
         for number in range(settings.stuck_at_start):
             action_type = self._lifecycle.arrival_type(-1 - number)
             created = now - settings.stuck_age
-            action = self._add(action_type, _ms(created), None, at=-math.inf)
+            action = self._add(action_type, _ms(created), None, None, at=-math.inf)
             self._recorder.add_listed(action)
         self._schedule_arrivals()
 
@@ -79,17 +101,21 @@ class World:
             self.now = event.due
             if event.change is not None:
                 self._apply_change(event.number, event.change, event.version)
+            elif event.event_type is _EventType.RETRY:
+                self._retry(event.number)
             elif event.number == self._pauses:
                 self._arrive(event.due, event.event_type)
         self.now = max(self.now, now)
 
     def pause(self) -> None:
-        """Stop arrivals; actions in flight still end."""
+        """Stop arrivals and retries; actions in flight still end."""
         self._pauses += 1
+        self._paused = True
 
     def resume(self) -> None:
-        """Start arrivals again from now on."""
+        """Start arrivals and retries again from now on."""
         self.pause()
+        self._paused = False
         self._schedule_arrivals()
 
     def create(
@@ -100,14 +126,17 @@ class World:
         created_at: float | None = None,
         bulk: bool = False,
         lives: bool = False,
+        sim_card_id: str | None = None,
     ) -> list[str]:
         """Add ``count`` actions, as one bulk action or singly, and return their ids.
 
         They stay in progress until ``finish`` is called or, if ``lives``, change their status
         as actions that arrive do. The record counts them as created now, even if
         ``created_at`` is long ago. Without an ``action_type``, a bulk action gets a default
-        type, and single actions get types from the account's mix.
+        type, and single actions get types from the account's mix. Each is of a random SIM card,
+        or of the one given; UsageError if the account has no such SIM card.
         """
+        sim_card = None if sim_card_id is None else self._sim_card_number(sim_card_id)
         created_ms = _ms(self.now if created_at is None else created_at)
         bulk_number = None
         if bulk:
@@ -119,10 +148,10 @@ class World:
         ids = []
         for _ in range(count):
             each_type = action_type or self._lifecycle.arrival_type(-1 - self._created)
-            action = self._add(each_type, created_ms, bulk_number, at=self.now)
+            action = self._add(each_type, created_ms, bulk_number, sim_card, at=self.now)
             self._recorder.add_created(action)
             if lives:
-                self._schedule_change(action, self._lifecycle.first_change(action.number))
+                self._schedule_change(action, self._first_change(action))
             ids.append(action.id)
         return ids
 
@@ -164,6 +193,22 @@ class World:
         if index is None or index >= self._history.size:
             return None
         return self._history.action(index)
+
+    def delete_sim_card(self, sim_card_id: str, *, deleted: bool = True) -> None:
+        """Delete a SIM card, or undo that; its actions stay. Raises UsageError if it is unknown."""
+        self.sim_cards.set_deleted(self._sim_card_number(sim_card_id), deleted=deleted)
+
+    def sim_card_status(self, card: SimulatedSimCard) -> str:
+        """Return the status of a SIM card, by the latest action since the start that sets one."""
+        action = self._latest_connectivity.get(card.number)
+        if action is None:
+            return card.resting_status
+        if action.status is Status.IN_PROGRESS:
+            return _STATUSES_BEFORE[action.action_type]
+        if action.status is Status.COMPLETED:
+            return _STATUSES_AFTER[action.action_type]
+        exceeded = "data limit" in (action.reason or "").lower()
+        return "data_limit_exceeded" if exceeded else card.resting_status
 
     def total(self, action_filter: ActionFilter, ago: float = 0.0) -> int:
         """Return how many actions match, or matched ``ago`` seconds ago.
@@ -217,21 +262,47 @@ class World:
         self._arrivals += 1
         self._push(due + self._lifecycle.seconds_before(self._arrivals), event_type, self._pauses)
 
+    def _retry(self, number: int) -> None:
+        failed = self._live.get(number)
+        if failed is not None and not self._paused:
+            self.create(action_type=failed.action_type, lives=True, sim_card_id=failed.sim_card_id)
+
+    def _first_change(self, action: SimulatedAction) -> StatusChange | None:
+        if self._fails_for_good(action):
+            return self._lifecycle.lasting_failure(action.number)
+        return self._lifecycle.first_change(action.number)
+
+    def _fails_for_good(self, action: SimulatedAction) -> bool:
+        if action.bulk_number != 0:
+            return False
+        return action.number < self._bulks[0].first + self.settings.bulk_failures
+
     def _apply_change(self, number: int, change: StatusChange, version: int) -> None:
         action = self._live.get(number)
         if action is None or action.version != version:
             return
         action = self._set_status(action, change.status, change.reason, _ms(self.now))
+        if change.status is Status.FAILED and not self._fails_for_good(action):
+            after = self._lifecycle.seconds_before_retry(number)
+            if after is not None:
+                self._push(self.now + after, _EventType.RETRY, number)
         if change.status is Status.INTERRUPTED:
             self._schedule_change(action, self._lifecycle.resumption(number))
         elif change.status is Status.IN_PROGRESS:
             self._schedule_change(action, self._lifecycle.final_change(number))
 
     def _add(
-        self, action_type: str, created_ms: int, bulk_number: int | None, *, at: float
+        self,
+        action_type: str,
+        created_ms: int,
+        bulk_number: int | None,
+        sim_card_number: int | None,
+        *,
+        at: float,
     ) -> SimulatedAction:
         number, self._created = self._created, self._created + 1
-        sim_card_number = self._lifecycle.sim_card_number(number)
+        if sim_card_number is None:
+            sim_card_number = self._lifecycle.sim_card_number(number)
         action = SimulatedAction(
             number=number,
             id=self.ids.encode(IdType.ACTION, number),
@@ -244,15 +315,22 @@ class World:
             updated_ms=created_ms,
             bulk_number=bulk_number,
         )
-        self._live.put(action, at)
+        self._put(action, at)
         return action
+
+    def _put(self, action: SimulatedAction, at: float) -> None:
+        self._live.put(action, at)
+        if action.action_type in _STATUSES_AFTER:
+            latest = self._latest_connectivity.get(action.sim_card_number, action)
+            if action.created_ms >= latest.created_ms:
+                self._latest_connectivity[action.sim_card_number] = action
 
     def _set_status(
         self, action: SimulatedAction, status: Status, reason: str | None, at_ms: int
     ) -> SimulatedAction:
         changed = action.with_status(status, reason, at_ms)
         self._recorder.add_change(action, changed)
-        self._live.put(changed, self.now)
+        self._put(changed, self.now)
         return changed
 
     def _live_action(self, action_id: str) -> SimulatedAction:
@@ -261,6 +339,12 @@ class World:
         if action is None:
             raise UsageError(f"{action_id}: there is no such action since the start")
         return action
+
+    def _sim_card_number(self, sim_card_id: str) -> int:
+        number = self.sim_cards.number_of(sim_card_id)
+        if number is None:
+            raise UsageError(f"{sim_card_id}: there is no such SIM card")
+        return number
 
     def _schedule_change(self, action: SimulatedAction, change: StatusChange | None) -> None:
         if change is not None:

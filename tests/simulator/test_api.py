@@ -119,6 +119,11 @@ async def test_a_bad_parameter_is_named(
     ("path", "parameter"),
     [
         ("sim_cards", "filter[status]"),
+        ("sim_cards", "filter[sim_card_group_id]"),
+        ("sim_cards", "include_sim_card_group"),
+        ("sim_cards", "include_pin_puk_codes"),
+        ("sim_card_groups", "filter[status]"),
+        ("sim_cards/6a09cdc3-8948-47f0-aa62-74ac943d6c58", "include_pin_puk_codes"),
         ("bulk_sim_card_actions", "filter[action_type]"),
         ("sim_card_actions/6a09cdc3-8948-47f0-aa62-74ac943d6c58", "page[size]"),
     ],
@@ -145,6 +150,8 @@ async def test_all_bad_parameters_are_named_at_once(simulator: Simulator, get: G
         "sim_card_actions/17",
         "bulk_sim_card_actions/6a09cdc3-8948-47f0-aa62-74ac943d6c58",
         "sim_cards/6a09cdc3-8948-47f0-aa62-74ac943d6c58",
+        "sim_cards/17",
+        "sim_card_groups/6a09cdc3-8948-47f0-aa62-74ac943d6c58",
         "phone_numbers",
     ],
 )

@@ -37,6 +37,11 @@ async def test_the_record_tells_what_happened(
         "interrupted": 1,
     }
     assert record["in_flight"] == 1
+    assert record["problems"]["opened"] == {"connectivity": 2}
+    assert {each["action_id"]: each["status"] for each in record["problems"]["open"]} == {
+        one: "failed",
+        two: "interrupted",
+    }
 
 
 async def test_faults_are_turned_one_by_one(
@@ -63,6 +68,35 @@ async def test_actions_are_made_and_finished(
     action = simulator.world.get(ids[0])
     assert action is not None
     assert (action.status, action.reason) == (Status.FAILED, "x")
+
+
+async def test_an_action_is_made_on_a_sim_card(
+    simulator: Simulator, control: httpx.AsyncClient
+) -> None:
+    """A retry on the same SIM card can be made by HTTP; a foreign one is refused by its id."""
+    (action_id,) = simulator.world.create(action_type="enable")
+    first = simulator.world.get(action_id)
+    assert first is not None
+    body = {"action_type": "disable", "sim_card_id": first.sim_card_id}
+    (retry_id,) = (await control.post("actions", json=body)).json()["ids"]
+    retry = simulator.world.get(retry_id)
+    assert retry is not None
+    assert (retry.sim_card_id, retry.action_type) == (first.sim_card_id, "disable")
+    refused = await control.post("actions", json={"sim_card_id": action_id})
+    assert (refused.status_code, action_id in refused.text) == (422, True)
+
+
+async def test_a_sim_card_is_deleted(simulator: Simulator, control: httpx.AsyncClient) -> None:
+    """It is gone until that is undone; one that never was is refused by its id."""
+    card = simulator.world.sim_cards.card(3)
+    answer = await control.post(f"sim_cards/{card.id}", json={"deleted": True})
+    assert answer.json() == {"id": card.id, "deleted": True}
+    assert simulator.world.sim_cards.find(card.id) is None
+    await control.post(f"sim_cards/{card.id}", json={"deleted": False})
+    assert simulator.world.sim_cards.find(card.id) == card
+    unknown = "6a09cdc3-8948-47f0-aa62-74ac943d6c58"
+    refused = await control.post(f"sim_cards/{unknown}", json={"deleted": True})
+    assert (refused.status_code, unknown in refused.text) == (422, True)
 
 
 async def test_arrivals_are_paused_and_resumed(control: httpx.AsyncClient) -> None:

@@ -16,3 +16,5 @@ def test_the_difference_of_two_records_is_what_happened_between() -> None:
     between = world.record().since(earlier)
     assert (between.created["enable"], between.created["disable"]) == (0, 1)
     assert between.entered == {("enable", Status.FAILED, "b"): 1}
+    assert between.problems.opened == {"connectivity": 1}
+    assert len(between.problems.open) == 2

@@ -19,6 +19,7 @@ from exporter.errors import (
 from exporter.simulator.faults import Fault, FaultSettings
 from exporter.simulator.ids import IdType
 from exporter.simulator.settings import SimulatorSettings
+from exporter.simulator.sim_cards import GROUPS
 from exporter.simulator.simulator import Simulator
 from exporter.telnyx.query import Query
 from exporter.telnyx.schema import Page
@@ -42,6 +43,24 @@ def account(desk: Desk) -> Account:
         return desk(InProcessTransport(simulator), key=lambda: simulator.key), simulator
 
     return open_one
+
+
+async def test_a_sim_card_is_read_as_it_is(account: Account) -> None:
+    """By the list and by its id, a SIM card is what the account says, but for what is personal."""
+    at, simulator = account()
+    cards = simulator.world.sim_cards
+    page = await at.client.sim_cards(2)
+    assert (page.total, page.page_size, page.length) == (5000, 250, 250)
+    for number in (250, 255, 256, 257):
+        card, read = cards.card(number), page.cards[number - 250]
+        assert await at.client.sim_card(card.id) == read
+        group = None if card.group_number is None else GROUPS[card.group_number]
+        assert (read.iccid, read.group, read.tags) == (card.iccid, group or "", card.tags)
+        assert bool(read.group_id) is (group is not None)
+        assert read.status == card.resting_status
+    simulator.world.delete_sim_card(cards.card(250).id)
+    with pytest.raises(NotFoundError):
+        await at.client.sim_card(cards.card(250).id)
 
 
 async def test_an_action_is_read_as_it_is(account: Account) -> None:

@@ -1,0 +1,107 @@
+"""Which SIM cards of the account are broken, by its own truth, to compare an exporter with.
+
+Counted from what happened alone, in the order of creation, and written independently of the
+exporter's rules. It must not know time or the order of changes.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from exporter.domain import Status, concern_of
+from exporter.simulator.actions import SimulatedAction
+
+_SimCardConcern = tuple[str, str]
+
+_BAD_STATUSES = (Status.FAILED, Status.INTERRUPTED)
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemRecord:
+    """The problems since the start; opened and mended are by concern.
+
+    ``open`` maps each SIM card and concern that is broken to the latest action that failed or was
+    interrupted.
+    """
+
+    open: Mapping[_SimCardConcern, SimulatedAction] = field(default_factory=dict)
+    opened: Mapping[str, int] = field(default_factory=dict)
+    mended: Mapping[str, int] = field(default_factory=dict)
+
+    def since(self, earlier: "ProblemRecord") -> "ProblemRecord":
+        """Return what was opened and mended after the ``earlier`` record, and what is open now."""
+        return ProblemRecord(
+            self.open,
+            {name: n - earlier.opened.get(name, 0) for name, n in self.opened.items()},
+            {name: n - earlier.mended.get(name, 0) for name, n in self.mended.items()},
+        )
+
+    def as_json(self) -> dict[str, object]:
+        """Return the record as plain data for JSON."""
+        return {
+            "open": [
+                {
+                    "sim_card_id": sim_card_id,
+                    "concern": concern,
+                    "action_id": action.id,
+                    "status": action.status.value,
+                }
+                for (sim_card_id, concern), action in sorted(self.open.items())
+            ],
+            "opened": dict(self.opened),
+            "mended": dict(self.mended),
+        }
+
+
+class ProblemRecorder:
+    """The actions behind the record, by SIM card and concern, and what they come to."""
+
+    def __init__(self) -> None:
+        """Start without problems."""
+        self._actions: dict[_SimCardConcern, dict[int, SimulatedAction]] = {}
+        self._was_bad: set[int] = set()
+        self._changed: set[_SimCardConcern] = set()
+        self._counts: dict[_SimCardConcern, tuple[int, int]] = {}
+        self._opened: Counter[str] = Counter()
+        self._mended: Counter[str] = Counter()
+        self._open: dict[_SimCardConcern, SimulatedAction] = {}
+
+    def add_ended(self, action: SimulatedAction) -> None:
+        """Note that an action entered completed, failed or interrupted."""
+        key = (action.sim_card_id, concern_of(action.action_type))
+        self._actions.setdefault(key, {})[action.number] = action
+        if action.status in _BAD_STATUSES:
+            self._was_bad.add(action.number)
+        self._changed.add(key)
+
+    def record(self) -> ProblemRecord:
+        """Return the record."""
+        for key in self._changed:
+            self._recount(key)
+        self._changed.clear()
+        return ProblemRecord(dict(self._open), dict(self._opened), dict(self._mended))
+
+    def _recount(self, key: _SimCardConcern) -> None:
+        opened = mended = 0
+        latest: SimulatedAction | None = None
+        actions = self._actions[key].values()
+        for action in sorted(actions, key=lambda each: (each.created_ms, each.number)):
+            completed = action.status is Status.COMPLETED
+            if action.number in self._was_bad:
+                opened += latest is None
+                latest = action
+            # Itself, going on, or one that was created later.
+            if (
+                completed
+                and latest is not None
+                and (latest is action or latest.created_ms < action.created_ms)
+            ):
+                mended += 1
+                latest = None
+        before = self._counts.get(key, (0, 0))
+        self._counts[key] = (opened, mended)
+        self._opened[key[1]] += opened - before[0]
+        self._mended[key[1]] += mended - before[1]
+        self._open.pop(key, None)
+        if latest is not None:
+            self._open[key] = latest
