@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 
-from exporter.domain import ENDED_STATUSES
+from exporter.domain import ENDED_STATUSES, ProblemOutcome, ProblemStatus
 from exporter.ledger.ledger import Ledger
 from exporter.ledger.reasons import Reasons
 from exporter.ledger.snapshot import AccountSnapshot, SnapshotOptions
@@ -54,6 +54,7 @@ class Account:
     cycle: Cycle
     ledger: Ledger
     parts: "Callable[[Simulator, ManualClock], tuple[Cycle, Ledger]]"
+    broken: int = 0
 
     @property
     def world(self) -> World:
@@ -76,13 +77,13 @@ class Account:
         """Forget all that is in memory, as a new process would begin."""
         self.cycle, self.ledger = self.parts(self.simulator, self.clock)
 
-    def differences(self, since: ActivityRecord | None = None) -> dict[str, tuple[int, int]]:
+    def differences(self, since: ActivityRecord | None = None) -> dict[str, tuple[Any, Any]]:
         """Compare every counter with the world's own record; empty where all are equal."""
         record = self.world.record()
         if since is not None:
             record = record.since(since)
         snapshot = self.snapshot
-        counted = {
+        counted: dict[str, Any] = {
             "created": sum(snapshot.created.values()),
             **{
                 f"completed {action_type}": count
@@ -94,7 +95,7 @@ class Account:
         for name, by_reason in (("failed", snapshot.failed), ("interrupted", snapshot.interrupted)):
             for (action_type, _), count in by_reason.items():
                 counted[f"{name} {action_type}"] += count
-        truth = {
+        truth: dict[str, Any] = {
             "created": sum(record.created.values()),
             **{
                 f"{status.value} {action_type}": count
@@ -102,6 +103,22 @@ class Account:
                 for action_type, count in record.by_type(status).items()
             },
         }
+        problems = record.problems
+        # An action that is stuck is in progress, which is all that the world knows of it.
+        counted["open"] = {
+            (each.sim_card_id, each.concern)
+            for each in snapshot.problems
+            if each.status is not ProblemStatus.STUCK
+        }
+        truth["open"] = set(problems.open)
+        for concern in snapshot.problems_opened:
+            counted[f"opened {concern}"] = snapshot.problems_opened[concern]
+            counted[f"mended {concern}"] = snapshot.problems_closed[concern, ProblemOutcome.MENDED]
+        for concern in problems.opened.keys() | problems.mended.keys():
+            truth[f"opened {concern}"] = problems.opened.get(concern, 0)
+            truth[f"mended {concern}"] = problems.mended.get(concern, 0)
+        wrong, missed = counted["open"] - truth["open"], truth["open"] - counted["open"]
+        counted["open"], truth["open"] = sorted(wrong), sorted(missed)
         return {
             name: (counted.get(name, 0), truth.get(name, 0))
             for name in counted.keys() | truth.keys()

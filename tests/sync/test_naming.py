@@ -1,0 +1,138 @@
+"""SIM cards are looked up when something is wrong with them, and at what cost."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from math import ceil
+from typing import Any
+
+import pytest
+
+from exporter.domain import Status
+from exporter.simulator.faults import FaultSettings
+from tests.support.simulation import QUIET
+
+OpenAccount = Callable[..., Any]
+
+
+async def broken(account: Any, count: int) -> int:
+    """Let actions of so many SIM cards fail, and poll; returns the requests for SIM cards."""
+    for number in range(count):
+        card = account.world.sim_cards.card(account.broken + number)
+        (action,) = account.world.create(1, sim_card_id=card.id)
+        account.world.finish(action, Status.FAILED, "no network")
+    account.broken += count
+    await account.poll()
+    return lookups(account)
+
+
+def lookups(account: Any) -> int:
+    """Return how many requests of the last poll were for SIM cards."""
+    return sum("/sim_cards" in str(each) for each in account.simulator.requests)
+
+
+@pytest.fixture
+def opened(open_account: OpenAccount) -> OpenAccount:
+    """Open accounts whose baseline is taken, with any number of SIM cards."""
+
+    async def open_one(cards: int, budget: int = 20, **fields: Any) -> Any:
+        account = open_account(replace(QUIET, sim_cards=cards, **fields), lookups=budget)
+        account.broken = 0
+        await account.poll()
+        return account
+
+    return open_one
+
+
+@pytest.mark.parametrize("budget", [1, 20])
+@pytest.mark.parametrize("cards", [100, 600, 20_000])
+@pytest.mark.parametrize("count", [1, 2, 5, 40])
+async def test_names_cost_their_bound_at_most(
+    opened: OpenAccount, cards: int, count: int, budget: int
+) -> None:
+    """Each poll asks by id or by page, whichever is cheaper, until every problem has its name."""
+    account = await opened(cards, budget)
+    left = count
+    used = await broken(account, count)
+    for _ in range(100):
+        assert used <= min(left, ceil(cards / 250), budget)
+        named = account.ledger.announced.sim_cards
+        left = count - len(named)
+        if not left:
+            break
+        await account.poll()
+        used = lookups(account)
+    snapshot = account.ledger.announced
+    assert {each.sim_card_id for each in snapshot.problems} == snapshot.sim_cards.keys()
+    assert all(card.iccid for card in snapshot.sim_cards.values())
+    assert snapshot.sim_cards_known == count
+    assert await account.poll() == 1
+
+
+async def test_a_line_is_told_with_its_name(opened: OpenAccount) -> None:
+    """The events of a poll know the ICCID, group and tags of their SIM cards, and the attempt."""
+    account = await opened(100)
+    await broken(account, 3)
+    events = [event for _, event in await account.ledger.undelivered("log")]
+    cards = [account.world.sim_cards.card(number) for number in range(3)]
+    assert {(event.iccid, event.tags, event.attempts) for event in events} == {
+        (card.iccid, card.tags, 1) for card in cards
+    }
+
+
+async def test_names_are_remembered(opened: OpenAccount) -> None:
+    """Neither another failure nor a restart asks for a SIM card again, until it is a day old."""
+    account = await opened(100)
+    assert await broken(account, 3) == 1
+    account.broken = 0
+    assert await broken(account, 3) == 0
+    account.restart()
+    account.broken = 0
+    assert await broken(account, 3) == 0
+    await account.poll(after=86_500)
+    assert lookups(account) == 1
+
+
+async def test_a_deleted_sim_card_is_remembered_as_such(opened: OpenAccount) -> None:
+    """It is asked for once."""
+    account = await opened(20_000)
+    account.world.delete_sim_card(account.world.sim_cards.card(0).id)
+    assert await broken(account, 1) == 1
+    assert [card.deleted for card in account.ledger.announced.sim_cards.values()] == [True]
+    assert await account.poll() == 1
+
+
+@pytest.mark.parametrize(
+    "faults", [{"sim_cards_forbidden": 1.0}, {"sim_cards_error": 1.0}], ids=["403", "500"]
+)
+async def test_lookups_that_fail_fail_no_poll(
+    opened: OpenAccount, faults: dict[str, float]
+) -> None:
+    """What happened is told without names; lookups pause, and go on when they work again."""
+    account = await opened(100)
+    account.simulator.faults.settings = FaultSettings().changed(**faults)
+    used = await broken(account, 5)
+    assert used == 1
+    events = [event for _, event in await account.ledger.undelivered("log")]
+    assert [event.iccid for event in events] == [""] * 5
+    assert len(account.snapshot.problems) == 5
+    assert await account.poll() == 1
+    account.simulator.faults.settings = FaultSettings()
+    await account.poll(after=3700)
+    assert len(account.ledger.announced.sim_cards) == 5
+
+
+async def test_nothing_is_asked_while_nothing_is_wrong(opened: OpenAccount) -> None:
+    """Completed actions are no reason to look up a SIM card."""
+    account = await opened(100)
+    for action in account.world.create(50):
+        account.world.finish(action, Status.COMPLETED)
+    await account.poll()
+    assert lookups(account) == 0
+    assert await account.poll() == 1
+
+
+async def test_lookups_can_be_turned_off(opened: OpenAccount) -> None:
+    """Problems are there all the same."""
+    account = await opened(100, 0)
+    assert await broken(account, 2) == 0
+    assert len(account.snapshot.problems) == 2
