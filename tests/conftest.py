@@ -1,12 +1,17 @@
-"""Hold tests to the system programs they need; it must not know what they do with them."""
+"""Set up the test run, and hold tests to the system programs they need.
 
+It must not know what they do with them.
+"""
+
+import gc
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 import pytest
+from hypothesis import settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,21 @@ def _in_ci() -> bool:
 def pytest_xdist_auto_num_workers() -> int:
     """Run one test more at a time than there are cores: a third of the time is spent waiting."""
     return (os.cpu_count() or 1) + 1
+
+
+settings.register_profile("thorough", max_examples=1000)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect garbage rarely: what imports and collection make stays until the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 50)
+        gc.enable()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
