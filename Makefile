@@ -44,6 +44,10 @@ test: ## Run the linters and all tests
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint programs
 	$(PYTHON) -m pytest $(PARALLEL)
 
+.PHONY: test-thorough
+test-thorough: $(VENV)/.dev ## Run the property tests with ten times as many examples
+	$(PYTHON) -m pytest $(PARALLEL) -m hypothesis --hypothesis-profile=thorough --timeout=1800
+
 # highest or lowest-direct, see uv's --resolution.
 RESOLUTION := highest
 CORE := $(addprefix tests/,app cli config ledger metrics scheduling simulator sinks sync telnyx web)

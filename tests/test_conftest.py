@@ -50,6 +50,18 @@ def test_all_that_is_skipped_stands_in_one_line(suite: pytest.Pytester) -> None:
     )
 
 
+def test_long_tests_run_first(suite: pytest.Pytester) -> None:
+    """Those that are given a time of their own; the others follow in their order."""
+    suite.makepyfile(
+        "import pytest\n\n"
+        "def test_one(): ...\n\n"
+        "def test_two(): ...\n\n"
+        "@pytest.mark.timeout(900)\ndef test_long(): ...\n"
+    )
+    result = suite.runpytest_inprocess("-v")
+    result.stdout.fnmatch_lines(["*::test_long *", "*::test_one *", "*::test_two *"])
+
+
 def test_missing_program_fails_in_ci(
     suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -173,6 +173,7 @@ ACCOUNT_METRICS: tuple[MetricDefinition[AccountSnapshot], ...] = (
         "API total minus ledger total, by status, at the last audit; 0 if they agree or there "
         "was no audit.",
         lambda account: account.drift.items(),
+        zero_at_rest=True,
     ),
     MetricDefinition(
         "telnyx_exporter_listings",

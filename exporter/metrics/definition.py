@@ -34,7 +34,8 @@ class MetricDefinition(Generic[_Source]):
     ``name`` is the full name (with ``_total`` for a counter), ``labels`` all label names in
     order. ``read`` yields label values besides ``account`` and the value. ``bounds`` are the
     buckets of a histogram, +Inf left out. ``exemplars`` yields label values likewise,
-    for the series of a counter that have one.
+    for the series of a counter that have one. ``zero_at_rest`` tells that it is 0 while all is
+    well: tests, in which all is well, do not wait for another value.
     """
 
     name: str
@@ -44,6 +45,7 @@ class MetricDefinition(Generic[_Source]):
     read: Callable[[_Source], Iterable[tuple[Key, Value]]]
     bounds: tuple[float, ...] = ()
     exemplars: Callable[[_Source], Iterable[tuple[Key, Exemplar]]] = lambda _: ()
+    zero_at_rest: bool = False
 
 
 def one(value: Value) -> tuple[tuple[Key, Value]]:

@@ -90,6 +90,9 @@ class ActionPager:
             )
 
         rank = bisect_left(range(len(keys)), offset, key=position)
+        after = rank + limit
+        if rank < after <= len(keys) and position(after - 1) == offset + limit - 1:
+            return [live_action(each) for each in range(rank, after)]
         actions = []
         next_live = position(rank) if rank < len(keys) else -1
         for position_in_list in range(offset, min(offset + limit, len(keys) + history_count)):

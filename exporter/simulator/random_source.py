@@ -27,18 +27,24 @@ class RandomSource:
         """Return the eight uniform values of ``number``, each above 0 and below 1."""
         digest = self._hash.copy()
         digest.update(b"%d" % number)
-        # 52 bits and a half: the values nearest to 0 and to 1 are then never rounded to them.
-        return tuple(((word >> 12) + 0.5) / 2**52 for word in _DIGEST.unpack(digest.digest()))
+        return tuple(map(_uniform, _DIGEST.unpack(digest.digest())))
 
     def uniform(self, number: int) -> float:
         """Return the first uniform value of ``number``."""
-        return self.uniforms(number)[0]
+        digest = self._hash.copy()
+        digest.update(b"%d" % number)
+        return _uniform(int.from_bytes(digest.digest()[:8], "little"))
 
     def bits(self, number: int, width: int) -> int:
         """Return ``width`` random bits, at most 512, of ``number``."""
         digest = self._hash.copy()
         digest.update(b"%d" % number)
         return int.from_bytes(digest.digest(), "little") >> (8 * _DIGEST.size - width)
+
+
+def _uniform(word: int) -> float:
+    # 52 bits and a half: the values nearest to 0 and to 1 are then never rounded to them.
+    return ((word >> 12) + 0.5) / 2**52
 
 
 def weighted_choice(uniform: float, weights: Sequence[tuple[str, float]]) -> str:

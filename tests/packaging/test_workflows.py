@@ -18,7 +18,7 @@ each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.ste
 
 def test_workflows_are_there() -> None:
     """The tests below have something to look at."""
-    assert [path.stem for path in FILES] == ["audit", "release", "test"]
+    assert [path.stem for path in FILES] == ["audit", "release", "test", "thorough"]
 
 
 def test_actions_are_pinned() -> None:
@@ -89,7 +89,7 @@ def test_make_targets_exist() -> None:
         word for line in re.findall(r"^make (.+)$", text, re.MULTILINE) for word in line.split()
     }
     asked -= {'RESOLUTION="$RESOLUTION"'}
-    assert asked == {"audit", "dist", "sbom", "test-ranges"}
+    assert asked == {"audit", "dist", "sbom", "test-ranges", "test-thorough"}
     assert [
         each for each in asked if not re.search(rf"^{each}:.*## ", makefile, re.MULTILINE)
     ] == []

@@ -33,7 +33,7 @@ def everything(world: World) -> list[SimulatedAction]:
     return world.page(ActionFilter(), 0, world.total(ActionFilter()))
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=settings().max_examples // 4)
 @given(steps=st.lists(st.floats(0, 40), max_size=12))
 def test_what_happens_does_not_depend_on_how_often_it_is_advanced(steps: list[float]) -> None:
     """In steps or in one go, the same seed gives the same account."""

@@ -79,7 +79,7 @@ TYPE_STATUSES = st.tuples(TEXTS, st.sampled_from(Status))
 SWEEPS = st.builds(Sweep, COUNTS, COUNTS)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=settings().max_examples // 2, deadline=None)
 @given(
     rows=st.dictionaries(TEXTS, ROWS, max_size=5),
     known=st.dictionaries(KEYS, st.floats(allow_nan=False, allow_infinity=False), max_size=5),
@@ -517,7 +517,7 @@ CALLS = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None)
 @given(calls=st.lists(CALLS, max_size=8))
 def test_memory_and_store_go_the_same_way(new_place: Begin, calls: list[Any]) -> None:
     """A state that takes in what was committed and pruned equals the one that is read anew."""
