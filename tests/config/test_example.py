@@ -6,6 +6,7 @@ from pydantic import BaseModel
 
 from exporter.config import (
     Account,
+    Alertmanager,
     Log,
     Poll,
     Settings,
@@ -32,6 +33,7 @@ def test_the_example_is_the_defaults() -> None:
         ("poll", Poll),
         ("stuck_after", StuckAfter),
         ("state", State),
+        ("alertmanager", Alertmanager),
         ("web", Web),
         ("log", Log),
     ],
@@ -51,5 +53,5 @@ def test_each_key_of_the_example_is_explained() -> None:
     lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
     keys = [index for index, line in enumerate(lines) if ":" in line and line.strip()[:1] != "#"]
 
-    assert len(keys) == 30
+    assert len(keys) == 36
     assert [lines[index] for index in keys if not lines[index - 1].strip().startswith("#")] == []
