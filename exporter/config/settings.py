@@ -174,6 +174,10 @@ class Alertmanager(BaseModel):
     max_alerts: AlertCount = 500
     resend_interval: Duration = Field(default="1m", validate_default=True)
 
+    def __hash__(self) -> int:
+        """Hash all but the labels, which as a dictionary have no hash."""
+        return hash((self.targets, self.config_file, self.max_alerts, self.resend_interval))
+
     @field_validator("targets")
     @classmethod
     def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:

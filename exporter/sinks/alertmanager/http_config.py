@@ -4,6 +4,7 @@ It must not connect, or decide when the file is read again.
 """
 
 import base64
+import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ from exporter.telnyx.http import TRUST_TIMEOUT
 from exporter.telnyx.proxy import Proxy, find_proxy
 from exporter.telnyx.trust import read_trust
 
+_HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9])?|[0-9A-Fa-f:.]+")
 _HINT = "add basic_auth, authorization or tls_config, or use {} for none of them"
 
 
@@ -190,10 +192,8 @@ def _scheme(value: object) -> str:
 
 def _server_name(value: object) -> str:
     name = as_text(value)
-    try:
-        name.encode("idna")
-    except UnicodeError:
-        raise invalid("is not a host name; write the name in the certificate") from None
+    if not _HOST.fullmatch(name):
+        raise invalid("is not a host name; write a name in the certificate")
     return name
 
 
@@ -230,7 +230,8 @@ class _BasicAuth(ConfigSection):
             if value is None:
                 raise invalid("is missing; set username or username_file", sibling="username")
             if ":" in value:
-                raise invalid("contains a colon, which a user name cannot; remove it")
+                given = "username" if info.data["username"] is not None else "username_file"
+                raise invalid("contains a colon, which is not allowed; remove it", sibling=given)
         return value
 
 

@@ -8,8 +8,10 @@ from typing import Any
 import bcrypt
 import httpx
 import pytest
+import yaml
 
 from demo_stack.programs import reserve_port
+from demo_stack.stack import ALERTMANAGER
 from exporter.domain import ProblemStatus, ResolvedProblem
 from tests.sinks.alertmanager.conftest import ROUTE
 
@@ -212,3 +214,26 @@ async def test_tls_and_a_password_are_those_of_its_own_configuration(  # what it
     await receiver.told(("firing", "sim-1 failed"))
     assert rig.events("alertmanager_configuration_reloaded")
     assert rig.events("alertmanager_recovered")
+
+
+async def test_the_rule_is_silent_about_an_account_whose_sim_cards_are_told(
+    rig: Any, receiver: Any, problem: Maker, snapshot: Maker
+) -> None:
+    """With the shipped inhibition nobody reads the same twice; another account's rule notifies."""
+    shipped = yaml.safe_load(ALERTMANAGER.read_text(encoding="utf-8"))
+    url, _ = await receiver.start(inhibit_rules=shipped["inhibit_rules"])
+    rig.configure(url)
+    rig.show(snapshot(problem(1)))
+    rig.sink.start()
+    pushed = ("firing", "sim-1 failed")
+    await receiver.told(pushed)
+    rule = {"alertname": "TelnyxSimCardProblems", "job": "telnyx-sim-exporter", "cluster": "a"}
+    rules = [{"labels": rule | {"account": name}} for name in ("fleet", "other")]
+    async with httpx.AsyncClient(trust_env=False) as http:
+        (await http.post(f"{url}/api/v2/alerts", json=rules)).raise_for_status()
+        await receiver.told(pushed, ("firing", "TelnyxSimCardProblems"))
+        filters = {"filter": ['alertname="TelnyxSimCardProblems"', 'account="fleet"']}
+        (alert,) = (await http.get(f"{url}/api/v2/alerts", params=filters)).json()
+    assert len(alert["status"]["inhibitedBy"]) == 1
+    await rig.until(lambda: rig.stats(url)[0] >= 3)
+    await receiver.told(pushed, ("firing", "TelnyxSimCardProblems"))
