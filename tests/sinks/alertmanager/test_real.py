@@ -213,7 +213,7 @@ async def test_tls_and_a_password_are_those_of_its_own_configuration(  # what it
     (tmp_path / "password").write_text("secret\n")
     await receiver.told(("firing", "sim-1 failed"))
     assert rig.events("alertmanager_configuration_reloaded")
-    assert rig.events("alertmanager_recovered")
+    await rig.until(lambda: rig.events("alertmanager_recovered"))
 
 
 async def test_the_rule_is_silent_about_an_account_whose_sim_cards_are_told(
