@@ -5,7 +5,7 @@ It is the only module that knows all packages, and must not make their decisions
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -16,13 +16,16 @@ from exporter.address import ListenAddress
 from exporter.clock import Clock
 from exporter.config import Settings
 from exporter.errors import ConfigError, StateError
+from exporter.ledger.snapshot import AccountSnapshot
 from exporter.ledger.store.database import Database
 from exporter.ledger.store.protocol import LedgerStore
 from exporter.ledger.store.sqlite import SqliteStore
 from exporter.metrics.exporter_snapshot import ExporterSnapshot
 from exporter.metrics.render import Renderer
-from exporter.network import find_network
+from exporter.network import find_alertmanager, find_network
 from exporter.scheduling.scheduler import Scheduler
+from exporter.sinks.alertmanager.http_config import HttpConfigReloader
+from exporter.sinks.alertmanager.sink import AlertmanagerSink
 from exporter.sinks.delivery import Delivery
 from exporter.sinks.event_log import EventLog
 from exporter.sinks.log import LogSink
@@ -71,6 +74,10 @@ class Exporter:
         self._shared = SharedResources(
             self._store, self._worker, clock, event_log, find_network(settings), self._delivery
         )
+        self._alertmanager = AlertmanagerSink(clock, event_log, self._account_snapshots)
+        self._alertmanager_http = find_alertmanager(settings)
+        self._page = ""
+        self._configure_alertmanager(self._alertmanager_http)
         self._scheduler = Scheduler(clock)
         self._reloading = asyncio.Lock()
         self._started = self._stopping = False
@@ -120,6 +127,9 @@ class Exporter:
         urls = [each.url.replace("http:", "https:" if secure else "http:", 1) for each in listening]
         prefix = self._settings.web.prefix
         self._event_log.started(",".join(f"{url}{prefix}" for url in urls), self._accounts)
+        self._page = (self._settings.web.external_url or f"{urls[0]}{prefix}").rstrip("/")
+        self._configure_alertmanager(self._alertmanager_http)
+        self._alertmanager.start()
         self._started = True
         return listening[0]
 
@@ -136,7 +146,11 @@ class Exporter:
         async with self._reloading:  # a running reload would start polls again
             await self._scheduler.stop()
             end = loop.time() + GRACE
-            await asyncio.gather(self._server.stop(GRACE), self._delivery.stop(GRACE))
+            await asyncio.gather(
+                self._server.stop(GRACE),
+                self._delivery.stop(GRACE),
+                self._alertmanager.stop(GRACE),
+            )
             for account in self._accounts.values():
                 await account.close()
             await loop.run_in_executor(self._worker, self._store.close)
@@ -158,7 +172,9 @@ class Exporter:
                 if self._web_config is not None:
                     mistakes += self._web_config.check()
                 if not mistakes:
+                    alertmanager = await asyncio.to_thread(find_alertmanager, settings)
                     await self._swap(settings)
+                    self._configure_alertmanager(alertmanager)
             except ConfigError as exc:
                 mistakes = exc.mistakes
             except StateError as exc:
@@ -173,6 +189,7 @@ class Exporter:
 
     def snapshot(self) -> ExporterSnapshot:
         """Return the current state of everything that is published."""
+        alerts = self._alertmanager.stats()
         return ExporterSnapshot(
             accounts=tuple(
                 (each.ledger.snapshot, each.self_metrics.health())
@@ -189,6 +206,12 @@ class Exporter:
             connections_dropped=self._server.connections_dropped,
             tls_handshake_errors=self._server.handshake_errors,
             log_lines_dropped=self._event_log.writer.dropped,
+            alerts_active=self._alertmanager.active(),
+            alerts_sent={target: each.sent for target, each in alerts.items()},
+            alert_errors={target: each.errors for target, each in alerts.items()},
+            alertmanager_last_success={
+                target: each.last_success for target, each in alerts.items()
+            },
             revision=self._revision,
         )
 
@@ -199,6 +222,13 @@ class Exporter:
     def ready(self) -> bool:
         """Tell whether every account has been polled completely at least once."""
         return all(each.ledger.snapshot.baselined for each in self._accounts.values())
+
+    def _account_snapshots(self) -> Iterator[AccountSnapshot]:
+        return (each.ledger.snapshot for each in self._accounts.values())
+
+    def _configure_alertmanager(self, http: HttpConfigReloader | None) -> None:
+        names = (account.name for account in self._settings.accounts)
+        self._alertmanager.configure(self._settings.alertmanager, http, names, self._page)
 
     def _is_stopping(self) -> bool:
         return self._stopping

@@ -44,7 +44,7 @@ SIMULATOR_NEEDS = BOTTOM | {"simulator"}
 
 OWNERS = {
     "uvicorn": {"http_protocol"},
-    "httpx": {"telnyx"},
+    "httpx": {"telnyx", "sinks/alertmanager"},
     "prometheus_client": {"metrics", "web"},
     "sqlalchemy": {"ledger/store"},
     "sqlite3": {"ledger/store"},
@@ -64,6 +64,7 @@ PURE = (
     "ledger/unit_of_work.py",
     "sanitize.py",
     "scheduling/budget.py",
+    "sinks/alertmanager/alerts.py",
     "sync/cursors.py",
     "sync/filters.py",
     "sync/request_plan.py",

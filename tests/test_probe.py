@@ -11,13 +11,13 @@ import bcrypt
 import pytest
 
 from exporter.address import ListenAddress
+from exporter.config.tls_names import CIPHER_SUITES, CURVES
 from exporter.metrics.exporter_snapshot import ExporterSnapshot
 from exporter.metrics.render import Renderer
 from exporter.probe import DeadError, ask, main
 from exporter.web.app import create_app
 from exporter.web.config_reloader import WebConfigReloader
 from exporter.web.server import Server
-from exporter.web.tls_names import CIPHER_SUITES, CURVES
 
 TLS = "tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n"
 DEMANDING = (

@@ -30,6 +30,7 @@ def build() -> Dashboard:
             Section("Requests to Telnyx", details.requests()),
             Section("Detection delay", details.lag()),
             Section("Ledger and API totals", details.ledger()),
+            Section("Alerts pushed", details.alerts()),
             Section("Process", details.process()),
         ],
     )

@@ -8,6 +8,7 @@ from dashboards.exporter_health.series import (
     DELAY,
     DRIFT,
     EACH,
+    LAST_ACCEPTED,
     LAST_AUDIT,
     LAST_SUCCESS,
     NAMED,
@@ -15,6 +16,8 @@ from dashboards.exporter_health.series import (
     POLLS,
     REQUEST_TIME,
     REQUESTS,
+    TARGET,
+    TO,
 )
 from dashboards.panels import (
     Head,
@@ -195,6 +198,32 @@ def ledger() -> list[Line]:
         Line(8, [(8, orders), (8, tracked), (8, malformed)]),
         Line(8, [(12, counting), (12, size)]),
     ]
+
+
+def alerts() -> list[Line]:
+    """Show the alerts that are sent to Alertmanager."""
+    active = lines(
+        Head("Active alerts", "Alerts of SIM cards that are sent to Alertmanager.", "short"),
+        Query(highest(of_account("telnyx_exporter_alerts_active"), *EACH), NAMED),
+        decimals=0,
+    )
+    sent = lines(
+        Head("Alerts sent", "Accepted alerts per minute, resent ones too.", "cpm"),
+        Query(
+            per_minute(added(rate(of_exporter("telnyx_exporter_alerts_sent_total")), *TARGET)), TO
+        ),
+    )
+    errors = lines(
+        Head("Alerts not sent", "Failed, refused and dropped alerts per minute.", "cpm"),
+        Query(
+            per_minute(added(rate(of_exporter("telnyx_exporter_alert_errors_total")), *TARGET)), TO
+        ),
+    )
+    silence = lines(
+        Head("Time since the last success", "Since a request to Alertmanager was accepted.", "s"),
+        Query(highest(age(LAST_ACCEPTED), *TARGET), TO),
+    )
+    return [Line(8, [(6, active), (6, sent), (6, errors), (6, silence)])]
 
 
 def process() -> list[Line]:

@@ -19,6 +19,12 @@ POLL_TIME = histogram(of_account, "telnyx_exporter_poll_duration_seconds")
 REQUESTS = of_account("telnyx_exporter_api_requests_total")
 REQUEST_TIME = histogram(of_account, "telnyx_exporter_api_request_duration_seconds")
 DELAY = histogram(of_account, "telnyx_sim_card_action_detection_delay_seconds")
+SENT = of_exporter("telnyx_exporter_alerts_sent_total")
+UNSENT = of_exporter("telnyx_exporter_alert_errors_total")
+LAST_ACCEPTED = of_exporter("telnyx_exporter_alertmanager_last_success_timestamp_seconds")
 
 EACH = ("instance", "account")
 NAMED = "{{account}} on {{instance}}"
+
+TARGET = ("instance", "target")
+TO = "{{target}} from {{instance}}"

@@ -1,6 +1,7 @@
 """`check-config`: report all errors in a configuration file."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -9,7 +10,7 @@ from exporter.cli.options import FILE
 from exporter.cli.output import say
 from exporter.config import load
 from exporter.errors import ConfigError
-from exporter.network import find_network
+from exporter.network import find_alertmanager, find_network
 from exporter.sanitize import one_line
 from exporter.web.web_config import load as load_web_config
 
@@ -23,15 +24,17 @@ def command(file: Path) -> None:
     """
     settings = load(file, os.environ)
     mistakes: list[str] = []
-    try:
-        if settings.web.config_file is not None:
-            load_web_config(Path(settings.web.config_file))
-    except ConfigError as exc:
-        mistakes += exc.mistakes
-    try:
-        find_network(settings)
-    except ConfigError as exc:
-        mistakes += exc.mistakes
+    web_file = settings.web.config_file
+    checks: tuple[Callable[[], object], ...] = (
+        lambda: None if web_file is None else load_web_config(Path(web_file)),
+        lambda: find_alertmanager(settings),
+        lambda: find_network(settings),
+    )
+    for check in checks:
+        try:
+            check()
+        except ConfigError as exc:
+            mistakes += exc.mistakes
     if mistakes:
         raise ConfigError(mistakes)
     say(one_line(f"{file}: valid, {len(settings.accounts)} account(s)") + "\n")

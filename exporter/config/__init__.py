@@ -8,6 +8,7 @@ from exporter.config.fields import LOG_LEVELS, LogFormat, LogLevel
 from exporter.config.load import from_environment, load
 from exporter.config.settings import (
     Account,
+    Alertmanager,
     ExternalLink,
     Log,
     Poll,
@@ -24,6 +25,7 @@ from exporter.config.settings import (
 __all__ = [
     "LOG_LEVELS",
     "Account",
+    "Alertmanager",
     "ExternalLink",
     "Log",
     "LogFormat",

@@ -51,6 +51,9 @@ class LogFormat(StrEnum):
 
 _LABEL = re.compile(r"[a-z][a-z0-9_]*")
 _LONGEST_NAME = 64
+_LABEL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_OWN_LABELS = ("alertname", "account", "sim_card_id", "concern", "status")
+"""What identifies an alert, besides the labels of the configuration."""
 
 
 def is_snake_case(word: str) -> bool:
@@ -156,6 +159,27 @@ def _name(value: object) -> str:
     return name
 
 
+def _alert_label_name(value: object) -> str:
+    name = value if isinstance(value, str) else ""
+    if not _LABEL_NAME.fullmatch(name):
+        text = "is not a label name; use letters, digits and _, not beginning with a digit"
+        raise invalid(text, name=True)
+    if name.startswith("__"):
+        raise invalid("begins with __, which Prometheus reserves; rename it", name=True)
+    if name in _OWN_LABELS:
+        raise invalid("is a label that every alert has; use another name", name=True)
+    return name
+
+
+def _alert_label_value(value: object) -> str:
+    text = as_printable_text(value)
+    if len(text) > _LONGEST_NAME * 4:
+        raise invalid(f"is longer than {_LONGEST_NAME * 4} characters; shorten it")
+    if text.strip() != text:
+        raise invalid("begins or ends with a space; remove it")
+    return text
+
+
 def _pattern(value: object) -> re.Pattern[str]:
     if isinstance(value, re.Pattern):
         return value
@@ -206,6 +230,13 @@ Boolean = Annotated[
     WithJsonSchema({"anyOf": [{"type": "boolean"}, _VARIABLE]}),
 ]
 ApiKey = Annotated[SecretStr, BeforeValidator(_api_key)]
+AlertCount = Annotated[
+    int,
+    BeforeValidator(_whole(1, 100_000)),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1, "maximum": 100_000}, _VARIABLE]}),
+]
+AlertLabelName = Annotated[str, BeforeValidator(_alert_label_name)]
+AlertLabelValue = Annotated[str, BeforeValidator(_alert_label_value)]
 AccountName = Annotated[str, BeforeValidator(_name)]
 LinkName = Annotated[str, BeforeValidator(_name)]
 SnakeCase = Annotated[str, BeforeValidator(_snake_case)]

@@ -12,6 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from exporter.address import ListenAddress, parse_listen_address
 from exporter.config.fields import (
     AccountName,
+    AlertCount,
+    AlertLabelName,
+    AlertLabelValue,
     ApiKey,
     Boolean,
     Concurrency,
@@ -30,6 +33,7 @@ from exporter.config.fields import (
 )
 from exporter.config.mistakes import invalid, mistakes_in
 from exporter.config.urls import (
+    AlertmanagerUrl,
     BaseUrl,
     ExternalUrl,
     FilePath,
@@ -174,6 +178,34 @@ class Web(BaseModel):
         return tuple(map(parse_listen_address, self.listen_address))
 
 
+class Alertmanager(BaseModel):
+    """Who is told of each problem of a SIM card; without ``targets`` nobody is.
+
+    ``config_file`` is in the format of Prometheus' http_config. ``labels`` are added to each
+    alert. ``max_alerts`` is for each account.
+    """
+
+    model_config = _FROZEN
+
+    targets: tuple[AlertmanagerUrl, ...] = ()
+    config_file: FilePath | None = None
+    labels: dict[AlertLabelName, AlertLabelValue] = Field(default_factory=dict)
+    max_alerts: AlertCount = 500
+    resend_interval: Duration = Field(default="1m", validate_default=True)
+
+    def __hash__(self) -> int:
+        """Hash all but the labels, which as a dictionary have no hash."""
+        return hash((self.targets, self.config_file, self.max_alerts, self.resend_interval))
+
+    @field_validator("targets")
+    @classmethod
+    def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for index, target in enumerate(value):
+            if target in value[:index]:
+                raise invalid("is in the list already; remove one", at=index)
+        return value
+
+
 class Log(BaseModel):
     """What is logged, and how."""
 
@@ -195,6 +227,7 @@ class Settings(BaseModel):
     state: State = Field(default_factory=State, validate_default=True)
     sim_cards: SimCards = Field(default_factory=SimCards)
     problems: Problems = Field(default_factory=Problems, validate_default=True)
+    alertmanager: Alertmanager = Field(default_factory=Alertmanager)
     web: Web = Field(default_factory=Web)
     log: Log = Field(default_factory=Log)
 

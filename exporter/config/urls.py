@@ -73,6 +73,20 @@ def _base_url(value: object) -> str:
     return url.rstrip("/")
 
 
+def _alertmanager_url(value: object) -> str:
+    url = as_printable_text(value)
+    example = "http://alertmanager.example.org:9093"
+    parts = _bare_address(url, example)
+    if not _is_connectable(parts.hostname or ""):
+        raise invalid(f"has an invalid host name; write it like {example}")
+    path = parts.path.rstrip("/")
+    if re.search(r"/api(/v[0-9]+(/alerts)?)?$", path):
+        raise invalid(
+            f"contains the path of the API, which is added to it; write it like {example}"
+        )
+    return f"{parts.scheme}://{parts.netloc}{path}"
+
+
 def _link_url(value: object) -> str:
     url = as_printable_text(value)
     parts = _web_address(url, "https://grafana.example.org/d/uid")
@@ -171,6 +185,7 @@ def _each_once(values: tuple[str, ...]) -> tuple[str, ...]:
 
 FilePath = Annotated[str, BeforeValidator(as_printable_text)]
 BaseUrl = Annotated[str, BeforeValidator(_base_url)]
+AlertmanagerUrl = Annotated[str, BeforeValidator(_alertmanager_url)]
 LinkUrl = Annotated[str, BeforeValidator(_link_url)]
 ExternalUrl = Annotated[str, BeforeValidator(_external_url)]
 RoutePrefix = Annotated[

@@ -337,6 +337,38 @@ EXPORTER_METRICS: tuple[MetricDefinition[ExporterSnapshot], ...] = (
         lambda exporter: one(exporter.log_lines_dropped),
     ),
     MetricDefinition(
+        "telnyx_exporter_alerts_active",
+        MetricType.GAUGE,
+        ("account",),
+        "Active alerts of SIM cards that are sent to Alertmanager; 0 without targets.",
+        lambda exporter: exporter.alerts_active.items(),
+    ),
+    MetricDefinition(
+        "telnyx_exporter_alerts_sent_total",
+        MetricType.COUNTER,
+        ("target",),
+        "Alerts that Alertmanager accepted, by target; each is sent again every resend_interval, "
+        "and to each address of a target.",
+        lambda exporter: exporter.alerts_sent.items(),
+    ),
+    MetricDefinition(
+        "telnyx_exporter_alert_errors_total",
+        MetricType.COUNTER,
+        ("target",),
+        "Alerts in requests that failed, that were refused, or that were dropped because too "
+        "many waited, by target.",
+        lambda exporter: exporter.alert_errors.items(),
+    ),
+    MetricDefinition(
+        "telnyx_exporter_alertmanager_last_success_timestamp_seconds",
+        MetricType.GAUGE,
+        ("target",),
+        "Unix timestamp of the last request that Alertmanager accepted, by target; one is sent "
+        "every resend_interval, even without alerts. 0 if none was accepted since the exporter "
+        "started.",
+        lambda exporter: exporter.alertmanager_last_success.items(),
+    ),
+    MetricDefinition(
         "telnyx_exporter_build_info",
         MetricType.GAUGE,
         ("version", "python_version", "revision"),

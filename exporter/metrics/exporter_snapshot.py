@@ -21,6 +21,8 @@ class ExporterSnapshot:
     ``connections_dropped`` are connections to the exporter that were closed for others,
     ``tls_handshake_errors`` its failed TLS handshakes by cause, ``log_lines_dropped`` lines of
     the log, other than those of actions, that were not written.
+    ``alerts_active`` are the alerts of each account that Alertmanager is told of; ``alerts_sent``,
+    ``alert_errors`` and ``alertmanager_last_success`` are by the URL of a target.
     ``revision`` is the revision of the source.
     """
 
@@ -34,4 +36,8 @@ class ExporterSnapshot:
     connections_dropped: int = 0
     tls_handshake_errors: Mapping[str, int] = field(default_factory=dict)
     log_lines_dropped: int = 0
+    alerts_active: Mapping[str, int] = field(default_factory=dict)
+    alerts_sent: Mapping[str, int] = field(default_factory=dict)
+    alert_errors: Mapping[str, int] = field(default_factory=dict)
+    alertmanager_last_success: Mapping[str, float] = field(default_factory=dict)
     revision: str = "unknown"

@@ -5,7 +5,7 @@ It must not decide what is worth telling, how a line looks, or wait until it is 
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 
 import msgspec
@@ -108,6 +108,33 @@ class EventLog:
     def delivery_recovered(self, account: str, sink: str) -> None:
         """Tell that a sink takes the events of an account again."""
         self._write(log_events.DELIVERY_RECOVERED, account=account, sink=sink)
+
+    def alertmanager_failed(self, target: str, address: str, error: str) -> None:
+        """Tell that an Alertmanager takes no alerts."""
+        self._write(log_events.ALERTMANAGER_FAILED, target=target, address=address, error=error)
+
+    def alertmanager_recovered(self, target: str, address: str) -> None:
+        """Tell that an Alertmanager takes alerts again."""
+        self._write(log_events.ALERTMANAGER_RECOVERED, target=target, address=address)
+
+    def alert_refused(self, target: str, labels: Mapping[str, str], error: str) -> None:
+        """Tell that an Alertmanager refuses a single alert, given by its labels."""
+        self._write(
+            log_events.ALERT_REFUSED,
+            target=target,
+            alertname=labels.get("alertname"),
+            account=labels.get("account"),
+            sim_card_id=labels.get("sim_card_id"),
+            error=error,
+        )
+
+    def alertmanager_config(self, mistakes: Iterable[str]) -> None:
+        """Tell that the file with Alertmanager's HTTP settings changed, as `web_config` does."""
+        found = tuple(mistakes)
+        for mistake in found:
+            self._write(log_events.ALERTMANAGER_CONFIGURATION_REFUSED, problem=mistake)
+        if not found:
+            self._write(log_events.ALERTMANAGER_CONFIGURATION_RELOADED)
 
     def state_began_anew(self, file: str) -> None:
         """Tell that the state database is gone: every account begins at 0."""

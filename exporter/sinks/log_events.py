@@ -133,6 +133,37 @@ DELIVERY_FAILED = LogEvent(
 DELIVERY_RECOVERED = LogEvent(
     "delivery_recovered", LogLevel.INFO, ("account", "sink"), "The sink takes them again"
 )
+ALERTMANAGER_FAILED = LogEvent(
+    "alertmanager_failed",
+    LogLevel.WARNING,
+    ("target", "address", "error"),
+    "An Alertmanager takes no alerts; `address` says which, if the name of `target` has several. "
+    "They are retried",
+)
+ALERTMANAGER_RECOVERED = LogEvent(
+    "alertmanager_recovered",
+    LogLevel.INFO,
+    ("target", "address"),
+    "The Alertmanager takes alerts again",
+)
+ALERT_REFUSED = LogEvent(
+    "alert_refused",
+    LogLevel.WARNING,
+    ("target", "alertname", "account", "sim_card_id", "error"),
+    "An Alertmanager refuses a single alert; the others are sent. Once per alert",
+)
+ALERTMANAGER_CONFIGURATION_RELOADED = LogEvent(
+    "alertmanager_configuration_reloaded",
+    LogLevel.INFO,
+    (),
+    "The file of `alertmanager.config_file`, or one that it names, changed and is in effect",
+)
+ALERTMANAGER_CONFIGURATION_REFUSED = LogEvent(
+    "alertmanager_configuration_refused",
+    LogLevel.ERROR,
+    ("problem",),
+    "An error in one of them; the previous ones stay in effect",
+)
 STATE_BEGAN_ANEW = LogEvent(
     "state_began_anew",
     LogLevel.WARNING,
@@ -225,6 +256,11 @@ LOG_EVENTS = (
     SIM_CARD_LOOKUP_RECOVERED,
     DELIVERY_FAILED,
     DELIVERY_RECOVERED,
+    ALERTMANAGER_FAILED,
+    ALERTMANAGER_RECOVERED,
+    ALERT_REFUSED,
+    ALERTMANAGER_CONFIGURATION_RELOADED,
+    ALERTMANAGER_CONFIGURATION_REFUSED,
     STATE_BEGAN_ANEW,
     STATE_WENT_BACK,
     STATE_LOG_LARGE,

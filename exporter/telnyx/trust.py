@@ -69,21 +69,29 @@ def read_trust(environ: Mapping[str, str], *, strict: bool) -> ssl.SSLContext:
     return context
 
 
-def explain_refusal(error: ssl.SSLCertVerificationError, *, strict: bool) -> str:
+def explain_refusal(
+    error: ssl.SSLCertVerificationError,
+    *,
+    strict: bool,
+    unknown_issuer: str = (
+        "add the CA to the system's trust store, or set SSL_CERT_FILE to its PEM file"
+    ),
+    other_host: str = "check base_url",
+) -> str:
     """Return why the certificate of a server was rejected, and what to do about it.
 
-    ``strict`` says whether full conformance to RFC 5280 was required.
+    ``strict`` says whether full conformance to RFC 5280 was required. ``unknown_issuer`` and
+    ``other_host`` are the remedies for those causes.
     """
     code, words = error.verify_code, error.verify_message.rstrip(".")
     if code in _UNKNOWN_ISSUER:
-        what = "its CA is not trusted"
-        remedy = "add the CA to the system's trust store, or set SSL_CERT_FILE to its PEM file"
+        what, remedy = "its CA is not trusted", unknown_issuer
     elif code == _EXPIRED:
         what, remedy = "it has expired", "check the clock of this machine, or renew the certificate"
     elif code == _NOT_YET_VALID:
         what, remedy = "it is not valid yet", "check the clock of this machine"
     elif code in _OTHER_HOST:
-        what, remedy = "it was issued for another host", "check base_url"
+        what, remedy = "it was issued for another host", other_host
     else:
         what = "it, or a CA certificate in its chain, is invalid"
         remedy = "replace the certificate"

@@ -7,8 +7,8 @@ no change is missed. An invalid file changes nothing.
 from collections.abc import Callable
 from pathlib import Path
 
+from exporter.config.tracked_files import TrackedFiles
 from exporter.errors import ConfigError
-from exporter.web.tracked_files import TrackedFiles
 from exporter.web.web_config import WebSettings, load
 
 Report = Callable[[tuple[str, ...]], None]

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
+from exporter.config.pem import PemError, load_key_pair
 from exporter.errors import ConfigError
 from exporter.reading import with_timeout
-from exporter.web.pem import PemError, load_key_pair
 from exporter.web.tls_config import TlsServerConfig
 
 

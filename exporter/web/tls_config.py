@@ -5,56 +5,18 @@ It must not serve, and must only read files through its validation context.
 
 import platform
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
+from exporter.config.config_section import ConfigSection, Text, YamlBoolean
 from exporter.config.mistakes import invalid
-from exporter.web.config_section import NOT_TEXT, ConfigSection, Text, YamlBoolean, as_text
-from exporter.web.pem import HAS_MEMORY_FILES, Pem, PemError, check_certificates, load_key_pair
-from exporter.web.tls_names import CipherSuite, ClientAuthType, Curve, TlsVersion
-from exporter.web.tracked_files import TrackedFiles
+from exporter.config.pem import Pem, check_certificates, load_key_pair
+from exporter.config.pem_fields import InlinePem, at_its_key, pem_from_file
+from exporter.config.tls_names import CipherSuite, ClientAuthType, Curve, TlsVersion
 
 _PYTHON = f"Python {platform.python_version()}"
 """Older versions reject X25519, although their OpenSSL supports it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """The validation context: paths are relative to ``folder``; ``files`` reads them."""
-
-    folder: Path
-    files: TrackedFiles
-
-
-def _inline(value: object, info: ValidationInfo) -> Pem:
-    if not HAS_MEMORY_FILES:
-        raise invalid(f"is not supported on this system; use {info.field_name}_file")
-    return Pem(str(info.field_name), None, as_text(value).encode())
-
-
-def _from_file(value: object, info: ValidationInfo) -> Pem | None:
-    """Return the content of the file; without a file, the inline text or None."""
-    key = str(info.field_name)
-    inline = key.removesuffix("_file")
-    if value is None:
-        if inline not in info.data:
-            raise invalid(NOT_TEXT, sibling=inline)  # repeated: only the first at a path is kept
-        return cast("Pem | None", info.data[inline])
-    if info.data.get(inline, True) is not None:
-        raise invalid(f"cannot be combined with {inline}; remove one of them")
-    if not as_text(value).isprintable():
-        raise invalid("contains a control character; remove it")
-    source = cast("Source", info.context)
-    path = source.folder / as_text(value)
-    try:
-        return Pem(key, path, source.files.read(path))
-    except ValueError as exc:
-        raise invalid(str(exc)) from None
 
 
 def _required(pem: Pem | None) -> Pem:
@@ -83,17 +45,7 @@ def _one_curve(curves: tuple[str, ...]) -> tuple[str, ...]:
     return curves[:1]
 
 
-@contextmanager
-def _at_its_key() -> Iterator[None]:
-    """Turn a PemError into a mistake at the configuration key with the PEM."""
-    try:
-        yield
-    except PemError as exc:
-        raise invalid(str(exc), sibling=exc.pem.key) from None
-
-
-_Inline = Annotated[Pem, BeforeValidator(_inline)]
-_PemFile = Annotated[Pem, BeforeValidator(_required), BeforeValidator(_from_file)]
+_PemFile = Annotated[Pem, BeforeValidator(_required), BeforeValidator(pem_from_file)]
 
 
 class TlsServerConfig(ConfigSection):
@@ -106,13 +58,13 @@ class TlsServerConfig(ConfigSection):
     curve_preferences: Annotated[tuple[Curve, ...], AfterValidator(_one_curve)] = ()
     """OpenSSL's name, at most one; empty for its default."""
     prefer_server_cipher_suites: YamlBoolean = True
-    cert: _Inline | None = None
+    cert: InlinePem | None = None
     cert_file: _PemFile = Field(default=None, validate_default=True)
-    key: _Inline | None = None
+    key: InlinePem | None = None
     key_file: _PemFile = Field(default=None, validate_default=True)
     client_auth_type: ClientAuthType = ssl.CERT_NONE
-    client_ca: _Inline | None = None
-    client_ca_file: Annotated[Pem | None, BeforeValidator(_from_file)] = Field(
+    client_ca: InlinePem | None = None
+    client_ca_file: Annotated[Pem | None, BeforeValidator(pem_from_file)] = Field(
         default=None, validate_default=True
     )
     client_allowed_sans: tuple[Text, ...] | None = None
@@ -127,7 +79,7 @@ class TlsServerConfig(ConfigSection):
     @field_validator("cert_file")
     @classmethod
     def _certificates(cls, value: Pem) -> Pem:
-        with _at_its_key():
+        with at_its_key():
             check_certificates(value)
         return value
 
@@ -135,7 +87,7 @@ class TlsServerConfig(ConfigSection):
     @classmethod
     def _key_of_certificate(cls, value: Pem, info: ValidationInfo) -> Pem:
         if "cert_file" in info.data:
-            with _at_its_key():
+            with at_its_key():
                 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
                 load_key_pair(context, info.data["cert_file"], value)
         return value
@@ -147,7 +99,7 @@ class TlsServerConfig(ConfigSection):
             if info.data.get("client_auth_type") is ssl.CERT_NONE:
                 text = "has no effect; add client_auth_type: RequireAndVerifyClientCert"
                 raise invalid(text, sibling=value.key)
-            with _at_its_key():
+            with at_its_key():
                 check_certificates(value)
         return value
 

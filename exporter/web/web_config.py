@@ -12,13 +12,14 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from exporter.config.config_file import read_document, validate
+from exporter.config.config_section import ConfigSection, as_boolean, as_text, choice, is_set
 from exporter.config.durations import parse_duration, parse_go_duration
 from exporter.config.mistakes import invalid
+from exporter.config.pem_fields import Source
+from exporter.config.tracked_files import TrackedFiles
 from exporter.errors import ConfigError
-from exporter.web.config_section import ConfigSection, as_boolean, as_text, choice, is_set
 from exporter.web.tls import Tls, read_tls
-from exporter.web.tls_config import Source, TlsServerConfig
-from exporter.web.tracked_files import TrackedFiles
+from exporter.web.tls_config import TlsServerConfig
 
 MAX_COST = 14
 """Maximum bcrypt cost: a check then takes some seconds, and anybody can cause one."""

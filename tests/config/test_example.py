@@ -6,6 +6,7 @@ from pydantic import BaseModel
 
 from exporter.config import (
     Account,
+    Alertmanager,
     Log,
     Poll,
     Problems,
@@ -36,6 +37,7 @@ def test_the_example_is_the_defaults() -> None:
         ("state", State),
         ("sim_cards", SimCards),
         ("problems", Problems),
+        ("alertmanager", Alertmanager),
         ("web", Web),
         ("log", Log),
     ],

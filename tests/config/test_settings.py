@@ -1,4 +1,5 @@
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -6,6 +7,7 @@ from pydantic import ValidationError
 
 from exporter.config import (
     Account,
+    Alertmanager,
     LogFormat,
     LogLevel,
     Poll,
@@ -13,6 +15,7 @@ from exporter.config import (
     StuckAfter,
     Web,
     from_environment,
+    load,
 )
 from exporter.config.fields import STATUSES
 from exporter.domain import Status
@@ -341,3 +344,70 @@ def test_settings_can_be_made_from_settings(settings: Settings) -> None:
 
     assert again.accounts == settings.accounts
     assert again.reasons[0].match.pattern == "x"
+
+
+@pytest.mark.parametrize(
+    ("target", "taken"),
+    [
+        ("http://am.example.org:9093", "http://am.example.org:9093"),
+        ("https://am.example.org/prefix/", "https://am.example.org/prefix"),
+        ("http://[::1]:9093", "http://[::1]:9093"),
+    ],
+)
+def test_an_alertmanager_is_a_url_with_a_prefix_at_most(target: str, taken: str) -> None:
+    """The path of the API is added to it."""
+    assert Alertmanager.model_validate({"targets": [target]}).targets == (taken,)
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({"targets": ["am:9093"]}, "is not an http or https URL"),
+        ({"targets": ["http://u:p@am:9093"]}, "must not contain a user name"),
+        ({"targets": ["http://am:9093?x=1"]}, "must not contain a user name, ? or #"),
+        (
+            {"targets": ["http://am:9093/api/v2/alerts"]},
+            "contains the path of the API",
+        ),
+        ({"targets": ["http://am:9093/x/api/v1/"]}, "contains the path of the API"),
+        ({"targets": ["http://am:9093", "http://am:9093/"]}, "is in the list already"),
+        ({"labels": {"a-b": "x"}}, "is not a label name"),
+        ({"labels": {"1a": "x"}}, "is not a label name"),
+        ({"labels": {"__x": "x"}}, "reserves"),
+        ({"labels": {"": "x"}}, "is not a label name"),
+        ({"labels": {"a": ""}}, "is empty"),
+        ({"labels": {"a": 1}}, "must be text"),
+        ({"labels": {"a": "x\ny"}}, "contains a control character"),
+        ({"labels": {"a": "x" * 300}}, "is longer than 256"),
+        *(
+            ({"labels": {name: "x"}}, "is a label that every alert has")
+            for name in ("alertname", "account", "sim_card_id", "concern", "status")
+        ),
+        ({"max_alerts": 0}, "is out of range"),
+        ({"resend_interval": 0}, "must be greater than 0"),
+    ],
+)
+def test_what_no_alertmanager_takes_is_refused(given: dict[str, Any], text: str) -> None:
+    """Before anything is sent."""
+    with pytest.raises(ValidationError, match=re.escape(text)):
+        Alertmanager.model_validate(given)
+
+
+def test_severity_may_be_replaced_by_a_label() -> None:
+    """It identifies nothing, and who routes by it may want another."""
+    labels = {"severity": "critical", "team": "iot"}
+    assert Alertmanager.model_validate({"labels": labels}).labels == labels
+
+
+def test_a_wrong_label_is_reported_with_its_place(tmp_path: Path) -> None:
+    """As every mistake of the file."""
+    file = tmp_path / "config.yaml"
+    file.write_text(
+        "accounts: [{api_key: x}]\nalertmanager:\n  labels:\n    status: x\n    a: ''\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        load(file, {})
+    assert [line.removeprefix(f"{file}:").partition(";")[0] for line in caught.value.mistakes] == [
+        "4: alertmanager.labels.status: is a label that every alert has",
+        "5: alertmanager.labels.a: is empty",
+    ]

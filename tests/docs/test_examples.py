@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import bcrypt
+import certifi
 import click
 import pytest
 
@@ -15,11 +16,21 @@ from exporter.cli.main import COMMANDS, main
 from exporter.config import load
 from exporter.errors import ConfigError
 from exporter.simulator.settings import all_options
+from exporter.sinks.alertmanager.http_config import load as load_http
 from exporter.web.web_config import load as load_web
 from tests.docs.documents import DOCUMENTS, FENCE, GUIDES, ROOT, blocks, code, name_of, names, read
 
 LANGUAGES = {"console", "mermaid", "promql", "sh", "text", "yaml"}
-YAML = ("# config.yaml", "# prometheus.yml", "# rules.yaml", "# web.yml")
+YAML = tuple(
+    f"# {name}"
+    for name in (
+        "alertmanager-http.yml",
+        "config.yaml",
+        "prometheus.yml",
+        "rules.yaml",
+        "web.yml",
+    )
+)
 ENVIRONMENT = {"TELNYX_API_KEY": "KEY-simulated"}
 TARGETS = set(re.findall(r"^([a-z-]+):", read(ROOT / "Makefile"), re.MULTILINE))
 FOLDERS = "benchmarks|dashboards|deploy|docs|exporter|helm|scripts|tests"
@@ -63,7 +74,7 @@ def test_every_block_is_tried(path: Path) -> None:
 def test_configuration_is_good(tmp_path: Path) -> None:
     """Each configuration passes the loader, once its key files are there."""
     found = blocks("yaml", "# config.yaml")
-    assert len(found) == 3
+    assert len(found) == 4
     for text in found:
         for path in re.findall(r"api_key_file: (\S+)", text):
             file = tmp_path / Path(path).name
@@ -103,6 +114,16 @@ def test_web_configuration_is_good(program_path: Callable[[str], str], tmp_path:
     settings = load_web(file)
     assert settings.tls is not None
     assert settings.users == {b"prometheus": hashed.encode()}
+
+
+def test_alertmanager_http_configuration_is_good(tmp_path: Path) -> None:
+    """The file is good once the password and the CA are there."""
+    (text,) = blocks("yaml", "# alertmanager-http.yml")
+    file = tmp_path / "alertmanager-http.yml"
+    file.write_text(text, encoding="utf-8")
+    (tmp_path / "alertmanager.password").write_text("secret\n", encoding="utf-8")
+    (tmp_path / "alertmanager-ca.pem").write_bytes(Path(certifi.where()).read_bytes())
+    assert load_http(file, ("https://alertmanager.example.org:9093",), {}).authorization
 
 
 @pytest.mark.program("promtool")

@@ -56,6 +56,7 @@ def logged() -> list[tuple[str, str, tuple[str, ...]]]:
         "error": "e",
         "file": "state.db",
         "in_progress": 1,
+        "labels": {"alertname": "x", "account": "a", "sim_card_id": "s"},
         "limit": 1,
         "order": "newest",
         "mistakes": ["p"],
@@ -63,6 +64,7 @@ def logged() -> list[tuple[str, str, tuple[str, ...]]]:
         "sink": "log",
         "size": 1,
         "status": "all",
+        "target": "http://alertmanager.example.org:9093",
     }
     for event_type in EventType:
         event_log.action_line(an_event(event_type))
@@ -70,6 +72,7 @@ def logged() -> list[tuple[str, str, tuple[str, ...]]]:
         if not name.startswith("_") and name not in {"action_line", "flush"}:
             method(*(values[parameter] for parameter in inspect.signature(method).parameters))
     event_log.web_config([])  # another event than with mistakes
+    event_log.alertmanager_config([])
     return [
         (
             each["event"],

@@ -218,6 +218,7 @@ def export(command: Callable[..., Running], tmp_path: Path) -> Callable[..., Run
         timeout: str = "5s",
         state: str = "sqlite:///telnyx-sim-exporter.db",
         before: tuple[str, ...] = (),
+        alertmanagers: tuple[str, ...] = (),
         **env: str,
     ) -> Running:
         file = tmp_path / "config.yaml"
@@ -232,6 +233,7 @@ def export(command: Callable[..., Running], tmp_path: Path) -> Callable[..., Run
             "state": {"url": state},
             "web": {"listen_address": "127.0.0.1:0"},
             "log": {"format": "json"},
+            "alertmanager": {"targets": alertmanagers, "resend_interval": "1s"},
         }
         file.write_text(json.dumps(settings), encoding="utf-8")  # JSON is YAML
         words = ("run", "--config.file", str(file), *options)

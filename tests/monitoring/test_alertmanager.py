@@ -86,6 +86,23 @@ def test_accounts_and_strangers_go_their_own_way(
     route(amtool, receiver, "alertname=TelnyxSimKeyRefused", *labels.split())
 
 
+@pytest.mark.program("amtool")
+@pytest.mark.parametrize("name", ["TelnyxSimCardProblem", "TelnyxSimCardProblemsMany"])
+@pytest.mark.parametrize(
+    ("labels", "receiver"),
+    [
+        ("account=default severity=warning", "telnyx-sim-ticket"),
+        ("account=lab severity=warning", "telnyx-sim-chat"),
+        ("account=fleet-us severity=critical", "fleet-us-pager"),
+    ],
+)
+def test_an_alert_of_the_exporter_itself_is_routed_by_account_and_severity(
+    name: str, labels: str, receiver: str, amtool: Callable[..., str]
+) -> None:
+    """As those of the rules; `alertmanager.labels` may raise the severity."""
+    route(amtool, receiver, f"alertname={name}", *labels.split())
+
+
 def route(amtool: Callable[..., str], receiver: str, *labels: str) -> None:
     """Hold an alert with these labels to one receiver; the last of a name counts."""
     given = dict(each.split("=") for each in labels)
@@ -97,7 +114,8 @@ def route(amtool: Callable[..., str], receiver: str, *labels: str) -> None:
 def test_messages_come_together_by_alert_account_and_type(config: dict[str, Any]) -> None:
     """No route below changes what the messages are grouped by."""
     (ours,) = config["route"]["routes"]
-    assert ours["group_by"] == ["alertname", "cluster", "namespace", "account", "action_type"]
+    own = ["account", "action_type", "concern"]
+    assert ours["group_by"] == ["alertname", "cluster", "namespace", *own]
     assert not [each for each in ours["routes"] if "group_by" in each]
 
 

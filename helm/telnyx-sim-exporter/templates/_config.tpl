@@ -77,8 +77,12 @@ IPv6 is disabled; longer spellings of it are IPv6 only.
 {{/* The TCP ports of the accounts' API URLs, as a YAML list under "ports". */}}
 {{- define "telnyx-sim-exporter.apiPorts" -}}
 {{- $ports := list -}}
+{{- $urls := list -}}
 {{- range .Values.config.accounts -}}
-{{- $url := lower (default "https://api.telnyx.com/v2" .base_url) -}}
+{{- $urls = append $urls (default "https://api.telnyx.com/v2" .base_url) -}}
+{{- end -}}
+{{- range concat $urls (dig "alertmanager" "targets" list .Values.config) -}}
+{{- $url := lower . -}}
 {{- $port := regexFind "^[0-9]+$" (regexReplaceAll "^[a-z]+://(\\[[^\\]]*\\]|[^/:]*):([0-9]+)(/.*)?$" $url "${2}") -}}
 {{- $ports = append $ports (int (default (ternary 80 443 (hasPrefix "http:" $url)) $port)) -}}
 {{- end -}}

@@ -3,12 +3,14 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from demo_stack.receiver import NotificationReceiver
 from tests.end_to_end.conftest import eventually
 from tests.monitoring.dashboards.conftest import (
     FILES,
@@ -147,9 +149,17 @@ def _ways() -> list[str]:
     return list(STORED) if program and _converts(program) else ["classic"]
 
 
+@pytest.fixture
+def alertmanager() -> Iterator[str]:
+    """Give the URL of a receiver that accepts every alert."""
+    with closing(NotificationReceiver(lambda _: None)) as receiver:
+        yield receiver.url
+
+
 @pytest.fixture(params=_ways())
-def server(
+def server(  # one for each program
     request: pytest.FixtureRequest,
+    alertmanager: str,
     start: Callable[..., Any],
     simulate: Callable[..., Any],
     export: Callable[..., Any],
@@ -160,7 +170,7 @@ def server(
     """Give a Prometheus that scrapes an exporter of a lively account, for each way it stores."""
     program = program_path("prometheus")
     options = (f"--{name}={value}" for name, value in LIFE.items())
-    exporter = export(simulate(*options).url)
+    exporter = export(simulate(*options).url, alertmanagers=(alertmanager,))
     target = exporter.url.removeprefix("http://")
     config = PROMETHEUS.format(target=target, options=STORED[request.param])
     file = tmp_path / "prometheus.yml"

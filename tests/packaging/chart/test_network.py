@@ -119,6 +119,14 @@ def test_ports_follow_the_accounts(
     assert len(opened) == len(set(opened))
 
 
+def test_alertmanagers_are_reached(policy: Callable[..., Json]) -> None:
+    """Alerts must not be lost to the policy."""
+    targets = ["http://am.example.org:9093", "https://am.example.org/prefix"]
+    config = {"alertmanager": {"targets": targets}}
+    assert {("TCP", 9093), ("TCP", 443)} <= set(let_out(policy({"config": config})))
+    assert ("TCP", 9093) not in set(let_out(policy()))
+
+
 def test_a_proxy_may_be_reached(policy: Callable[..., Json]) -> None:
     """By a rule of the user, besides the others; the same goes for what comes in."""
     proxy = {"to": [{"ipBlock": {"cidr": "10.0.0.1/32"}}], "ports": [{"port": 3128}]}

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from exporter.config.tls_names import CIPHER_SUITES, CURVES
 from exporter.errors import ConfigError
 from exporter.web.tls import Tls
-from exporter.web.tls_names import CIPHER_SUITES, CURVES
 from exporter.web.web_config import load
 
 pytestmark = pytest.mark.program("openssl")

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.web.tracked_files import TrackedFiles
+from exporter.config.tracked_files import TrackedFiles
 
 
 def test_unchanged_files_are_unchanged(tmp_path: Path) -> None:

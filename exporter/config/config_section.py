@@ -1,6 +1,6 @@
-"""The base class of the sections of the web configuration file, and shared types.
+"""The base class of the sections of configuration files in Prometheus' formats, and their types.
 
-They decode YAML as leniently as exporter-toolkit, which is written in Go. It must not know which
+They decode YAML as leniently as Prometheus, which is written in Go. It must not know which
 settings exist.
 """
 

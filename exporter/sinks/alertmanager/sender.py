@@ -1,0 +1,359 @@
+"""Sends alerts to one Alertmanager: its queue, batches, retries, and what it refuses.
+
+It must not know why an alert is sent, and holds up nobody: `put` returns at once.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+import msgspec
+
+from exporter.clock import Clock
+from exporter.errors import DeliveryError, ExporterError
+from exporter.sanitize import one_line, redacted
+from exporter.sinks.alertmanager.alerts import Alert, Labels
+from exporter.sinks.alertmanager.http_config import HttpConfig
+from exporter.telnyx.trust import explain_refusal
+from exporter.version import __version__
+
+API = "/api/v2/alerts"
+
+BATCH = 64
+"""Alerts in one request, as Prometheus sends them."""
+
+QUEUE = 10_000
+"""Alerts that wait for one Alertmanager, unless more are active at a time."""
+
+TIMEOUT = 10.0
+"""Seconds that a request may take."""
+
+FIRST_RETRY = 1.0
+LAST_RETRY = 30.0
+"""Seconds until a failed request is tried again; doubled each time, up to the second."""
+
+REFUSALS = 16
+"""Refused alerts in a row that make a defect of the receiver, and not of the alerts."""
+
+_BODY = 4096
+"""Bytes of an answer that are read."""
+
+_SHOWN = 200
+_REDIRECTS = 5
+_KEEPS_BODY = {307, 308}
+_BY_CONTENT = {400, 413, 422}
+_BY_KEY = {401, 403, 407}
+
+
+@dataclass(slots=True)
+class TargetStats:
+    """What became of the alerts for one target, of all its addresses."""
+
+    sent: int = 0
+    errors: int = 0
+    last_success: float = 0.0
+
+
+class SenderLog(Protocol):
+    """Who writes down how sending goes."""
+
+    def alertmanager_failed(self, target: str, address: str, error: str) -> None:
+        """Write down that an Alertmanager takes no alerts."""
+
+    def alertmanager_recovered(self, target: str, address: str) -> None:
+        """Write down that it does again."""
+
+    def alert_refused(self, target: str, labels: Mapping[str, str], error: str) -> None:
+        """Write down that it refuses a single alert."""
+
+    def crashed(self, account: str, error: BaseException) -> None:
+        """Write down a defect."""
+
+
+class _RefusedError(DeliveryError):
+    """The content of a request was refused."""
+
+
+class Sender:
+    """Sends to one address of a target; an empty ``address``: the library resolves the name."""
+
+    def __init__(  # one for each thing that it needs
+        self,
+        target: str,
+        address: str,
+        stats: TargetStats,
+        config: Callable[[], Awaitable[HttpConfig]],
+        clock: Clock,
+        log: SenderLog,
+    ) -> None:
+        """Start; ``config`` returns the settings that are in effect."""
+        self._target, self._address = target, address
+        self._stats = stats
+        self._config = config
+        self._clock = clock
+        self._log = log
+        self._pending: dict[Labels, Alert] = {}
+        self._most, self._valid_for = QUEUE, 240.0
+        self._probe = False
+        self._refused: set[Labels] = set()
+        self._waiting = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._failures = 0
+        self._reported = False
+        self._client: tuple[HttpConfig, httpx.AsyncClient] | None = None
+        self._task = asyncio.ensure_future(self._run())
+
+    @property
+    def failing(self) -> bool:
+        """Tell whether the last request failed."""
+        return self._failures > 0
+
+    def put(self, alerts: Iterable[Alert], *, valid_for: float, most: int) -> None:
+        """Send alerts soon; one that waits is replaced by its newer state.
+
+        Without any, an empty request shows whether alerts would be accepted.
+        An active one ends ``valid_for`` seconds after it was sent, unless it is sent again. Above
+        ``most`` waiting alerts the oldest are dropped.
+        """
+        self._valid_for, self._most = valid_for, most
+        for alert in alerts:
+            self._pending.pop(alert.labels, None)
+            self._pending[alert.labels] = alert
+        self._drop_oldest()
+        self._probe = not self._pending
+        self._idle.clear()
+        self._waiting.set()
+
+    async def settle(self) -> None:
+        """Wait until nothing waits any more."""
+        await self._idle.wait()
+
+    async def close(self) -> None:
+        """End at once."""
+        self._task.cancel()
+        await asyncio.wait({self._task})
+        await self._close_client()
+
+    def _drop_oldest(self) -> None:
+        surplus = len(self._pending) - self._most
+        for labels in [*self._pending][: max(0, surplus)]:
+            del self._pending[labels]
+        self._stats.errors += max(0, surplus)
+
+    async def _run(self) -> None:
+        while True:
+            if not self._pending and not self._probe:
+                self._idle.set()
+                self._waiting.clear()
+                await self._waiting.wait()
+            try:
+                await self._send_some()
+            except Exception as exc:  # noqa: BLE001 # a defect here must not end the sending
+                self._failed(exc)
+                wait = min(LAST_RETRY, FIRST_RETRY * 2.0 ** min(self._failures - 1, 10))
+                await self._clock.sleep(wait)
+            else:
+                self._succeeded()
+
+    async def _send_some(self) -> None:
+        """Send the alerts that wait longest. Raises DeliveryError; then they still wait."""
+        if not self._pending:
+            await self._post(())
+            self._probe = False
+            self._stats.last_success = self._clock.now()
+            return
+        suspect = next(iter(self._pending)) in self._refused
+        batch: dict[Labels, Alert] = {}
+        for labels, alert in self._pending.items():
+            # One that was refused before goes alone, so that the others need not be split.
+            if len(batch) < (1 if suspect else BATCH) and (labels in self._refused) == suspect:
+                batch[labels] = alert
+        for labels in batch:
+            del self._pending[labels]
+        try:
+            await self._deliver([*batch.values()])
+        except BaseException:
+            self._pending = batch | self._pending  # a newer state stays
+            self._drop_oldest()
+            raise
+
+    async def _deliver(self, batch: Sequence[Alert]) -> None:
+        """Send a batch; one that is refused is split until the odd alerts are found."""
+        parts = [batch]
+        refused = 0
+        while parts:
+            part = parts.pop()
+            try:
+                await self._post(part)
+            except _RefusedError as exc:
+                if len(part) > 1:
+                    middle = len(part) // 2
+                    parts += [part[middle:], part[:middle]]
+                    continue
+                refused += 1
+                if refused > REFUSALS:
+                    self._stats.errors += sum(map(len, parts))
+                    raise DeliveryError(str(exc)) from exc
+                self._refuse(part[0], str(exc))
+            except DeliveryError:
+                self._stats.errors += len(part)
+                raise
+            else:
+                self._stats.sent += len(part)
+                self._stats.last_success = self._clock.now()
+                self._refused.difference_update(each.labels for each in part)
+
+    def _refuse(self, alert: Alert, error: str) -> None:
+        self._stats.errors += 1
+        if alert.labels not in self._refused:
+            if len(self._refused) >= self._most:
+                self._refused.clear()
+            self._refused.add(alert.labels)
+            self._log.alert_refused(self._target, dict(alert.labels), error)
+
+    async def _post(self, alerts: Sequence[Alert]) -> None:
+        """Send one request. Raises DeliveryError."""
+        config = await self._config()
+        client = await self._opened(config)
+        now = self._clock.now()
+        body = msgspec.json.encode([_wire(each, now + self._valid_for) for each in alerts])
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                status, text = await self._ask(client, config, body)
+        except TimeoutError:
+            raise DeliveryError(f"no answer within {TIMEOUT:g} s") from None
+        except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError) as exc:
+            raise DeliveryError(self._explained(exc, config)) from exc
+        if status == httpx.codes.OK:
+            return
+        shown = one_line(redacted(text, config.authorization.split()[-1:])).strip()[:_SHOWN]
+        words = f"HTTP {status}{': ' if shown else ''}{shown}"
+        if status in _BY_CONTENT:
+            raise _RefusedError(words)
+        if status in _BY_KEY:
+            words += "; check basic_auth or authorization in alertmanager.config_file"
+        elif status == httpx.codes.NOT_FOUND:
+            words += "; check the path of the target"
+        raise DeliveryError(words)
+
+    async def _ask(
+        self, client: httpx.AsyncClient, config: HttpConfig, body: bytes
+    ) -> tuple[int, str]:
+        url = f"{self._target}{API}"
+        for _ in range(_REDIRECTS):
+            request = self._request(client, config, url, body)
+            response = await client.send(request, stream=True)
+            try:
+                text = b""
+                async for chunk in response.aiter_raw():
+                    text += chunk
+                    if len(text) > _BODY:
+                        break
+            finally:
+                await response.aclose()
+            location = response.headers.get("location")
+            if response.status_code not in _KEEPS_BODY or not location:
+                return response.status_code, text.decode("utf-8", "replace")
+            if not config.follow_redirects:
+                return response.status_code, "a redirect, and follow_redirects is false"
+            url = urljoin(url, location)
+        raise DeliveryError("too many redirects; check the target")
+
+    def _request(
+        self, client: httpx.AsyncClient, config: HttpConfig, url: str, body: bytes
+    ) -> httpx.Request:
+        """Build the request; the credentials go to the host of the target only."""
+        named = httpx.URL(url)
+        own = urlsplit(url)[:2] == urlsplit(self._target)[:2]
+        headers = {"content-type": "application/json", "host": named.netloc.decode("ascii")}
+        if own and config.authorization:
+            headers["authorization"] = config.authorization
+        sni = config.server_name if own else ""
+        connected = named
+        if own and self._address:
+            # The certificate is verified with the name, though the address is connected to.
+            connected = named.copy_with(host=self._address)
+            sni = sni or named.raw_host.decode("ascii")
+        extensions = {"sni_hostname": sni} if sni else {}
+        return client.build_request(
+            "POST", connected, content=body, headers=headers, extensions=extensions
+        )
+
+    async def _opened(self, config: HttpConfig) -> httpx.AsyncClient:
+        if self._client is None or self._client[0] is not config:
+            await self._close_client()
+            proxy = config.proxies.get(self._target)
+            client = httpx.AsyncClient(
+                headers={
+                    "accept": "application/json",
+                    "accept-encoding": "identity",
+                    "user-agent": f"telnyx-sim-exporter/{__version__}",
+                },
+                timeout=TIMEOUT,
+                follow_redirects=False,
+                trust_env=False,
+                proxy=None if proxy is None else httpx.Proxy(proxy.url),
+                verify=config.trust,
+            )
+            self._client = (config, client)
+        return self._client[1]
+
+    async def _close_client(self) -> None:
+        if self._client is not None:
+            _, client = self._client
+            self._client = None
+            await client.aclose()
+
+    def _explained(self, exc: Exception, config: HttpConfig) -> str:
+        refused: BaseException | None = exc
+        while refused is not None and not isinstance(refused, ssl.SSLCertVerificationError):
+            refused = refused.__cause__ or refused.__context__
+        if refused is not None:
+            return explain_refusal(
+                refused,
+                strict=False,
+                unknown_issuer="set tls_config.ca_file in alertmanager.config_file to its CA",
+                other_host="check the target, or set tls_config.server_name",
+            )
+        if self._target in config.proxies:
+            variable = config.proxies[self._target].variable
+            return f"connection through the proxy in {variable} failed ({type(exc).__name__})"
+        return one_line(f"connection failed: {str(exc) or type(exc).__name__}")[:_SHOWN]
+
+    def _failed(self, exc: Exception) -> None:
+        self._failures += 1
+        if self._reported:
+            return
+        self._reported = True
+        if isinstance(exc, ExporterError):
+            self._log.alertmanager_failed(self._target, self._address, str(exc))
+        else:
+            self._log.crashed("all", exc)
+
+    def _succeeded(self) -> None:
+        self._failures = 0
+        if self._reported:
+            self._reported = False
+            self._log.alertmanager_recovered(self._target, self._address)
+
+
+def _wire(alert: Alert, ends_at: float) -> dict[str, object]:
+    """Return an alert as the API takes it."""
+    end = ends_at if alert.resolved_at is None else alert.resolved_at
+    return {
+        "labels": dict(alert.labels),
+        "annotations": dict(alert.annotations),
+        "startsAt": _time(alert.starts_at),
+        "endsAt": _time(max(end, alert.starts_at)),
+        "generatorURL": alert.url,
+    }
+
+
+def _time(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")

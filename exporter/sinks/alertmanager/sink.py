@@ -1,0 +1,293 @@
+"""Keeps the Alertmanagers up to date with the problems of all accounts.
+
+The problems of the snapshots are the state; nothing is remembered for a restart. It must not know
+how an alert looks or how it is sent.
+"""
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from exporter.clock import Clock
+from exporter.config import Alertmanager
+from exporter.ledger.snapshot import AccountSnapshot
+from exporter.sinks.alertmanager.alerts import AccountAlerts, Alert, AlertOptions
+from exporter.sinks.alertmanager.http_config import HttpConfig, HttpConfigReloader
+from exporter.sinks.alertmanager.sender import QUEUE, Sender, SenderLog, TargetStats
+
+TICK = 1.0
+"""Seconds between two looks at the snapshots."""
+
+VALID_FOR = 4
+"""Intervals of resending after which Alertmanager resolves an alert that is not sent again."""
+
+RESOLVE_INTERVAL = 30.0
+"""Seconds between two look-ups of the addresses of a target."""
+
+RESOLVE_TIMEOUT = 5.0
+
+
+Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
+"""Returns the addresses of a host and port; raises OSError."""
+
+
+class AlertmanagerLog(SenderLog, Protocol):
+    """Who writes down how sending goes, and what is wrong with the configuration file."""
+
+    def alertmanager_config(self, mistakes: Iterable[str]) -> None:
+        """Write down that the file changed: its mistakes, or that it holds now."""
+
+
+async def system_addresses(host: str, port: int) -> Sequence[str]:
+    """Return the addresses of a host, as the system resolves it; raises OSError."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return tuple(dict.fromkeys(str(each[4][0]) for each in found))
+
+
+class AlertmanagerSink:
+    """Tells every target of the problems of the accounts that ``snapshots`` returns."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        log: AlertmanagerLog,
+        snapshots: Callable[[], Iterable[AccountSnapshot]],
+        resolver: Resolver = system_addresses,
+    ) -> None:
+        """Keep what is needed; nothing is sent before `configure` and `start`."""
+        self._clock = clock
+        self._log = log
+        self._snapshots = snapshots
+        self._resolver = resolver
+        self._settings = Alertmanager()
+        self._http: HttpConfigReloader | None = None
+        self._reading = asyncio.Lock()
+        self._options = AlertOptions()
+        self._names: frozenset[str] = frozenset()
+        self._seen: dict[str, AccountSnapshot] = {}
+        self._alerts: dict[str, AccountAlerts] = {}
+        self._targets: dict[str, _Target] = {}
+        self._stats: dict[str, TargetStats] = {}
+        self._resend_at = 0.0
+        self._task: asyncio.Task[None] | None = None
+
+    def configure(
+        self,
+        settings: Alertmanager,
+        http: HttpConfigReloader | None,
+        accounts: Iterable[str],
+        page: str,
+    ) -> None:
+        """Take over settings, for the first time or again; ``page`` is the URL of the page.
+
+        The alerts of accounts that are not configured any more are resolved.
+        """
+        self._settings, self._http = settings, http
+        self._names = frozenset(accounts)
+        self._options = AlertOptions(dict(settings.labels), settings.max_alerts, page)
+        self._seen.clear()
+        self._resend_at = 0.0
+        for target in settings.targets:
+            self._stats.setdefault(target, TargetStats())
+        if not settings.targets:
+            self._alerts.clear()
+
+    def start(self) -> None:
+        """Begin to send."""
+        self._task = asyncio.ensure_future(self._run())
+
+    async def stop(self, seconds: float) -> None:
+        """Send what changed last for at most ``seconds``, then end; nothing is resolved."""
+        if self._task is None:
+            return
+        self._task.cancel()
+        await asyncio.wait({self._task})
+        if self._targets:
+            if changed := self._look(self._clock.now()):
+                self._tell(changed)
+            senders = [each for target in self._targets.values() for each in target.senders]
+            waiting = {asyncio.ensure_future(each.settle()) for each in senders if not each.failing}
+            if waiting:
+                _, late = await asyncio.wait(waiting, timeout=seconds)
+                for each in late:
+                    each.cancel()
+        await asyncio.gather(*(target.close() for target in self._targets.values()))
+
+    def active(self) -> Mapping[str, int]:
+        """Return how many alerts are active, by account."""
+        return {
+            name: len(self._alerts[name].active) if name in self._alerts else 0
+            for name in sorted(self._names)
+        }
+
+    def stats(self) -> Mapping[str, TargetStats]:
+        """Return what became of the alerts, by target."""
+        return {target: self._stats[target] for target in self._settings.targets}
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._tick()
+            except Exception as exc:  # noqa: BLE001 # a defect here must not end the sending
+                self._log.crashed("all", exc)
+            await self._clock.sleep(TICK)
+
+    async def _tick(self) -> None:
+        await self._follow_targets()
+        if not self._targets:
+            return
+        now = self._clock.now()
+        changed = self._look(now)
+        if self._clock.monotonic() >= self._resend_at:
+            self._resend_at = self._clock.monotonic() + self._settings.resend_interval
+            self._tell(self._all(now))
+        elif changed:
+            self._tell(changed)
+
+    async def _follow_targets(self) -> None:
+        """Open and close targets as configured, and look up their addresses in turn."""
+        for url in self._targets.keys() - set(self._settings.targets):
+            await self._targets.pop(url).close()
+        for url in self._settings.targets:
+            if url not in self._targets:
+                self._targets[url] = _Target(self, url)
+            self._targets[url].refresh()
+
+    def _look(self, now: float) -> list[Alert]:
+        """Take over what changed in the snapshots; return what is to be told of it."""
+        changed: list[Alert] = []
+        snapshots = {each.name: each for each in self._snapshots()}
+        for name in [*self._alerts]:
+            if name not in self._names:
+                alerts = self._alerts[name]
+                changed += alerts.resolve_all(now)
+                if not alerts.current(now):
+                    del self._alerts[name]
+            elif name not in snapshots:  # somebody else watches it now
+                del self._alerts[name]
+                self._seen.pop(name, None)
+        for name, snapshot in snapshots.items():
+            if name in self._names and snapshot.readable and self._differs(snapshot):
+                alerts = self._alerts.setdefault(name, AccountAlerts())
+                changed += alerts.update(snapshot, self._options, now)
+                self._seen[name] = snapshot
+        return changed
+
+    def _differs(self, snapshot: AccountSnapshot) -> bool:
+        seen = self._seen.get(snapshot.name)
+        return seen is None or (
+            seen is not snapshot
+            and (seen.problems, seen.resolved_problems, seen.sim_cards)
+            != (snapshot.problems, snapshot.resolved_problems, snapshot.sim_cards)
+        )
+
+    def _all(self, now: float) -> list[Alert]:
+        return [alert for each in self._alerts.values() for alert in each.current(now)]
+
+    def _tell(self, alerts: Sequence[Alert], only: Iterable[Sender] | None = None) -> None:
+        senders = (each for target in self._targets.values() for each in target.senders)
+        count = sum(len(each.active) + len(each.resolved) for each in self._alerts.values())
+        for sender in senders if only is None else only:
+            sender.put(
+                alerts,
+                valid_for=VALID_FOR * self._settings.resend_interval,
+                most=max(QUEUE, 2 * count),
+            )
+
+    def open_senders(self, url: str, addresses: Iterable[str]) -> dict[str, Sender]:
+        """Open a sender for each address, which is told everything at once."""
+        opened = {
+            address: Sender(url, address, self._stats[url], self._config, self._clock, self._log)
+            for address in addresses
+        }
+        self._tell(self._all(self._clock.now()), opened.values())
+        return opened
+
+    async def addresses(self, url: str) -> tuple[str, ...]:
+        """Return the addresses of a target, or an empty one if its name is connected to.
+
+        A name is left to the HTTP library unless it has several addresses of one family: those of
+        two families belong to one host, and the library uses the one that answers.
+        """
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        with suppress(ValueError):
+            ipaddress.ip_address(host)
+            return ("",)
+        if url in (await self._config()).proxies:
+            return ("",)
+        async with asyncio.timeout(RESOLVE_TIMEOUT):
+            found = [each for each in await self._resolver(host, port) if "%" not in each]
+        families: dict[int, list[str]] = {}
+        for address in found:
+            families.setdefault(ipaddress.ip_address(address).version, []).append(address)
+        several = max(families.values(), key=len, default=[])
+        return tuple(several) if len(several) > 1 else ("",)
+
+    def crashed(self, error: BaseException) -> None:
+        """Write down a defect."""
+        self._log.crashed("all", error)
+
+    def monotonic(self) -> float:
+        """Return the clock's time that never jumps."""
+        return self._clock.monotonic()
+
+    async def _config(self) -> HttpConfig:
+        async with self._reading:
+            http = self._http
+            if http is None:
+                message = "there are no targets"
+                raise RuntimeError(message)
+            current, reports = await asyncio.to_thread(http.current)
+            for mistakes in reports:
+                self._log.alertmanager_config(mistakes)
+            return current
+
+
+class _Target:
+    """One URL, and a sender for each of its addresses."""
+
+    def __init__(self, sink: AlertmanagerSink, url: str) -> None:
+        self._sink = sink
+        self._url = url
+        self._by_address: dict[str, Sender] = {}
+        self._look_up: asyncio.Task[None] | None = None
+        self._next = 0.0
+
+    @property
+    def senders(self) -> Iterable[Sender]:
+        return self._by_address.values()
+
+    def refresh(self) -> None:
+        """Look up the addresses in the background, if it is time."""
+        idle = self._look_up is None or self._look_up.done()
+        if idle and self._sink.monotonic() >= self._next:
+            self._next = self._sink.monotonic() + RESOLVE_INTERVAL
+            self._look_up = asyncio.ensure_future(self._follow())
+
+    async def close(self) -> None:
+        if self._look_up is not None:
+            self._look_up.cancel()
+            await asyncio.wait({self._look_up})
+        await asyncio.gather(*(each.close() for each in self._by_address.values()))
+
+    async def _follow(self) -> None:
+        try:
+            addresses = await self._sink.addresses(self._url)
+        except (OSError, UnicodeError):  # a timeout is one too
+            # Those known so far stay; without any, connecting to the name says what is wrong.
+            addresses = tuple(self._by_address) or ("",)
+        except Exception as exc:  # noqa: BLE001 # a defect here must not end the sending
+            self._sink.crashed(exc)
+            return
+        gone = [self._by_address.pop(each) for each in [*self._by_address] if each not in addresses]
+        new = [each for each in addresses if each not in self._by_address]
+        self._by_address |= self._sink.open_senders(self._url, new)
+        for sender in gone:
+            await sender.close()
