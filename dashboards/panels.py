@@ -134,6 +134,11 @@ def bars(head: Head, *queries: Query) -> timeseries.Panel:
     return panel.draw_style(common.GraphDrawStyle.BARS).fill_opacity(80).stacking(stack)
 
 
+def days(head: Head, *queries: Query) -> timeseries.Panel:
+    """Create a chart with a bar for each of the last 30 days, whatever time range is selected."""
+    return bars(head, *queries).interval("1d").time_from("30d")
+
+
 def spread(head: Head, expr: str) -> heatmap.Panel:
     """Create a heatmap of a histogram, from its buckets by le or from a native histogram."""
     panel = _start(heatmap.Panel(), head, [])

@@ -102,6 +102,14 @@ def shown(counter: str, *by: str) -> str:
     return f"sum{_by(by)} (increase({merged(counter)}[{SHOWN}]))"
 
 
+def grown(counter: str, *by: str) -> str:
+    """Sum the increase of a counter from one data point to the next, which may be days apart.
+
+    Replicas are aggregated first, as in `shown`; Prometheus chooses the resolution.
+    """
+    return f"sum{_by(by)} (increase({merged(counter)}[{RATE}:]))"
+
+
 def highest(vector: str, *by: str) -> str:
     """Return the maximum, by labels or overall."""
     return f"max{_by(by)} ({vector})"

@@ -28,7 +28,7 @@ class Notification:
         if "payload" in body:  # PagerDuty
             return str(body["payload"]["summary"])
         labels = body["commonLabels"]
-        of = [labels[name] for name in ("account", "action_type") if name in labels]
+        of = [labels[name] for name in ("account", "action_type", "concern") if name in labels]
         what = ", ".join([labels.get("alertname", ""), *of])
         summary = body["commonAnnotations"].get("summary", "")
         return f"[{body['status'].upper()}] {what}{summary and ': '}{summary}"

@@ -224,7 +224,7 @@ class Exporter:
         return all(each.ledger.snapshot.baselined for each in self._accounts.values())
 
     def _account_snapshots(self) -> Iterator[AccountSnapshot]:
-        return (each.ledger.snapshot for each in self._accounts.values())
+        return (each.ledger.announced for each in self._accounts.values())
 
     def _configure_alertmanager(self, http: HttpConfigReloader | None) -> None:
         names = (account.name for account in self._settings.accounts)

@@ -6,7 +6,7 @@ It must not know how panels look or are placed.
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from dashboards.board import Line, Section, dashboard, place
-from dashboards.sim_card_actions import details, overview
+from dashboards.sim_card_actions import details, overview, problems
 
 UID = "telnyx-sim-card-actions"
 
@@ -29,6 +29,7 @@ def build() -> Dashboard:
                     overview.where_and_since_when(),
                 ],
             ),
+            Section("Problems", problems.problems()),
             Section("How actions end", details.ends()),
             Section("In flight", details.in_flight()),
             Section("How long actions take", details.durations()),

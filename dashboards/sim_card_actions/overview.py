@@ -35,6 +35,7 @@ from dashboards.sim_card_actions.series import (
     INTERRUPTED,
     LAST_SUCCESS,
     OLDEST,
+    PROBLEMS,
     STUCK,
     UP,
     WHERE,
@@ -120,13 +121,14 @@ def where_and_since_when() -> Line:
     since = states(
         Head(
             "Problems over time",
-            "Red while an exporter is down, polls of an account fail, actions are stuck, and when "
-            "actions failed or were interrupted. Gaps: no data.",
+            "Red while an exporter is down, polls of an account fail, actions are stuck or SIM "
+            "cards broken, and when actions failed or were interrupted. Gaps: no data.",
             "short",
         ),
         Query(highest(f"{own(of_exporter('up'))} == bool 0", "instance"), "{{instance}} is down"),
         Query(highest(f"{merged(UP)} == bool 0", "account"), "{{account}}: polls failing"),
         Query(f"{total(STUCK, 'account')} > bool 0", "{{account}}: stuck"),
+        Query(f"{total(PROBLEMS, 'account')} > bool 0", "{{account}}: SIM cards broken"),
         Query(f"{recent(FAILED, 'account')} > bool 0", "{{account}}: failed"),
         Query(f"{recent(INTERRUPTED, 'account')} > bool 0", "{{account}}: interrupted"),
         bad="problem",

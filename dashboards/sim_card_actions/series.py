@@ -17,6 +17,13 @@ DURATION = "telnyx_sim_card_action_duration_seconds"
 ENDED = histogram(of_action, DURATION, shared=True)
 ENDED_COMPLETED = histogram(of_action, DURATION, 'status="completed"', shared=True)
 ENDED_FAILED = histogram(of_action, DURATION, 'status="failed"', shared=True)
+PROBLEMS = of_account("telnyx_sim_card_problems")
+OLDEST_PROBLEM = of_account("telnyx_sim_card_problems_oldest_timestamp_seconds")
+OPENED = of_account("telnyx_sim_card_problems_opened_total")
+CLOSED = of_account("telnyx_sim_card_problems_closed_total")
+MENDED = of_account("telnyx_sim_card_problems_closed_total", 'outcome="mended"')
+MEND = histogram(of_account, "telnyx_sim_card_problem_mend_seconds", shared=True)
+SIM_CARDS_KNOWN = of_account("telnyx_exporter_sim_cards_known")
 UP = of_account("telnyx_up")
 LAST_SUCCESS = of_account("telnyx_exporter_last_success_timestamp_seconds")
 

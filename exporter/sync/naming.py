@@ -46,6 +46,7 @@ class Naming:
         self._options = options
         self._on_change = on_change
         self._unlisted: frozenset[str] = frozenset()
+        self._failed: frozenset[str] = frozenset()
         self._paused_until = 0.0
         self._error: str | None = None
 
@@ -57,6 +58,8 @@ class Naming:
         ids = await context.ledger.unnamed(now - self._options.refresh)
         if not ids:
             return False
+        # Those that could not be read last come last, so that they hold up no other.
+        ids = sorted(ids, key=self._failed.__contains__)
         unit = context.recorder.unit
         result = await look_up(
             self._client,
@@ -68,6 +71,8 @@ class Naming:
             unlisted=self._unlisted,
         )
         self._unlisted = result.unlisted
+        asked = frozenset(ids[: result.requests] if result.error is not None else ())
+        self._failed = asked - {card.id for card in result.cards}
         unit.sim_cards.update((card.id, card) for card in result.cards)
         if result.total != context.ledger.state.sim_card_total:
             unit.sim_card_total = result.total

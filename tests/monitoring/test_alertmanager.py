@@ -1,6 +1,7 @@
 """The example for Alertmanager: it holds, sends everything to the right place, and reads well."""
 
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import Any
 
 import pytest
 import yaml
+
+from exporter.domain import CONCERNS
 
 FILES = Path(__file__).parents[2] / "helm" / "telnyx-sim-exporter" / "files"
 CONFIG = FILES / "alertmanager" / "alertmanager.yaml"
@@ -25,7 +28,7 @@ RECEIVERS = {
     "info": "telnyx-sim-chat",
 }
 PAGER = "pagerduty_configs"
-RUNBOOK = "https://example.org/runbooks/TelnyxSimActionFailed.md"
+RUNBOOK = "https://example.org/runbooks/TelnyxSimFailureRatioHigh.md"
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +128,7 @@ def test_messages_come_together_by_alert_account_and_type(config: dict[str, Any]
         ("TelnyxSimExporterAbsent", "job"),
         ("TelnyxSimExporterDown", "instance"),
         ("TelnyxSimKeyRefused", "account"),
-        ("TelnyxSimFailureRatioHigh", "action_type"),
+        ("TelnyxSimExporterGone", "job"),
     ],
 )
 def test_what_silences_others_stays_within_its_reach(
@@ -140,6 +143,46 @@ def test_what_silences_others_stays_within_its_reach(
     ]
     assert label in rules[0]["equal"]
     assert all("job" in each["equal"] for each in rules)
+
+
+def test_accounts_that_are_not_polled_have_no_problems_besides(config: dict[str, Any]) -> None:
+    """Alerts that an account is not polled silence its problems, of this account alone."""
+    (rule,) = (each for each in config["inhibit_rules"] if "DataStale" in str(each))
+    sources, targets = (
+        [name for name in ALERTS if matches(rule[f"{end}_matchers"][0], "alertname", name)]
+        for end in ("source", "target")
+    )
+    assert sources == ["TelnyxSimPollFailing", "TelnyxSimDataStale"]
+    assert targets == ["TelnyxSimCardProblems", "TelnyxSimCardProblemsOld"]
+    assert rule["equal"] == ["cluster", "namespace", "job", "account"]
+
+
+def test_stuck_actions_are_silenced_by_the_problems_of_their_concern(
+    config: dict[str, Any],
+) -> None:
+    """Each known action type by its own concern, in its account."""
+    rules = [each for each in config["inhibit_rules"] if "TelnyxSimActionsStuck" in str(each)]
+    silenced = {
+        action_type: concern
+        for rule in rules
+        for action_type in (*CONCERNS, "reset")
+        for concern in (*CONCERNS.values(), "reset")
+        if matches(rule["target_matchers"][1], "action_type", action_type)
+        and matches(rule["source_matchers"][1], "concern", concern)
+    }
+    assert silenced == CONCERNS
+    for rule in rules:
+        assert rule["source_matchers"][0] == 'alertname = "TelnyxSimCardProblems"'
+        assert rule["target_matchers"][0] == 'alertname = "TelnyxSimActionsStuck"'
+        assert rule["equal"] == ["cluster", "namespace", "job", "account"]
+
+
+def matches(matcher: str, label: str, value: str) -> bool:
+    """Tell whether a matcher of Alertmanager, for equality or an expression, takes a value."""
+    name, operator, wanted = matcher.split(" ", 2)
+    pattern = re.escape(wanted.strip('"')) if operator == "=" else wanted.strip('"')
+    assert name == label
+    return re.fullmatch(pattern, value) is not None
 
 
 def test_no_secret_is_in_it(config: dict[str, Any]) -> None:
@@ -160,7 +203,7 @@ def alert(status: str, **labels: str) -> dict[str, Any]:
     return {
         "status": status,
         "labels": {
-            "alertname": "TelnyxSimActionFailed",
+            "alertname": "TelnyxSimFailureRatioHigh",
             "account": "fleet",
             "action_type": "enable",
             **labels,
@@ -213,11 +256,15 @@ def render(amtool: Callable[..., str], tmp_path: Path) -> Callable[..., str]:
 def test_the_title_says_what_and_where(render: Callable[..., str]) -> None:
     """The number firing and the name, then the summary, or the labels where summaries differ."""
     two = [alert("firing", reason_class=name) for name in ("network", "busy")]
-    assert render("title", *two) == "[FIRING:2] TelnyxSimActionFailed, account fleet, enable"
+    assert render("title", *two) == "[FIRING:2] TelnyxSimFailureRatioHigh, account fleet, enable"
+    two = [alert("firing", reason_class=name, concern="voice") for name in ("network", "busy")]
+    assert render("title", *two).endswith("account fleet, enable, voice")
     assert render("title", alert("resolved", cluster="b")) == (
-        "[RESOLVED] TelnyxSimActionFailed: 2 failed (none), b"
+        "[RESOLVED] TelnyxSimFailureRatioHigh: 2 failed (none), b"
     )
-    assert render("title", alert("firing")) == "[FIRING:1] TelnyxSimActionFailed: 2 failed (none)"
+    assert (
+        render("title", alert("firing")) == "[FIRING:1] TelnyxSimFailureRatioHigh: 2 failed (none)"
+    )
 
 
 @pytest.mark.program("amtool")

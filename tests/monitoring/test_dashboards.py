@@ -292,7 +292,8 @@ def range_breaks(board: Json) -> Iterator[str]:
                     over_time = not target["instant"] and node.range == SIZE
                     good = over_time or tells_exporters(node, within)
                 elif isinstance(node, promql.SubqueryExpr):
-                    good = target["instant"] and (node.range, node.step) == WHOLE_TIME
+                    wanted = WHOLE_TIME if target["instant"] else (SIZE, None)
+                    good = (node.range, node.step) == wanted
                 else:
                     continue
                 if not good:
@@ -412,7 +413,7 @@ ALL_FOUR = f'{BOTH}, account=~"$account", action_type=~"$action_type"'
         (panel_breaks, lambda b: _panel(b, "heatmap")["options"]["yAxis"].update(unit=""), "axis"),
         (grid_breaks, lambda b: _panel(b).update(id=101), "101: is the id of several"),
         (grid_breaks, lambda b: _panel(b)["gridPos"].update(x=13), "overlaps"),
-        (grid_breaks, lambda b: _panel(b)["gridPos"].update(x=13), "not within"),
+        (grid_breaks, lambda b: _panel(b)["gridPos"].update(x=17), "not within"),
         (target_breaks, lambda b: _target(b).update(refId="B"), "not A, B, C"),
         (target_breaks, lambda b: _panel(b).update(targets=[]), "asks nothing"),
         (target_breaks, lambda b: _target(b).update(instant=True), "does not ask for a range"),
@@ -442,6 +443,7 @@ ALL_FOUR = f'{BOTH}, account=~"$account", action_type=~"$action_type"'
         (range_breaks, _asks("rate(telnyx_exporter_polls_total[$__range])"), "17:00:00 is the"),
         (range_breaks, _asks("increase(up[$__rate_interval])", "stat"), "0:13:00 is the wrong"),
         (range_breaks, _asks("increase(up[$__range:1m])", "stat"), "17:00:00 is the wrong"),
+        (range_breaks, _asks("increase(up[$__rate_interval:1m])"), "0:13:00 is the wrong"),
         (range_breaks, _asks("last_over_time(telnyx_exporter_build_info[2h])"), "2:00:00 is the"),
         (range_breaks, _asks("last_over_time(telnyx_up[1h])"), "1:00:00 is the wrong"),
         (owner_breaks, _asks(f"up{{{BOTH}}}"), "up is of any target"),

@@ -31,12 +31,16 @@ SEVERITIES = {"critical", "warning", "info"}
 SECTIONS = ["Meaning", "Impact", "Diagnosis", "Mitigation"]
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NAME = re.compile(r"`([a-z][a-z_.]*)`")
+LOOKUP = re.compile(r'{{-? with printf "([^"]*)"[^}]* \| query -?}}')
 
 REPLICA = {"instance", "pod", "container", "endpoint", "node"}
 """The labels of a target that tell replicas apart."""
 
 TARGET = REPLICA | {"job", "namespace"}
 """The labels of a target that are named anywhere."""
+
+TOLD = {"instance", "namespace", "cluster"}
+"""The labels of a target, or of its Prometheus, that messages may name or look things up by."""
 
 LABELS: dict[str, set[str]] = {"up": set()}
 """The labels of each metric by its name, without those of the target; Prometheus adds up."""
@@ -70,6 +74,12 @@ class Rule:
     def expression(self) -> str:
         """Give its PromQL."""
         return str(self.raw["expr"])
+
+    @property
+    def lookups(self) -> list[str]:
+        """Give the PromQL that its messages ask, with some text for each label."""
+        texts = " ".join(self.raw.get("annotations", {}).values())
+        return [query.replace("%q", '"x"') for query in LOOKUP.findall(texts)]
 
 
 def read_rules() -> Iterator[Rule]:
@@ -154,8 +164,8 @@ def recorded_for(expression: str) -> set[str]:
 
 def rules_of(alert: str, file: Path) -> dict[str, Any]:
     """Give what a file of rules has of an alert: itself and the records that it needs."""
-    (expression,) = (rule.expression for rule in ALERTS if rule.name == alert)
-    names = {alert, *recorded_for(expression)}
+    (found,) = (rule for rule in ALERTS if rule.name == alert)
+    names = {alert}.union(*map(recorded_for, (found.expression, *found.lookups)))
     rules: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
     for group in rules["groups"]:
         kept = (rule for rule in group["rules"] if rule.get("alert", rule.get("record")) in names)
@@ -217,7 +227,19 @@ def test_an_expression_uses_what_is_exported(rule: Rule) -> None:
     """All metrics, and all labels that are matched, grouped or told of, exist in the code."""
     check_names(rule.expression)
     told = re.findall(r"\$labels\.(\w+)", json.dumps(rule.raw))
-    assert set(told) <= OWN_LABELS | {"instance"}
+    assert set(told) <= OWN_LABELS | TOLD
+
+
+@each(ALERTS)
+def test_a_message_asks_for_what_is_recorded(rule: Rule) -> None:
+    """Each query of a message takes one record of its own group, by labels of the alert."""
+    assert len(rule.lookups) == json.dumps(rule.raw).count("query")
+    recorded = {each.name for each in RECORDS if each.group == rule.group}
+    for query in rule.lookups:
+        ((metrics, matchers),) = selectors(query)
+        assert metrics
+        assert metrics <= recorded
+        assert matchers.keys() <= OWN_LABELS | TOLD
 
 
 @each(ALL_RULES)

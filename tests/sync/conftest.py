@@ -140,6 +140,7 @@ class OpenAccount(Protocol):
         clock: ManualClock | None = ...,
         on_events: Callable[[Ledger], None] = ...,
         lookups: int = ...,
+        stuck_after: float = ...,
     ) -> Account:
         """Open the account; nothing is polled yet."""
         ...
@@ -161,6 +162,8 @@ def open_account(tmp_path: Path) -> Iterator[OpenAccount]:
         clock: ManualClock | None = None,
         on_events: Callable[[Ledger], None] = lambda _: None,
         lookups: int = 0,
+        # The world's own record knows nothing of what is stuck.
+        stuck_after: float = 1e12,
     ) -> Account:
         clock = clock or ManualClock()
         simulator = Simulator(SimulatorSettings(world=world), clock)
@@ -189,7 +192,7 @@ def open_account(tmp_path: Path) -> Iterator[OpenAccount]:
                     action_types=filters.action_types,
                     statuses=filters.statuses,
                     stuck_after={},
-                    stuck_after_default=900.0,
+                    stuck_after_default=stuck_after,
                     reason_classes=REASONS.classes,
                 ),
                 sinks=("log",),

@@ -267,7 +267,7 @@ async def test_statuses_become_filters_where_the_api_has_them(
 
 async def test_the_oldest_and_the_stuck_are_told(open_account: OpenAccount) -> None:
     """In progress for longer than the limit is stuck, and the oldest tells since when."""
-    account = open_account()
+    account = open_account(stuck_after=900.0)
     await account.poll()
     since = account.clock() + 60
     account.clock.advance(60)

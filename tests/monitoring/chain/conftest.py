@@ -82,6 +82,15 @@ class Chain:
         """Let an action end."""
         self.control(account, f"actions/{action_id}", status=status, reason=reason)
 
+    def retry(self, account: str, action_id: str) -> str:
+        """Let an action of the same type and SIM card begin, and return its id."""
+        url = f"{self._simulators[account]}/v2/sim_card_actions/{action_id}"
+        answer = self.http.get(url, headers={"Authorization": f"Bearer {KEY}"}).raise_for_status()
+        action = answer.json()["data"]
+        body = {key: action[key] for key in ("action_type", "sim_card_id")}
+        (retry_id,) = self.control(account, "actions", **body)["ids"]
+        return str(retry_id)
+
     def export(self) -> Program:
         """Start the exporter of all accounts, for the first time or again."""
         file = self._folder / "config.yaml"

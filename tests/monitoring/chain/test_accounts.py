@@ -12,7 +12,6 @@ NEW = "KEY-new"
 OLD = "KEY-simulated"
 IMEI = "Unauthorized IMEI: the SIM card is locked to another device."
 SUPERSEDED = "Superseded by a newer action on the same SIM card."
-FUNDS = "Insufficient balance. Top up the account and try again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +19,7 @@ class Trouble:
     """The chain, and the actions in progress that tests end."""
 
     chain: Any
+    broken: tuple[str, str]
     hanging: str
     unseen: str
 
@@ -42,7 +42,7 @@ def trouble(start_chain: Callable[..., Any], until: Callable[..., Any]) -> Itera
                 chain.end("fleet-us", each, "completed")
             else:
                 chain.end("fleet-us", each, "failed", IMEI)
-        yield Trouble(chain, hanging, unseen)
+        yield Trouble(chain, (failing, interrupted), hanging, unseen)
 
 
 def says(text: str, rule: dict[str, Any], *words: str) -> bool:
@@ -57,63 +57,59 @@ def ends_once(chain: Any, until: Callable[..., Any], about: tuple[str, ...]) -> 
     assert len(chain.titles(*about)) == 2, chain.titles(*about)
 
 
-def test_a_failure_is_told_in_the_chat(
+def test_broken_sim_cards_open_a_ticket_until_they_are_mended(
     trouble: Trouble, shipped: dict[str, Any], until: Callable[..., Any]
 ) -> None:
-    """One message says what failed and why, one that it is over."""
+    """One message says how many, where and since when; one that they are mended, not just some."""
     chain = trouble.chain
-    rule = shipped["TelnyxSimActionFailed"]
-    about = ("TelnyxSimActionFailed", "single", "disable")
-    note = chain.note("FIRING:1", *about)
-    assert note.receiver == "telnyx-sim-chat"
-    text = note.body["attachments"][0]["text"]
-    assert says(text, rule, "disable actions failed in account single", "unauthorized_imei"), text
-    assert note.body["attachments"][0]["title_link"] == rule["annotations"]["runbook_url"]
-    ends_once(chain, until, about)
-
-
-def test_an_interruption_opens_a_ticket(
-    trouble: Trouble, shipped: dict[str, Any], until: Callable[..., Any]
-) -> None:
-    """One message holds the alert with labels and annotations, one that it is over."""
-    chain = trouble.chain
-    rule = shipped["TelnyxSimActionInterrupted"]
-    about = ("TelnyxSimActionInterrupted", "single", "disable")
+    rule = shipped["TelnyxSimCardProblems"]
+    about = ("TelnyxSimCardProblems", "single", "connectivity")
     note = chain.note("FIRING", *about)
     assert note.receiver == "telnyx-sim-ticket"
     (alert,) = note.body["alerts"]
     assert alert["labels"] == {
-        "alertname": "TelnyxSimActionInterrupted",
+        "alertname": "TelnyxSimCardProblems",
         "account": "single",
-        "action_type": "disable",
+        "concern": "connectivity",
         "job": "telnyx-sim-exporter",
-        "reason_class": "superseded",
         "severity": "warning",
     }
     assert alert["annotations"].keys() == rule["annotations"].keys()
-    assert says(" ".join(alert["annotations"].values()), rule, "single", "disable", "superseded")
+    told = " ".join(alert["annotations"].values())
+    assert says(told, rule, "account single: 2", "open since 20", " UTC, for ", "RESOLVED means")
+    first, second = (chain.retry("single", each) for each in trouble.broken)
+    chain.end("single", first, "completed")
+    broken = 'sum(telnyx_sim_card_problems{account="single", concern="connectivity"})'
+    until(lambda: chain.ask(f"{broken} == 1"))
+    assert len(chain.titles(*about)) == 1, chain.titles(*about)
+    chain.end("single", second, "completed")
     ends_once(chain, until, about)
 
 
-def test_an_action_that_hangs_opens_a_ticket_until_it_ends(
+def test_an_action_that_hangs_is_a_problem_of_its_sim_card_and_no_more(
     trouble: Trouble, shipped: dict[str, Any], until: Callable[..., Any]
 ) -> None:
-    """It is told once; when the action ends, that is told once."""
+    """The problem is told, and its end; that the action is stuck is silenced."""
     chain = trouble.chain
-    rule = shipped["TelnyxSimActionsStuck"]
-    about = ("TelnyxSimActionsStuck", "single", "set_public_ip")
+    rule = shipped["TelnyxSimCardProblems"]
+    about = ("TelnyxSimCardProblems", "single", "public_ip")
     note = chain.note("FIRING", *about)
     assert note.receiver == "telnyx-sim-ticket"
     (alert,) = note.body["alerts"]
-    assert says(" ".join(alert["annotations"].values()), rule, "single", "set_public_ip")
+    assert says(" ".join(alert["annotations"].values()), rule, "account single: 1")
+    labels = {"account": "single"}
+    stuck = {"name": "TelnyxSimActionsStuck", "action_type": "set_public_ip", **labels}
+    problem = {"name": "TelnyxSimCardProblems", "concern": "public_ip", **labels}
+    until(lambda: chain.silenced_by(stuck, problem))
     chain.end("single", trouble.hanging, "completed")
     ends_once(chain, until, about)
+    assert not chain.titles("TelnyxSimActionsStuck")
 
 
-def test_many_failures_page_the_team_of_the_account_and_silence_the_single_ones(
+def test_many_failures_page_the_team_of_the_account(
     trouble: Trouble, shipped: dict[str, Any], until: Callable[..., Any]
 ) -> None:
-    """While the ratio is high, a failure for another reason is not told besides."""
+    """A page says that many fail, once; SIM cards that remain broken are a ticket besides."""
     chain = trouble.chain
     rule = shipped["TelnyxSimFailureRatioHigh"]
     about = ("TelnyxSimFailureRatioHigh", "fleet-us", "enable")
@@ -122,18 +118,10 @@ def test_many_failures_page_the_team_of_the_account_and_silence_the_single_ones(
     details = note.body["payload"]["custom_details"]
     assert details["account"] == "fleet-us"
     assert says(details["text"], rule, "enable actions failed in account fleet-us", "%"), details
-
-    (other,) = chain.create("fleet-us", "enable")
-    chain.end("fleet-us", other, "failed", FUNDS)
-    labels = {"account": "fleet-us", "action_type": "enable"}
-    single = {"name": "TelnyxSimActionFailed", "reason_class": "insufficient_funds", **labels}
-    ratio = {"name": "TelnyxSimFailureRatioHigh", **labels}
-    until(lambda: chain.silenced_by(single, ratio))
-    until(lambda: not chain.alerts(**single))
     chain.control("fleet-us", "actions", count=400, action_type="enable", lives=True)
     ends_once(chain, until, about)
-    told = [each for each in chain.notes if "insufficient_funds" in str(each.body)]
-    assert not [each for each in told if "FIRING" in each.title]
+    ticket = chain.note("FIRING", "TelnyxSimCardProblems", "fleet-us", "connectivity")
+    assert ticket.receiver == "telnyx-sim-ticket"
 
 
 def test_a_refused_key_pages_once_and_silences_the_rest_of_its_account(
@@ -159,7 +147,7 @@ def test_a_refused_key_pages_once_and_silences_the_rest_of_its_account(
 def test_an_outage_of_the_api_is_told_as_such_and_as_nothing_else(
     trouble: Trouble, shipped: dict[str, Any], until: Callable[..., Any]
 ) -> None:
-    """First a ticket, then a page; no action counts as failed or stuck for it."""
+    """First a ticket, then a page; no SIM card counts as broken for it."""
     chain = trouble.chain
     failing = "TelnyxSimPollFailing"
     stale = shipped["TelnyxSimDataStale"]

@@ -8,11 +8,28 @@ import pytest
 from tests.monitoring.dashboards.conftest import filled, panels, read
 
 RANGES = {"__rate_interval": "4m", "__range": "1h", "__interval": "1m"}
-FAILED = 'telnyx_sim_card_actions_failed_total{{job="j", instance="{}", {}}}'
-LABELS = 'account="a", action_type="enable", reason_class="other"'
+BY_DAY = {"__rate_interval": "1h"}
+"""Where a bar is as long as the time that the others show."""
+
+FAILED = (
+    "telnyx_sim_card_actions_failed_total{{job='j', instance='{}', "
+    "account='a', action_type='enable', reason_class='other'}}"
+)
+OPENED = (
+    "telnyx_sim_card_problems_opened_total{{job='j', instance='{}', "
+    "account='a', concern='connectivity'}}"
+)
 
 
 @pytest.mark.program("promtool")
+@pytest.mark.parametrize(
+    ("title", "metric", "ranges"),
+    [
+        pytest.param("Failed", FAILED, RANGES, id="failed"),
+        pytest.param("Problems opened", OPENED, RANGES, id="opened"),
+        pytest.param("Problems opened and closed by day", OPENED, BY_DAY, id="by-day"),
+    ],
+)
 @pytest.mark.parametrize(
     ("series", "count"),
     [
@@ -23,16 +40,22 @@ LABELS = 'account="a", action_type="enable", reason_class="other"'
         pytest.param({"x": "7x90"}, 0, id="none"),
     ],
 )
-def test_failures_of_the_time_shown_are_counted_once(
-    series: dict[str, str], count: int, program_path: Callable[[str], str], tmp_path: Path
+def test_events_of_the_time_shown_are_counted_once(
+    title: str,
+    metric: str,
+    ranges: dict[str, str],
+    series: dict[str, str],
+    count: int,
+    program_path: Callable[[str], str],
+    tmp_path: Path,
 ) -> None:
     """Be it under another instance label after a restart, or by several replicas."""
-    (panel,) = (each for each in panels(read("sim-card-actions.json")) if each["title"] == "Failed")
-    query = filled(panel["targets"][0]["expr"], RANGES)
+    (panel,) = (each for each in panels(read("sim-card-actions.json")) if each["title"] == title)
+    query = filled(panel["targets"][0]["expr"], ranges)
     test = {
         "interval": "1m",
         "input_series": [
-            {"series": FAILED.format(instance, LABELS), "values": values}
+            {"series": metric.format(instance), "values": values}
             for instance, values in series.items()
         ],
         "promql_expr_test": [

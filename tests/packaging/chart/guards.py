@@ -214,8 +214,8 @@ GUARDS = [
     ),
     Guard(
         "no-such-alert",
-        least(prometheusRule={"alerts": {"TelnyxSimActionFailled": {"disabled": True}}}),
-        ("TelnyxSimActionFailled", "TelnyxSimActionFailed", "TelnyxSimKeyRefused"),
+        least(prometheusRule={"alerts": {"TelnyxSimCardProblem": {"disabled": True}}}),
+        ("TelnyxSimCardProblem", "TelnyxSimCardProblems", "TelnyxSimKeyRefused"),
     ),
     Guard(
         "alert-of-an-objective-that-is-off",

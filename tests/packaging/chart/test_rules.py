@@ -13,7 +13,7 @@ from tests.packaging.chart.helm import CHART, Rendering, least, read_yaml
 FILES = CHART / "files" / "rules"
 PLAIN = FILES / "telnyx-sim-exporter.rules.yaml"
 OBJECTIVE = FILES / "telnyx-sim-exporter-objective.rules.yaml"
-ALERT = "TelnyxSimActionFailed"
+ALERT = "TelnyxSimCardProblems"
 
 
 def groups(rendering: Rendering) -> list[Json]:

@@ -23,7 +23,7 @@ def named(text: str, **sections: Any) -> Json:
         "monitor": {"namespace": text, "labels": {"a": text}},
         "prometheusRule": {
             "namespace": text,
-            "alerts": {"TelnyxSimActionFailed": {"severity": text, "labels": {"a": text}}},
+            "alerts": {"TelnyxSimCardProblems": {"severity": text, "labels": {"a": text}}},
         },
         "dashboards": {"namespace": text},
         "extraArgs": [text],

@@ -39,7 +39,7 @@ OTHER: dict[str, Any] = {
     "persistence.existingClaim": "other",
     "persistence.size": "17Gi",
     "tmp.sizeLimit": "17Mi",
-    "prometheusRule.alerts": {"TelnyxSimActionFailed": {"disabled": True}},
+    "prometheusRule.alerts": {"TelnyxSimCardProblems": {"disabled": True}},
     "prometheusRule.enabled": False,
     "service.ipFamilies": ["IPv6"],
     "service.ipFamilyPolicy": "PreferDualStack",

@@ -103,7 +103,7 @@ def test_a_free_section_takes_any_key(section: str) -> None:
     ("place", "value"),
     [
         ("keys.eu.existingSecert", "x"),
-        ("prometheusRule.alerts.TelnyxSimActionFailed.disable", True),
+        ("prometheusRule.alerts.TelnyxSimCardProblems.disable", True),
         ("config.poll.intervall", "1m"),
         ("config.log.levle", "info"),
         ("config.web.listen", ":1"),
@@ -135,7 +135,7 @@ def test_another_type_is_refused(place: str, value: Any) -> None:
         ("monitor.enabled", "yes"),
         ("monitor.kind", "Probe"),
         ("persistence.accessModes", ["ReadWriteEverywhere"]),
-        ("prometheusRule.alerts.TelnyxSimActionFailed.disabled", "yes"),
+        ("prometheusRule.alerts.TelnyxSimCardProblems.disabled", "yes"),
         ("prometheusRule.enabled", "on"),
         ("replicas", -1),
         ("enabled", "no"),
