@@ -9,7 +9,7 @@ import difflib
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -28,6 +28,9 @@ from exporter.ledger.snapshot import SnapshotOptions
 
 Row = TypeVar("Row")
 Position = TypeVar("Position")
+
+DAY = 86_400.0
+"""Seconds for which failures are counted by reason."""
 
 MOST_ROWS = 10_000
 """The most rows of one answer; further ones follow by its position."""
@@ -288,7 +291,9 @@ def history_query(parameters: Mapping[str, str]) -> tuple[float, str, str] | Non
     return None if after is None else decode_position(after, tuple[float, str, str])
 
 
-def part(rows: list[Any], limit: int | None, position: Callable[[Any], Iterable[object]]) -> Any:
+def part(
+    rows: list[Row], limit: int | None, position: Callable[[Row], Iterable[object]]
+) -> Rows[Row]:
     """Return at most ``limit`` of the rows; one more of them says that the list goes on."""
     if limit is None or len(rows) <= limit:
         return Rows(tuple(rows))

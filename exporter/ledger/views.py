@@ -1,5 +1,7 @@
 """What of the ledger is shown, as the settings say. Pure."""
 
+from collections.abc import Sequence
+
 from exporter.config import Settings
 from exporter.domain import Status
 from exporter.ledger.queries import AccountScope, LedgerView
@@ -26,3 +28,11 @@ def view_of(settings: Settings) -> LedgerView:
         for account in settings.accounts
     )
     return LedgerView(tuple(scopes), reasons.classify, reasons.classes)
+
+
+def unwatched_note(concerns: Sequence[str]) -> str:
+    """Return the sentence about concerns whose problems are not tracked."""
+    return (
+        f"problems are not tracked for {', '.join(concerns)}, because statuses or action_types "
+        "leave out the actions that would mend them"
+    )

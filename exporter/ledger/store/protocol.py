@@ -160,7 +160,7 @@ class LedgerReader(Protocol):
         """
         ...
 
-    def failure_reasons(self, view: LedgerView, since: float) -> tuple[ReasonCount, ...]:
+    def failure_reasons(self, view: LedgerView, since: float, /) -> tuple[ReasonCount, ...]:
         """Return why actions failed or were interrupted since a time, the most frequent first."""
         ...
 

@@ -121,7 +121,7 @@ def find_failures(
         if query.reason_class in {None, row.reason_class}
     )
     rows = list(found if query.limit is None else islice(found, query.limit + 1))
-    return _part(rows, query.limit, lambda row: (row.seen_end, row.action_id, row.account))
+    return part(rows, query.limit, lambda row: (row.seen_end, row.action_id, row.account))
 
 
 def count_reasons(
@@ -181,13 +181,8 @@ def find_sim_card(
     return SimCardHistory(
         cards={name: card for name, card in cards.items() if card is not None},
         problems=_problems(connection, scopes, ProblemQuery(sim_card_id=sim_card_id)).rows,
-        actions=_part(rows, limit, lambda row: (row.started_at, row.action_id, row.account)),
+        actions=part(rows, limit, lambda row: (row.started_at, row.action_id, row.account)),
     )
-
-
-def _part(rows: list[AccountAction], limit: int | None, position: Any) -> Rows[AccountAction]:
-    found: Rows[AccountAction] = part(rows, limit, position)
-    return found
 
 
 def _problems(
@@ -226,8 +221,7 @@ def _problems(
         if query.takes_card(row.sim_card)
     )
     rows = list(found if query.limit is None else islice(found, query.limit + 1))
-    result: Rows[AccountProblem] = part(rows, query.limit, lambda row: row.position)
-    return result
+    return part(rows, query.limit, lambda row: row.position)
 
 
 def _ids(connection: Connection, scopes: Iterable[AccountScope]) -> dict[int, AccountScope]:

@@ -180,7 +180,7 @@ class SqliteReader:
             )
 
 
-def sqlite_reader(url: str) -> SqliteReader | None:
+def sqlite_reader(url: str, *, timeout: float = TIMEOUT) -> SqliteReader | None:
     """Return the reader of the file that a state URL names; None if the state is in memory."""
     name = make_url(url).database
-    return SqliteReader(Path(name)) if name and name != ":memory:" else None
+    return SqliteReader(Path(name), timeout=timeout) if name and name != ":memory:" else None

@@ -123,7 +123,7 @@ async def test_filters(
         at=NOW + 100,
     )
     await open_account("other", account.store).saw(failed("a", "old"), at=NOW + 100)
-    group = {"group": "Fleet", "group_id": "group-1"}
+    group: Any = {"group": "Fleet", "group_id": "group-1"}
     await name_cards(
         account,
         SimCard("two", "8988", tags=('a "b", c', "x"), **group),
