@@ -78,6 +78,8 @@ _ACTION = [
         "stuck",
     )
 ]
+# What had failed before the baseline is history, of which only a part is remembered.
+_COUNTED = and_(text(FAILED), actions.c.failure_status != "")
 # The sum keeps a database from reading by account: the index of failures has the right order.
 _ANY_ACCOUNT = actions.c.account_id + 0
 
@@ -104,7 +106,7 @@ def find_failures(
                 sim_cards.c.id == actions.c.sim_card_id,
             ),
         )
-        .where(text(FAILED), actions.c.ended_at.is_not(None), _failures_of(scopes))
+        .where(_COUNTED, actions.c.ended_at.is_not(None), _failures_of(scopes))
         .order_by(*map(desc, order))
     )
     for name in ("action_type", "status", "reason", "sim_card_id"):
@@ -133,9 +135,9 @@ def count_reasons(
     statement = (
         select(reason, func.count(), func.max(actions.c.ended_at))
         .where(
-            text(FAILED),
+            _COUNTED,
             actions.c.ended_at >= since,
-            # What is found late, or was history at the baseline, did not fail just now.
+            # What is found late did not fail just now.
             func.coalesce(actions.c.updated_at, actions.c.ended_at) >= since,
             _failures_of(scopes),
         )
