@@ -20,6 +20,8 @@ from exporter.ledger.snapshot import AccountSnapshot
 from exporter.ledger.store.database import Database
 from exporter.ledger.store.protocol import LedgerStore
 from exporter.ledger.store.sqlite import SqliteStore
+from exporter.ledger.store.sqlite_reader import sqlite_reader
+from exporter.ledger.views import view_of
 from exporter.metrics.exporter_snapshot import ExporterSnapshot
 from exporter.metrics.render import Renderer
 from exporter.network import find_alertmanager, find_network
@@ -31,6 +33,7 @@ from exporter.sinks.event_log import EventLog
 from exporter.sinks.log import LogSink
 from exporter.web.app import create_app
 from exporter.web.config_reloader import WebConfigReloader
+from exporter.web.detail_routes import LedgerSource
 from exporter.web.server import Server
 
 GRACE = 3.0
@@ -48,6 +51,7 @@ FIXED_SETTINGS = (
     "web.config_file",
     "web.external_url",
     "web.route_prefix",
+    "web.details",
     "log.level",
     "log.format",
 )
@@ -65,6 +69,7 @@ class Exporter:
     ) -> None:
         """Build the parts; nothing is started, and no file is opened yet. Raises ConfigError."""
         self._settings = settings
+        self._view = view_of(settings)
         self._load = load
         self._clock = clock
         self._event_log = event_log
@@ -92,6 +97,11 @@ class Exporter:
             healthy=self._scheduler.alive,
             ready=self.ready,
             reload=self.reload,
+            ledger=(
+                LedgerSource(lambda: self._view, sqlite_reader(settings.state.url))
+                if settings.web.details
+                else None
+            ),
             prefix=settings.web.prefix,
             external_url=settings.web.external_url,
         )
@@ -260,6 +270,7 @@ class Exporter:
                 self._poll_from_now(name, old)
             raise
         self._settings, self._accounts = settings, accounts
+        self._view = view_of(settings)
         for name, new in begun.items():
             new.gate.reopen()
             self._poll_from_now(name, new)

@@ -3,6 +3,8 @@
     ExporterError
     +-- ConfigError            invalid configuration; `mistakes` lists all errors in it
     +-- StateError             the state database cannot be read or written
+    |   +-- QueryTimeoutError  a query of it takes too long
+    +-- QueryError             a filter or another parameter of a query is invalid
     +-- UsageError             the command line requests something that is not possible
     +-- OutputError            standard output cannot be written
     +-- DeliveryError          a sink does not take events; `delivered` says how many it took
@@ -59,6 +61,14 @@ class StateError(ExporterError):
     """The state database cannot be read or written."""
 
     cause = Cause.STATE
+
+
+class QueryTimeoutError(StateError):
+    """A query of the state database takes too long."""
+
+
+class QueryError(ExporterError):
+    """A parameter of a query is unknown or invalid; the message begins with its name."""
 
 
 class UsageError(ExporterError):

@@ -52,7 +52,7 @@ OWNERS = {
 """Libraries that only some rooms, or folders of them, may import."""
 
 STORE = "ledger.store"
-STORE_USERS = {"app.py"}
+STORE_USERS = {"app.py", "cli/ledger_reader.py"}
 """Who chooses a store; all others know its protocol."""
 
 PURE = (

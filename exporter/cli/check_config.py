@@ -10,6 +10,7 @@ from exporter.cli.options import FILE
 from exporter.cli.output import say
 from exporter.config import load
 from exporter.errors import ConfigError
+from exporter.ledger.views import unwatched_note, view_of
 from exporter.network import find_alertmanager, find_network
 from exporter.sanitize import one_line
 from exporter.web.web_config import load as load_web_config
@@ -20,7 +21,7 @@ from exporter.web.web_config import load as load_web_config
 def command(file: Path) -> None:
     """Report all errors in the configuration FILE with their location; exit with 1 if any.
 
-    Environment variables for proxies and certificates are checked too.
+    Environment variables for proxies and certificates are checked too. Notes are no errors.
     """
     settings = load(file, os.environ)
     mistakes: list[str] = []
@@ -38,3 +39,7 @@ def command(file: Path) -> None:
     if mistakes:
         raise ConfigError(mistakes)
     say(one_line(f"{file}: valid, {len(settings.accounts)} account(s)") + "\n")
+    for index, scope in enumerate(view_of(settings).accounts):
+        if scope.unwatched:
+            place = f"{file}: note: accounts[{index}]"
+            say(one_line(f"{place}: {unwatched_note(scope.unwatched)}") + "\n")

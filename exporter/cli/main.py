@@ -19,6 +19,7 @@ COMMANDS = {
     "check-config": "check_config",
     "demo": "demo",
     "once": "once",
+    "problems": "problems",
     "run": "run",
     "simulate": "simulate",
 }

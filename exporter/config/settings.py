@@ -156,7 +156,10 @@ class ExternalLink(BaseModel):
 
 
 class Web(BaseModel):
-    """The HTTP side; ``config_file`` holds TLS and basic auth as in exporter-toolkit."""
+    """The HTTP side; ``config_file`` holds TLS and basic auth as in exporter-toolkit.
+
+    Without ``details`` only metrics, health checks and the reload are served.
+    """
 
     model_config = _FROZEN
 
@@ -165,6 +168,7 @@ class Web(BaseModel):
     external_url: ExternalUrl | None = None
     route_prefix: RoutePrefix | None = None
     external_links: tuple[ExternalLink, ...] = ()
+    details: Boolean = True
 
     @property
     def prefix(self) -> str:

@@ -3,17 +3,21 @@
 Pure: values in, values out. It must not contain HTML or user-visible text.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from exporter.domain import ENDED_STATUSES, Status
+from exporter.ledger.queries import AccountProblem
 from exporter.ledger.snapshot import AccountSnapshot
 from exporter.metrics.exporter_snapshot import ExporterSnapshot
 from exporter.metrics.self_metrics import AccountHealth
 
 OVERDUE_INTERVALS = 3
 """Poll intervals without a completed poll after which an account that was up is overdue."""
+
+PROBLEMS_SHOWN = 20
+"""Problems of an account on the status page; a link leads to all."""
 
 
 class AccountState(StrEnum):
@@ -52,6 +56,64 @@ class AccountSummary:
     health: AccountHealth
     total: TypeRow
     rows: tuple[TypeRow, ...]
+
+    @property
+    def problems(self) -> tuple[AccountProblem, ...]:
+        """The oldest problems, as many as are shown."""
+        cards = self.view.sim_cards
+        return tuple(
+            AccountProblem(self.name, each, cards.get(each.sim_card_id))
+            for each in self.view.problems[:PROBLEMS_SHOWN]
+        )
+
+    @property
+    def rank(self) -> int:
+        """The place of an account: those with trouble first, the others in their order."""
+        ranks = (
+            self.state is AccountState.DOWN,
+            self.state is AccountState.OVERDUE,
+            bool(self.view.problems),
+            bool(self.total.stuck),
+            self.state is AccountState.WAITING,
+            True,
+        )
+        return ranks.index(True)
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What is wrong in all accounts.
+
+    ``down`` names the accounts that are down or overdue, ``oldest`` is when the oldest of the
+    ``problems`` opened.
+    """
+
+    down: tuple[str, ...]
+    problems: int
+    oldest: float | None
+    stuck: int
+    waiting: bool
+
+    @property
+    def any(self) -> bool:
+        """Tell whether anything is wrong."""
+        return bool(self.down or self.problems or self.stuck)
+
+
+def trouble_in(accounts: Sequence[AccountSummary]) -> Trouble:
+    """Return what is wrong in the accounts."""
+    opened = [each.view.problems[0].opened_at for each in accounts if each.view.problems]
+    return Trouble(
+        down=tuple(
+            each.name
+            for each in accounts
+            if each.state in {AccountState.DOWN, AccountState.OVERDUE}
+        ),
+        problems=sum(len(each.view.problems) for each in accounts),
+        oldest=min(opened, default=None),
+        stuck=sum(each.total.stuck for each in accounts),
+        waiting=any(each.state is AccountState.WAITING for each in accounts),
+    )
 
 
 def summarize(snapshot: ExporterSnapshot) -> tuple[AccountSummary, ...]:

@@ -13,17 +13,21 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from exporter.metrics.exporter_snapshot import ExporterSnapshot
-from exporter.metrics.negotiation import Format, accepts_gzip, choose_format
+from exporter.metrics.negotiation import Format, choose_format
 from exporter.sanitize import one_line
 from exporter.web.csrf import is_cross_site
+from exporter.web.detail_routes import DetailRoutes, LedgerSource
 from exporter.web.page import Page
-from exporter.web.response_coalescing import Body, CoalescedResponses
+from exporter.web.response_coalescing import CoalescedResponses, body_response, takes_gzip
 from exporter.web.security_headers import SecurityHeadersMiddleware, style_source
 
 _CROSS_SITE = (
     "cross-site request rejected; send it with a program such as curl, "
     "or set web.external_url to the URL of this page\n"
 )
+_NO_DETAILS = "web.details is false: only /metrics and the paths below /-/ are served\n"
+_DETAILS = ("/", "/problems", "/failures", "/sim-cards/{_:path}", "/api/{_:path}")
+"""The paths that show single SIM cards and actions."""
 
 
 def create_app(
@@ -33,32 +37,27 @@ def create_app(
     healthy: Callable[[], bool],
     ready: Callable[[], bool],
     reload: Callable[[], Awaitable[tuple[str, ...]]],
+    ledger: LedgerSource | None = None,
     prefix: str = "",
     external_url: str | None = None,
 ) -> ASGIApp:
-    """Return the ASGI app with its five routes below ``prefix``; any other path is 404.
+    """Return the ASGI app with its routes below ``prefix``; any other path is 404.
 
     ``snapshot``, ``healthy`` and ``ready`` are called on the thread of the event loop; ``write``
     returns the exposition of a snapshot, on another thread.
     ``reload`` reloads the configuration and returns its mistakes: none if it is now in effect.
+    ``ledger`` is what the pages and the API read; without one there are neither.
     ``prefix`` is empty, or has a leading and no trailing slash; ``/`` redirects there.
     ``external_url`` is where users reach the exporter, if it differs from the Host header; its path
     corresponds to ``prefix``.
     """
     page = Page()
     expositions = CoalescedResponses(snapshot, write)
-    pages: CoalescedResponses[ExporterSnapshot, None] = CoalescedResponses(
-        snapshot, lambda taken, _: page.render(taken).encode()
-    )
 
     async def metrics(request: Request) -> Response:
         chosen = choose_format(",".join(request.headers.getlist("accept")))
-        body = await expositions.body(chosen, gzipped=_takes_gzip(request))
-        return _body_response(body, chosen.value, vary="Accept, Accept-Encoding")
-
-    async def home(request: Request) -> Response:
-        body = await pages.body(None, gzipped=_takes_gzip(request))
-        return _body_response(body, "text/html; charset=utf-8", vary="Accept-Encoding")
+        body = await expositions.body(chosen, gzipped=takes_gzip(request.headers))
+        return body_response(body, chosen.value, vary="Accept, Accept-Encoding")
 
     async def is_healthy(_: Request) -> Response:
         return _probe_response(healthy(), "healthy", "the poll loop is not running")
@@ -77,12 +76,15 @@ def create_app(
         return PlainTextResponse("configuration reloaded\n")
 
     routes = [
-        Route(f"{prefix}/", home),
         Route(f"{prefix}/metrics", metrics),
         Route(f"{prefix}/-/healthy", is_healthy),
         Route(f"{prefix}/-/ready", is_ready),
         Route(f"{prefix}/-/reload", do_reload, methods=["POST", "PUT"]),
     ]
+    if ledger is None:
+        routes += [Route(f"{prefix}{path}", _no_details) for path in _DETAILS]
+    else:
+        routes += DetailRoutes(ledger, snapshot, page, prefix, external_url).routes()
     if prefix:
         outside = f"{urlsplit(external_url).path.rstrip('/')}/" if external_url else f"{prefix}/"
         # Behind a proxy that strips the path, a redirect from / to / would be a loop.
@@ -95,15 +97,8 @@ def create_app(
     return SecurityHeadersMiddleware(app, style=style_source(page.css))
 
 
-def _takes_gzip(request: Request) -> bool:
-    return accepts_gzip(",".join(request.headers.getlist("accept-encoding")))
-
-
-def _body_response(body: Body, kind: str, *, vary: str) -> Response:
-    headers = {"Content-Type": kind, "Vary": vary}
-    if body.gzipped:
-        headers["Content-Encoding"] = "gzip"
-    return Response(body.content, headers=headers)
+async def _no_details(_: Request) -> Response:
+    return PlainTextResponse(_NO_DETAILS, 404)
 
 
 def _redirect(path: str, target: str) -> Route:

@@ -1,18 +1,26 @@
-"""Renders the status page: a snapshot in, HTML out.
+"""Renders the pages: values in, HTML out.
 
 It must not decide what a state means (`account_summary`). All text is autoescaped, because reasons
 are foreign text.
 """
 
+from collections.abc import Sequence
 from functools import cache
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from exporter.ledger.queries import ReasonCount
 from exporter.metrics.exporter_snapshot import ExporterSnapshot
 from exporter.version import __version__
 from exporter.web import formatting
-from exporter.web.account_summary import AccountState, summarize
+from exporter.web.account_summary import (
+    PROBLEMS_SHOWN,
+    AccountState,
+    summarize,
+    trouble_in,
+)
+from exporter.web.addresses import sim_card_page
 
 REFRESH_SECONDS = (5, 60)
 """The page reloads after one poll interval, within these bounds."""
@@ -20,10 +28,13 @@ REFRESH_SECONDS = (5, 60)
 RUNBOOKS = "https://github.com/telnyx-sim-exporter/telnyx-sim-exporter/tree/main/docs/runbooks"
 """The runbooks of the alerts."""
 
+_NAMED = 10
+"""Accounts that are named at the top of the status page."""
+
 
 @cache
-def _templates() -> tuple[Template, str]:
-    """Return the compiled template and the style; cached, because they are package files."""
+def _environment() -> Environment:
+    """Return the templates of the package; they are compiled once."""
     environment = Environment(
         loader=PackageLoader("exporter.web"),
         autoescape=True,
@@ -36,31 +47,56 @@ def _templates() -> tuple[Template, str]:
         utc=formatting.utc,
         iso=formatting.iso,
         number=formatting.number,
+        sim_card_page=sim_card_page,
     )
-    return environment.get_template("page.html"), environment.get_template("page.css").render()
+    return environment
 
 
 class Page:
-    """The status page; its template and style are read once."""
+    """The pages; their style is read once."""
 
     def __init__(self) -> None:
-        """Load the template and the style from the package."""
-        self._template, self.css = _templates()
+        """Load the style from the package."""
+        self.css = _environment().get_template("page.css").render()
 
-    def render(self, snapshot: ExporterSnapshot) -> str:
-        """Return the whole page; safe to call from any thread."""
+    def render(
+        self,
+        snapshot: ExporterSnapshot,
+        reasons: Sequence[ReasonCount] | None = None,
+        reasons_missing: str = "the state was not read",
+    ) -> str:
+        """Return the whole status page; safe to call from any thread.
+
+        ``reasons`` are those of the failures of the last day; None, and the cause, without.
+        """
         accounts = summarize(snapshot)
         shortest, longest = REFRESH_SECONDS
         waiting = any(account.state is AccountState.WAITING for account in accounts)
         refresh = shortest if waiting else min(max(int(snapshot.poll_interval), shortest), longest)
-        return self._template.render(
-            accounts=accounts,
-            # Unescaped, because the header has the hash of exactly this style.
-            css=Markup(self.css),  # noqa: S704 # from the package, not from outside
+        return self.render_part(
+            "page.html",
+            accounts=sorted(accounts, key=lambda account: account.rank),
+            trouble=trouble_in(accounts),
             links=(("Runbooks", RUNBOOKS), *snapshot.external_links),
+            named=_NAMED,
             now=snapshot.now,
             poll_interval=snapshot.poll_interval,
+            reasons=reasons,
+            reasons_missing=reasons_missing,
             refresh=refresh,
             reload_successful=snapshot.reload_successful,
-            version=__version__,
+            shown=PROBLEMS_SHOWN,
+        )
+
+    def render_part(self, template: str, **values: object) -> str:
+        """Return the page of a template of the package; safe to call from any thread."""
+        return (
+            _environment()
+            .get_template(template)
+            .render(
+                # Unescaped, because the header has the hash of exactly this style.
+                css=Markup(self.css),  # noqa: S704 # from the package, not from outside
+                version=__version__,
+                **values,
+            )
         )

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
+from starlette.responses import Response
 
-from exporter.metrics.negotiation import compress
+from exporter.metrics.negotiation import accepts_gzip, compress
 
 SMALLEST = 1024
 """Minimum size in bytes for compression: smaller bodies fit into one packet anyway."""
@@ -26,6 +28,28 @@ class Body:
 
     content: bytes
     gzipped: bool
+
+
+def takes_gzip(headers: Headers) -> bool:
+    """Tell whether the client of a request accepts gzip."""
+    return accepts_gzip(",".join(headers.getlist("accept-encoding")))
+
+
+def packed(content: bytes, *, gzipped: bool) -> Body:
+    """Return a body, as gzip if ``gzipped`` and large enough."""
+    if gzipped and len(content) >= SMALLEST:
+        return Body(compress(content), gzipped=True)
+    return Body(content, gzipped=False)
+
+
+def body_response(
+    body: Body, media: str, status: int = 200, *, vary: str = "Accept-Encoding"
+) -> Response:
+    """Return the response with a body of a media type."""
+    headers = {"Content-Type": media, "Vary": vary}
+    if body.gzipped:
+        headers["Content-Encoding"] = "gzip"
+    return Response(body.content, status, headers)
 
 
 class CoalescedResponses(Generic[_Taken, _Form]):
@@ -56,7 +80,4 @@ class CoalescedResponses(Generic[_Taken, _Form]):
             return await run_in_threadpool(self._body, self._take(), chosen, gzipped=gzipped)
 
     def _body(self, taken: _Taken, chosen: _Form, *, gzipped: bool) -> Body:
-        content = self._write_out(taken, chosen)
-        if gzipped and len(content) >= SMALLEST:
-            return Body(compress(content), gzipped=True)
-        return Body(content, gzipped=False)
+        return packed(self._write_out(taken, chosen), gzipped=gzipped)

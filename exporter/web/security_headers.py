@@ -25,7 +25,7 @@ class SecurityHeadersMiddleware:
         self._headers = {
             "Content-Security-Policy": (
                 f"default-src 'none'; style-src {style}; img-src data:; "
-                "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+                "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
             ),
             "X-Content-Type-Options": "nosniff",
             "X-Frame-Options": "DENY",

@@ -26,7 +26,7 @@ NETWORK = (
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE"),
 )
 
-COMMANDS = ["run", "demo", "simulate", "check-config", "once"]
+COMMANDS = ["run", "demo", "simulate", "check-config", "once", "problems"]
 
 Invoke = Callable[..., Result]
 

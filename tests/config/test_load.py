@@ -30,6 +30,7 @@ web:
   listen_address: "127.0.0.1:0"
   config_file: web.yaml
   external_links: [{name: Dashboards, url: "http://grafana:3000/d/uid?kiosk"}]
+  details: "${STRICT}"
 log: {level: debug, format: json}
 """
 
@@ -72,6 +73,7 @@ def test_a_whole_file_is_read(load_text: Load) -> None:
         "external_url": None,
         "route_prefix": None,
         "external_links": ({"name": "Dashboards", "url": "http://grafana:3000/d/uid?kiosk"},),
+        "details": settings.poll.tls_strict,
     }
     assert (settings.log.level, settings.log.format) == (LogLevel.DEBUG, LogFormat.JSON)
 

@@ -83,6 +83,7 @@ def test_flags_win_over_the_file(settings: Settings) -> None:
         "external_url": "https://example.org/telnyx",
         "route_prefix": "/",
         "external_links": (),
+        "details": True,
     }
     assert (changed.log.level, changed.log.format) == (LogLevel.ERROR, LogFormat.JSON)
     assert changed.model_dump(exclude={"web", "log"}) == settings.model_dump(exclude={"web", "log"})

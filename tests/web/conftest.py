@@ -13,17 +13,28 @@ from starlette.types import ASGIApp
 
 from exporter.address import ListenAddress
 from exporter.domain import Status
+from exporter.ledger.queries import AccountScope, LedgerView
+from exporter.ledger.reasons import Reasons
 from exporter.ledger.snapshot import AccountSnapshot, EndedAction, InFlightAction
 from exporter.metrics.exporter_snapshot import ExporterSnapshot
 from exporter.metrics.render import Renderer
 from exporter.metrics.self_metrics import AccountHealth, SelfMetrics
 from exporter.web.app import create_app
 from exporter.web.config_reloader import WebConfigReloader
+from exporter.web.detail_routes import LedgerSource
 from exporter.web.server import Server
-from tests.views import a_view
+from tests.views import OPTIONS, a_view
 
 NOW = 1_785_585_605.0
 """2026-08-01 12:00:05 UTC."""
+
+REASONS = Reasons.with_configured(())
+VIEW = LedgerView(
+    tuple(AccountScope(name, OPTIONS) for name in ("default", "one", "two")),
+    REASONS.classify,
+    REASONS.classes,
+)
+"""What a test that does not say shows: the accounts by these names."""
 
 Account = tuple[AccountSnapshot, AccountHealth]
 
@@ -60,7 +71,7 @@ class Operator:
             healthy=lambda: self.healthy,
             ready=lambda: self.ready,
             reload=self.wait if waits else self.reload,
-            **options,
+            **{"ledger": LedgerSource(lambda: VIEW), **options},
         )
 
 

@@ -91,7 +91,7 @@ def test_account_names_are_only_text(view: Views, snapshot: Snapshots, up: SelfM
     telemetry = SelfMetrics("x")
     telemetry.poll_failed(NOW - 5, 0.5, Cause.UNAVAILABLE, "<b>no answer</b>")
     read = _read(snapshot((view("<i>one</i>"), telemetry), (view("two"), up)))
-    assert read.text.count("<i>one</i>") == 2
+    assert read.text.count("<i>one</i>") == 3
     assert "<b>no answer</b>" in read.text
     assert read.all("i") == read.all("b") == []
 

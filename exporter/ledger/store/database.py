@@ -28,6 +28,9 @@ _INODES = "the file system has no free inodes; delete files on it"
 _PERMISSIONS = (
     "check the path and permissions; this user needs write access to the file and its directory"
 )
+_READ_PERMISSIONS = (
+    "check the path and permissions; run this as the user of the exporter, or as root"
+)
 _DISK = "check the disk"
 _REMEDIES = {
     sqlite3.SQLITE_FULL: _SPACE,
@@ -118,7 +121,7 @@ class Database:
                 self._file_lock.note(self._commits)
         except (SQLAlchemyError, sqlite3.Error, OSError) as exc:
             self.close()
-            message = _message(exc, self._file)
+            message = error_text(exc, self._file)
             raise StateError(f"state database {self._name()}: {message}") from exc
         except StateError:
             self.close()
@@ -198,8 +201,11 @@ def _changes(connection: Connection) -> int:
     return driver.total_changes if isinstance(driver, sqlite3.Connection) else 0
 
 
-def _message(exc: BaseException, file: Path | None) -> str:
-    """Return the error and its remedy, without the statement and its parameters."""
+def error_text(exc: BaseException, file: Path | None, *, reads: bool = False) -> str:
+    """Return the error and its remedy, without the statement and its parameters.
+
+    ``reads``: only to read, which needs fewer permissions.
+    """
     original = getattr(exc, "orig", None) or exc
     if isinstance(original, OSError):
         remedy = _SYSTEM_REMEDIES.get(original.errno or 0)
@@ -208,9 +214,11 @@ def _message(exc: BaseException, file: Path | None) -> str:
         # The low byte is the primary code; the others are details of it.
         remedy = _REMEDIES.get((getattr(original, "sqlite_errorcode", None) or 0) & 0xFF)
         text = str(original).partition("\n")[0]
-    if file is not None and remedy in {_SPACE, _PERMISSIONS, _DISK}:
+    if not reads and file is not None and remedy in {_SPACE, _PERMISSIONS, _DISK}:
         # SQLite does not say why it cannot open a file, and ENOSPC means blocks or inodes.
         remedy = _exhausted(file) or remedy
+    if reads and remedy == _PERMISSIONS:
+        remedy = _READ_PERMISSIONS
     text = text or type(original).__name__
     return f"{text}; {remedy}" if remedy else text
 

@@ -1,4 +1,4 @@
-"""What the ledger, and whoever counts on it, ask of a store. No behaviour.
+"""What the ledger, and whoever counts on it or reads it, ask of a store. No behaviour.
 
 A store keeps the committed state of any number of accounts, and the outbox of each. It decides
 nothing about what it keeps.
@@ -8,6 +8,16 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from exporter.domain import Event, SimCard
+from exporter.ledger.queries import (
+    AccountAction,
+    AccountProblem,
+    FailureQuery,
+    LedgerView,
+    ProblemQuery,
+    ReasonCount,
+    Rows,
+    SimCardHistory,
+)
 from exporter.ledger.records import SumKey, TrackedAction
 from exporter.ledger.state import LedgerState
 from exporter.ledger.unit_of_work import UnitOfWork
@@ -126,4 +136,40 @@ class LedgerStore(Protocol):
         A position never goes back: an older number changes nothing. An event is kept until every
         sink was delivered it, the latest `RECENT_FAILURES` failures beyond that, for `load`.
         """
+        ...
+
+
+class LedgerReader(Protocol):
+    """The ledger as others read it, while its owner writes or not; it changes nothing.
+
+    Each method sees one committed state, on a connection of its own: it holds up no writer and
+    needs no lock of the owner's. What is shown of which account is in the ``view``.
+
+    Calls block, from any thread and several at a time. They raise StateError, which names the
+    cause and a remedy: QueryTimeoutError for one that takes longer than the reader allows.
+    """
+
+    def problems(self, view: LedgerView, query: ProblemQuery) -> Rows[AccountProblem]:
+        """Return the open problems that pass the filters, in the order of the query."""
+        ...
+
+    def failures(self, view: LedgerView, query: FailureQuery) -> Rows[AccountAction]:
+        """Return the actions that failed or were interrupted, by when that was seen, latest first.
+
+        A position stays where it is while new ones come.
+        """
+        ...
+
+    def failure_reasons(self, view: LedgerView, since: float, /) -> tuple[ReasonCount, ...]:
+        """Return why actions failed or were interrupted since a time, the most frequent first."""
+        ...
+
+    def sim_card(
+        self,
+        view: LedgerView,
+        sim_card_id: str,
+        after: tuple[float, str, str] | None = None,
+        limit: int | None = None,
+    ) -> SimCardHistory:
+        """Return what is known of a SIM card; of its actions a part, the newest first."""
         ...

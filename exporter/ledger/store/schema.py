@@ -76,6 +76,9 @@ sweeps = Table(
     Column("missing", BigInteger, nullable=False),  # actions still to be found
 )
 
+FAILED = "status IN ('failed', 'interrupted')"
+"""The condition of the index of failures: a query has to repeat it word for word to use it."""
+
 actions = Table(
     "actions",
     metadata,
@@ -105,6 +108,15 @@ actions = Table(
         "ended_at",
         sqlite_where=text("status = 'interrupted'"),
         postgresql_where=text("status = 'interrupted'"),
+    ),
+    # For the latest failures, of which there may be one among a million actions.
+    Index(
+        "actions_failed",
+        "ended_at",
+        "id",
+        "account_id",
+        sqlite_where=text(FAILED),
+        postgresql_where=text(FAILED),
     ),
     sqlite_with_rowid=False,
 )
@@ -263,6 +275,8 @@ ALTER TABLE accounts ADD COLUMN sim_card_total BIGINT;
 ALTER TABLE actions ADD COLUMN failure_at FLOAT;
 ALTER TABLE actions ADD COLUMN failure_status TEXT NOT NULL DEFAULT '';
 CREATE INDEX actions_by_sim_card ON actions (account_id, sim_card_id);
+CREATE INDEX actions_failed ON actions (ended_at, id, account_id)
+    WHERE status IN ('failed', 'interrupted');
 CREATE TABLE problems (
     account_id INTEGER NOT NULL, sim_card_id TEXT NOT NULL, concern TEXT NOT NULL,
     status TEXT NOT NULL, opened_at FLOAT NOT NULL, attempts BIGINT NOT NULL,

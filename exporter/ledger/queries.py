@@ -1,0 +1,348 @@
+"""What is asked of a ledger, and what is answered: filters, positions, rows. Pure.
+
+Times are seconds since the epoch. It must not know a database, nor how anything is shown.
+"""
+
+import base64
+import binascii
+import difflib
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import msgspec
+
+from exporter.domain import (
+    CONCERNS,
+    KNOWN_ACTION_TYPES,
+    Problem,
+    ProblemStatus,
+    SimCard,
+    Status,
+    concern_of,
+)
+from exporter.errors import QueryError
+from exporter.ledger.rules import FAILURE_STATUSES
+from exporter.ledger.snapshot import SnapshotOptions
+
+Row = TypeVar("Row")
+Position = TypeVar("Position")
+
+DAY = 86_400.0
+"""Seconds for which failures are counted by reason."""
+
+MOST_ROWS = 10_000
+"""The most rows of one answer; further ones follow by its position."""
+
+PROBLEM_FILTERS = (
+    "account",
+    "concern",
+    "status",
+    "reason_class",
+    "sim_card_id",
+    "iccid",
+    "sim_card_group",
+    "tag",
+)
+FAILURE_FILTERS = (
+    "account",
+    "action_type",
+    "status",
+    "reason_class",
+    "reason",
+    "sim_card_id",
+)
+SORT_ORDERS = ("opened_at", "-opened_at")
+"""The orders of problems: the oldest first, or the newest."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountScope:
+    """What of an account is shown: as in its snapshot, what its filters leave."""
+
+    name: str
+    options: SnapshotOptions
+
+    @property
+    def concerns(self) -> tuple[str, ...] | None:
+        """The concerns whose problems are tracked; None for all."""
+        types = self.options.action_types
+        if not types and self.options.watches(""):
+            return None
+        found = dict.fromkeys(concern_of(each) for each in types)
+        return tuple(each for each in found if self.options.watches(each))
+
+    @property
+    def unwatched(self) -> tuple[str, ...]:
+        """The concerns of its action types whose problems are not tracked."""
+        types = self.options.action_types or KNOWN_ACTION_TYPES
+        found = dict.fromkeys(concern_of(each) for each in types)
+        return tuple(each for each in found if not self.options.watches(each))
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerView:
+    """Which accounts are shown, and how reasons are classified: ``classify`` gives the class."""
+
+    accounts: tuple[AccountScope, ...]
+    classify: Callable[[str | None], str]
+    reason_classes: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the accounts."""
+        return tuple(each.name for each in self.accounts)
+
+    def only(self, account: str | None) -> tuple[AccountScope, ...]:
+        """Return the accounts that a filter leaves; None for all."""
+        return tuple(each for each in self.accounts if account in {None, each.name})
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemQuery:
+    """Filters of problems (None: any), their order, and the part that is wanted.
+
+    ``after`` is the position of the row before the first one, ``limit`` None for all rows.
+    """
+
+    account: str | None = None
+    concern: str | None = None
+    status: str | None = None
+    reason_class: str | None = None
+    sim_card_id: str | None = None
+    iccid: str | None = None
+    sim_card_group: str | None = None
+    tag: str | None = None
+    sort: str = SORT_ORDERS[0]
+    after: tuple[float, str, str, str] | None = None
+    limit: int | None = None
+
+    @property
+    def of_cards(self) -> bool:
+        """Tell whether a filter asks what is known of the SIM card."""
+        return any(each is not None for each in (self.iccid, self.sim_card_group, self.tag))
+
+    def takes_card(self, card: SimCard | None) -> bool:
+        """Tell whether a SIM card passes the filters that ask for it."""
+        if not self.of_cards:
+            return True
+        return (
+            card is not None
+            and self.iccid in {None, card.iccid}
+            and self.sim_card_group in {None, card.group, card.group_id}
+            and (self.tag is None or self.tag in card.tags)
+        )
+
+    def takes(self, account: str, problem: Problem, card: SimCard | None) -> bool:
+        """Tell whether a problem passes all filters."""
+        return (
+            self.account in {None, account}
+            and self.concern in {None, problem.concern}
+            and self.status in {None, problem.status.value}
+            and self.reason_class in {None, problem.reason_class}
+            and self.sim_card_id in {None, problem.sim_card_id}
+            and self.takes_card(card)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FailureQuery:
+    """Filters of failed and interrupted actions (None: any), newest end first; and the part."""
+
+    account: str | None = None
+    action_type: str | None = None
+    status: str | None = None
+    reason_class: str | None = None
+    reason: str | None = None
+    sim_card_id: str | None = None
+    after: tuple[float, str, str] | None = None
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountProblem:
+    """A problem of an account; ``sim_card`` is None where nothing is known of it."""
+
+    account: str
+    problem: Problem
+    sim_card: SimCard | None
+
+    @property
+    def position(self) -> tuple[float, str, str, str]:
+        """Where it is in the list of all problems."""
+        problem = self.problem
+        return problem.opened_at, self.account, problem.sim_card_id, problem.concern
+
+
+@dataclass(frozen=True, slots=True)
+class AccountAction:
+    """An action of an account as it is remembered; ``reason`` is foreign text.
+
+    ``started_at`` is when it was created, or first seen where the API does not say; ``seen_end`` is
+    when it was seen to have ended, None while it is open.
+    """
+
+    account: str
+    action_id: str
+    sim_card_id: str
+    action_type: str
+    status: str
+    reason: str
+    reason_class: str
+    created_at: float | None
+    updated_at: float | None
+    started_at: float
+    seen_end: float | None
+    stuck: bool
+    sim_card: SimCard | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonCount:
+    """How many actions failed or were interrupted for a reason, and when the latest one ended."""
+
+    reason_class: str
+    reason: str
+    count: int
+    latest: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rows(Generic[Row]):
+    """A part of a list; ``next`` is the position to go on after, None at its end."""
+
+    rows: tuple[Row, ...]
+    next: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SimCardHistory:
+    """What is known of one SIM card in each account that has it: its actions newest first."""
+
+    cards: Mapping[str, SimCard]
+    problems: tuple[AccountProblem, ...]
+    actions: Rows[AccountAction]
+
+    @property
+    def known(self) -> bool:
+        """Tell whether anything is known of it."""
+        return bool(self.cards or self.problems or self.actions.rows)
+
+
+def encode_position(position: Iterable[object]) -> str:
+    """Return a position as an opaque word for an address."""
+    return base64.urlsafe_b64encode(msgspec.json.encode(tuple(position))).decode().rstrip("=")
+
+
+def decode_position(word: str, kind: type[Position]) -> Position:
+    """Return the position that `encode_position` made; raises QueryError."""
+    try:
+        packed = base64.b64decode(word + "=" * (-len(word) % 4), altchars=b"-_", validate=True)
+        return msgspec.json.decode(packed, type=kind)
+    except (ValueError, binascii.Error, msgspec.MsgspecError):
+        raise QueryError(
+            "after: is not a position in this list; leave it out to begin at its start"
+        ) from None
+
+
+def problem_query(
+    parameters: Mapping[str, str], view: LedgerView, limit: int | None = None
+) -> ProblemQuery:
+    """Return the query that parameters ask for; an empty one is no filter.
+
+    ``limit`` is that of a query without one. Raises QueryError, which names the parameter.
+    """
+    given = _given(parameters, (*PROBLEM_FILTERS, "sort", "after", "limit"))
+    _one_of(given, "account", view.names)
+    _one_of(given, "status", [each.value for each in ProblemStatus])
+    _one_of(given, "reason_class", view.reason_classes)
+    _one_of(given, "sort", SORT_ORDERS)
+    if "concern" in given:
+        _check_concern(given["concern"])
+    filters = {name: given[name] for name in (*PROBLEM_FILTERS, "sort") if name in given}
+    after = given.get("after")
+    return ProblemQuery(
+        **filters,
+        after=None if after is None else decode_position(after, tuple[float, str, str, str]),
+        limit=_limit(given, limit),
+    )
+
+
+def failure_query(
+    parameters: Mapping[str, str], view: LedgerView, limit: int | None = None
+) -> FailureQuery:
+    """Return the query that parameters ask for, as `problem_query` does."""
+    given = _given(parameters, (*FAILURE_FILTERS, "after", "limit"))
+    _one_of(given, "account", view.names)
+    _one_of(given, "status", [each.value for each in FAILURE_STATUSES])
+    _one_of(given, "reason_class", view.reason_classes)
+    after = given.get("after")
+    return FailureQuery(
+        **{name: given[name] for name in FAILURE_FILTERS if name in given},
+        after=None if after is None else decode_position(after, tuple[float, str, str]),
+        limit=_limit(given, limit),
+    )
+
+
+def history_query(parameters: Mapping[str, str]) -> tuple[float, str, str] | None:
+    """Return the position in a SIM card's actions that parameters ask for; raises QueryError."""
+    after = _given(parameters, ("after",)).get("after")
+    return None if after is None else decode_position(after, tuple[float, str, str])
+
+
+def part(
+    rows: list[Row], limit: int | None, position: Callable[[Row], Iterable[object]]
+) -> Rows[Row]:
+    """Return at most ``limit`` of the rows; one more of them says that the list goes on."""
+    if limit is None or len(rows) <= limit:
+        return Rows(tuple(rows))
+    return Rows(tuple(rows[:limit]), encode_position(position(rows[limit - 1])))
+
+
+def failure_scope(scope: AccountScope) -> tuple[Status, ...]:
+    """Return the statuses of an account's failures that are shown."""
+    return tuple(each for each in FAILURE_STATUSES if scope.options.shows(each))
+
+
+def _given(parameters: Mapping[str, str], names: Collection[str]) -> dict[str, str]:
+    for name in parameters:
+        if name not in names:
+            raise QueryError(f"{name}: unknown parameter; {_remedy(name, names)}")
+    return {name: value for name, value in parameters.items() if value}
+
+
+def _one_of(given: Mapping[str, str], name: str, values: Collection[str]) -> None:
+    if name in given and given[name] not in values:
+        raise QueryError(f"{name}: unknown value {given[name]!r}; {_remedy(given[name], values)}")
+
+
+def _remedy(word: str, values: Collection[str]) -> str:
+    near = difflib.get_close_matches(word.casefold(), values, n=1)
+    return f"did you mean {near[0]}?" if near else f"use one of {', '.join(values)}"
+
+
+def _check_concern(concern: str) -> None:
+    """Refuse what surely is no concern: action types that nobody knows are an open set."""
+    known = tuple(dict.fromkeys(CONCERNS.values()))
+    if concern in known:
+        return
+    if concern in CONCERNS:
+        raise QueryError(
+            f"concern: {concern!r} is an action type; its concern is {CONCERNS[concern]}"
+        )
+    near = difflib.get_close_matches(concern.casefold(), known, n=1, cutoff=0.8)
+    if near or not re.fullmatch(r"[a-z][a-z0-9_]*", concern):
+        raise QueryError(
+            f"concern: unknown value {concern!r}; {_remedy(concern, known)}, or an action type "
+            "that is none of theirs"
+        )
+
+
+def _limit(given: Mapping[str, str], usual: int | None) -> int | None:
+    if "limit" not in given:
+        return usual
+    word = given["limit"]
+    if not re.fullmatch(r"[0-9]{1,9}", word) or not 1 <= int(word) <= MOST_ROWS:
+        raise QueryError(f"limit: must be a whole number from 1 to {MOST_ROWS}")
+    return int(word)

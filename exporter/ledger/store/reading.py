@@ -1,0 +1,293 @@
+"""The queries of a `LedgerReader`, in SQL that both SQLite and PostgreSQL support.
+
+Within a transaction of the caller's. It must not write, nor know how a database is opened.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+import msgspec
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    case,
+    desc,
+    exists,
+    false,
+    func,
+    or_,
+    select,
+    text,
+    tuple_,
+)
+
+from exporter.domain import CONCERNS, OTHER, Problem, ProblemStatus, SimCard, Status
+from exporter.ledger.queries import (
+    SORT_ORDERS,
+    AccountAction,
+    AccountProblem,
+    AccountScope,
+    FailureQuery,
+    LedgerView,
+    ProblemQuery,
+    ReasonCount,
+    Rows,
+    SimCardHistory,
+    failure_scope,
+    part,
+)
+from exporter.ledger.store.schema import FAILED, accounts, actions, problems, sim_cards
+from exporter.ledger.store.writes import PROBLEM_COLUMNS
+
+Condition = ColumnElement[bool]
+
+_STARTED = func.coalesce(actions.c.created_at, actions.c.seen_at)
+_CONCERN = case({**CONCERNS, "": OTHER}, value=actions.c.action_type, else_=actions.c.action_type)
+_RETRYING = exists(
+    select(actions.c.id).where(
+        actions.c.account_id == problems.c.account_id,
+        actions.c.sim_card_id == problems.c.sim_card_id,
+        actions.c.status == Status.IN_PROGRESS.value,
+        problems.c.concern == _CONCERN,
+        or_(
+            and_(
+                actions.c.id == problems.c.action_id,
+                problems.c.status != ProblemStatus.STUCK.value,
+            ),
+            and_(actions.c.id != problems.c.action_id, problems.c.started_at <= _STARTED),
+        ),
+    )
+)
+_PROBLEM = [problems.c[name] for name in PROBLEM_COLUMNS]
+_ACTION = [
+    actions.c[name]
+    for name in (
+        "account_id",
+        "id",
+        "sim_card_id",
+        "action_type",
+        "status",
+        "reason",
+        "created_at",
+        "updated_at",
+        "seen_at",
+        "ended_at",
+        "stuck",
+    )
+]
+# What had failed before the baseline is history, of which only a part is remembered.
+_COUNTED = and_(text(FAILED), actions.c.failure_status != "")
+# The sum keeps a database from reading by account: the index of failures has the right order.
+_ANY_ACCOUNT = actions.c.account_id + 0
+
+
+def find_problems(
+    connection: Connection, view: LedgerView, query: ProblemQuery
+) -> Rows[AccountProblem]:
+    """Return the problems that pass the filters."""
+    return _problems(connection, _ids(connection, view.only(query.account)), query)
+
+
+def find_failures(
+    connection: Connection, view: LedgerView, query: FailureQuery
+) -> Rows[AccountAction]:
+    """Return the failed and interrupted actions that pass the filters, latest first."""
+    scopes = _ids(connection, view.only(query.account))
+    order = actions.c.ended_at, actions.c.id, actions.c.account_id
+    statement = (
+        select(*_ACTION, sim_cards.c.body)
+        .outerjoin(
+            sim_cards,
+            and_(
+                sim_cards.c.account_id == actions.c.account_id,
+                sim_cards.c.id == actions.c.sim_card_id,
+            ),
+        )
+        .where(_COUNTED, actions.c.ended_at.is_not(None), _failures_of(scopes))
+        .order_by(*map(desc, order))
+    )
+    for name in ("action_type", "status", "reason", "sim_card_id"):
+        if (wanted := getattr(query, name)) is not None:
+            statement = statement.where(actions.c[name] == wanted)
+    if query.after is not None:
+        ended_at, action_id, account = query.after
+        ids = {scope.name: id_ for id_, scope in scopes.items()}
+        after = ended_at, action_id, ids.get(account, 0)
+        statement = statement.where(tuple_(*order) < tuple_(*after))
+    found = (
+        row
+        for row in _actions(connection, statement, scopes, view)
+        if query.reason_class in {None, row.reason_class}
+    )
+    rows = list(found if query.limit is None else islice(found, query.limit + 1))
+    return part(rows, query.limit, lambda row: (row.seen_end, row.action_id, row.account))
+
+
+def count_reasons(
+    connection: Connection, view: LedgerView, since: float
+) -> tuple[ReasonCount, ...]:
+    """Return how many actions ended badly since a time, by reason."""
+    scopes = _ids(connection, view.accounts)
+    reason = func.coalesce(actions.c.reason, "")
+    statement = (
+        select(reason, func.count(), func.max(actions.c.ended_at))
+        .where(
+            _COUNTED,
+            actions.c.ended_at >= since,
+            # What is found late did not fail just now.
+            func.coalesce(actions.c.updated_at, actions.c.ended_at) >= since,
+            _failures_of(scopes),
+        )
+        .group_by(reason)
+    )
+    counts = (
+        ReasonCount(view.classify(reason), reason, count, latest)
+        for reason, count, latest in connection.execute(statement)
+    )
+    return tuple(sorted(counts, key=lambda each: (-each.count, each.reason_class, each.reason)))
+
+
+def find_sim_card(
+    connection: Connection,
+    view: LedgerView,
+    sim_card_id: str,
+    after: tuple[float, str, str] | None,
+    limit: int | None,
+) -> SimCardHistory:
+    """Return what is known of one SIM card."""
+    scopes = _ids(connection, view.accounts)
+    bodies = connection.execute(
+        select(sim_cards.c.account_id, sim_cards.c.body).where(
+            sim_cards.c.account_id.in_(scopes), sim_cards.c.id == sim_card_id
+        )
+    )
+    cards = {scopes[id_].name: _card(body) for id_, body in bodies}
+    order = _STARTED, actions.c.id, actions.c.account_id
+    statement = (
+        select(*_ACTION)
+        .where(actions.c.account_id.in_(scopes), actions.c.sim_card_id == sim_card_id)
+        .order_by(*map(desc, order))
+    )
+    if after is not None:
+        started_at, action_id, account = after
+        ids = {scope.name: id_ for id_, scope in scopes.items()}
+        statement = statement.where(
+            tuple_(*order) < tuple_(started_at, action_id, ids.get(account, 0))
+        )
+    if limit is not None:
+        statement = statement.limit(limit + 1)
+    rows = list(_actions(connection, statement, scopes, view))
+    return SimCardHistory(
+        cards={name: card for name, card in cards.items() if card is not None},
+        problems=_problems(connection, scopes, ProblemQuery(sim_card_id=sim_card_id)).rows,
+        actions=part(rows, limit, lambda row: (row.started_at, row.action_id, row.account)),
+    )
+
+
+def _problems(
+    connection: Connection, scopes: Mapping[int, AccountScope], query: ProblemQuery
+) -> Rows[AccountProblem]:
+    # By name, not by number: so the order is that of the snapshot.
+    order = problems.c.opened_at, accounts.c.name, problems.c.sim_card_id, problems.c.concern
+    newest_first = query.sort != SORT_ORDERS[0]
+    statement = (
+        select(problems.c.account_id, *_PROBLEM, _RETRYING.label("retrying"), sim_cards.c.body)
+        .join(accounts, accounts.c.id == problems.c.account_id)
+        .outerjoin(
+            sim_cards,
+            and_(
+                sim_cards.c.account_id == problems.c.account_id,
+                sim_cards.c.id == problems.c.sim_card_id,
+            ),
+        )
+        .where(_any(_problems_of(id_, scope) for id_, scope in scopes.items()))
+        .order_by(*map(desc, order) if newest_first else order)
+    )
+    for name in ("concern", "status", "reason_class", "sim_card_id"):
+        if (wanted := getattr(query, name)) is not None:
+            statement = statement.where(problems.c[name] == wanted)
+    if query.after is not None:
+        place, after = tuple_(*order), tuple_(*query.after)
+        statement = statement.where(place < after if newest_first else place > after)
+    if query.limit is not None and not query.of_cards:
+        statement = statement.limit(query.limit + 1)
+    found = (
+        row
+        for row in (
+            AccountProblem(scopes[each.account_id].name, _problem(each), _card(each.body))
+            for each in connection.execute(statement)
+        )
+        if query.takes_card(row.sim_card)
+    )
+    rows = list(found if query.limit is None else islice(found, query.limit + 1))
+    return part(rows, query.limit, lambda row: row.position)
+
+
+def _ids(connection: Connection, scopes: Iterable[AccountScope]) -> dict[int, AccountScope]:
+    """Return the scopes of the accounts that the ledger has, by their number in it."""
+    by_name = {scope.name: scope for scope in scopes}
+    known = connection.execute(select(accounts.c.id, accounts.c.name))
+    return {each.id: by_name[each.name] for each in known if each.name in by_name}
+
+
+def _problems_of(account_id: int, scope: AccountScope) -> Condition:
+    mine = problems.c.account_id == account_id
+    concerns = scope.concerns
+    return mine if concerns is None else and_(mine, problems.c.concern.in_(concerns))
+
+
+def _failures_of(scopes: Mapping[int, AccountScope]) -> Condition:
+    """Return the condition of the failures that are shown: of all accounts at once, if it can."""
+    limited = {
+        id_: scope
+        for id_, scope in scopes.items()
+        if scope.options.statuses or scope.options.action_types
+    }
+    conditions: list[Condition] = [_ANY_ACCOUNT.in_(scopes.keys() - limited.keys())]
+    for id_, scope in limited.items():
+        condition = and_(_ANY_ACCOUNT.in_((id_,)), actions.c.status.in_(failure_scope(scope)))
+        types: Collection[str] = scope.options.action_types
+        conditions.append(and_(condition, actions.c.action_type.in_(types)) if types else condition)
+    return _any(conditions)
+
+
+def _any(conditions: Iterable[Condition]) -> Condition:
+    return or_(false(), *conditions)
+
+
+def _actions(
+    connection: Connection,
+    statement: Select[Any],
+    scopes: Mapping[int, AccountScope],
+    view: LedgerView,
+) -> Iterator[AccountAction]:
+    for each in connection.execute(statement):
+        yield AccountAction(
+            account=scopes[each.account_id].name,
+            action_id=each.id,
+            sim_card_id=each.sim_card_id,
+            action_type=each.action_type,
+            status=each.status,
+            reason=each.reason or "",
+            reason_class=view.classify(each.reason),
+            created_at=each.created_at,
+            updated_at=each.updated_at,
+            started_at=each.seen_at if each.created_at is None else each.created_at,
+            seen_end=each.ended_at,
+            stuck=bool(each.stuck),
+            sim_card=_card(getattr(each, "body", None)),
+        )
+
+
+def _problem(record: Any) -> Problem:
+    fields = {name: getattr(record, name) for name in PROBLEM_COLUMNS}
+    return Problem(
+        **fields | {"status": ProblemStatus(record.status), "retrying": bool(record.retrying)}
+    )
+
+
+def _card(body: str | None) -> SimCard | None:
+    return None if body is None else msgspec.json.decode(body, type=SimCard)

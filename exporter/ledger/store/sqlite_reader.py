@@ -1,0 +1,186 @@
+"""A `LedgerReader` of an SQLite file: read-only, on a connection of its own for each call.
+
+It must not write, lock the file or open it other than through SQLite: its owner may be this very
+process, and closing another descriptor of the file would drop the locks of that.
+"""
+
+import os
+import sqlite3
+import stat
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import msgspec
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event, inspect, make_url, select
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from exporter.errors import QueryTimeoutError, StateError
+from exporter.ledger.queries import (
+    AccountAction,
+    AccountProblem,
+    FailureQuery,
+    LedgerView,
+    ProblemQuery,
+    ReasonCount,
+    Rows,
+    SimCardHistory,
+)
+from exporter.ledger.store import reading
+from exporter.ledger.store.database import error_text
+from exporter.ledger.store.schema import MIGRATIONS, schema_version
+
+TIMEOUT = 2.0
+"""Seconds that a query may take, and wait for a locked file."""
+
+_STEPS = 10_000
+"""Instructions of SQLite's machine between two looks at the clock: some tenths of a millisecond."""
+
+_UNWRITABLE = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+"""What SQLite reports where it cannot write its index of the log."""
+
+
+class SqliteReader:
+    """A `LedgerReader` of the SQLite file at a path."""
+
+    def __init__(
+        self,
+        file: Path,
+        *,
+        timeout: float = TIMEOUT,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Store the path; nothing is opened yet. ``timeout`` is in seconds."""
+        self._file = file
+        self._timeout = timeout
+        self._monotonic = monotonic
+        self._engines = {
+            immutable: self._engine(immutable=immutable) for immutable in (False, True)
+        }
+
+    def problems(self, view: LedgerView, query: ProblemQuery) -> Rows[AccountProblem]:
+        """Return the open problems that pass the filters."""
+        with self._reading() as connection:
+            return reading.find_problems(connection, view, query)
+
+    def failures(self, view: LedgerView, query: FailureQuery) -> Rows[AccountAction]:
+        """Return the actions that failed or were interrupted, latest first."""
+        with self._reading() as connection:
+            return reading.find_failures(connection, view, query)
+
+    def failure_reasons(self, view: LedgerView, since: float) -> tuple[ReasonCount, ...]:
+        """Return why actions failed or were interrupted since a time."""
+        with self._reading() as connection:
+            return reading.count_reasons(connection, view, since)
+
+    def sim_card(
+        self,
+        view: LedgerView,
+        sim_card_id: str,
+        after: tuple[float, str, str] | None = None,
+        limit: int | None = None,
+    ) -> SimCardHistory:
+        """Return what is known of a SIM card."""
+        with self._reading() as connection:
+            return reading.find_sim_card(connection, view, sim_card_id, after, limit)
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        """Read one committed state; raises StateError."""
+        try:
+            with self._opened() as connection:
+                self._refuse_version(connection)
+                yield connection
+        except (SQLAlchemyError, sqlite3.Error, OSError) as exc:
+            original = getattr(exc, "orig", None) or exc
+            if getattr(original, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+                raise QueryTimeoutError(
+                    f"the query takes longer than {self._timeout:g} s; narrow the filters"
+                ) from exc
+            raise StateError(
+                f"state database {self._file}: {error_text(exc, self._file, reads=True)}"
+            ) from exc
+        except (ValueError, msgspec.MsgspecError) as exc:
+            raise StateError(
+                f"state database {self._file} contains values that this release cannot read "
+                f"({exc}); run the release that wrote it"
+            ) from exc
+
+    @contextmanager
+    def _opened(self) -> Iterator[Connection]:
+        try:
+            regular = stat.S_ISREG(self._file.stat().st_mode)
+        except FileNotFoundError:
+            raise StateError(
+                f"state database {self._file} does not exist; check state.url (a relative path is "
+                "from the working directory), or start the exporter first"
+            ) from None
+        if not regular:  # SQLite would wait for the writer of a pipe
+            raise StateError(f"state database {self._file} is not a regular file; check state.url")
+        # A log that was left over is only read beside an index of it, which has to be written. A
+        # file without a log is complete, and nobody who could write it is at work.
+        complete = not self._has_log()
+        try:
+            connection = self._engines[False].connect()
+        except DBAPIError as exc:
+            code = getattr(exc.orig, "sqlite_errorcode", 0) & 0xFF
+            if not complete or code not in _UNWRITABLE:
+                raise
+            connection = self._engines[True].connect()
+        with connection, connection.begin():
+            yield connection
+
+    def _has_log(self) -> bool:
+        try:
+            return Path(f"{os.path.realpath(self._file)}-wal").stat().st_size > 0
+        except OSError:
+            return False
+
+    def _engine(self, *, immutable: bool) -> Engine:
+        mode = "mode=ro&immutable=1" if immutable else "mode=ro"
+        uri = f"file:{quote(str(self._file.absolute()))}?{mode}"
+        engine = create_engine("sqlite://", creator=lambda: self._connect(uri), poolclass=NullPool)
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+        return engine
+
+    def _connect(self, uri: str) -> sqlite3.Connection:
+        end = self._monotonic() + self._timeout
+        connection = sqlite3.connect(
+            uri, uri=True, timeout=self._timeout, isolation_level=None, check_same_thread=False
+        )
+        try:
+            connection.set_progress_handler(lambda: self._monotonic() > end, _STEPS)
+            # SQLite opens the file and its log at the first read only.
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
+
+    def _refuse_version(self, connection: Connection) -> None:
+        newest = 1 + len(MIGRATIONS)
+        tables = inspect(connection).get_table_names()
+        if schema_version.name not in tables:
+            what = "was created by another program" if tables else "is empty"
+            raise StateError(
+                f"state database {self._file} {what}; set state.url to the exporter's file"
+            )
+        version = connection.execute(select(schema_version.c.version)).scalar_one_or_none()
+        if version != newest:
+            remedy = (
+                "start the exporter of this release to migrate it"
+                if version is not None and version < newest
+                else "run the newer release"
+            )
+            raise StateError(
+                f"state database {self._file} has schema version {version}, but this release "
+                f"reads {newest}; {remedy}"
+            )
+
+
+def sqlite_reader(url: str, *, timeout: float = TIMEOUT) -> SqliteReader | None:
+    """Return the reader of the file that a state URL names; None if the state is in memory."""
+    name = make_url(url).database
+    return SqliteReader(Path(name), timeout=timeout) if name and name != ":memory:" else None

@@ -1,0 +1,327 @@
+"""The pages and the API over the ledger: a request in, a response out.
+
+Queries and rendering run on threads of their own, so that neither polls nor scrapes wait for them.
+It must not contain HTML, or decide what a filter means.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from exporter.domain import ProblemStatus
+from exporter.errors import ExporterError, QueryError, QueryTimeoutError, StateError
+from exporter.ledger.listings import (
+    FAILURE_COLUMNS,
+    PROBLEM_COLUMNS,
+    csv_text,
+    failure_values,
+    problem_values,
+)
+from exporter.ledger.queries import (
+    DAY,
+    LedgerView,
+    ReasonCount,
+    Rows,
+    failure_query,
+    history_query,
+    problem_query,
+)
+from exporter.ledger.rules import FAILURE_STATUSES
+from exporter.ledger.store.protocol import LedgerReader
+from exporter.metrics.exporter_snapshot import ExporterSnapshot
+from exporter.web.addresses import sim_card_page
+from exporter.web.page import Page
+from exporter.web.response_coalescing import CoalescedResponses, body_response, packed, takes_gzip
+from exporter.web.snapshot_reader import IN_MEMORY, SnapshotReader
+
+PAGE_ROWS = 100
+"""Rows of a page."""
+
+API_ROWS = 1000
+"""Problems in a response of the API, unless the request has a limit."""
+
+_REASONS_SHOWN = 100
+_THREADS = 2
+"""Queries at a time: more would take processor time from the polls."""
+
+_HTML = "text/html; charset=utf-8"
+_JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One request: its parameters, what is read, and the URL of the status page."""
+
+    reader: LedgerReader
+    view: LedgerView
+    now: float
+    parameters: Sequence[tuple[str, str]]
+    sim_card_id: str
+    base: str
+    gzip: bool
+
+    @property
+    def given(self) -> dict[str, str]:
+        """The parameters that are not empty; raises QueryError if one is repeated."""
+        names = [name for name, _ in self.parameters]
+        if repeated := [name for name in names if names.count(name) > 1]:
+            raise QueryError(f"{repeated[0]}: is given more than once; give it once")
+        return {name: value for name, value in self.parameters if value}
+
+    @property
+    def note(self) -> str:
+        """A sentence about what is missing, if anything is."""
+        return IN_MEMORY if isinstance(self.reader, SnapshotReader) else ""
+
+    def url(self, sim_card_id: str) -> str:
+        """Return the URL of the page of a SIM card; empty for one without an ID."""
+        return f"{self.base}{sim_card_page(sim_card_id)}" if sim_card_id else ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """The content of a response."""
+
+    content: str
+    media: str = _HTML
+    status: HTTPStatus = HTTPStatus.OK
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerSource:
+    """What is read of the ledger.
+
+    ``view`` returns what is shown. Without a ``reader`` the state is in memory, and the snapshot is
+    read.
+    """
+
+    view: Callable[[], LedgerView]
+    reader: LedgerReader | None = None
+
+    def reading(self, snapshot: ExporterSnapshot) -> LedgerReader:
+        """Return what reads the ledger."""
+        return self.reader or SnapshotReader(snapshot)
+
+
+class DetailRoutes:
+    """The routes that show single SIM cards and actions: pages and API."""
+
+    def __init__(
+        self,
+        ledger: LedgerSource,
+        snapshot: Callable[[], ExporterSnapshot],
+        page: Page,
+        prefix: str,
+        external_url: str | None,
+    ) -> None:
+        """Read ``ledger`` and ``snapshot``, and render with ``page``; as in `create_app`."""
+        self._ledger = ledger
+        self._snapshot = snapshot
+        self._page = page
+        self._prefix = prefix
+        self._external_url = external_url
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="reader")
+        self._homes: CoalescedResponses[ExporterSnapshot, None] = CoalescedResponses(
+            snapshot, lambda taken, _: self._home_page(taken).encode()
+        )
+
+    def routes(self) -> list[Route]:
+        """Return the routes, below the prefix."""
+        return [
+            Route(f"{self._prefix}/", self._home),
+            *(
+                Route(f"{self._prefix}{path}", self._endpoint(answer, on_error))
+                for path, answer, on_error in (
+                    ("/problems", self._problems, self._error_page),
+                    ("/failures", self._failures, self._error_page),
+                    ("/sim-cards/{sim_card_id:path}", self._sim_card, self._error_page),
+                    ("/api/v1/problems", self._api_problems, _api_error),
+                )
+            ),
+        ]
+
+    async def _home(self, request: Request) -> Response:
+        body = await self._homes.body(None, gzipped=takes_gzip(request.headers))
+        return body_response(body, _HTML)
+
+    def _home_page(self, snapshot: ExporterSnapshot) -> str:
+        try:
+            reasons = self._ledger.reading(snapshot).failure_reasons(
+                self._ledger.view(), snapshot.now - DAY
+            )
+        except StateError as exc:
+            return self._page.render(snapshot, None, str(exc))
+        return self._page.render(snapshot, reasons)
+
+    def _endpoint(
+        self,
+        answer: Callable[[_Asked], _Answer],
+        on_error: Callable[[_Asked, ExporterError], _Answer],
+    ) -> Callable[[Request], Awaitable[Response]]:
+        def respond(asked: _Asked) -> Response:
+            try:
+                answered = answer(asked)
+            except (QueryError, StateError) as exc:
+                answered = on_error(asked, exc)
+            response = body_response(
+                packed(answered.content.encode(), gzipped=asked.gzip),
+                answered.media,
+                answered.status,
+            )
+            response.headers.update(answered.headers)
+            return response
+
+        async def endpoint(request: Request) -> Response:
+            snapshot = self._snapshot()
+            asked = _Asked(
+                reader=self._ledger.reading(snapshot),
+                view=self._ledger.view(),
+                now=snapshot.now,
+                parameters=request.query_params.multi_items(),
+                sim_card_id=request.path_params.get("sim_card_id", ""),
+                base=self._base(request),
+                gzip=takes_gzip(request.headers),
+            )
+            return await asyncio.get_running_loop().run_in_executor(self._threads, respond, asked)
+
+        return endpoint
+
+    def _base(self, request: Request) -> str:
+        if self._external_url is not None:
+            return f"{self._external_url.rstrip('/')}/"
+        return f"{request.url.scheme}://{request.url.netloc}{self._prefix}/"
+
+    def _problems(self, asked: _Asked) -> _Answer:
+        given, as_csv = _format(asked.given)
+        query = problem_query(given, asked.view, None if as_csv else PAGE_ROWS)
+        found = asked.reader.problems(asked.view, query)
+        if as_csv:
+            rows = (problem_values(row, asked.url(row.problem.sim_card_id)) for row in found.rows)
+            return _csv("problems", csv_text(PROBLEM_COLUMNS, rows))
+        return self._list(
+            "problems", asked, given, found, statuses=[each.value for each in ProblemStatus]
+        )
+
+    def _failures(self, asked: _Asked) -> _Answer:
+        given, as_csv = _format(asked.given)
+        query = failure_query(given, asked.view, None if as_csv else PAGE_ROWS)
+        found = asked.reader.failures(asked.view, query)
+        if as_csv:
+            rows = (failure_values(row, asked.url(row.sim_card_id)) for row in found.rows)
+            return _csv("failures", csv_text(FAILURE_COLUMNS, rows))
+        reasons: Sequence[ReasonCount] | None = None
+        if not given and not asked.note:
+            reasons = asked.reader.failure_reasons(asked.view, asked.now - DAY)
+        return self._list(
+            "failures",
+            asked,
+            given,
+            found,
+            statuses=[each.value for each in FAILURE_STATUSES],
+            reasons=None if reasons is None else reasons[:_REASONS_SHOWN],
+            more_reasons=max(0, len(reasons or ()) - _REASONS_SHOWN),
+            note=asked.note,
+        )
+
+    def _list(
+        self,
+        name: str,
+        asked: _Asked,
+        given: Mapping[str, str],
+        found: Rows[Any],
+        **more: object,
+    ) -> _Answer:
+        """Return the page of a list, with links to its other parts and to a download."""
+        filters = {key: value for key, value in given.items() if key != "after"}
+        return _Answer(
+            self._page.render_part(
+                f"{name}.html",
+                csv=_link(name, {**filters, "format": "csv"}),
+                first=_link(name, filters) if "after" in given else "",
+                found=found,
+                given=given,
+                next=_link(name, {**filters, "after": found.next}) if found.next else "",
+                now=asked.now,
+                root="",
+                view=asked.view,
+                **more,
+            )
+        )
+
+    def _sim_card(self, asked: _Asked) -> _Answer:
+        given = asked.given
+        history = asked.reader.sim_card(
+            asked.view, asked.sim_card_id, history_query(given), PAGE_ROWS
+        )
+        own = quote(asked.sim_card_id, safe="")
+        content = self._page.render_part(
+            "sim_card.html",
+            first=own if given else "",
+            history=history,
+            next=_link(own, {"after": history.actions.next}) if history.actions.next else "",
+            note=asked.note,
+            now=asked.now,
+            root="../",
+            sim_card_id=asked.sim_card_id,
+        )
+        return _Answer(content, status=HTTPStatus.OK if history.known else HTTPStatus.NOT_FOUND)
+
+    def _api_problems(self, asked: _Asked) -> _Answer:
+        query = problem_query(asked.given, asked.view, API_ROWS)
+        found = asked.reader.problems(asked.view, query)
+        rows = [problem_values(row, asked.url(row.problem.sim_card_id)) for row in found.rows]
+        return _api_answer({"status": "success", "data": {"problems": rows, "next": found.next}})
+
+    def _error_page(self, asked: _Asked, error: ExporterError) -> _Answer:
+        status = _status_of(error)
+        content = self._page.render_part(
+            "error.html",
+            now=asked.now,
+            root="../" if asked.sim_card_id else "",
+            sentence=str(error),
+            title=status.phrase,
+        )
+        return _Answer(content, status=status)
+
+
+def _status_of(error: ExporterError) -> HTTPStatus:
+    wrong = isinstance(error, QueryError)
+    return HTTPStatus.BAD_REQUEST if wrong else HTTPStatus.SERVICE_UNAVAILABLE
+
+
+def _api_error(_: _Asked, error: ExporterError) -> _Answer:
+    kinds = ((QueryError, "bad_data"), (QueryTimeoutError, "timeout"))
+    kind = next((name for each, name in kinds if isinstance(error, each)), "unavailable")
+    answer = {"status": "error", "errorType": kind, "error": str(error)}
+    return _api_answer(answer, _status_of(error))
+
+
+def _api_answer(answer: Mapping[str, object], status: HTTPStatus = HTTPStatus.OK) -> _Answer:
+    return _Answer(json.dumps(answer) + "\n", _JSON, status)
+
+
+def _csv(name: str, content: str) -> _Answer:
+    disposition = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
+    return _Answer(content, "text/csv; charset=utf-8", headers=disposition)
+
+
+def _format(given: dict[str, str]) -> tuple[dict[str, str], bool]:
+    """Return the parameters without the format, and whether that is CSV."""
+    chosen = given.pop("format", "html")
+    if chosen not in {"csv", "html"}:
+        raise QueryError(f"format: unknown value {chosen!r}; use csv or html")
+    return given, chosen == "csv"
+
+
+def _link(path: str, parameters: Mapping[str, str]) -> str:
+    return f"{path}?{urlencode(parameters)}" if parameters else path

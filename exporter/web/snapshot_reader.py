@@ -1,0 +1,153 @@
+"""A `LedgerReader` of what is published, for a state that is kept in memory.
+
+Problems are complete; of actions it has those in flight and the latest failures, as the page does.
+"""
+
+from collections.abc import Iterator
+
+from exporter.domain import Status
+from exporter.errors import StateError
+from exporter.ledger.queries import (
+    SORT_ORDERS,
+    AccountAction,
+    AccountProblem,
+    FailureQuery,
+    LedgerView,
+    ProblemQuery,
+    ReasonCount,
+    Rows,
+    SimCardHistory,
+    part,
+)
+from exporter.ledger.snapshot import AccountSnapshot, EndedAction, InFlightAction
+from exporter.metrics.exporter_snapshot import ExporterSnapshot
+
+IN_MEMORY = (
+    "The state is kept in memory (state.url): of actions, only those in flight and the latest "
+    "failures are known."
+)
+
+
+class SnapshotReader:
+    """Reads one snapshot; what it does not have raises StateError."""
+
+    def __init__(self, snapshot: ExporterSnapshot) -> None:
+        """Read this snapshot; accounts that are not in it have nothing."""
+        self._views = [view for view, _ in snapshot.accounts]
+
+    def problems(self, view: LedgerView, query: ProblemQuery) -> Rows[AccountProblem]:
+        """Return the open problems that pass the filters."""
+        newest_first = query.sort != SORT_ORDERS[0]
+        found = sorted(
+            (
+                AccountProblem(each.name, problem, each.sim_cards.get(problem.sim_card_id))
+                for each in self._shown(view)
+                for problem in each.problems
+                if query.takes(each.name, problem, each.sim_cards.get(problem.sim_card_id))
+            ),
+            key=lambda row: row.position,
+            reverse=newest_first,
+        )
+        if query.after is not None:
+            after = query.after
+            found = [
+                row
+                for row in found
+                if (row.position < after if newest_first else row.position > after)
+            ]
+        return part(found, query.limit, lambda row: row.position)
+
+    def failures(self, view: LedgerView, query: FailureQuery) -> Rows[AccountAction]:
+        """Return the latest failures that pass the filters."""
+        wanted = ("account", "action_type", "status", "reason_class", "reason", "sim_card_id")
+        found = [
+            row
+            for row in self._actions(view, in_flight=False)
+            if all(getattr(query, name) in {None, getattr(row, name)} for name in wanted)
+        ]
+        found.sort(key=_failure_position, reverse=True)
+        if query.after is not None:
+            found = [row for row in found if _failure_position(row) < query.after]
+        return part(found, query.limit, _failure_position)
+
+    def failure_reasons(self, _view: LedgerView, _since: float) -> tuple[ReasonCount, ...]:
+        """Raise StateError: the latest failures are fewer than those of a day."""
+        raise StateError("the state is kept in memory, where not all failures of a day are kept")
+
+    def sim_card(
+        self,
+        view: LedgerView,
+        sim_card_id: str,
+        after: tuple[float, str, str] | None = None,
+        limit: int | None = None,
+    ) -> SimCardHistory:
+        """Return what is known of a SIM card."""
+        found = [
+            row for row in self._actions(view, in_flight=True) if row.sim_card_id == sim_card_id
+        ]
+        found.sort(key=_position, reverse=True)
+        if after is not None:
+            found = [row for row in found if _position(row) < after]
+        return SimCardHistory(
+            cards={
+                each.name: each.sim_cards[sim_card_id]
+                for each in self._shown(view)
+                if sim_card_id in each.sim_cards
+            },
+            problems=self.problems(view, ProblemQuery(sim_card_id=sim_card_id)).rows,
+            actions=part(found, limit, _position),
+        )
+
+    def _shown(self, view: LedgerView) -> Iterator[AccountSnapshot]:
+        names = set(view.names)
+        return (each for each in self._views if each.name in names)
+
+    def _actions(self, view: LedgerView, *, in_flight: bool) -> Iterator[AccountAction]:
+        for each in self._shown(view):
+            yield from (_failed(each, row) for row in each.failures)
+            if in_flight:
+                yield from (_open(each, row) for row in each.in_flight)
+
+
+def _failure_position(row: AccountAction) -> tuple[float, str, str]:
+    return row.seen_end or 0.0, row.action_id, row.account
+
+
+def _position(row: AccountAction) -> tuple[float, str, str]:
+    return row.started_at, row.action_id, row.account
+
+
+def _failed(view: AccountSnapshot, row: EndedAction) -> AccountAction:
+    ended = row.updated_at if row.updated_at is not None else row.created_at or 0.0
+    return AccountAction(
+        account=view.name,
+        action_id=row.action_id,
+        sim_card_id=row.sim_card_id,
+        action_type=row.action_type,
+        status=row.status,
+        reason=row.reason,
+        reason_class=row.reason_class,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        started_at=row.created_at if row.created_at is not None else ended,
+        seen_end=ended,
+        stuck=False,
+        sim_card=view.sim_cards.get(row.sim_card_id),
+    )
+
+
+def _open(view: AccountSnapshot, row: InFlightAction) -> AccountAction:
+    return AccountAction(
+        account=view.name,
+        action_id=row.action_id,
+        sim_card_id=row.sim_card_id,
+        action_type=row.action_type,
+        status=Status.IN_PROGRESS,
+        reason="",
+        reason_class="",
+        created_at=row.created_at,
+        updated_at=None,
+        started_at=row.created_at,
+        seen_end=None,
+        stuck=row.stuck,
+    )

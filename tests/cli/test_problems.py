@@ -1,0 +1,214 @@
+"""`problems`: from a real state file, whether its exporter runs or not."""
+
+import csv
+import fcntl
+import io
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+from exporter.domain import Action, SimCard
+from exporter.ledger.problem_tracking import note_problems
+from exporter.ledger.reasons import Reasons
+from exporter.ledger.rules import observe
+from exporter.ledger.store.database import Database
+from exporter.ledger.store.sqlite import SqliteStore
+from exporter.ledger.unit_of_work import UnitOfWork
+
+Invoke = Callable[..., Result]
+
+REASON = "[bold]SIM card[/bold] is <blocked>\nby Telnyx"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteStore]:
+    """Keep a ledger open, as its exporter does: two failures and a SIM card that has names."""
+    store = SqliteStore(Database(f"sqlite:///{tmp_path / 'telnyx-sim-exporter.db'}"))
+    now = time.time()
+    for account, cards in {"account-0": ("sim-1", "sim-2"), "gone": ("sim-3",)}.items():
+        state = store.load(account)
+        unit = UnitOfWork(account, Reasons.with_configured(()), str, now)
+        for number, card in enumerate(cards):
+            action = Action(
+                id=f"{account}-{number}",
+                sim_card_id=card,
+                action_type="enable" if card == "sim-1" else "set_public_ip",
+                status="failed",
+                reason=REASON if card == "sim-1" else "=1+1",
+                created_at=now - 100 + number,
+                updated_at=now - 50,
+            )
+            unit.apply(observe(None, action, history=False, now=now), new_row=True)
+        unit.sim_cards["sim-1"] = SimCard("sim-1", "8988", "", "Fleet", ("a", "b"))
+        note_problems(unit, state, lambda _: True, lambda _: {})
+        store.commit(state.account_id, unit, {})
+    yield store
+    store.close()
+
+
+@pytest.mark.usefixtures("store")
+def test_a_table_of_problems_and_reasons(invoke: Invoke, write: Callable[..., str]) -> None:
+    """Beside a running exporter, without its key; texts that look like markup are shown as such."""
+    file = write("https://api.telnyx.com/v2", key="${NOT_SET}")
+    result = invoke("problems", "--config.file", file, COLUMNS="250")
+    assert (result.exit_code, result.stderr) == (0, "")
+    text = " ".join(result.stdout.split())
+    assert "2 SIM card problems" in text
+    for words in ("sim-1, 8988, Fleet, a, b", "connectivity failed", "(sim_blocked)"):
+        assert words in text
+    assert r"[bold]SIM card[/bold] is <blocked>\nby Telnyx" in text
+    assert "Failures of the last day by reason" in text
+    assert "sim-3" not in text, "an account that is not configured"
+
+
+@pytest.mark.usefixtures("store")
+def test_json_has_both(invoke: Invoke, write: Callable[..., str]) -> None:
+    """Problems with the URL of their page, if users reach it anywhere, and reasons."""
+    file = write("https://api.telnyx.com/v2", web={"external_url": "https://example.org/x/"})
+    result = invoke("problems", "--config.file", file, "--format", "json")
+    answer = json.loads(result.stdout)
+    assert [each["sim_card_id"] for each in answer["problems"]] == ["sim-1", "sim-2"]
+    first = answer["problems"][0]
+    assert first["reason"] == REASON
+    assert first["url"] == "https://example.org/x/sim-cards/sim-1"
+    assert (first["iccid"], first["sim_card_group"], first["tags"]) == ("8988", "Fleet", ["a", "b"])
+    assert {each["reason"]: each["count"] for each in answer["failure_reasons"]} == {
+        REASON: 1,
+        "=1+1": 1,
+    }
+
+
+@pytest.mark.usefixtures("store")
+def test_csv_is_read_by_a_spreadsheet(invoke: Invoke, write: Callable[..., str]) -> None:
+    """Only the problems: one table; nothing in it is a formula."""
+    file = write("https://api.telnyx.com/v2")
+    result = invoke("problems", "--config.file", file, "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(result.stdout_bytes.decode(), newline="")))
+    assert [(row["sim_card_id"], row["reason"]) for row in rows] == [
+        ("sim-1", REASON),
+        ("sim-2", "'=1+1"),
+    ]
+
+
+@pytest.mark.usefixtures("store")
+@pytest.mark.parametrize(
+    ("words", "cards"),
+    [
+        (["--account", "account-0"], ["sim-1", "sim-2"]),
+        (["--concern", "public_ip"], ["sim-2"]),
+        (["--status", "stuck"], []),
+        (["--reason-class", "sim_blocked"], ["sim-1"]),
+        (["--sim-card-id", "sim-2"], ["sim-2"]),
+        (["--iccid", "8988"], ["sim-1"]),
+        (["--sim-card-group", "Fleet"], ["sim-1"]),
+        (["--tag", "b"], ["sim-1"]),
+        (["--limit", "1"], ["sim-1"]),
+    ],
+)
+def test_filters(
+    invoke: Invoke, write: Callable[..., str], words: list[str], cards: list[str]
+) -> None:
+    """Each leaves what it names, and none at all is no failure."""
+    file = write("https://api.telnyx.com/v2")
+    result = invoke("problems", "--config.file", file, "--format", "json", *words)
+    assert result.exit_code == 0
+    assert [each["sim_card_id"] for each in json.loads(result.stdout)["problems"]] == cards
+    assert ("more than 1 problems" in result.stderr) is ("--limit" in words)
+    assert invoke("problems", "--config.file", file, *words).exit_code == 0
+
+
+@pytest.mark.usefixtures("store")
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--account", "nobody"], "--account: unknown value 'nobody'; use one of account-0"),
+        (["--status", "completed"], "--status: unknown value 'completed'; use one of"),
+        (["--reason-class", "x\ny"], r"--reason-class: unknown value 'x\ny'; use one of"),
+        (["--concern", "enable"], "--concern: 'enable' is an action type"),
+        (["--limit", "0"], "--limit: must be a whole number from 1 to 10000"),
+        (["--iccid", ""], "--iccid: is empty; leave it out for all"),
+        (["--format", "xml"], "Invalid value for '--format'"),
+    ],
+)
+def test_wrong_usage(
+    invoke: Invoke, write: Callable[..., str], words: list[str], message: str
+) -> None:
+    """Exit code 2, and what can be given instead."""
+    result = invoke("problems", "--config.file", write("https://api.telnyx.com/v2"), *words)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_without_a_configuration_the_default_file_is_read(invoke: Invoke, store: Any) -> None:
+    """No key is needed; of an account that is not named default there is nothing."""
+    store.load("default")
+    result = invoke("problems")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "No SIM card problems." in result.stdout
+    assert "No failures within the last day." in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        ("sqlite://", "state.url: the state is kept in the memory of the exporter"),
+        ("sqlite:///nowhere.db", "state database nowhere.db does not exist; check state.url"),
+        ("sqlite:///text.db", "state database text.db: file is not a database"),
+    ],
+)
+def test_a_state_that_cannot_be_read_is_one_line(
+    invoke: Invoke, write: Callable[..., str], tmp_path: Path, state: str, message: str
+) -> None:
+    """Exit code 1."""
+    (tmp_path / "text.db").write_text("text" * 1000)
+    file = write("https://api.telnyx.com/v2", state={"url": state})
+    result = invoke("problems", "--config.file", file)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_the_lock_of_an_exporter_is_left_alone(
+    invoke: Invoke, write: Callable[..., str], store: Any, tmp_path: Path
+) -> None:
+    """Who reads neither needs it nor breaks it."""
+    file = write("https://api.telnyx.com/v2")
+    assert invoke("problems", "--config.file", file).exit_code == 0
+    with (
+        (tmp_path / "telnyx-sim-exporter.db.lock").open("rb") as lock,
+        pytest.raises(BlockingIOError),
+    ):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    assert len(store.load("account-0").problems) == 2
+
+
+@pytest.mark.parametrize(
+    ("account", "note"),
+    [
+        ({}, ""),
+        (
+            {"statuses": ["failed"]},
+            "note: accounts[0]: problems are not tracked for connectivity, public_ip, voice",
+        ),
+        (
+            {"action_types": ["enable", "enable_voice", "disable_voice"]},
+            "note: accounts[0]: problems are not tracked for connectivity, because",
+        ),
+    ],
+)
+def test_check_config_names_what_is_not_watched(
+    invoke: Invoke, tmp_path: Path, account: dict[str, Any], note: str
+) -> None:
+    """As a note: the configuration is valid."""
+    file = tmp_path / "config.yaml"
+    file.write_text(json.dumps({"accounts": [{"api_key": "KEY-simulated", **account}]}))
+    result = invoke("check-config", str(file))
+    assert result.exit_code == 0
+    assert "valid, 1 account(s)" in result.stdout
+    assert note in result.stdout
+    assert ("note:" in result.stdout) is bool(note)

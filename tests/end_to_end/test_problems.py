@@ -1,0 +1,54 @@
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+def test_a_broken_sim_card_is_found_and_followed(
+    simulate: Callable[..., Any],
+    export: Callable[..., Any],
+    until: Callable[..., Any],
+    tmp_path: Path,
+) -> None:
+    """On the page, in the API and by the command, which works beside the exporter and after it."""
+    simulator = simulate()
+    running = export(simulator.url)
+    running.wait_for("baseline_taken")
+
+    def command(*words: str) -> dict[str, Any]:
+        done = subprocess.run(  # noqa: S603 # ours
+            [sys.executable, "-m", "exporter", "problems", "--config.file", "config.yaml", *words],
+            cwd=tmp_path,
+            capture_output=True,
+            check=False,
+            timeout=30,
+            text=True,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        answer: dict[str, Any] = json.loads(done.stdout)
+        return answer
+
+    made = simulator.post("/_simulator/actions", {"action_type": "enable", "count": 1}).json()
+    (action_id,) = made["ids"]
+    ended = {"status": "failed", "reason": "SIM card is blocked"}
+    simulator.post(f"/_simulator/actions/{action_id}", ended)
+
+    def problems() -> Any:
+        return running.get("/api/v1/problems").json()["data"]["problems"]
+
+    (problem,) = until(problems)
+    assert (problem["action_id"], problem["reason_class"]) == (action_id, "sim_blocked")
+    assert action_id in running.get("/problems").text
+    assert action_id in running.get("/failures").text
+    page = running.http.get(problem["url"])
+    assert (page.status_code, action_id in page.text) == (200, True)
+    assert "Failures of the last day by reason" in running.get("/").text
+    found = command("--format", "json")
+    assert [each["action_id"] for each in found["problems"]] == [action_id]
+    assert [each["count"] for each in found["failure_reasons"]] == [1]
+    assert running.samples("telnyx_up")["telnyx_up"] == {(("account", "default"),): 1.0}
+    running.end(signal.SIGKILL)
+    assert command("--format", "json", "--status", "failed") == found

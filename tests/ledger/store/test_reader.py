@@ -1,0 +1,367 @@
+"""What is read of a ledger beside its owner: the same as the owner publishes, and errors."""
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exporter.domain import Action, SimCard
+from exporter.errors import QueryTimeoutError, StateError
+from exporter.ledger.queries import (
+    AccountScope,
+    FailureQuery,
+    LedgerView,
+    ProblemQuery,
+    decode_position,
+)
+from exporter.ledger.reasons import Reasons
+from exporter.ledger.store.sqlite_reader import SqliteReader, sqlite_reader
+
+REASONS = Reasons.with_configured(())
+NOW = 1_000_000.0
+Opener = Callable[..., Any]
+
+
+@pytest.fixture
+def view(make_options: Callable[..., Any]) -> Callable[..., LedgerView]:
+    """Give a maker of views, of accounts that are shown as the options say."""
+
+    def make(*names: str, **options: Any) -> LedgerView:
+        scopes = (AccountScope(name, make_options(**options)) for name in names or ("main",))
+        return LedgerView(tuple(scopes), REASONS.classify, REASONS.classes)
+
+    return make
+
+
+@pytest.fixture
+def reader(state_file: Path) -> SqliteReader:
+    """Give a reader of the state file."""
+    return SqliteReader(state_file)
+
+
+def failed(name: str, sim: str = "sim", at: float = NOW, **fields: Any) -> Action:
+    """Return an action that failed ten seconds after it was created."""
+    usual: dict[str, Any] = {
+        "sim_card_id": sim,
+        "action_type": "enable",
+        "status": "failed",
+        "reason": "SIM card is blocked",
+        "created_at": at,
+        "updated_at": at + 10,
+    }
+    return Action(id=name, **(usual | fields))
+
+
+async def name_cards(account: Any, *cards: SimCard) -> None:
+    """Commit what is known of SIM cards."""
+    unit = account.ledger.begin(NOW)
+    unit.sim_cards.update({card.id: card for card in cards})
+    await account.ledger.commit(unit)
+
+
+async def test_the_same_problems_are_read_as_are_published(
+    open_account: Opener, reader: SqliteReader, view: Callable[..., LedgerView]
+) -> None:
+    """While the owner has the file open, with who is retried and who is not."""
+    account = open_account()
+    await account.saw(
+        failed("a", "one"),
+        failed("b", "two", NOW + 1, status="interrupted", reason=None),
+        failed("c", "three", NOW - 2000, status="in-progress"),  # stuck: no retry of itself
+        failed("d", "one", NOW + 3, status="in-progress", action_type="disable"),
+        failed("e", "two", NOW + 4, status="in-progress", action_type="set_public_ip"),
+        failed("f", "four", NOW + 5, action_type="new_type"),
+        failed("g", "four", NOW + 4, status="in-progress", action_type="new_type"),
+        failed("h", "five", NOW + 6, action_type=""),
+        failed("i", "five", NOW + 7, action_type="", status="in-progress"),
+        at=NOW + 100,
+    )
+    published = account.ledger.snapshot.problems
+    read = reader.problems(view(), ProblemQuery())
+    assert [row.problem for row in read.rows] == list(published)
+    assert len(published) == 5
+    assert {each.sim_card_id for each in published if each.retrying} == {"one", "five"}
+    assert read.next is None
+
+
+@pytest.mark.parametrize(
+    ("query", "cards"),
+    [
+        ({}, ["one", "two", "three"]),
+        ({"account": "other"}, []),
+        ({"concern": "public_ip"}, ["two"]),
+        ({"status": "interrupted"}, ["three"]),
+        ({"reason_class": "sim_blocked"}, ["one", "two"]),
+        ({"sim_card_id": "one"}, ["one"]),
+        ({"iccid": "8988"}, ["two"]),
+        ({"iccid": ""}, []),
+        ({"sim_card_group": "Fleet"}, ["two", "three"]),
+        ({"sim_card_group": "group-1"}, ["two", "three"]),
+        ({"tag": 'a "b", c'}, ["two"]),
+        ({"tag": "a"}, []),
+        ({"sim_card_group": "Fleet", "status": "interrupted"}, ["three"]),
+        ({"sort": "-opened_at"}, ["three", "two", "one"]),
+    ],
+)
+async def test_filters(
+    open_account: Opener,
+    reader: SqliteReader,
+    view: Callable[..., LedgerView],
+    query: dict[str, Any],
+    cards: list[str],
+) -> None:
+    """Each filter leaves what it names, alone and with others; in pages of one row too."""
+    account = open_account()
+    await account.saw(
+        failed("a", "one"),
+        failed("b", "two", NOW + 1, action_type="set_public_ip"),
+        failed("c", "three", NOW + 1, status="interrupted", reason="no network"),
+        at=NOW + 100,
+    )
+    await open_account("other", account.store).saw(failed("a", "old"), at=NOW + 100)
+    group: Any = {"group": "Fleet", "group_id": "group-1"}
+    await name_cards(
+        account,
+        SimCard("two", "8988", tags=('a "b", c', "x"), **group),
+        SimCard("three", "8977", **group),
+    )
+    whole = reader.problems(view(), ProblemQuery(**query)).rows
+    assert sorted(row.problem.sim_card_id for row in whole) == sorted(cards)
+    assert [row.problem.opened_at for row in whole] == sorted(
+        (row.problem.opened_at for row in whole), reverse="sort" in query
+    )
+    paged: list[Any] = []
+    after = None
+    while True:
+        found = reader.problems(view(), ProblemQuery(**query, after=after, limit=1))
+        paged += found.rows
+        if found.next is None:
+            break
+        after = decode_position(found.next, tuple[float, str, str, str])
+    assert tuple(paged) == whole
+
+
+async def test_what_an_account_does_not_watch_is_not_shown(
+    open_account: Opener, reader: SqliteReader, view: Callable[..., LedgerView]
+) -> None:
+    """After a change of its filters problems may be left whose repair nobody would see."""
+    await open_account().saw(
+        failed("a", "one"), failed("b", "two", action_type="set_public_ip"), at=NOW + 100
+    )
+    public_ip = view(action_types=("enable", "set_public_ip", "remove_public_ip"))
+    assert [row.problem.sim_card_id for row in reader.problems(public_ip, ProblemQuery()).rows] == [
+        "two"
+    ]
+    unseen = view(statuses=("failed",))
+    assert reader.problems(unseen, ProblemQuery()).rows == ()
+    assert len(reader.failures(unseen, FailureQuery()).rows) == 2
+    assert len(reader.failures(view(action_types=("enable",)), FailureQuery()).rows) == 1
+    assert reader.failures(view(statuses=("completed",)), FailureQuery()).rows == ()
+    assert reader.failures(view("somebody else"), FailureQuery()).rows == ()
+
+
+async def test_failures_are_paged_without_a_shift(
+    open_account: Opener, reader: SqliteReader, view: Callable[..., LedgerView]
+) -> None:
+    """While new ones come between two pages, none is read twice or left out."""
+    account = open_account()
+    other = open_account("other", account.store)
+    for number in range(30):
+        one = account if number % 3 else other
+        await one.saw(failed(f"a-{number:02}", at=NOW + number // 4), at=NOW + number // 2)
+    seen, after = [], None
+    for number in range(100, 120):
+        found = reader.failures(view("main", "other"), FailureQuery(after=after, limit=4))
+        seen += [row.action_id for row in found.rows]
+        if found.next is None:
+            break
+        after = decode_position(found.next, tuple[float, str, str])
+        await account.saw(failed(f"b-{number}", at=NOW + number), at=NOW + number)
+    assert len(seen) == 30
+    assert seen == sorted(seen, reverse=True)
+
+
+async def test_failures_have_filters(
+    open_account: Opener, reader: SqliteReader, view: Callable[..., LedgerView]
+) -> None:
+    """Completed and open actions are none of them."""
+    await open_account().saw(
+        failed("a"),
+        failed("b", status="interrupted", reason="no network"),
+        failed("c", action_type="disable", sim_card_id="two"),
+        failed("d", status="completed", reason=None),
+        failed("e", status="in-progress", reason=None),
+        at=NOW + 100,
+    )
+
+    def ids(**query: Any) -> set[str]:
+        return {row.action_id for row in reader.failures(view(), FailureQuery(**query)).rows}
+
+    assert ids() == {"a", "b", "c"}
+    assert ids(status="interrupted") == ids(reason="no network") == {"b"}
+    assert ids(reason_class="sim_blocked") == {"a", "c"}
+    assert ids(action_type="disable") == ids(sim_card_id="two") == {"c"}
+    assert ids(account="main", action_type="enable", status="failed") == {"a"}
+
+
+async def test_failures_of_a_day_by_reason(
+    open_account: Opener, reader: SqliteReader, view: Callable[..., LedgerView]
+) -> None:
+    """The most frequent first; what ended earlier, and was only seen since, is not of the day."""
+    await open_account().saw(
+        failed("a"),
+        failed("b", status="interrupted"),
+        failed("c", reason=None),
+        failed("d", at=NOW - 90_000),
+        failed("e", status="completed"),
+        at=NOW + 100,
+    )
+    counts = reader.failure_reasons(view(), NOW - 80_000)
+    assert [(each.reason_class, each.reason, each.count) for each in counts] == [
+        ("sim_blocked", "SIM card is blocked", 2),
+        ("none", "", 1),
+    ]
+    assert reader.failure_reasons(view(), NOW + 200) == ()
+
+
+async def test_the_timeline_of_a_sim_card(
+    open_account: Opener, reader: SqliteReader, view: Callable[..., LedgerView]
+) -> None:
+    """All that is remembered of it, newest first, with its problems, in every account."""
+    account = open_account()
+    await account.saw(
+        *(failed(f"a-{number}", at=NOW + number) for number in range(5)),
+        failed("b", "two"),
+        at=NOW + 100,
+    )
+    await open_account("other", account.store).saw(
+        failed("c", at=NOW + 2, status="completed", reason=None), at=NOW + 100
+    )
+    await name_cards(account, SimCard("sim", "8988"))
+    both = view("main", "other")
+    first = reader.sim_card(both, "sim", limit=4)
+    assert [row.action_id for row in first.actions.rows] == ["a-4", "a-3", "c", "a-2"]
+    assert first.actions.next is not None
+    after = decode_position(first.actions.next, tuple[float, str, str])
+    rest = reader.sim_card(both, "sim", after, limit=4)
+    assert [row.action_id for row in rest.actions.rows] == ["a-1", "a-0"]
+    assert rest.actions.next is None
+    assert rest.cards == {"main": SimCard("sim", "8988")}
+    assert [(each.account, each.problem.attempts) for each in rest.problems] == [("main", 5)]
+    assert not reader.sim_card(both, "nobody").known
+
+
+async def test_ten_thousand_problems_are_read_in_time(
+    open_account: Opener, reader: SqliteReader, view: Callable[..., LedgerView]
+) -> None:
+    """All at once, and by a filter that only the last one passes."""
+    account = open_account()
+    await account.saw(*(failed(f"a-{n}", f"sim-{n}", NOW + n) for n in range(10_000)), at=2 * NOW)
+    await name_cards(account, *(SimCard(f"sim-{n}", str(n)) for n in range(10_000)))
+    assert len(reader.problems(view(), ProblemQuery()).rows) == 10_000
+    (last,) = reader.problems(view(), ProblemQuery(iccid="9999", limit=5)).rows
+    assert last.problem.action_id == "a-9999"
+
+
+async def test_a_reader_needs_no_owner(
+    open_account: Opener, open_store: Opener, reader: SqliteReader, view: Callable[..., LedgerView]
+) -> None:
+    """After a clean end, and the owner finds its file as it was."""
+    account = open_account()
+    await account.saw(failed("a"), at=NOW + 100)
+    account.store.close()
+    assert len(reader.problems(view(), ProblemQuery()).rows) == 1
+    assert len(open_store().load("main").problems) == 1
+
+
+async def test_a_log_that_was_left_over_is_read(
+    open_account: Opener, state_file: Path, tmp_path: Path, view: Callable[..., LedgerView]
+) -> None:
+    """As after a kill: the last commits are in the log only."""
+    await open_account().saw(failed("a"), at=NOW + 100)
+    copy = tmp_path / "copy.db"
+    for suffix in ("", "-wal"):
+        shutil.copy(f"{state_file}{suffix}", f"{copy}{suffix}")
+    assert len(SqliteReader(copy).problems(view(), ProblemQuery()).rows) == 1
+
+
+async def test_a_query_that_takes_long_says_what_to_do(
+    open_account: Opener, state_file: Path, view: Callable[..., LedgerView]
+) -> None:
+    """It ends, and the next one is answered."""
+    await open_account().saw(*(failed(f"a-{n}") for n in range(3000)), at=NOW + 100)
+    clock = iter(range(1_000_000))
+    slow = SqliteReader(state_file, timeout=1.0, monotonic=lambda: float(next(clock)))
+    with pytest.raises(QueryTimeoutError, match=r"longer than 1 s; narrow the filters"):
+        slow.failures(view(), FailureQuery())
+    assert slow.problems(view(), ProblemQuery(sim_card_id="x")).rows == ()
+
+
+def _foreign(file: Path) -> None:
+    with sqlite3.connect(file) as connection:
+        connection.execute("CREATE TABLE other (id)")
+    connection.close()
+
+
+def _version(number: int) -> Callable[[Path], None]:
+    def make(file: Path) -> None:
+        with sqlite3.connect(file) as connection:
+            connection.execute("CREATE TABLE schema_version (version)")
+            connection.execute("INSERT INTO schema_version VALUES (?)", (number,))
+        connection.close()
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda _: None, "does not exist; check state.url"),
+        (Path.mkdir, "is not a regular file; check state.url"),
+        (os.mkfifo, "is not a regular file; check state.url"),
+        (Path.touch, "is empty; set state.url"),
+        (lambda file: file.write_bytes(b"text" * 1000), "file is not a database"),
+        (_foreign, "was created by another program; set state.url"),
+        (_version(1), "has schema version 1, but .*; start the exporter of this release"),
+        (_version(99), "has schema version 99, but .*; run the newer release"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_one_line(
+    reader: SqliteReader,
+    state_file: Path,
+    view: Callable[..., LedgerView],
+    make: Callable[[Path], None],
+    message: str,
+) -> None:
+    """Which file, what is wrong, and what to do."""
+    make(state_file)
+    with pytest.raises(StateError, match=message) as caught:
+        reader.problems(view(), ProblemQuery())
+    assert str(state_file) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+async def test_a_locked_file_is_reported(
+    open_account: Opener, state_file: Path, view: Callable[..., LedgerView]
+) -> None:
+    """Somebody has it for himself, as no exporter does."""
+    account = open_account()
+    await account.saw(failed("a"), at=NOW + 100)
+    account.store.close()
+    holder = sqlite3.connect(state_file)
+    holder.execute("PRAGMA locking_mode=EXCLUSIVE")
+    holder.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(StateError, match="is locked; stop the process that has it open"):
+        SqliteReader(state_file, timeout=0.05).problems(view(), ProblemQuery())
+    holder.close()
+
+
+def test_only_a_file_has_a_reader() -> None:
+    """Nobody else sees what is in the memory of a process."""
+    assert sqlite_reader("sqlite://") is None
+    assert sqlite_reader("sqlite:///:memory:") is None
+    assert sqlite_reader("sqlite:///a ?#%b.db") is not None

@@ -1,0 +1,446 @@
+"""The pages and the API over the ledger, as a browser and a program ask for them."""
+
+import csv
+import gzip
+import io
+import re
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from typing import Any
+from urllib.parse import urljoin
+
+import httpx
+import pytest
+
+from exporter.domain import Problem, ProblemStatus, SimCard
+from exporter.errors import Cause, QueryTimeoutError, StateError
+from exporter.ledger.queries import LedgerView
+from exporter.metrics.self_metrics import SelfMetrics
+from exporter.web.detail_routes import LedgerSource
+
+NOW = 1_785_585_605.0
+
+HOSTILE = "<script>alert('x')</script>"
+CARD = SimCard("sim/1 <b>", "8988", "group-1", HOSTILE, ("=cmd", 'a "b", c'))
+
+
+def a_problem(sim_card_id: str = "sim-2", **fields: Any) -> Problem:
+    """Return a problem that opened an hour ago."""
+    usual: dict[str, Any] = {
+        "sim_card_id": sim_card_id,
+        "concern": "connectivity",
+        "status": ProblemStatus.FAILED,
+        "opened_at": NOW - 3600,
+        "attempts": 2,
+        "action_id": f"action-of-{sim_card_id}",
+        "action_type": "enable",
+        "reason": "SIM card is blocked",
+        "reason_class": "sim_blocked",
+        "started_at": NOW - 3700,
+        "retrying": False,
+        "changed_at": NOW,
+    }
+    return Problem(**(usual | fields))
+
+
+class _Text(HTMLParser):
+    """The words of a page, and its elements."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self.feed(html)
+        self.text = " ".join("".join(self.words).split())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        if tag == "a":
+            self.links.append(dict(attrs)["href"] or "")
+        if tag in {"td", "th", "p", "li", "span"}:
+            self.words.append(" ")
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+@pytest.fixture
+def broken(view: Callable[..., Any]) -> Any:
+    """Give the view of an account with three problems, one of a card of hostile names."""
+    return view(
+        problems=(
+            a_problem(CARD.id, reason=HOSTILE, reason_class="other", retrying=True),
+            a_problem(
+                status=ProblemStatus.STUCK,
+                reason="",
+                reason_class="",
+                attempts=0,
+                opened_at=NOW - 3000,
+            ),
+            a_problem("sim-3", concern="voice", opened_at=NOW - 60, attempts=1),
+        ),
+        sim_cards={CARD.id: CARD},
+    )
+
+
+@pytest.fixture
+async def ask(
+    operator: Any, snapshot: Callable[..., Any], broken: Any, up: Any
+) -> AsyncIterator[httpx.AsyncClient]:
+    """Give a client of the app of that account."""
+    operator.snapshot = snapshot((broken, up))
+    transport = httpx.ASGITransport(operator.app())
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        yield client
+
+
+async def test_the_status_page_begins_with_what_is_wrong(ask: httpx.AsyncClient) -> None:
+    """How many problems and since when, then each with names, reason, since and attempts."""
+    text = _Text((await ask.get("/")).text).text
+    assert "What is wrong 3 SIM card problems, the oldest open for 1 h" in text
+    for words in (
+        "1 h ago 2026-08-01 11:00:05 UTC 2 failed attempts, retrying connectivity",
+        f"enable failed other {HOSTILE}",
+        f'ICCID 8988 Group {HOSTILE} Tags =cmd a "b", c SIM {CARD.id} Action action-of-',
+        "0 failed attempts connectivity enable stuck no reason given",
+        "1 min ago 2026-08-01 11:59:05 UTC 1 failed attempt voice",
+    ):
+        assert words in text, words
+
+
+async def test_accounts_with_trouble_come_first(
+    operator: Any, snapshot: Callable[..., Any], view: Callable[..., Any], up: Any, broken: Any
+) -> None:
+    """Those that are down, then those with problems, then the others as configured."""
+    down = SelfMetrics("down")
+    down.poll_failed(NOW - 5, 0.5, Cause.UNAVAILABLE, "no answer")
+    operator.snapshot = snapshot(
+        (view("fine-1"), up),
+        (view("fine-2"), up),
+        (replace(broken, name="broken"), up),
+        (view("down"), down),
+    )
+    transport = httpx.ASGITransport(operator.app())
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        html = (await client.get("/")).text
+    text = _Text(html).text
+    assert "What is wrong 1 account down or overdue: down 3 SIM card problems" in text
+    order = [text.index(f"Account {name} ") for name in ("down", "broken", "fine-1", "fine-2")]
+    assert order == sorted(order)
+
+
+async def test_nothing_wrong_is_said(
+    operator: Any, snapshot: Callable[..., Any], view: Callable[..., Any], up: Any
+) -> None:
+    """In words, and what is not watched is named."""
+    operator.snapshot = snapshot((view(unwatched_concerns=("voice", "public_ip")), up))
+    transport = httpx.ASGITransport(operator.app())
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        text = _Text((await client.get("/")).text).text
+    assert "Nothing is wrong Every account was polled" in text
+    assert "Problems are not tracked for voice, public_ip, because" in text
+
+
+async def test_many_problems_are_a_link(
+    operator: Any, snapshot: Callable[..., Any], view: Callable[..., Any], up: Any
+) -> None:
+    """The page has twenty of an account, and all of them are two clicks away at most."""
+    many = tuple(a_problem(f"sim-{n:05}", opened_at=NOW - 20_000 + n) for n in range(10_000))
+    operator.snapshot = snapshot((view(problems=many), up))
+    transport = httpx.ASGITransport(operator.app())
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        home = (await client.get("/")).text
+        assert len(re.findall("action-of-", home)) == 20
+        assert "the oldest 20 of 10,000" in home
+        assert 'href="problems?account=default"' in home
+        begun = time.monotonic()
+        first = (await client.get("/problems?account=default")).text
+        assert time.monotonic() - begun < 5
+        assert len(re.findall("action-of-", first)) == 100
+        following = re.search(r'href="(problems\?[^"]*after=[^"]+)"', first)
+        assert following
+        second = (await client.get("/" + following[1].replace("&amp;", "&"))).text
+        assert "action-of-sim-00100" in second
+        assert "action-of-sim-00099" not in second
+        table = (await client.get("/problems?format=csv")).text
+        assert table.count("\r\n") == 10_001
+        answer = (await client.get("/api/v1/problems")).json()["data"]
+        seen = [each["sim_card_id"] for each in answer["problems"]]
+        while answer["next"]:
+            parameters = {"after": answer["next"], "limit": "5000"}
+            answer = (await client.get("/api/v1/problems", params=parameters)).json()["data"]
+            seen += [each["sim_card_id"] for each in answer["problems"]]
+        assert seen == [problem.sim_card_id for problem in many]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/problems",
+        "/failures",
+        "/sim-cards/sim%2F1%20%3Cb%3E",
+        "/problems?sim_card_id=%3Cb%3E",
+    ],
+)
+async def test_foreign_text_makes_no_element(ask: httpx.AsyncClient, path: str) -> None:
+    """On no page, nor does what stands in the address."""
+    read = _Text((await ask.get(path)).text)
+    assert "script" not in read.tags
+    assert "b" not in read.tags
+
+
+async def test_every_link_leads_somewhere(ask: httpx.AsyncClient) -> None:
+    """From page to page, with ids that an address has to quote."""
+    seen: set[str] = set()
+    ahead = ["http://test/"]
+    while ahead:
+        page = ahead.pop()
+        answer = await ask.get(page)
+        assert answer.status_code == 200, page
+        if "text/html" in answer.headers["content-type"]:
+            links = (urljoin(page, link) for link in _Text(answer.text).links)
+            new = {link.partition("#")[0] for link in links if link.startswith("http://test/")}
+            ahead += new - seen
+            seen |= new
+    assert "http://test/sim-cards/sim%2F1%20%3Cb%3E" in seen
+    assert len(seen) >= 8
+
+
+async def test_the_api_has_every_field(ask: httpx.AsyncClient) -> None:
+    """As documented, with the SIM card's page."""
+    answer = await ask.get("/api/v1/problems?sim_card_id=sim/1 <b>")
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    body = answer.json()
+    assert (body["status"], body["data"]["next"]) == ("success", None)
+    assert body["data"]["problems"] == [
+        {
+            "account": "default",
+            "sim_card_id": CARD.id,
+            "iccid": "8988",
+            "sim_card_group": HOSTILE,
+            "tags": ["=cmd", 'a "b", c'],
+            "concern": "connectivity",
+            "status": "failed",
+            "opened_at": "2026-08-01T11:00:05.000Z",
+            "attempts": 2,
+            "retrying": True,
+            "action_id": f"action-of-{CARD.id}",
+            "action_type": "enable",
+            "reason": HOSTILE,
+            "reason_class": "other",
+            "url": "http://test/sim-cards/sim%2F1%20%3Cb%3E",
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("query", "cards"),
+    [
+        ("", {CARD.id, "sim-2", "sim-3"}),
+        ("account=default&concern=&status=", {CARD.id, "sim-2", "sim-3"}),
+        ("concern=voice", {"sim-3"}),
+        ("concern=new_type", set()),
+        ("status=stuck", {"sim-2"}),
+        ("reason_class=sim_blocked", {"sim-3"}),
+        ("iccid=8988", {CARD.id}),
+        ("tag=%3Dcmd", {CARD.id}),
+        ("sim_card_group=group-1", {CARD.id}),
+        ("sort=-opened_at&limit=1", {"sim-3"}),
+    ],
+)
+async def test_filters_of_the_api(ask: httpx.AsyncClient, query: str, cards: set[str]) -> None:
+    """The same as those of the page and its download."""
+    body = (await ask.get(f"/api/v1/problems?{query}")).json()
+    assert {each["sim_card_id"] for each in body["data"]["problems"]} == cards
+    table = csv.DictReader(io.StringIO((await ask.get(f"/problems?{query}&format=csv")).text))
+    assert {each["sim_card_id"] for each in table} == cards
+    text = (await ask.get(f"/problems?{query}")).text
+    assert len(re.findall("action-of-", text)) == len(cards)
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ("acount=x", "acount: unknown parameter; did you mean account?"),
+        ("account=<b>", "account: unknown value '<b>'; use one of default, one, two"),
+        ("status=faild", "status: unknown value 'faild'; did you mean failed?"),
+        ("status=failed&status=stuck", "status: is given more than once; give it once"),
+        ("concern=enable", "concern: 'enable' is an action type; its concern is connectivity"),
+        ("concern=connectivty", "concern: unknown value 'connectivty'; did you mean connectivity?"),
+        ("concern=A%20B", "concern: unknown value 'A B'; use one of"),
+        ("reason_class=x", "reason_class: unknown value 'x'; use one of"),
+        ("sort=reason", "sort: unknown value 'reason'; use one of opened_at, -opened_at"),
+        ("limit=0", "limit: must be a whole number from 1 to 10000"),
+        ("limit=1e3", "limit: must be a whole number from 1 to 10000"),
+        ("limit=10001", "limit: must be a whole number from 1 to 10000"),
+        ("after=x", "after: is not a position in this list"),
+        ("after=WzEsMl0", "after: is not a position in this list"),
+        ("after=%C3%A9", "after: is not a position in this list"),
+    ],
+)
+async def test_a_wrong_parameter_is_named(
+    ask: httpx.AsyncClient, query: str, sentence: str
+) -> None:
+    """With what it can be; on the page it is text."""
+    answer = await ask.get(f"/api/v1/problems?{query}")
+    assert answer.status_code == 400
+    body = answer.json()
+    assert (body["status"], body["errorType"]) == ("error", "bad_data")
+    assert body["error"].startswith(sentence)
+    page = await ask.get(f"/problems?{query}")
+    assert page.status_code == 400
+    assert sentence in _Text(page.text).text
+
+
+async def test_csv_is_no_formula(ask: httpx.AsyncClient) -> None:
+    """A file to download, whose foreign texts no spreadsheet runs."""
+    answer = await ask.get("/problems?format=csv")
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert answer.headers["content-disposition"] == 'attachment; filename="problems.csv"'
+    first = next(csv.DictReader(io.StringIO(answer.text)))
+    assert first["tags"] == '["=cmd", "a \\"b\\", c"]'
+    assert first["reason"] == HOSTILE
+    assert (first["retrying"], first["attempts"]) == ("true", "2")
+
+
+@pytest.mark.parametrize("word", ["=cmd|' /C calc'!A0", "+1", "-1", "@x", "\tx", "\rx"])
+async def test_a_reason_that_looks_like_a_formula_is_text(
+    operator: Any, snapshot: Callable[..., Any], view: Callable[..., Any], up: Any, word: str
+) -> None:
+    """Whatever sign it begins with."""
+    operator.snapshot = snapshot((view(problems=(a_problem(reason=word),)), up))
+    transport = httpx.ASGITransport(operator.app())
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        table = (await client.get("/problems?format=csv")).text
+    (row,) = csv.DictReader(io.StringIO(table, newline=""))
+    assert row["reason"] == f"'{word}"
+
+
+async def test_the_api_is_compressed_when_asked(
+    operator: Any, serve: Any, broken: Any, up: Any, snapshot: Callable[..., Any]
+) -> None:
+    """Over a real connection, as metrics are."""
+    operator.snapshot = snapshot((broken, up))
+    _, address = await serve(operator.app())
+    async with httpx.AsyncClient(base_url=address.url, trust_env=False) as client:
+        headers = {"Accept-Encoding": "gzip"}
+        async with client.stream("GET", "/api/v1/problems", headers=headers) as answer:
+            raw = b"".join([chunk async for chunk in answer.aiter_raw()])
+        plain = await client.get("/api/v1/problems", headers={"Accept-Encoding": "identity"})
+    assert answer.headers["content-encoding"] == "gzip"
+    assert gzip.decompress(raw) == plain.content
+    assert plain.headers["vary"] == "Accept-Encoding"
+
+
+async def test_in_memory_what_is_missing_is_said(
+    client: httpx.AsyncClient,
+) -> None:
+    """Problems are whole; failures and timelines are those that are published."""
+    home = _Text((await client.get("/")).text).text
+    assert "Not available: the state is kept in memory" in home
+    failures = _Text((await client.get("/failures")).text).text
+    assert "The state is kept in memory (state.url): of actions, only those in flight" in failures
+    assert "action-2" in failures
+    timeline = _Text((await client.get("/sim-cards/sim-1")).text).text
+    assert "enable in-progress stuck" in timeline
+    assert "The state is kept in memory" in timeline
+
+
+async def test_an_unknown_sim_card_is_not_found(ask: httpx.AsyncClient) -> None:
+    """With a sentence."""
+    answer = await ask.get("/sim-cards/nobody")
+    assert answer.status_code == 404
+    assert "Nothing is known of this SIM card." in _Text(answer.text).text
+
+
+def view_of_all() -> LedgerView:
+    """Return the view of no account: who reads it refuses anyway."""
+    return LedgerView((), lambda _: "", ())
+
+
+class _Refusing:
+    """A reader that cannot read."""
+
+    def __init__(self, error: StateError) -> None:
+        self._error = error
+
+    def _fail(self, *_: object) -> Any:
+        raise self._error
+
+    problems = failures = failure_reasons = sim_card = _fail
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (QueryTimeoutError("the query takes longer than 2 s; narrow the filters"), "timeout"),
+        (StateError("state database x: database is locked"), "unavailable"),
+    ],
+)
+async def test_a_ledger_that_cannot_be_read_is_a_sentence(
+    operator: Any, error: StateError, kind: str
+) -> None:
+    """503, and the status page shows all that it has."""
+    source = LedgerSource(view_of_all, _Refusing(error))
+    transport = httpx.ASGITransport(operator.app(ledger=source))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        answer = await client.get("/api/v1/problems")
+        assert (answer.status_code, answer.json()["errorType"]) == (503, kind)
+        for path in ("/problems", "/failures", "/sim-cards/x"):
+            page = await client.get(path)
+            assert (page.status_code, str(error) in page.text) == (503, True)
+        home = await client.get("/")
+        assert (home.status_code, f"Not available: {error}." in home.text) == (200, True)
+
+
+DETAILS = ("/", "/problems", "/failures", "/sim-cards/x", "/api/v1/problems")
+
+
+@pytest.mark.parametrize("path", DETAILS)
+@pytest.mark.parametrize("prefix", ["", "/a"])
+async def test_without_details_only_metrics_and_probes_are_served(
+    operator: Any, path: str, prefix: str
+) -> None:
+    """The rest is 404, with the setting that says so."""
+    transport = httpx.ASGITransport(operator.app(ledger=None, prefix=prefix))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        answer = await client.get(prefix + path)
+        assert (answer.status_code, answer.text) == (
+            404,
+            "web.details is false: only /metrics and the paths below /-/ are served\n",
+        )
+        for served in ("/metrics", "/-/healthy", "/-/ready"):
+            assert (await client.get(prefix + served)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("external", "base"),
+    [
+        (None, "http://test/a/"),
+        ("https://example.org/out/", "https://example.org/out/"),
+        ("https://example.org", "https://example.org/"),
+    ],
+)
+async def test_pages_below_a_prefix(
+    operator: Any,
+    snapshot: Callable[..., Any],
+    broken: Any,
+    up: Any,
+    external: str | None,
+    base: str,
+) -> None:
+    """Links are relative; the URL in the API is where users reach the page."""
+    operator.snapshot = snapshot((broken, up))
+    transport = httpx.ASGITransport(operator.app(prefix="/a", external_url=external))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        rows = (await client.get("/a/api/v1/problems")).json()["data"]["problems"]
+        assert rows[1]["url"] == f"{base}sim-cards/sim-2"
+        page = (await client.get("/a/sim-cards/sim-2")).text
+        for link in _Text(page).links:
+            target = urljoin("http://test/a/sim-cards/sim-2", link)
+            assert (await client.get(target)).status_code == 200
