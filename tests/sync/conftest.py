@@ -129,7 +129,7 @@ class Account:
 class OpenAccount(Protocol):
     """Opens an account whose world has the given settings; audits are rare unless asked for."""
 
-    def __call__(
+    def __call__(  # noqa: PLR0913 - settings, each by its name
         self,
         world: WorldSettings = ...,
         *,
@@ -152,7 +152,7 @@ def open_account(tmp_path: Path) -> Iterator[OpenAccount]:
     worker = ThreadPoolExecutor(1)
     stores: list[SqliteStore] = []
 
-    def open_one(
+    def open_one(  # noqa: PLR0913 - as declared above
         world: WorldSettings = QUIET,
         *,
         filters: AccountFilters = ALL,
