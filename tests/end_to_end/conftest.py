@@ -218,6 +218,7 @@ def export(command: Callable[..., Running], tmp_path: Path) -> Callable[..., Run
         timeout: str = "5s",
         state: str = "sqlite:///telnyx-sim-exporter.db",
         before: tuple[str, ...] = (),
+        web: Mapping[str, object] | None = None,
         **env: str,
     ) -> Running:
         file = tmp_path / "config.yaml"
@@ -230,7 +231,7 @@ def export(command: Callable[..., Running], tmp_path: Path) -> Callable[..., Run
                 "request_timeout": timeout,
             },
             "state": {"url": state},
-            "web": {"listen_address": "127.0.0.1:0"},
+            "web": {"listen_address": "127.0.0.1:0", **(web or {})},
             "log": {"format": "json"},
         }
         file.write_text(json.dumps(settings), encoding="utf-8")  # JSON is YAML
