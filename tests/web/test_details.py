@@ -102,10 +102,10 @@ async def test_the_status_page_begins_with_what_is_wrong(ask: httpx.AsyncClient)
     text = _Text((await ask.get("/")).text).text
     assert "What is wrong 3 SIM card problems, the oldest open for 1 h" in text
     for words in (
-        "1 h ago 2026-08-01 11:00:05 UTC 2 failed attempts, retrying connectivity",
+        "1 h ago 2026-08-01 11:00:05 UTC 2 failed attempts retrying connectivity",
         f"enable failed other {HOSTILE}",
         f'ICCID 8988 Group {HOSTILE} Tags =cmd a "b", c SIM {CARD.id} Action action-of-',
-        "0 failed attempts connectivity enable stuck no reason given",
+        "50 min ago 2026-08-01 11:10:05 UTC connectivity enable stuck SIM sim-2",
         "1 min ago 2026-08-01 11:59:05 UTC 1 failed attempt voice",
     ):
         assert words in text, words
@@ -349,6 +349,12 @@ async def test_in_memory_what_is_missing_is_said(
     timeline = _Text((await client.get("/sim-cards/sim-1")).text).text
     assert "enable in-progress stuck" in timeline
     assert "The state is kept in memory" in timeline
+
+
+async def test_the_form_may_be_sent_here_only(ask: httpx.AsyncClient) -> None:
+    """The policy of the page allows its own form, and none that leads elsewhere."""
+    policy = (await ask.get("/problems")).headers["content-security-policy"]
+    assert "form-action 'self';" in policy
 
 
 async def test_an_unknown_sim_card_is_not_found(ask: httpx.AsyncClient) -> None:
