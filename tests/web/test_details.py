@@ -16,7 +16,7 @@ import pytest
 
 from exporter.domain import Problem, ProblemStatus, SimCard
 from exporter.errors import Cause, QueryTimeoutError, StateError
-from exporter.ledger.queries import LedgerView
+from exporter.ledger.queries import AccountAction, LedgerView, Rows
 from exporter.metrics.self_metrics import SelfMetrics
 from exporter.web.detail_routes import LedgerSource
 
@@ -43,6 +43,22 @@ def a_problem(sim_card_id: str = "sim-2", **fields: Any) -> Problem:
         "changed_at": NOW,
     }
     return Problem(**(usual | fields))
+
+
+AN_ACTION = AccountAction(
+    account="default",
+    action_id="action-9",
+    sim_card_id="sim-9",
+    action_type="enable",
+    status="failed",
+    reason="",
+    reason_class="none",
+    created_at=NOW - 20,
+    updated_at=NOW - 10,
+    started_at=NOW - 20,
+    seen_end=NOW - 5,
+    stuck=False,
+)
 
 
 class _Text(HTMLParser):
@@ -359,6 +375,7 @@ async def test_the_form_may_be_sent_here_only(ask: httpx.AsyncClient) -> None:
 
 async def test_an_unknown_sim_card_is_not_found(ask: httpx.AsyncClient) -> None:
     """With a sentence."""
+    assert (await ask.get("/sim-cards/")).status_code == 400
     answer = await ask.get("/sim-cards/nobody")
     assert answer.status_code == 404
     assert "Nothing is known of this SIM card." in _Text(answer.text).text
@@ -402,6 +419,22 @@ async def test_a_ledger_that_cannot_be_read_is_a_sentence(
             assert (page.status_code, str(error) in page.text) == (503, True)
         home = await client.get("/")
         assert (home.status_code, f"Not available: {error}." in home.text) == (200, True)
+
+
+async def test_failures_show_even_if_they_are_too_many_to_be_counted(operator: Any) -> None:
+    """By page, with a sentence in place of the reasons."""
+
+    class Slow(_Refusing):
+        def failures(self, *_: object) -> Rows[AccountAction]:
+            return Rows((AN_ACTION,))
+
+    source = LedgerSource(view_of_all, Slow(QueryTimeoutError("too long")))
+    transport = httpx.ASGITransport(operator.app(ledger=source))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        page = await client.get("/failures")
+    assert page.status_code == 200
+    assert "too many to be counted by reason" in page.text
+    assert AN_ACTION.action_id in page.text
 
 
 DETAILS = ("/", "/problems", "/failures", "/sim-cards/x", "/api/v1/problems")
