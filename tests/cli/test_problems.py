@@ -16,6 +16,7 @@ from exporter.domain import Action, SimCard
 from exporter.ledger.problem_tracking import note_problems
 from exporter.ledger.reasons import Reasons
 from exporter.ledger.rules import observe
+from exporter.ledger.snapshot import SnapshotOptions
 from exporter.ledger.store.database import Database
 from exporter.ledger.store.sqlite import SqliteStore
 from exporter.ledger.unit_of_work import UnitOfWork
@@ -45,7 +46,7 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
             )
             unit.apply(observe(None, action, history=False, now=now), new_row=True)
         unit.sim_cards["sim-1"] = SimCard("sim-1", "8988", "", "Fleet", ("a", "b"))
-        note_problems(unit, state, lambda _: True, lambda _: {})
+        note_problems(unit, state, SnapshotOptions((), (), {}, 900.0, ()), lambda _: {})
         store.commit(state.account_id, unit, {})
     yield store
     store.close()
