@@ -73,6 +73,8 @@ class Rig:
                 "request_timeout": f"{REQUEST_TIMEOUT:g}s",
                 "rate_limit": 1000,
             },
+            # The simulator's record knows nothing of what is stuck.
+            "stuck_after": {"default": "30d"},
             "state": {"url": f"sqlite:///{self._folder.resolve() / 'state.db'}"},
             "web": {"listen_address": "127.0.0.1:0"},
             "log": {"format": "json"},
@@ -92,6 +94,19 @@ class Rig:
         if url is None or self._http.get(f"{url}/-/ready").status_code != httpx.codes.OK:
             return None
         return self._http.get(f"{url}/metrics").raise_for_status().text
+
+    def problems(self) -> list[dict[str, Any]]:
+        """Ask the exporter which SIM cards are broken."""
+        url = self._running().wait_for(ADDRESS)
+        found: list[dict[str, Any]] = []
+        after: str | None = None
+        while True:
+            position = {} if after is None else {"after": after}
+            answer = self._http.get(f"{url}/api/v1/problems", params=position).raise_for_status()
+            data = answer.json()["data"]
+            found += data["problems"]
+            if (after := data["next"]) is None:
+                return found
 
     def end_exporter(self, how: signal.Signals) -> int:
         """End the exporter with a signal; returns its exit code."""

@@ -25,9 +25,26 @@ from benchmarks.fault_schedule import OFF, FaultSchedule, body
 from benchmarks.programs import ProgramError
 from benchmarks.rig import AUDIT_INTERVAL, Rig
 from benchmarks.signals import exit_on_signals
-from benchmarks.tally import WHAT, Counts, counted, differences, drifts, read_logs, recorded
+from benchmarks.tally import (
+    PROBLEMS,
+    WHAT,
+    Counts,
+    broken,
+    counted,
+    differences,
+    drifts,
+    read_logs,
+    recorded,
+)
 from exporter.simulator.settings import ListOrder
 
+SIM_CARDS = 500
+"""Few, so that many actions are of the same one."""
+
+RETRIED = 0.6
+"""The share of failures that are retried, each by another action on the same SIM card."""
+
+RETRIED_AFTER = 5.0
 DURATION = 4.0
 SIGMA = 0.4
 HISTORY = 20_000
@@ -117,6 +134,9 @@ def compare(rig: Rig, run: Run, text: str, console: Console, minutes: float) -> 
     record = rig.record()
     truth = recorded(record) - run.before
     run.problems += differences(counted(text), truth, words="counted")
+    left, true_left = broken(rig.problems()), broken(record["problems"]["open"])
+    run.problems += [f"not broken: {' '.join(key)}" for key in sorted(left - true_left)]
+    run.problems += [f"broken, but not shown: {' '.join(key)}" for key in sorted(true_left - left)]
     drift = {status: n for status, n in drifts(text).items() if n}
     run.problems += [f"drift {status}: {n}" for status, n in drift.items()]
     if (code := rig.end_exporter(signal.SIGTERM)) != 0:
@@ -127,11 +147,13 @@ def compare(rig: Rig, run: Run, text: str, console: Console, minutes: float) -> 
 
     table = Table(show_header=False, title="Soak run", title_justify="left")
     by_what = ", ".join(f"{sum(truth[k] for k in truth if k[0] == w):,} {w}" for w in WHAT)
+    opened, mended = (sum(n for (what, _), n in truth.items() if what == each) for each in PROBLEMS)
     switched = ", ".join(f"{name} {n}" for name, n in sorted(run.schedule.switched.items()))
     for name, figure in (
         ("minutes", f"{minutes:g}"),
         ("events compared", f"{truth.total():,}: {by_what}"),
         ("left in flight, stuck", f"{record['in_flight']:,}"),
+        ("SIM cards still broken", f"{len(true_left):,}; {opened:,} opened, {mended:,} mended"),
         ("kills", f"{run.kills:,}; {log.started:,} of {len(rig.logs):,} runs came up"),
         ("faults switched on", f"{run.schedule.switched.total():,}: {switched}"),
         ("lines of failures", f"{log.lines:,} for {failures.total():,} events"),
@@ -157,6 +179,9 @@ def soak(arguments: argparse.Namespace, folder: Path, console: Console) -> bool:
         "duration-sigma": SIGMA,
         "resume-after": arguments.resume_after,
         "stuck-at-start": 0,
+        "sim-cards": SIM_CARDS,
+        "retried": RETRIED,
+        "retried-after": RETRIED_AFTER,
         "history": HISTORY,
     }
     with closing(Rig(folder, options)) as rig:

@@ -5,7 +5,7 @@ Pure but for the reading of log files: it must not ask either of them.
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,22 @@ from prometheus_client.parser import text_string_to_metric_families
 WHAT = ("created", "completed", "failed", "interrupted")
 """What is counted of actions: the names in the record, and in the names of metrics."""
 
+PROBLEMS = {
+    "opened": "telnyx_sim_card_problems_opened_total",
+    "mended": "telnyx_sim_card_problems_closed_total",
+}
+"""What is counted of problems, by concern: the names in the record, and the metrics."""
+
 LOGGED = {
     "sim_card_action_failed": "failed",
     "sim_card_action_interrupted": "interrupted",
+    "problem_mended": "mended",
 }
-"""The log events of single actions that are compared, by what they tell of."""
+"""The log events that are compared, by what they tell of."""
 
 Counts = Counter[tuple[str, str]]
-"""How often something of ``WHAT`` happened, by that and the action type; no zeros."""
+"""How often something of ``WHAT`` or ``PROBLEMS`` happened, by that and the action type, or the
+concern; no zeros."""
 
 
 def recorded(record: Mapping[str, Any]) -> Counts:
@@ -30,7 +38,14 @@ def recorded(record: Mapping[str, Any]) -> Counts:
     counts = Counter(
         {(what, action_type): n for what in WHAT for action_type, n in record[what].items()}
     )
+    for what in PROBLEMS:
+        counts.update({(what, name): n for name, n in record["problems"][what].items()})
     return +counts
+
+
+def broken(problems: Iterable[Mapping[str, Any]]) -> set[tuple[str, str]]:
+    """Read SIM cards and concerns from problems, be they of an exporter or in a record."""
+    return {(each["sim_card_id"], each["concern"]) for each in problems}
 
 
 def counted(exposition: str) -> Counts:
@@ -40,6 +55,10 @@ def counted(exposition: str) -> Counts:
     for name, labels, value in _samples(exposition, "telnyx_sim_card_actions_"):
         if name in names:
             counts[names[name], labels["action_type"]] += int(value)
+    metrics = {name: what for what, name in PROBLEMS.items()}
+    for name, labels, value in _samples(exposition, "telnyx_sim_card_problems_"):
+        if name in metrics and labels.get("outcome", "mended") == "mended":
+            counts[metrics[name], labels["concern"]] += int(value)
     return +counts
 
 
@@ -77,7 +96,7 @@ class Log:
 
     @property
     def covers(self) -> frozenset[str]:
-        """What of ``WHAT`` is logged."""
+        """What is logged."""
         return frozenset(LOGGED.values())
 
 
@@ -95,11 +114,12 @@ def read_logs(runs: Sequence[Path]) -> Log:
             if what is None:
                 continue
             log.lines += 1
-            entry = what, str(event["action_id"]), str(event["updated_at"])
+            at = event["opened_at"] if what == "mended" else event["updated_at"]
+            entry = what, str(event["action_id"]), str(at)
             if entry in told_now:
                 log.defects.append(f"{run.name}: logged twice in one run: {' '.join(entry)}")
             elif entry not in told:
-                log.entries[what, event["action_type"]] += 1
+                log.entries[what, event["concern" if what == "mended" else "action_type"]] += 1
             told_now.add(entry)
         again = told_now & told
         log.repeated += len(again)

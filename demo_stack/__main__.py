@@ -80,7 +80,7 @@ class NotificationPrinter:
 def durations(faster: float) -> str:
     """Return what is said of the durations of the rules."""
     if faster == 1:
-        return "Rules as shipped: some alerts fire within a minute, most take five minutes or more."
+        return "Rules as shipped: most alerts take five minutes or more."
     return f"Every duration of rules and routes is divided by {faster:g}."
 
 

@@ -4,10 +4,11 @@ It must not know what they do with them.
 """
 
 import gc
+import logging
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from math import ceil
@@ -15,6 +16,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from exporter.sinks.logging_setup import QUIET_LIBRARIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,3 +131,14 @@ def program_path() -> Callable[[str], str]:
         return path
 
     return find
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    """Undo what a test, or the program that it runs in its own process, sets up for logging."""
+    loggers = [logging.getLogger(name) for name in ("", *QUIET_LIBRARIES)]
+    before = [(each, each.level, list(each.handlers)) for each in loggers]
+    yield
+    for logger, level, handlers in before:
+        logger.setLevel(level)
+        logger.handlers[:] = handlers

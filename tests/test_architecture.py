@@ -57,11 +57,14 @@ STORE_USERS = {"app.py", "cli/ledger_reader.py"}
 
 PURE = (
     "domain.py",
+    "ledger/listings.py",
+    "ledger/queries.py",
     "ledger/reasons.py",
     "ledger/rules.py",
     "ledger/snapshot.py",
     "ledger/state.py",
     "ledger/unit_of_work.py",
+    "ledger/views.py",
     "sanitize.py",
     "scheduling/budget.py",
     "sinks/alertmanager/alerts.py",

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from exporter.cli.ledger_reader import open_reader, read_settings
-from exporter.cli.options import CONFIG_OPTION
+from exporter.cli.options import FILE
 from exporter.cli.output import say
 from exporter.errors import QueryError
 from exporter.ledger.listings import (
@@ -32,9 +32,20 @@ from exporter.web.addresses import sim_card_page
 _REASONS_SHOWN = 20
 """Rows of the table of reasons; JSON has all of them."""
 
+_TABLE_ROWS = 500
+"""Rows of a table without a limit: more is for programs, and takes seconds."""
+
+_WIDE = 500
+"""Columns of what is no terminal, where nothing needs to be broken over lines."""
+
 
 @click.command("problems", short_help="List the SIM cards that are still broken.")
-@CONFIG_OPTION
+@click.option(
+    "--config.file",
+    "config_file",
+    type=FILE,
+    help="Configuration file (YAML). Without it, the defaults: the state in the working directory.",
+)
 @click.option("--account", help="Only this account.")
 @click.option("--concern", help="Only this concern: connectivity, public_ip, voice, or another.")
 @click.option("--status", help="Only this status: failed, interrupted or stuck.")
@@ -43,7 +54,11 @@ _REASONS_SHOWN = 20
 @click.option("--iccid", help="Only this SIM card, by its ICCID.")
 @click.option("--sim-card-group", help="Only SIM cards of this group, by its name or ID.")
 @click.option("--tag", help="Only SIM cards with this tag.")
-@click.option("--limit", help="At most this many problems, the oldest first. Default: all.")
+@click.option(
+    "--limit",
+    help="At most this many problems, the oldest first. "
+    f"Default: {_TABLE_ROWS} in a table, all in other formats.",
+)
 @click.option(
     "--format",
     "output",
@@ -63,7 +78,8 @@ def command(config_file: Path | None, output: str, **filters: str | None) -> Non
         if value == "":
             raise click.UsageError(f"--{name.replace('_', '-')}: is empty; leave it out for all")
     try:
-        query = problem_query({name: each for name, each in filters.items() if each}, view)
+        given = {name: each for name, each in filters.items() if each}
+        query = problem_query(given, view, _TABLE_ROWS if output == "table" else None)
     except QueryError as exc:
         name, _, text = str(exc).partition(":")
         raise click.UsageError(one_line(f"--{name.replace('_', '-')}:{text}")) from exc
@@ -85,63 +101,65 @@ def command(config_file: Path | None, output: str, **filters: str | None) -> Non
             answer = {"problems": rows, "failure_reasons": reasons}
             say(f"{json.dumps(answer, indent=2)}\n")
         else:
-            say(_tables(rows, reasons, sys.stdout))
+            say(_tables(rows, reasons, sys.stdout, accounts=len(view.accounts)))
     if found.next is not None:
-        click.echo(f"There are more than {query.limit} problems; raise --limit", err=True)
+        text = f"There are more than {query.limit} problems; raise --limit, or use --format csv"
+        click.echo(text, err=True)
 
 
-def _tables(rows: Sequence[Values], reasons: Sequence[Values], stream: TextIO) -> str:
-    """Return both tables as text for a stream, whose width, colors and encoding are used."""
-    console = Console(file=stream)
+def _tables(
+    rows: Sequence[Values], reasons: Sequence[Values], stream: TextIO, *, accounts: int
+) -> str:
+    """Return both tables as text for a stream, whose colors and encoding are used.
+
+    They are as wide as a terminal, and as wide as they need to be elsewhere.
+    """
+    console = Console(file=stream, width=None if stream.isatty() else _WIDE)
     line = partial(one_line, encoding=console.encoding)
 
-    def table(title: str, columns: Sequence[str], cells: Sequence[Sequence[object]]) -> Table:
-        made = Table(title=title, title_justify="left")
-        for name in columns:
-            # Wrapped, not truncated: not every encoding has an ellipsis.
-            made.add_column(name, overflow="fold")
-        for row in cells:
-            made.add_row(*(escape(line(str(each))) for each in row))
-        return made
+    def cell(*lines: object) -> str:
+        return escape("\n".join(line(str(each)) for each in lines if each))
 
     with console.capture() as capture:
         if rows:
-            console.print(
-                table(
-                    f"{len(rows)} SIM card problem{'s' * (len(rows) > 1)}",
-                    ("account", "SIM card", "problem", "since", "attempts", "reason"),
-                    [
-                        (
-                            row["account"],
-                            _card(row),
-                            f"{row['concern']} {row['status']}"
-                            + (", retrying" if row["retrying"] else ""),
-                            row["opened_at"],
-                            row["attempts"],
-                            f"{row['action_type']}: {row['reason'] or 'no reason given'}"
-                            + (f" ({row['reason_class']})" if row["reason_class"] else ""),
-                        )
-                        for row in rows
-                    ],
+            title = f"{len(rows)} SIM card problem{'s' * (len(rows) > 1)}"
+            names = ("SIM card", *["account"] * (accounts > 1), "problem", "since (UTC)", "reason")
+            table = _table(title, *names)
+            table.columns[0].no_wrap = True  # an ID is there to be copied
+            table.columns[-3].min_width = len("connectivity")
+            for row in rows:
+                tags = row["tags"] if isinstance(row["tags"], list) else []
+                table.add_row(
+                    cell(row["sim_card_id"], row["iccid"], row["sim_card_group"], ", ".join(tags)),
+                    *[cell(row["account"])] * (accounts > 1),
+                    cell(
+                        row["concern"],
+                        row["status"],
+                        row["attempts"] and f"{row['attempts']} failed",
+                        row["retrying"] and "retrying",
+                    ),
+                    cell(str(row["opened_at"])[:19].replace("T", " ")),
+                    cell(row["action_type"], row["reason_class"], row["reason"]),
                 )
-            )
+            console.print(table)
         else:
             console.print("No SIM card problems.")
         if reasons:
             title = "Failures of the last day by reason"
             if len(reasons) > _REASONS_SHOWN:
                 title += f", the first {_REASONS_SHOWN} of {len(reasons)}"
-            columns = ("count", "class", "reason", "latest")
-            names = ("count", "reason_class", "reason", "latest")
-            shown = [[row[name] for name in names] for row in reasons[:_REASONS_SHOWN]]
-            console.print(table(title, columns, shown))
+            table = _table(title, "count", "class", "reason")
+            for row in reasons[:_REASONS_SHOWN]:
+                table.add_row(cell(row["count"]), cell(row["reason_class"]), cell(row["reason"]))
+            console.print(table)
         else:
             console.print("No failures within the last day.")
     return capture.get()
 
 
-def _card(row: Values) -> str:
-    """Return the names of a SIM card, or its ID where nothing else is known."""
-    tags = row["tags"] if isinstance(row["tags"], list) else []
-    named = (row["iccid"], row["sim_card_group"], *tags)
-    return ", ".join(str(each) for each in (row["sim_card_id"], *named) if each)
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    for name in columns:
+        # Wrapped, not truncated: not every encoding has an ellipsis.
+        table.add_column(name, overflow="fold")
+    return table

@@ -301,9 +301,7 @@ class Ledger:
             self.state.apply(unit, {})
             return
         mine = self.state.account_id
-        note_problems(
-            unit, self.state, self._options.watches, partial(self._store.find_by_sim_cards, mine)
-        )
+        note_problems(unit, self.state, self._options, partial(self._store.find_by_sim_cards, mine))
         after = self._store.commit(mine, unit, self.state.sums)
         self.state.apply(unit, after)
         self._in_events.update((event.sim_card_id, None) for event in unit.events)

@@ -6,9 +6,12 @@ It must not decide what a problem is, see `problems`, nor write anything but the
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 
+import msgspec
+
 from exporter.domain import concern_of
 from exporter.ledger.problems import ProblemRules
 from exporter.ledger.records import ProblemKey, TrackedAction
+from exporter.ledger.snapshot import SnapshotOptions
 from exporter.ledger.state import LedgerState
 from exporter.ledger.unit_of_work import UnitOfWork
 
@@ -17,18 +20,18 @@ Recall = Callable[[Collection[str]], Mapping[str, Sequence[TrackedAction]]]
 
 
 def note_problems(
-    unit: UnitOfWork, state: LedgerState, watches: Callable[[str], bool], recall: Recall
+    unit: UnitOfWork, state: LedgerState, options: SnapshotOptions, recall: Recall
 ) -> None:
     """Note in a unit of work which problems its actions open, change or mend.
 
-    ``watches`` tells of a concern whether repairs of it can be seen. To be called once, as the
-    last thing before the commit.
+    Concerns whose repairs cannot be seen, and failures that are not exported, are left out. To be
+    called once, as the last thing before the commit.
     """
     touched: defaultdict[ProblemKey, list[TrackedAction]] = defaultdict(list)
-    rows = [row for row in unit.rows.values() if row.sim_card_id]
+    rows = [_shown(row, options) for row in unit.rows.values() if row.sim_card_id]
     for row in rows:
         key = row.sim_card_id, concern_of(row.action_type)
-        if (row.failure_at is not None or key in state.problems) and watches(key[1]):
+        if (row.failure_at is not None or key in state.problems) and options.watches(key[1]):
             touched[key] = []
     if not touched:
         return
@@ -45,12 +48,20 @@ def note_problems(
         def remembered(card: str = card, concern: str = concern) -> list[TrackedAction]:
             if card not in recalled:
                 recalled[card] = recall((card,)).get(card, ())
-            return [row for row in recalled[card] if concern_of(row.action_type) == concern]
+            rows = (row for row in recalled[card] if concern_of(row.action_type) == concern)
+            return [_shown(row, options) for row in rows]
 
         change = rules.change(state.problems.get((card, concern)), seen, remembered)
         unit.problem_changed(change, state.concern_label(concern))
         attempts |= change.attempts
     unit.number_attempts(attempts)
+
+
+def _shown(row: TrackedAction, options: SnapshotOptions) -> TrackedAction:
+    """Return an action as no failure where that is not exported."""
+    if row.failure_at is None or options.shows_failure(row):
+        return row
+    return msgspec.structs.replace(row, failure_at=None)
 
 
 def forget_problems(unit: UnitOfWork, state: LedgerState, before: float) -> None:

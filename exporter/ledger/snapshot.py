@@ -130,6 +130,9 @@ class AccountSnapshot:
         return self.baselined and not self.last_audit
 
 
+_SHOWN_AS = {ProblemStatus.STUCK: Status.IN_PROGRESS}
+
+
 @dataclass(frozen=True, slots=True)
 class SnapshotOptions:
     """What of an account is exported.
@@ -149,9 +152,20 @@ class SnapshotOptions:
     def watches(self, concern: str) -> bool:
         """Tell whether both failures and repairs of a concern can be seen: else it is left out."""
         types = {each for each, its in CONCERNS.items() if its == concern} or {concern}
-        return (not self.statuses or Status.COMPLETED in self.statuses) and (
-            not self.action_types or types.issubset(self.action_types)
+        return (
+            self.shows(Status.COMPLETED)
+            and bool(self.problem_statuses)
+            and (not self.action_types or types.issubset(self.action_types))
         )
+
+    @property
+    def problem_statuses(self) -> tuple[ProblemStatus, ...]:
+        """Return what may be wrong with a SIM card, as far as it is exported."""
+        return tuple(each for each in ProblemStatus if self.shows(_SHOWN_AS.get(each, each)))
+
+    def shows_failure(self, row: TrackedAction) -> bool:
+        """Tell whether an action has failed, was interrupted or got stuck, and that is exported."""
+        return row.failure_at is not None and self.shows(row.failure_status or Status.IN_PROGRESS)
 
     def shows(self, status: str) -> bool:
         """Tell whether a status is exported."""
@@ -268,11 +282,11 @@ def _problem_fields(
         (each for each in state.problems.values() if options.watches(each.concern)),
         key=attrgetter("opened_at"),
     )
-    counts = dict.fromkeys(product(concerns, ProblemStatus), 0)
+    counts = dict.fromkeys(product(concerns, options.problem_statuses), 0)
     oldest: dict[str, float] = {}
     for problem in problems:
         label = state.concern_label(problem.concern)
-        counts[label, problem.status] += 1
+        counts[label, problem.status] = counts.get((label, problem.status), 0) + 1
         oldest.setdefault(label, problem.opened_at)
     retried = _retried(state)
     return {

@@ -220,8 +220,12 @@ class DetailRoutes:
             rows = (failure_values(row, asked.url(row.sim_card_id)) for row in found.rows)
             return _csv("failures", csv_text(FAILURE_COLUMNS, rows))
         reasons: Sequence[ReasonCount] | None = None
-        if not given and not asked.note:
-            reasons = asked.reader.failure_reasons(asked.view, asked.now - DAY)
+        note = asked.note
+        if not given and not note:
+            try:
+                reasons = asked.reader.failure_reasons(asked.view, asked.now - DAY)
+            except QueryTimeoutError:
+                note = "The failures of the last day are too many to be counted by reason."
         return self._list(
             "failures",
             asked,
@@ -230,7 +234,7 @@ class DetailRoutes:
             statuses=[each.value for each in FAILURE_STATUSES],
             reasons=None if reasons is None else reasons[:_REASONS_SHOWN],
             more_reasons=max(0, len(reasons or ()) - _REASONS_SHOWN),
-            note=asked.note,
+            note=note,
         )
 
     def _list(
@@ -260,6 +264,8 @@ class DetailRoutes:
 
     def _sim_card(self, asked: _Asked) -> _Answer:
         given = asked.given
+        if not asked.sim_card_id:  # actions that name no SIM card are not those of one
+            raise QueryError("id: is missing; the path is /sim-cards/{id}")
         history = asked.reader.sim_card(
             asked.view, asked.sim_card_id, history_query(given), PAGE_ROWS
         )

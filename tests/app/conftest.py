@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import logging
 import os
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -24,7 +23,6 @@ from exporter.simulator.server import serving
 from exporter.simulator.settings import SimulatorSettings
 from exporter.simulator.simulator import Simulator
 from exporter.sinks.event_log import EventLog
-from exporter.sinks.logging_setup import QUIET_LIBRARIES
 from tests.log_stream import LogStream, open_log
 from tests.support.simulation import QUIET
 
@@ -146,14 +144,9 @@ def settings(tmp_path: Path) -> Callable[..., Settings]:
 
 
 @pytest.fixture
-def event_log() -> Iterator[tuple[EventLog, LogStream]]:
-    """Give an event log in memory; logging is as before in the end."""
-    loggers = [logging.getLogger(name) for name in ("", *QUIET_LIBRARIES)]
-    before = [(each, each.level, list(each.handlers)) for each in loggers]
-    yield open_log()
-    for logger, level, handlers in before:
-        logger.setLevel(level)
-        logger.handlers[:] = handlers
+def event_log() -> tuple[EventLog, LogStream]:
+    """Give an event log in memory."""
+    return open_log()
 
 
 @pytest.fixture

@@ -41,11 +41,20 @@ class Filter:
             not self.statuses or status in self.statuses
         )
 
+    def shows_status(self, status: Status) -> bool:
+        """Tell whether actions in a status are shown."""
+        return not self.statuses or status in self.statuses
+
     def label_values(self) -> dict[str, set[str]]:
         """Return the values that labels may have."""
         return {
             "action_type": set(self.action_types or (*TYPES, OTHER)),
-            "status": {OTHER, *Status} if not self.statuses else set(self.statuses),
+            "status": {
+                OTHER if not self.statuses else "",
+                *(self.statuses or Status),
+                # A problem is stuck while its action is in progress.
+                "stuck" if self.shows_status(Status.IN_PROGRESS) else "",
+            },
         }
 
 

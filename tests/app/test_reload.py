@@ -158,10 +158,24 @@ async def test_links_of_the_page_are_taken_over(running: Any, settings: Any) -> 
     assert len(running.events("baseline_taken")) == 1
 
 
+async def test_accounts_that_are_added_can_be_asked_for(running: Any, settings: Any) -> None:
+    """In the API, whose filters know the accounts of the settings in force."""
+    path = "/api/v1/problems?account=second"
+    assert (await running.http.get(path)).status_code == 400
+    running.next = settings({"default": running.url, "second": running.url})
+    assert await running.exporter.reload() == ()
+    assert (await running.http.get(path)).json()["data"]["problems"] == []
+
+
 @pytest.mark.parametrize(
     ("changes", "places"),
     [
         pytest.param({"state": State(url="sqlite://")}, ["state.url"], id="state"),
+        pytest.param(
+            {"web": Web(listen_address=("127.0.0.1:0",), details=False)},
+            ["web.details"],
+            id="details",
+        ),
         pytest.param({"web": Web(listen_address=(":1",))}, ["web.listen_address"], id="address"),
         pytest.param(
             {"web": Web(listen_address=("127.0.0.1:0",), config_file="x")},

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +16,6 @@ from exporter.domain import Status
 from exporter.simulator.server import serving
 from exporter.simulator.settings import SimulatorSettings
 from exporter.simulator.simulator import Simulator
-from exporter.sinks.logging_setup import QUIET_LIBRARIES
 from tests.support.simulation import QUIET
 
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
@@ -32,19 +30,14 @@ Invoke = Callable[..., Result]
 
 
 @pytest.fixture
-def invoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Invoke]:
-    """Give a caller of the command line, without a key; logging is as before in the end.
+def invoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Invoke:
+    """Give a caller of the command line, without a key.
 
     What this machine says of proxies and certificates is left out.
     """
-    loggers = [logging.getLogger(name) for name in ("", *QUIET_LIBRARIES)]
-    before = [(each, each.level, list(each.handlers)) for each in loggers]
     monkeypatch.chdir(tmp_path)  # where the state file goes by default
     env = dict.fromkeys(("TELNYX_API_KEY", *NETWORK))
-    yield lambda *words, **more: CliRunner().invoke(main, words, env={**env, **more})
-    for logger, level, handlers in before:
-        logger.setLevel(level)
-        logger.handlers[:] = handlers
+    return lambda *words, **more: CliRunner().invoke(main, words, env={**env, **more})
 
 
 @pytest.fixture

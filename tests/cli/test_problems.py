@@ -16,6 +16,7 @@ from exporter.domain import Action, SimCard
 from exporter.ledger.problem_tracking import note_problems
 from exporter.ledger.reasons import Reasons
 from exporter.ledger.rules import observe
+from exporter.ledger.snapshot import SnapshotOptions
 from exporter.ledger.store.database import Database
 from exporter.ledger.store.sqlite import SqliteStore
 from exporter.ledger.unit_of_work import UnitOfWork
@@ -45,7 +46,7 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
             )
             unit.apply(observe(None, action, history=False, now=now), new_row=True)
         unit.sim_cards["sim-1"] = SimCard("sim-1", "8988", "", "Fleet", ("a", "b"))
-        note_problems(unit, state, lambda _: True, lambda _: {})
+        note_problems(unit, state, SnapshotOptions((), (), {}, 900.0, ()), lambda _: {})
         store.commit(state.account_id, unit, {})
     yield store
     store.close()
@@ -59,7 +60,7 @@ def test_a_table_of_problems_and_reasons(invoke: Invoke, write: Callable[..., st
     assert (result.exit_code, result.stderr) == (0, "")
     text = " ".join(result.stdout.split())
     assert "2 SIM card problems" in text
-    for words in ("sim-1, 8988, Fleet, a, b", "connectivity failed", "(sim_blocked)"):
+    for words in ("sim-1", "8988", "Fleet", "a, b", "connectivity", "1 failed", "sim_blocked"):
         assert words in text
     assert r"[bold]SIM card[/bold] is <blocked>\nby Telnyx" in text
     assert "Failures of the last day by reason" in text

@@ -219,6 +219,7 @@ def export(command: Callable[..., Running], tmp_path: Path) -> Callable[..., Run
         state: str = "sqlite:///telnyx-sim-exporter.db",
         before: tuple[str, ...] = (),
         alertmanagers: tuple[str, ...] = (),
+        web: Mapping[str, object] | None = None,
         **env: str,
     ) -> Running:
         file = tmp_path / "config.yaml"
@@ -231,7 +232,7 @@ def export(command: Callable[..., Running], tmp_path: Path) -> Callable[..., Run
                 "request_timeout": timeout,
             },
             "state": {"url": state},
-            "web": {"listen_address": "127.0.0.1:0"},
+            "web": {"listen_address": "127.0.0.1:0", **(web or {})},
             "log": {"format": "json"},
             "alertmanager": {"targets": alertmanagers, "resend_interval": "1s"},
         }

@@ -7,6 +7,16 @@ from pathlib import Path
 from typing import Any
 
 
+def test_without_details_no_sim_card_is_shown(
+    simulate: Callable[..., Any], export: Callable[..., Any]
+) -> None:
+    """By the setting of the file: metrics and probes are all that is left."""
+    running = export(simulate().url, web={"details": False})
+    for path in ("/", "/problems", "/failures", "/sim-cards/x", "/api/v1/problems"):
+        assert running.get(path).status_code == 404
+    assert running.get("/metrics").status_code == running.get("/-/healthy").status_code == 200
+
+
 def test_a_broken_sim_card_is_found_and_followed(
     simulate: Callable[..., Any],
     export: Callable[..., Any],

@@ -2,14 +2,11 @@
 
 import asyncio
 import json
-import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-import pytest
 
 from exporter.clock import SystemClock
 from exporter.domain import Action, Event
@@ -22,7 +19,6 @@ from exporter.ledger.store.database import Database
 from exporter.ledger.store.sqlite import SqliteStore
 from exporter.sinks.delivery import Delivery
 from exporter.sinks.log import LogSink
-from exporter.sinks.logging_setup import QUIET_LIBRARIES
 from exporter.sinks.protocol import Sink
 from tests.log_stream import LogStream, open_log
 
@@ -52,17 +48,6 @@ class FileSink:
     def _append(self, text: str) -> None:
         with self.file.open("a", encoding="utf-8") as file:
             file.write(text)
-
-
-@pytest.fixture
-def logging_kept() -> Iterator[None]:
-    """Put logging back as it was."""
-    loggers = [logging.getLogger(name) for name in ("", *QUIET_LIBRARIES)]
-    before = [(each, each.level, list(each.handlers)) for each in loggers]
-    yield
-    for logger, level, handlers in before:
-        logger.setLevel(level)
-        logger.handlers[:] = handlers
 
 
 @asynccontextmanager
@@ -105,7 +90,6 @@ def logged(stream: LogStream, name: str, field: str) -> list[str]:
     return [event[field] for event in events if event["event"] == name]
 
 
-@pytest.mark.usefixtures("logging_kept")
 async def test_a_second_sink_goes_its_own_way(tmp_path: Path) -> None:
     """It knows nothing of the past, may fail for long, and gets all of it after a restart, once."""
     state, file, stream = tmp_path / "state.db", tmp_path / "events", LogStream()

@@ -16,7 +16,7 @@ import pytest
 
 from exporter.domain import Problem, ProblemStatus, SimCard
 from exporter.errors import Cause, QueryTimeoutError, StateError
-from exporter.ledger.queries import LedgerView
+from exporter.ledger.queries import AccountAction, LedgerView, Rows
 from exporter.metrics.self_metrics import SelfMetrics
 from exporter.web.detail_routes import LedgerSource
 
@@ -43,6 +43,22 @@ def a_problem(sim_card_id: str = "sim-2", **fields: Any) -> Problem:
         "changed_at": NOW,
     }
     return Problem(**(usual | fields))
+
+
+AN_ACTION = AccountAction(
+    account="default",
+    action_id="action-9",
+    sim_card_id="sim-9",
+    action_type="enable",
+    status="failed",
+    reason="",
+    reason_class="none",
+    created_at=NOW - 20,
+    updated_at=NOW - 10,
+    started_at=NOW - 20,
+    seen_end=NOW - 5,
+    stuck=False,
+)
 
 
 class _Text(HTMLParser):
@@ -102,10 +118,10 @@ async def test_the_status_page_begins_with_what_is_wrong(ask: httpx.AsyncClient)
     text = _Text((await ask.get("/")).text).text
     assert "What is wrong 3 SIM card problems, the oldest open for 1 h" in text
     for words in (
-        "1 h ago 2026-08-01 11:00:05 UTC 2 failed attempts, retrying connectivity",
+        "1 h ago 2026-08-01 11:00:05 UTC 2 failed attempts retrying connectivity",
         f"enable failed other {HOSTILE}",
         f'ICCID 8988 Group {HOSTILE} Tags =cmd a "b", c SIM {CARD.id} Action action-of-',
-        "0 failed attempts connectivity enable stuck no reason given",
+        "50 min ago 2026-08-01 11:10:05 UTC connectivity enable stuck SIM sim-2",
         "1 min ago 2026-08-01 11:59:05 UTC 1 failed attempt voice",
     ):
         assert words in text, words
@@ -351,8 +367,15 @@ async def test_in_memory_what_is_missing_is_said(
     assert "The state is kept in memory" in timeline
 
 
+async def test_the_form_may_be_sent_here_only(ask: httpx.AsyncClient) -> None:
+    """The policy of the page allows its own form, and none that leads elsewhere."""
+    policy = (await ask.get("/problems")).headers["content-security-policy"]
+    assert "form-action 'self';" in policy
+
+
 async def test_an_unknown_sim_card_is_not_found(ask: httpx.AsyncClient) -> None:
     """With a sentence."""
+    assert (await ask.get("/sim-cards/")).status_code == 400
     answer = await ask.get("/sim-cards/nobody")
     assert answer.status_code == 404
     assert "Nothing is known of this SIM card." in _Text(answer.text).text
@@ -396,6 +419,22 @@ async def test_a_ledger_that_cannot_be_read_is_a_sentence(
             assert (page.status_code, str(error) in page.text) == (503, True)
         home = await client.get("/")
         assert (home.status_code, f"Not available: {error}." in home.text) == (200, True)
+
+
+async def test_failures_show_even_if_they_are_too_many_to_be_counted(operator: Any) -> None:
+    """By page, with a sentence in place of the reasons."""
+
+    class Slow(_Refusing):
+        def failures(self, *_: object) -> Rows[AccountAction]:
+            return Rows((AN_ACTION,))
+
+    source = LedgerSource(view_of_all, Slow(QueryTimeoutError("too long")))
+    transport = httpx.ASGITransport(operator.app(ledger=source))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        page = await client.get("/failures")
+    assert page.status_code == 200
+    assert "too many to be counted by reason" in page.text
+    assert AN_ACTION.action_id in page.text
 
 
 DETAILS = ("/", "/problems", "/failures", "/sim-cards/x", "/api/v1/problems")

@@ -13,12 +13,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
 import pytest
 
 from exporter.address import ListenAddress
+from exporter.domain import Problem, ProblemStatus, SimCard
 
 DEADLINE = 60.0
 
@@ -147,15 +149,16 @@ class _Browser:
             yield json.loads(message)
 
 
-def _look(program: str, profile: Path, url: str) -> dict[tuple[int, str], dict[str, Any]]:
+def _look(program: str, profile: Path, *urls: str) -> dict[tuple[str, int, str], dict[str, Any]]:
     with _Browser(program, profile) as browser:
         seen = {
-            (width, scheme): browser.open(url, width=width, scheme=scheme)
+            (url, width, scheme): browser.open(url, width=width, scheme=scheme)
             | {"complaints": [e for e in browser.events if e.get("method") == "Log.entryAdded"]}
+            for url in urls
             for width in (360, 1600)
             for scheme in ("light", "dark")
         }
-    assert len(seen) == 4
+    assert len(seen) == 4 * len(urls)
     return seen
 
 
@@ -173,7 +176,7 @@ async def test_page_fits_phone_and_wide_screen_in_light_and_dark(
     address: ListenAddress
     _, address = await serve(operator.app())
     seen = await asyncio.to_thread(_look, program_path("chromium"), tmp_path, address.url + "/")
-    for (width, scheme), page in seen.items():
+    for (_, width, scheme), page in seen.items():
         assert page["overflow"] == 0, width
         assert page["outside"] == [], width
         assert page["complaints"] == []
@@ -183,3 +186,43 @@ async def test_page_fits_phone_and_wide_screen_in_light_and_dark(
         assert page["tableDisplay"] == ("block" if width == 360 else "table")
         dark = _brightness(page["paper"]) < _brightness(page["ink"])
         assert dark is (scheme == "dark")
+
+
+@pytest.mark.program("chromium")
+async def test_pages_of_problems_fit_phone_and_wide_screen(
+    operator: Any,
+    serve: Any,
+    snapshot: Callable[..., Any],
+    busy: Any,
+    up: Any,
+    tmp_path: Path,
+    program_path: Callable[[str], str],
+) -> None:
+    """However long the names of a SIM card are; the form is allowed by the page's own policy."""
+    problem = Problem(
+        sim_card_id="sim-2",
+        concern="connectivity",
+        status=ProblemStatus.FAILED,
+        opened_at=1_785_580_000.0,
+        attempts=3,
+        action_id="b2f0c1aa-0d6b-4d0c-9a52-6b2a1ce5a2f4",
+        action_type="enable_standby_sim_card",
+        reason="R" * 300,
+        reason_class="other",
+        started_at=1_785_580_000.0,
+        retrying=True,
+        changed_at=1_785_580_000.0,
+    )
+    card = SimCard("sim-2", "8" * 22, "", "G" * 200, ("T" * 200, "a b"))
+    view = replace(busy, problems=(problem,), sim_cards={"sim-2": card})
+    operator.snapshot = snapshot((view, up), (replace(view, name="N" * 64), up))
+    _, address = await serve(operator.app())
+    paths = ("/", "/problems?tag=a+b", "/failures", "/sim-cards/sim-2")
+    urls = [f"{address.url}{path}" for path in paths]
+    seen = await asyncio.to_thread(_look, program_path("chromium"), tmp_path, *urls)
+    for (url, width, _), page in seen.items():
+        assert page["overflow"] == 0, (url, width)
+        assert page["outside"] == [], (url, width)
+        assert page["complaints"] == [], url
+        assert page["scripts"] == 0
+        assert "sim-2" in page["text"]

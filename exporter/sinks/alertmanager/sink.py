@@ -74,6 +74,7 @@ class AlertmanagerSink:
         self._targets: dict[str, _Target] = {}
         self._stats: dict[str, TargetStats] = {}
         self._resend_at = 0.0
+        self._configured = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def configure(
@@ -96,6 +97,7 @@ class AlertmanagerSink:
             self._stats.setdefault(target, TargetStats())
         if not settings.targets:
             self._alerts.clear()
+        self._configured.set()
 
     def start(self) -> None:
         """Begin to send."""
@@ -135,7 +137,11 @@ class AlertmanagerSink:
                 await self._tick()
             except Exception as exc:  # noqa: BLE001 # a defect here must not end the sending
                 self._log.crashed("all", exc)
-            await self._clock.sleep(TICK)
+            if self._targets or self._settings.targets:
+                await self._clock.sleep(TICK)
+            else:
+                self._configured.clear()
+                await self._configured.wait()
 
     async def _tick(self) -> None:
         await self._follow_targets()

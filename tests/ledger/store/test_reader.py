@@ -3,7 +3,10 @@
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -287,6 +290,63 @@ async def test_a_log_that_was_left_over_is_read(
     for suffix in ("", "-wal"):
         shutil.copy(f"{state_file}{suffix}", f"{copy}{suffix}")
     assert len(SqliteReader(copy).problems(view(), ProblemQuery()).rows) == 1
+
+
+READ = """
+import sys
+from pathlib import Path
+from exporter.errors import StateError
+from exporter.ledger.queries import AccountScope, LedgerView, ProblemQuery
+from exporter.ledger.snapshot import SnapshotOptions
+from exporter.ledger.store.sqlite_reader import SqliteReader
+
+scope = AccountScope("main", SnapshotOptions((), (), {}, 900.0, ()))
+view = LedgerView((scope,), lambda _: "", ())
+try:
+    print(len(SqliteReader(Path(sys.argv[1])).problems(view, ProblemQuery()).rows))
+except StateError as exc:
+    print(exc)
+"""
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """Give a folder through which every user may pass, which those of pytest do not allow."""
+    with tempfile.TemporaryDirectory() as made:
+        Path(made).chmod(0o755)
+        yield Path(made)
+
+
+def change(path: Path, mode: int) -> None:
+    """Change who may read a file."""
+    path.chmod(mode)
+
+
+@pytest.mark.program("setpriv")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
+async def test_another_user_reads_what_he_may(
+    open_account: Opener,
+    open_store: Opener,
+    program_path: Callable[[str], str],
+    open_folder: Path,
+) -> None:
+    """A file in a directory in which he cannot write; one that he may not read is an error."""
+    file = open_folder / "state.db"
+    account = open_account(store=open_store(file))
+    await account.saw(failed("a"), at=NOW + 100)
+    account.store.close()
+
+    def read() -> str:
+        command = (program_path("setpriv"), "--reuid=65534", sys.executable, "-c", READ, file)
+        done = subprocess.run(  # noqa: S603 # ours
+            command, capture_output=True, check=True, text=True, timeout=30, cwd="/"
+        )
+        return done.stdout.strip()
+
+    change(file, 0o600)
+    assert "check the path and permissions; run this as the user" in read()
+    change(file, 0o644)
+    assert read() == "1"
 
 
 async def test_a_query_that_takes_long_says_what_to_do(

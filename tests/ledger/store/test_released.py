@@ -7,9 +7,8 @@ account `main` as its server listed them, oldest first, three on a page.
 """
 
 import json
-import logging
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,6 @@ from exporter.metrics.render import render_metric
 from exporter.metrics.self_metrics import SelfMetrics
 from exporter.sinks.delivery import Delivery
 from exporter.sinks.log import LogSink
-from exporter.sinks.logging_setup import QUIET_LIBRARIES
 from exporter.sync.cycle import Cycle
 from exporter.sync.filters import AccountFilters
 from exporter.telnyx.client import Client, ClientLimits
@@ -74,14 +72,9 @@ def both(open_account: Opener, open_store: Opener, make_options: Maker) -> Calla
 
 
 @pytest.fixture
-def log() -> Iterator[Any]:
-    """Give a log in memory and what is written to it; logging is as before in the end."""
-    loggers = [logging.getLogger(name) for name in ("", *QUIET_LIBRARIES)]
-    before = [(each, each.level, list(each.handlers)) for each in loggers]
-    yield open_log()
-    for logger, level, handlers in before:
-        logger.setLevel(level)
-        logger.handlers[:] = handlers
+def log() -> Any:
+    """Give a log in memory and what is written to it."""
+    return open_log()
 
 
 def dump(state_file: Path) -> list[str]:
