@@ -231,6 +231,7 @@ class Ledger:
         if self._state is not None:
             return
         state = self._store.load(self._name)
+        state.classify_problems(self._reasons.classify)
         self._store.attach_sinks(state.account_id, self._sinks)
         self._state = state
         self._session = self._store.session
@@ -316,7 +317,7 @@ class Ledger:
         ]
         for row in found:
             unit.stuck(row, self._options.stuck_at(row))
-        forget_problems(unit, self.state, unit.now - self._options.forget_after)
+        forget_problems(unit, self.state, self._options, unit.now - self._options.forget_after)
 
     def _unnamed(self, before: float) -> Sequence[str]:
         state = self.state

@@ -6,8 +6,6 @@ It must not decide what a problem is, see `problems`, nor write anything but the
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-import msgspec
-
 from exporter.domain import concern_of
 from exporter.ledger.problems import ProblemRules
 from exporter.ledger.records import ProblemKey, TrackedAction
@@ -28,10 +26,13 @@ def note_problems(
     called once, as the last thing before the commit.
     """
     touched: defaultdict[ProblemKey, list[TrackedAction]] = defaultdict(list)
-    rows = [_shown(row, options) for row in unit.rows.values() if row.sim_card_id]
+    # Nobody can tell what mends an action without a SIM card or a type.
+    rows = [row for row in unit.rows.values() if row.sim_card_id and row.action_type]
     for row in rows:
         key = row.sim_card_id, concern_of(row.action_type)
-        if (row.failure_at is not None or key in state.problems) and options.watches(key[1]):
+        if not (options.watches(key[1]) and options.shows_failure(row)):
+            row.failure_at, row.failure_status = None, ""
+        if row.failure_at is not None or key in state.problems:
             touched[key] = []
     if not touched:
         return
@@ -41,15 +42,15 @@ def note_problems(
             touched[key].append(row)
     rules = ProblemRules(unit.reason_class, unit.now)
     unopened = {card for card, concern in touched if (card, concern) not in state.problems}
-    recalled = dict(recall(unopened)) if unopened else {}
+    recalled: dict[str, Sequence[TrackedAction]] = dict.fromkeys(unopened, ())
+    recalled |= recall(unopened) if unopened else {}
     attempts: dict[str, int] = {}
     for (card, concern), seen in touched.items():
 
         def remembered(card: str = card, concern: str = concern) -> list[TrackedAction]:
             if card not in recalled:
                 recalled[card] = recall((card,)).get(card, ())
-            rows = (row for row in recalled[card] if concern_of(row.action_type) == concern)
-            return [_shown(row, options) for row in rows]
+            return [row for row in recalled[card] if concern_of(row.action_type) == concern]
 
         change = rules.change(state.problems.get((card, concern)), seen, remembered)
         unit.problem_changed(change, state.concern_label(concern))
@@ -57,16 +58,15 @@ def note_problems(
     unit.number_attempts(attempts)
 
 
-def _shown(row: TrackedAction, options: SnapshotOptions) -> TrackedAction:
-    """Return an action as no failure where that is not exported."""
-    if row.failure_at is None or options.shows_failure(row):
-        return row
-    return msgspec.structs.replace(row, failure_at=None)
+def forget_problems(
+    unit: UnitOfWork, state: LedgerState, options: SnapshotOptions, before: float
+) -> None:
+    """Note that some problems are closed: to which nothing happened since ``before``.
 
-
-def forget_problems(unit: UnitOfWork, state: LedgerState, before: float) -> None:
-    """Note that the problems to which nothing happened since ``before`` are closed."""
+    Those that are not watched any more, as the filters changed, are closed likewise.
+    """
     seen = {row.sim_card_id for row in unit.rows.values()}
     for problem in state.problems.values():
-        if problem.changed_at < before and problem.sim_card_id not in seen:
+        watched = options.watches(problem.concern) and problem.status in options.problem_statuses
+        if (problem.changed_at < before or not watched) and problem.sim_card_id not in seen:
             unit.forget_problem(problem, state.concern_label(problem.concern))

@@ -8,12 +8,14 @@ matter in which order they are seen:
     a problem     completed                       mended
     any           anything else                   nothing
 
+One that goes wrong when a newer action has completed already is moot: it opens nothing.
 An action that was interrupted, goes on and is completed is both: it opens a problem and mends it.
 Of two actions created at the same time, neither is later: a completed one mends no other.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 import msgspec
 
@@ -31,21 +33,19 @@ class Mended:
     @property
     def seconds(self) -> float:
         """How long it was open; 0 where a clock went back."""
-        ended = self.by.updated_at if self.by.updated_at is not None else self.by.ended_at
-        return max(0.0, (ended or 0.0) - self.problem.opened_at)
+        return max(0.0, _ended_at(self.by) - self.problem.opened_at)
 
 
 @dataclass(slots=True)
 class Replay:
     """What the actions of one SIM card and concern amount to.
 
-    ``problem`` is the one that is open. ``opened`` is how many were opened, ``mended`` those that
-    were mended, by the id of the action that did, ``attempts`` the number of each failure within
-    its problem, by the id of the action.
+    ``problem`` is the one that is open. ``mended`` are those that were mended, by the id of the
+    action that did, ``attempts`` the number of each failure within its problem, by the id of the
+    action.
     """
 
     problem: Problem | None = None
-    opened: int = 0
     mended: dict[str, Mended] = field(default_factory=dict)
     attempts: dict[str, int] = field(default_factory=dict)
 
@@ -74,8 +74,10 @@ class ProblemRules:
         ``start`` is a problem that older actions opened; it may name one of ``rows``, too.
         """
         found = Replay(start)
-        for row in sorted(rows, key=_order):
-            if row.failure_at is not None:
+        ordered = sorted(rows, key=_order)
+        moot = _moot(ordered)
+        for row in ordered:
+            if row.failure_at is not None and row.id not in moot:
                 self._fail(found, row, row.failure_at)
             if row.status == Status.COMPLETED and found.problem is not None:
                 problem = found.problem
@@ -107,13 +109,12 @@ class ProblemRules:
         after = found.problem
         if after is not None:
             after = msgspec.structs.replace(after, changed_at=self.now)
-        return ProblemChange(
-            before,
-            after,
-            max(0, found.opened - was.opened),
-            tuple(each for id_, each in found.mended.items() if id_ not in was.mended),
-            found.attempts,
-        )
+        # Which action mended a problem may change when an older one completes, too: it counts once.
+        more = max(0, len(found.mended) - len(was.mended))
+        new = [each for id_, each in found.mended.items() if id_ not in was.mended]
+        mended = tuple(new[len(new) - min(more, len(new)) :])
+        opened = len(mended) + (after is not None) - (before is not None)
+        return ProblemChange(before, after, max(0, opened), mended, found.attempts)
 
     def _not_remembered(
         self, before: Problem | None, known: Iterable[TrackedAction]
@@ -137,7 +138,6 @@ class ProblemRules:
         before = found.problem
         attempt = int(bool(row.failure_status))
         if before is None:
-            found.opened += 1
             attempts, opened_at = attempt, failed_at
         else:
             attempts = before.attempts + (0 if row.id == before.action_id else attempt)
@@ -162,6 +162,27 @@ class ProblemRules:
 
 def _order(row: TrackedAction) -> tuple[float, bool, str]:
     return started_at(row), row.failure_at is not None, row.id
+
+
+def _moot(ordered: Sequence[TrackedAction]) -> set[str]:
+    """Return the actions that went wrong after one that was created later had completed."""
+    found = set()
+    # By the actions created after the instant that is looked at, and by those of that instant.
+    ended = ended_now = inf
+    instant = inf
+    for row in reversed(ordered):
+        if started_at(row) < instant:
+            ended, instant = min(ended, ended_now), started_at(row)
+        if row.status == Status.COMPLETED:
+            ended_now = min(ended_now, _ended_at(row))
+        if row.failure_at is not None and ended < row.failure_at:
+            found.add(row.id)
+    return found
+
+
+def _ended_at(row: TrackedAction) -> float:
+    ended = row.updated_at if row.updated_at is not None else row.ended_at
+    return inf if ended is None else ended
 
 
 def _decides(row: TrackedAction) -> bool:

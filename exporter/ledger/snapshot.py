@@ -286,8 +286,9 @@ def _problem_fields(
     oldest: dict[str, float] = {}
     for problem in problems:
         label = state.concern_label(problem.concern)
-        counts[label, problem.status] = counts.get((label, problem.status), 0) + 1
-        oldest.setdefault(label, problem.opened_at)
+        if (label, problem.status) in counts:  # as of actions, whose type may be out of bounds, too
+            counts[label, problem.status] += 1
+            oldest.setdefault(label, problem.opened_at)
     retried = _retried(state)
     return {
         "problem_counts": counts,

@@ -4,10 +4,12 @@ It mirrors what is committed and changes by commits only. It must not do I/O.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TypeVar
+
+import msgspec
 
 from exporter.domain import (
     CONCERNS,
@@ -111,6 +113,14 @@ class LedgerState:
         if action_type not in {"", OTHER}:
             self.admit_types((action_type,))
         return action_type if action_type in self.types else OTHER
+
+    def classify_problems(self, classify: Callable[[str], str]) -> None:
+        """Classify the reasons of problems anew: the classes may be configured otherwise now."""
+        for key, problem in self.problems.items():
+            if problem.reason_class:
+                self.problems[key] = msgspec.structs.replace(
+                    problem, reason_class=classify(problem.reason)
+                )
 
     def concern_label(self, concern: str) -> str:
         """Return the label value for a concern; `other` for an action type out of bounds."""

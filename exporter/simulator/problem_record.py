@@ -59,7 +59,7 @@ class ProblemRecorder:
     def __init__(self) -> None:
         """Start without problems."""
         self._actions: dict[_SimCardConcern, dict[int, SimulatedAction]] = {}
-        self._was_bad: set[int] = set()
+        self._bad_since: dict[int, int] = {}
         self._changed: set[_SimCardConcern] = set()
         self._counts: dict[_SimCardConcern, tuple[int, int]] = {}
         self._opened: Counter[str] = Counter()
@@ -71,7 +71,7 @@ class ProblemRecorder:
         key = (action.sim_card_id, concern_of(action.action_type))
         self._actions.setdefault(key, {})[action.number] = action
         if action.status in _BAD_STATUSES:
-            self._was_bad.add(action.number)
+            self._bad_since.setdefault(action.number, action.updated_ms)
         self._changed.add(key)
 
     def record(self) -> ProblemRecord:
@@ -87,7 +87,14 @@ class ProblemRecorder:
         actions = self._actions[key].values()
         for action in sorted(actions, key=lambda each: (each.created_ms, each.number)):
             completed = action.status is Status.COMPLETED
-            if action.number in self._was_bad:
+            bad_since = self._bad_since.get(action.number)
+            # Too late to matter where a newer one had completed by then.
+            if bad_since is not None and not any(
+                each.status is Status.COMPLETED
+                and each.created_ms > action.created_ms
+                and each.updated_ms < bad_since
+                for each in actions
+            ):
                 opened += latest is None
                 latest = action
             # Itself, going on, or one that was created later.

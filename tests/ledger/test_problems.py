@@ -1,6 +1,7 @@
 """Which SIM cards are broken, whatever the order in which their actions are seen."""
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from exporter.domain import Action, EventType, Problem, Status, concern_of
 from exporter.ledger.ledger import Ledger, PageContext
-from exporter.ledger.reasons import Reasons
+from exporter.ledger.reasons import Reasons, Rule
 from exporter.ledger.records import ListCursor, SortOrder
 from exporter.ledger.snapshot import AccountSnapshot, SnapshotOptions
 from exporter.ledger.store.database import Database
@@ -60,7 +61,7 @@ class World:
         self._loop = asyncio.new_event_loop()
         self._store = SqliteStore(Database("sqlite://"))
         self._worker = worker
-        self._options = an_options(**fields)
+        self._options, self._reasons = an_options(**fields), REASONS
         self.ledger = self._open()
 
     def saw(self, *actions: Action, at: float = NOW, where: PageContext = NEW) -> "World":
@@ -68,11 +69,16 @@ class World:
         self._run(self._saw(actions, at, where))
         return self
 
-    def restart(self) -> "World":
+    def restart(self, at: float = NOW) -> "World":
         """Forget what is in memory."""
         self.ledger = self._open()
-        self.saw()
+        self.saw(at=at)
         return self
+
+    def reload(self, reasons: Reasons = REASONS, **fields: Any) -> None:
+        """Go on with other settings."""
+        self._options, self._reasons = an_options(**fields), reasons
+        self.restart()
 
     def events(self) -> list[Any]:
         """Return what the log has to be told."""
@@ -102,7 +108,7 @@ class World:
             name="main",
             store=self._store,
             worker=self._worker,
-            reasons=REASONS,
+            reasons=self._reasons,
             options=self._options,
             sinks=("log",),
         )
@@ -158,9 +164,16 @@ def expected(actions: Sequence[Action]) -> tuple[set[tuple[Any, ...]], Counter[s
     broken: dict[tuple[str, str], list[Action]] = {}
     opened: Counter[str] = Counter()
     mended: Counter[str] = Counter()
+    completed = [each for each in actions if each.status == "completed"]
     for action in sorted(actions, key=lambda each: (each.created_at or 0, each.id)):
         key = action.sim_card_id, concern_of(action.action_type)
-        if action.status in {"failed", "interrupted"}:
+        moot = any(
+            (each.sim_card_id, concern_of(each.action_type)) == key
+            and (each.created_at or 0) > (action.created_at or 0)
+            and (each.updated_at or 0) < (action.updated_at or 0)
+            for each in completed
+        )
+        if action.status in {"failed", "interrupted"} and not moot:
             opened[key[1]] += key not in broken
             broken.setdefault(key, []).append(action)
         elif action.status == "completed" and key in broken:
@@ -186,6 +199,7 @@ STORY = st.lists(
         st.sampled_from(["one", "two"]),
         st.sampled_from(["enable", "disable", "set_public_ip", "reset"]),
         st.sampled_from([*ENDED, "failed", "in-progress"]),
+        st.integers(1, 20),
     ),
     min_size=1,
     max_size=12,
@@ -195,12 +209,19 @@ STORY = st.lists(
 @settings(max_examples=60, deadline=None)
 @given(story=STORY, data=st.data())
 def test_the_order_of_arrival_does_not_matter(
-    story: list[tuple[str, str, str]], data: st.DataObject
+    story: list[tuple[str, str, str, int]], data: st.DataObject
 ) -> None:
     """Any permutation of pages and polls, with restarts, ends in the same set and counts."""
     actions = [
-        an_action(f"a{number:02}", status, 100.0 + number, sim_card_id=card, action_type=kind)
-        for number, (card, kind, status) in enumerate(story)
+        an_action(
+            f"a{number:02}",
+            status,
+            100.0 + number,
+            sim_card_id=card,
+            action_type=kind,
+            updated_at=100.0 + number + takes,
+        )
+        for number, (card, kind, status, takes) in enumerate(story)
     ]
     arriving = data.draw(st.permutations(actions))
     early = data.draw(st.sets(st.sampled_from([each.id for each in actions])))
@@ -216,6 +237,7 @@ def test_the_order_of_arrival_does_not_matter(
                         each.created_at or 0,
                         sim_card_id=each.sim_card_id,
                         action_type=each.action_type,
+                        updated_at=each.created_at,
                     )
                     for each in page
                     if each.id in early
@@ -241,11 +263,18 @@ def test_the_order_of_arrival_does_not_matter(
 
 @settings(max_examples=40, deadline=None)
 @given(story=STORY, pruned=st.integers(0, 12))
-def test_what_was_pruned_still_counts(story: list[tuple[str, str, str]], pruned: int) -> None:
+def test_what_was_pruned_still_counts(story: list[tuple[str, str, str, int]], pruned: int) -> None:
     """A problem keeps its attempts and its age when its actions are not remembered any more."""
     actions = [
-        an_action(f"a{number:02}", status, 100.0 + number, sim_card_id=card, action_type=kind)
-        for number, (card, kind, status) in enumerate(story)
+        an_action(
+            f"a{number:02}",
+            status,
+            100.0 + number,
+            sim_card_id=card,
+            action_type=kind,
+            updated_at=100.0 + number + takes,
+        )
+        for number, (card, kind, status, takes) in enumerate(story)
     ]
     with a_world() as world:
         for number, action in enumerate(actions):
@@ -254,6 +283,105 @@ def test_what_was_pruned_still_counts(story: list[tuple[str, str, str]], pruned:
                 world.forget(NOW + number)
                 world.restart()
         assert {essence(each) for each in world.snapshot.problems} == expected(actions)[0]
+
+
+OBSERVATIONS = st.lists(
+    st.tuples(
+        st.integers(0, 4),
+        st.sampled_from([*ENDED, "in-progress", "in-progress"]),
+        st.sampled_from([0.0, 5.0, 1000.0]),
+        st.booleans(),
+    ),
+    max_size=15,
+)
+
+
+@settings(deadline=None)
+@given(observations=OBSERVATIONS)
+def test_what_was_opened_is_open_or_closed(
+    observations: list[tuple[int, str, float, bool]],
+) -> None:
+    """Whatever is seen, also what gets stuck or goes on, each problem is counted once."""
+    at = NOW
+    with a_world() as world:
+        for number, status, later, restarts in observations:
+            at += later
+            world.saw(an_action(f"a{number}", status, 100.0 + number, updated_at=at), at=at)
+            if restarts:
+                world.restart(at)
+            snapshot = world.snapshot
+            closed = sum(snapshot.problems_closed.values())
+            assert sum(snapshot.problems_opened.values()) - closed == world.count
+            assert sum(sum(each.counts) for each in snapshot.mend_seconds.values()) == closed
+            assert sum(e.event_type is EventType.MENDED for e in world.events()) == closed
+
+
+def test_two_repairs_of_one_problem_count_once(world: World) -> None:
+    """A retry completes, and then what was stuck completes, too."""
+    world.saw(an_action("a", "in-progress", 100.0), at=1100.0)
+    world.saw(an_action("b", "completed", 200.0), at=1200.0)
+    world.saw(an_action("a", "completed", 100.0, updated_at=1300.0), at=1300.0)
+    assert world.snapshot.problems_opened["connectivity"] == 1
+    assert world.snapshot.problems_closed["connectivity", "mended"] == 1
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_failure_after_a_newer_success_opens_nothing(world: World, *, restarts: bool) -> None:
+    """The card is in the state that was asked for last."""
+    world.saw(an_action("a", "in-progress", 100.0), an_action("c", "completed", 300.0))
+    if restarts:
+        world.restart()
+    world.saw(an_action("a", "failed", 100.0, updated_at=400.0))
+    assert world.snapshot.problems_opened["connectivity"] == 0
+    assert [e.attempts for e in world.events() if e.event_type is EventType.FAILED] == [0]
+
+
+def test_pruning_forgets_no_repair_and_no_problem(world: World) -> None:
+    """What an older action that is still open will mean depends on them."""
+    world.saw(an_action("a", "in-progress", 100.0), at=110.0)
+    world.saw(an_action("a", "in-progress", 100.0, sim_card_id="other", action_type="reset"))
+    world.saw(an_action("c", "completed", 300.0), at=320.0)
+    world.saw(an_action("x", "in-progress", 100.0, sim_card_id="t"), at=110.0)
+    world.saw(an_action("y", "failed", 200.0, sim_card_id="t"), at=320.0)
+    world.forget(800.0)
+    world.restart()
+    world.saw(an_action("a", "failed", 100.0, updated_at=900.0), at=900.0)
+    world.saw(an_action("x", "completed", 100.0, sim_card_id="t", updated_at=900.0), at=900.0)
+    assert [each.action_id for each in world.snapshot.problems] == ["y"]
+    assert world.snapshot.problems_closed["connectivity", "mended"] == 0
+
+
+def test_filters_that_hide_a_concern_close_its_problems() -> None:
+    """Repairs cannot be seen then; what fails meanwhile counts neither then nor later."""
+    with a_world() as world:
+        world.saw(an_action("a", "failed", 100.0))
+        world.reload(action_types=("enable",))
+        world.saw(an_action("b", "failed", 200.0))
+        assert world.count == 0
+        world.reload()
+        world.saw()
+        assert world.snapshot.problems_closed["connectivity", "forgotten"] == 1
+        world.saw(an_action("c", "failed", 300.0))
+        assert [(each.attempts, each.opened_at) for each in world.snapshot.problems] == [(1, 310.0)]
+
+
+def test_reasons_are_classified_as_configured_now() -> None:
+    """A problem has the class that its reason has after a reload."""
+    with a_world() as world:
+        world.saw(an_action("a", "failed", 100.0))
+        dead_zone = Rule("dead_zone", re.compile("(?i)no network"))
+        world.reload(reasons=Reasons.with_configured([dead_zone]))
+        assert [each.reason_class for each in world.snapshot.problems] == ["dead_zone"]
+
+
+def test_an_action_type_out_of_bounds_holds_up_nothing() -> None:
+    """There is no label for it, and polls go on."""
+    with a_world() as world:
+        types = [an_action(f"t{n}", "completed", 50.0, action_type=f"t{n}") for n in range(60)]
+        world.saw(*types)
+        world.reload(action_types=("brand_new",))
+        world.saw(an_action("a", "failed", 100.0, action_type="brand_new"))
+        assert [each.concern for each in world.snapshot.problems] == ["brand_new"]
 
 
 def test_a_baseline_begins_with_none(world: World) -> None:

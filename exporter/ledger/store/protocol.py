@@ -110,7 +110,9 @@ class LedgerStore(Protocol):
         Returns how many, and a time just above the latest creation among them, None for none. The
         cutoffs of every cursor are raised to it, never lowered, so that what was forgotten and is
         still listed is history. Sums and events stay. Actions without any time, or with one that
-        is not over at ``before``, are kept: nothing else tells them from new ones.
+        is not over at ``before``, are kept: nothing else tells them from new ones. So are the
+        action that a problem names, and those created after one of the same SIM card that is still
+        open: what becomes of that depends on them.
         """
         ...
 

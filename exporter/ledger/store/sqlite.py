@@ -16,6 +16,7 @@ from sqlalchemy import (
     Connection,
     Table,
     delete,
+    exists,
     func,
     insert,
     literal_column,
@@ -232,12 +233,24 @@ class SqliteStore:
         one in the future, are kept: nothing else distinguishes them from new ones.
         """
         created = func.coalesce(actions.c.created_at, actions.c.updated_at)
+        older = actions.alias()
         oldest = (
             select(actions.c.id, created.label("created"))
             .where(
                 actions.c.account_id == account_id,
                 actions.c.ended_at < before,
                 created <= before,
+                # What problems are told by: see the protocol.
+                actions.c.id.not_in(
+                    select(problems.c.action_id).where(problems.c.account_id == account_id)
+                ),
+                ~exists().where(
+                    older.c.account_id == account_id,
+                    older.c.sim_card_id == actions.c.sim_card_id,
+                    older.c.sim_card_id != "",
+                    older.c.ended_at.is_(None),
+                    func.coalesce(older.c.created_at, older.c.seen_at) < created,
+                ),
             )
             .order_by(actions.c.ended_at)
             .limit(limit)

@@ -86,7 +86,7 @@ async def test_the_same_problems_are_read_as_are_published(
     published = account.ledger.snapshot.problems
     read = reader.problems(view(), ProblemQuery())
     assert [row.problem for row in read.rows] == list(published)
-    assert len(published) == 5
+    assert len(published) == 4
     assert {each.sim_card_id for each in published if each.retrying} == {"one", "five"}
     assert read.next is None
 
