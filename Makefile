@@ -73,6 +73,7 @@ coverage: $(VENV)/.dev programs ## Run all tests and show uncovered lines and br
 
 .PHONY: bench
 bench: $(VENV)/.dev ## Run all benchmarks, or NAMES="requests scrapes"
+	@scripts/programs.sh prometheus-alertmanager
 	@$(PYTHON) -m benchmarks $(NAMES)
 
 BASE := HEAD~1

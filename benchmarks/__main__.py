@@ -9,7 +9,17 @@ from pathlib import Path
 from benchmarks.figures import Report, markdown, write
 from benchmarks.signals import exit_on_signals
 
-NAMES = ("requests", "catchup", "flat", "resting", "scrapes", "memory", "latency", "state")
+NAMES = (
+    "requests",
+    "catchup",
+    "flat",
+    "resting",
+    "scrapes",
+    "memory",
+    "latency",
+    "state",
+    "alerts",
+)
 """The modules with a `measure`. Each is imported when its turn comes: none weighs on another."""
 
 

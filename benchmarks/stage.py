@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -38,11 +39,18 @@ class Stage:
     """The two programs; a context manager that ends both."""
 
     def __init__(
-        self, folder: Path, options: dict[str, object], *, accounts: int, interval: float
+        self,
+        folder: Path,
+        options: dict[str, object],
+        *,
+        accounts: int,
+        interval: float,
+        alertmanagers: Sequence[str] = (),
     ) -> None:
         """Start a simulator with ``options``, and an exporter that polls it as ``accounts``.
 
-        ``interval`` is in seconds. Returns when every account has been polled.
+        ``interval`` is in seconds; ``alertmanagers`` are URLs. Returns when every account has been
+        polled.
         """
         self._programs: list[Program] = []
         try:
@@ -57,7 +65,9 @@ class Stage:
             )
             api = self._programs[0].wait_for(r"base_url (http://\S+)/v2")
             self._control = httpx.Client(base_url=f"{api}/_simulator/", trust_env=False, timeout=60)
-            self._programs.append(self._start_exporter(folder, api, accounts, interval))
+            self._programs.append(
+                self._start_exporter(folder, api, accounts, interval, alertmanagers)
+            )
             address = urlsplit(self._programs[1].wait_for(ADDRESS))
             self._scraper = http.client.HTTPConnection(address.netloc, timeout=60)
             self._wait_until_ready(accounts)
@@ -116,7 +126,9 @@ class Stage:
                 raise ProgramError("the exporter does not get ready")
             time.sleep(0.1)
 
-    def _start_exporter(self, folder: Path, api: str, accounts: int, interval: float) -> Program:
+    def _start_exporter(
+        self, folder: Path, api: str, accounts: int, interval: float, alertmanagers: Sequence[str]
+    ) -> Program:
         config = folder / "config.yaml"
         settings = {
             "accounts": [
@@ -127,6 +139,7 @@ class Stage:
             "state": {"url": f"sqlite:///{folder.resolve() / 'state.db'}"},
             "web": {"listen_address": "127.0.0.1:0"},
             "log": {"format": "json"},
+            "alertmanager": {"targets": list(alertmanagers)},
         }
         config.write_text(json.dumps(settings), encoding="utf-8")  # JSON is YAML
         return start("run", "--config.file", str(config), output=folder / "exporter.log")

@@ -24,12 +24,17 @@ SCRAPE_INTERVAL = 2.0
 CHECK_INTERVAL = 0.5
 """Seconds between two checks that all programs still run."""
 
+PROBLEM_ALERT = "TelnyxSimCardProblem"
+"""The alert for a single SIM card, which the exporter itself sends."""
+
 WELCOME = """
   Exporter      http://{exporter}/
   Prometheus    {alerts}
   Alertmanager  {alertmanager}/
 
   {durations}
+  The exporter itself sends TelnyxSimCardProblem, one alert for each broken SIM card. While one
+  fires, Alertmanager suppresses TelnyxSimCardProblems, the rule that counts them.
   Debian's Alertmanager has no web interface; to list its alerts, run
   amtool --alertmanager.url={alertmanager} alert query
 
@@ -48,10 +53,28 @@ def _port(name: str, default: int) -> click.Option:
     )
 
 
-def show(notification: Notification) -> None:
-    """Print one notification as a line."""
-    now = time.strftime("%H:%M:%S")
-    click.echo(f"  {now}  to {notification.receiver}: {notification.title}")
+class NotificationPrinter:
+    """Prints notifications, and the SIM cards in them that break or work again.
+
+    A notification lists all SIM cards of its group each time; those that are known are left out.
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing known."""
+        self._firing: set[str] = set()
+
+    def show(self, notification: Notification) -> None:
+        """Print one notification."""
+        now = time.strftime("%H:%M:%S")
+        click.echo(f"  {now}  to {notification.receiver}: {notification.title}")
+        for alert in notification.alerts:
+            identity, firing = alert["fingerprint"], alert["status"] == "firing"
+            if alert["labels"]["alertname"] != PROBLEM_ALERT or firing == (
+                identity in self._firing
+            ):
+                continue
+            (self._firing.add if firing else self._firing.discard)(identity)
+            click.echo(f"            {alert['status']:<8}  {alert['annotations']['summary']}")
 
 
 def durations(faster: float) -> str:
@@ -71,12 +94,12 @@ def run(stop: threading.Event, faster: float, ports: tuple[int, int, int]) -> No
     free = [reserve_port(*each) for each in zip(names, ports, strict=True)]
     with ExitStack() as undo:
         folder = Path(undo.enter_context(TemporaryDirectory(prefix="telnyx-sim-exporter-")))
-        receiver = undo.enter_context(closing(NotificationReceiver(show)))
+        receiver = undo.enter_context(closing(NotificationReceiver(NotificationPrinter().show)))
         settings = StackSettings(receiver.url, free[1], free[2], faster, SCRAPE_INTERVAL)
         stack = undo.enter_context(closing(Stack(folder, settings, stop)))
         exporter = f"127.0.0.1:{free[0]}"
-        command = (sys.executable, "-m", "exporter", "demo", "--web.listen-address", exporter)
-        demo = start("exporter", command, folder)
+        words = ("--web.listen-address", exporter, "--alertmanager.target", stack.alertmanager)
+        demo = start("exporter", (sys.executable, "-m", "exporter", "demo", *words), folder)
         undo.callback(demo.stop)
         demo.wait_for(f"http://{exporter}/-/ready", stop)
         stack.set_targets(exporter)

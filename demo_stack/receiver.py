@@ -33,6 +33,11 @@ class Notification:
         summary = body["commonAnnotations"].get("summary", "")
         return f"[{body['status'].upper()}] {what}{summary and ': '}{summary}"
 
+    @property
+    def alerts(self) -> tuple[dict[str, Any], ...]:
+        """The alerts, as Alertmanager's webhook lists them; none from other integrations."""
+        return tuple(self.body.get("alerts", ()))
+
 
 class NotificationReceiver:
     """An HTTP server on a free port of 127.0.0.1; ``close`` stops it."""

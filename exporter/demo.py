@@ -33,11 +33,15 @@ class RunningDemo:
 
 @asynccontextmanager
 async def demo(
-    listen_address: Sequence[str], *, clock: Clock, event_log: EventLog
+    listen_address: Sequence[str],
+    *,
+    alertmanagers: Sequence[str] = (),
+    clock: Clock,
+    event_log: EventLog,
 ) -> AsyncIterator[RunningDemo]:
-    """Run the demo while the context lasts.
+    """Run the demo while the context lasts; ``alertmanagers`` are URLs that alerts are sent to.
 
-    Raises ConfigError if an address is invalid, UsageError if it is in use.
+    Raises ConfigError if an address or URL is invalid, UsageError if an address is in use.
     """
     async with serving(Simulator(DEMO, time.time)) as api:
         settings = Settings(
@@ -45,7 +49,7 @@ async def demo(
             poll=Poll(interval=POLL_INTERVAL, audit_interval=60.0, rate_limit=100.0),
             stuck_after=StuckAfter(default=600.0),
             state=State(url="sqlite://"),
-        ).with_overrides(listen_address=listen_address)
+        ).with_overrides(listen_address=listen_address, alertmanager_targets=alertmanagers)
         exporter = Exporter(settings, load=lambda: settings, clock=clock, event_log=event_log)
         try:
             yield RunningDemo(await exporter.start(), api)
@@ -57,10 +61,16 @@ def welcome(running: RunningDemo) -> str:
     """Return the text that says what to open and what to look for."""
     page = running.page.url
     return f"""
-  Open     {page}/  accounts, actions in flight, and why actions failed
-  Metrics  {page}/metrics
+  Open      {page}/  what is wrong, then the accounts
+  Problems  {page}/problems  SIM cards that are still broken, and why
+  As JSON   {page}/api/v1/problems
+  Metrics   {page}/metrics
 
   Within a minute, look for
+    enable failed                              a SIM card with ICCID, group, tags and timeline
+    problem_mended, in the log below           another attempt completed, the problem is gone
+    set_public_ip failed                       a bulk of 30; five of its SIM cards stay broken
+    telnyx_sim_card_problems                   SIM cards still broken, by concern and status
     telnyx_sim_card_actions_failed_total       failures, by action type and reason class
     telnyx_sim_card_actions_interrupted_total  interruptions, for which the API has no filter
     telnyx_sim_card_actions_stuck              actions in progress for longer than ten minutes

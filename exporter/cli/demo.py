@@ -23,9 +23,20 @@ from exporter.sinks.logging_setup import open_event_log
     show_default=True,
     help="Address to listen on; may be repeated.",
 )
+@click.option(
+    "--alertmanager.target",
+    "alertmanagers",
+    multiple=True,
+    help="URL of an Alertmanager to send an alert for each broken SIM card to; may be repeated.",
+)
 @LEVEL_OPTION
 @FORMAT_OPTION
-def command(listen_address: tuple[str, ...], log_level: str | None, log_format: str | None) -> None:
+def command(
+    listen_address: tuple[str, ...],
+    alertmanagers: tuple[str, ...],
+    log_level: str | None,
+    log_format: str | None,
+) -> None:
     """Run a demo: a simulated account, the exporter and its page.
 
     Needs no key and no file, and writes nothing to disk. Stop it with Ctrl-C.
@@ -39,7 +50,12 @@ def command(listen_address: tuple[str, ...], log_level: str | None, log_format: 
 
     async def show() -> None:
         with on_signals(None, event_log.stop_forced) as stop:
-            async with demo(listen_address, clock=SystemClock(), event_log=event_log) as running:
+            async with demo(
+                listen_address,
+                alertmanagers=alertmanagers,
+                clock=SystemClock(),
+                event_log=event_log,
+            ) as running:
                 say(welcome(running) + "\n")
                 await stop.wait()
 

@@ -268,6 +268,7 @@ class Settings(BaseModel):
         route_prefix: str | None = None,
         log_level: str | None = None,
         log_format: str | None = None,
+        alertmanager_targets: Sequence[str] = (),
     ) -> Self:
         """Return these settings, overridden by the flags that are neither None nor empty.
 
@@ -280,10 +281,12 @@ class Settings(BaseModel):
             "route_prefix": route_prefix,
         }
         log = {"level": log_level, "format": log_format}
+        alertmanager = {"targets": alertmanager_targets or None}
         mistakes: list[str] = []
         update = {
             "web": _overridden(self.web, web, mistakes),
             "log": _overridden(self.log, log, mistakes),
+            "alertmanager": _overridden(self.alertmanager, alertmanager, mistakes),
         }
         if mistakes:
             raise ConfigError(mistakes)
@@ -297,6 +300,7 @@ _FLAGS = {
     "route_prefix": "--web.route-prefix",
     "level": "--log.level",
     "format": "--log.format",
+    "targets": "--alertmanager.target",
 }
 
 

@@ -146,18 +146,20 @@ def all_options() -> tuple[Option, ...]:
 
 DEMO = SimulatorSettings(
     world=WorldSettings(
+        seed=150,  # an enable fails in the first seconds, so it is among the oldest problems
         rate=2.0,
         bulk_every=20.0,
         bulk_size=30,
         duration=6.0,
         failed=0.12,
-        interrupted=0.06,
+        interrupted=0.03,
         stuck=0.01,
         resumed=0.3,
-        resume_after=60.0,
+        resume_after=20.0,
         retried=0.8,
-        retried_after=15.0,
+        retried_after=5.0,
         bulk_failures=5,
+        stuck_at_start=2,
     )
 )
 """An account that shows failures, interruptions and stuck actions within a minute.

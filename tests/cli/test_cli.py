@@ -116,6 +116,11 @@ def test_without_a_key_both_ways_are_named(command: str, invoke: Invoke) -> None
             ["demo", "--web.listen-address", "here"], "--web.listen-address: ", id="no address"
         ),
         pytest.param(
+            ["demo", "--alertmanager.target", "http://h:1", "--alertmanager.target", "h:1"],
+            "--alertmanager.target: ",
+            id="no Alertmanager",
+        ),
+        pytest.param(
             ["simulate", "--web.listen-address", "here"],
             "--web.listen-address: is not HOST:PORT",
             id="no address of the simulator",

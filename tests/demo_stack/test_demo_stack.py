@@ -101,8 +101,31 @@ def test_the_chain_is_at_work_until_ctrl_c_and_nothing_is_left(
         eventually(up)
         eventually(alerts)
         assert "<html" in http.get(exporter).text
-        eventually(lambda: http.get(f"{alertmanager}/api/v2/alerts").json())
-    eventually(lambda: re.search(r"to telnyx-sim-\w+: \[FIRING", out.read_text(encoding="utf-8")))
+
+        def sent(name: str) -> list[dict[str, Any]]:
+            all_: list[dict[str, Any]] = http.get(f"{alertmanager}/api/v2/alerts").json()
+            return [each for each in all_ if each["labels"]["alertname"] == name]
+
+        pushed = eventually(lambda: sent("TelnyxSimCardProblem"))[0]
+        assert http.get(pushed["generatorURL"]).status_code == 200
+        assert pushed["generatorURL"].startswith(f"{exporter}/sim-cards/")
+
+        def told(pattern: str) -> re.Match[str] | None:
+            return re.search(pattern, out.read_text(encoding="utf-8"), re.MULTILINE)
+
+        eventually(lambda: told(r"to telnyx-sim-ticket: \[FIRING\] TelnyxSimCardProblem,"))
+        broken = r"^ +firing +SIM card (\d{19,20}): (\w+ (?:failed|interrupted)) in account demo$"
+        assert eventually(lambda: told(broken))
+        over = broken.replace("firing", "resolved")
+        mended = eventually(lambda: told(over))
+        assert f"firing    SIM card {mended[1]}: {mended[2]}" in mended.string[: mended.start()]
+
+        # What the rule says of the same SIM cards is not told as well.
+        def suppressed() -> list[str]:
+            return [each["status"]["state"] for each in sent("TelnyxSimCardProblems")]
+
+        assert set(eventually(suppressed)) == {"suppressed"}
+        assert not told(r"to telnyx-sim-\w+: .*TelnyxSimCardProblems\b")
     # Its parts are three, and each runs in the folder that goes away with them.
     assert len(processes_in(tmp_path / "tmp")) == 3
 

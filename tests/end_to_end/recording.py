@@ -40,7 +40,7 @@ _EPOCH = 1e9
 _PLACE = re.compile(r"\S+\.ya?ml(:\d+)?: [\w.\[\]-]+: ")
 _SENTENCES = {"advice", "error", "problem"}
 _MEASURED = {"duration_seconds"}
-_TIMES = {"created_at", "updated_at"}
+_TIMES = {"created_at", "opened_at", "updated_at"}
 _LEFT_OUT = {"content-length", "date"}
 
 

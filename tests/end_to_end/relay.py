@@ -8,6 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -21,9 +22,10 @@ LIMITS = {"x-ratelimit-limit": "100", "x-ratelimit-remaining": "99", "x-ratelimi
 class Relay(ThreadingHTTPServer):
     """Serves the API of the simulator at ``upstream`` below any first part of a path.
 
-    ``changes`` are by the id of an action, and made wherever it is listed. ``throttled`` is how
-    many requests are still refused with 429, and ``untold`` names who gets no totals, both by the
-    first part of their paths.
+    ``changes`` are by the id of an action or SIM card, and made wherever it is answered.
+    ``throttled`` is how many requests are still refused with 429, and ``totals_unknown`` names who
+    gets no totals, both by the first part of their paths. ``requests`` are the paths asked for,
+    with the rows of the simulator.
     """
 
     daemon_threads = True
@@ -35,6 +37,7 @@ class Relay(ThreadingHTTPServer):
         self.changes: dict[str, Callable[[Row], None]] = {}
         self.throttled: Counter[str] = Counter()
         self.totals_unknown: set[str] = set()
+        self.requests: list[tuple[str, list[Row]]] = []
         self.lock = threading.Lock()
 
     @property
@@ -52,7 +55,11 @@ class Relay(ThreadingHTTPServer):
                 return 429, json.dumps({"errors": [problem]}).encode()
         answer = self.upstream.get(f"/{rest}", headers={"authorization": key})
         body = answer.json()
-        for row in body.get("data", ()):
+        data = body.get("data", [])
+        rows = data if isinstance(data, list) else [data]
+        with self.lock:
+            self.requests.append((f"/{rest}", deepcopy(rows)))
+        for row in rows:
             if (change := self.changes.get(row["id"])) is not None:
                 change(row)
         if first in self.totals_unknown:

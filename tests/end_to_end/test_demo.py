@@ -1,7 +1,10 @@
+import html
 import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from exporter.simulator.settings import DEMO
 
 NOWHERE = "http://user:secret@127.0.0.1:1"
 HOSTILE = {
@@ -45,15 +48,56 @@ def test_the_demo_shows_what_it_promises(
     env = {"HOME": str(home), "TMPDIR": str(temporary)}
     demo = command("demo", "--web.listen-address", "127.0.0.1:0", cwd=work, env=env)
     demo.url = demo.wait_for(r"Open +(http://\S+)/")[1]
-    promised = ("actions_failed_total", "actions_interrupted_total", "actions_stuck")
-    assert all(any(name in line for line in demo.out) for name in promised)
+    api = demo.wait_for(r"^  (http://\S+)/v2$")[1]
+    demo.wait_for("Ctrl-C")
+    promised = ("problems", "actions_failed_total", "actions_interrupted_total", "actions_stuck")
+    places = [f"telnyx_sim_card_{name} " for name in promised]
+    places += [f"{demo.url}{path}" for path in ("/ ", "/problems ", "/api/v1/problems", "/metrics")]
+    assert [each for each in places if not any(each in line for line in demo.out)] == []
 
     for name in promised:
         until(lambda name=name: demo.total(f"telnyx_sim_card_{name}") > 0, within=60)
     assert demo.total("telnyx_up") == 1
-    assert "<html" in demo.get("/").text
     demo.wait_for("sim_card_action_failed")
     demo.wait_for("sim_card_action_stuck")
+
+    def problems(**filters: str) -> list[dict[str, Any]]:
+        answer = demo.http.get(f"{demo.url}/api/v1/problems", params=filters).json()
+        found: list[dict[str, Any]] = answer["data"]["problems"]
+        return found
+
+    # Each is asked until it holds, as a problem may be mended between two requests.
+    def a_failed_enable_is_shown() -> bool:
+        found = problems(concern="connectivity", status="failed")
+        enables = [each for each in found if each["action_type"] == "enable"]
+        assert enables
+        enable = enables[0]
+        assert enable["iccid"] in demo.get("/").text
+        assert enable["iccid"] in demo.get("/problems").text
+        assert enable["reason"] in html.unescape(demo.http.get(enable["url"]).text)
+        return True
+
+    def asked(path: str, **parameters: str | int) -> list[dict[str, Any]]:
+        key = {"authorization": f"Bearer {DEMO.key}"}
+        answer = demo.http.get(f"{api}/v2/{path}", params=parameters, headers=key)
+        found: list[dict[str, Any]] = answer.raise_for_status().json()["data"]
+        return found
+
+    def the_first_bulk_is_shown() -> bool:
+        bulks = asked("bulk_sim_card_actions")
+        assert bulks
+        which = {"filter[bulk_sim_card_action_id]": bulks[-1]["id"], "page[size]": 250}
+        members = {each["id"] for each in asked("sim_card_actions", **which)}
+        found = problems(concern="public_ip", status="failed")
+        broken = [each["iccid"] for each in found if each["action_id"] in members]
+        page = demo.get("/problems?concern=public_ip&status=failed").text
+        assert len(broken) >= DEMO.world.bulk_failures
+        return all(each in page for each in broken)
+
+    until(a_failed_enable_is_shown, within=60)
+    until(the_first_bulk_is_shown, within=60)
+    demo.wait_for(r"event=problem_mended .*iccid=\d", within=60)
+    assert demo.total("telnyx_sim_card_problems_closed_total", outcome="mended") > 0
 
     assert demo.end(signal.SIGINT, within=10) == 0
     assert not [line for line in demo.err if "Traceback" in line]

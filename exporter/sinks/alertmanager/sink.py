@@ -19,8 +19,8 @@ from exporter.sinks.alertmanager.alerts import AccountAlerts, Alert, AlertOption
 from exporter.sinks.alertmanager.http_config import HttpConfig, HttpConfigReloader
 from exporter.sinks.alertmanager.sender import QUEUE, Sender, SenderLog, TargetStats
 
-TICK = 1.0
-"""Seconds between two looks at the snapshots."""
+TICK = 0.25
+"""Seconds between two looks at the snapshots: alerts are to be sent within a second of a change."""
 
 VALID_FOR = 4
 """Intervals of resending after which Alertmanager resolves an alert that is not sent again."""
@@ -178,9 +178,11 @@ class AlertmanagerSink:
                 del self._alerts[name]
                 self._seen.pop(name, None)
         for name, snapshot in snapshots.items():
-            if name in self._names and snapshot.readable and self._differs(snapshot):
-                alerts = self._alerts.setdefault(name, AccountAlerts())
-                changed += alerts.update(snapshot, self._options, now)
+            if name in self._names and snapshot.readable:
+                if self._differs(snapshot):
+                    alerts = self._alerts.setdefault(name, AccountAlerts())
+                    changed += alerts.update(snapshot, self._options, now)
+                # Also if it only looks new, so that it is not compared again at the next look.
                 self._seen[name] = snapshot
         return changed
 
