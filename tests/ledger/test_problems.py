@@ -206,7 +206,7 @@ STORY = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=settings().max_examples // 4, deadline=None)
 @given(story=STORY, data=st.data())
 def test_the_order_of_arrival_does_not_matter(
     story: list[tuple[str, str, str, int]], data: st.DataObject
@@ -261,7 +261,7 @@ def test_the_order_of_arrival_does_not_matter(
         assert {k: n for k, n in observed.items() if n} == dict(mended)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=settings().max_examples // 5, deadline=None)
 @given(story=STORY, pruned=st.integers(0, 12))
 def test_what_was_pruned_still_counts(story: list[tuple[str, str, str, int]], pruned: int) -> None:
     """A problem keeps its attempts and its age when its actions are not remembered any more."""
@@ -296,7 +296,7 @@ OBSERVATIONS = st.lists(
 )
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=settings().max_examples // 2)
 @given(observations=OBSERVATIONS)
 def test_what_was_opened_is_open_or_closed(
     observations: list[tuple[int, str, float, bool]],

@@ -79,7 +79,7 @@ TYPE_STATUSES = st.tuples(TEXTS, st.sampled_from(Status))
 SWEEPS = st.builds(Sweep, COUNTS, COUNTS)
 
 
-@settings(max_examples=settings().max_examples // 2, deadline=None)
+@settings(max_examples=settings().max_examples // 5, deadline=None)
 @given(
     rows=st.dictionaries(TEXTS, ROWS, max_size=5),
     known=st.dictionaries(KEYS, st.floats(allow_nan=False, allow_infinity=False), max_size=5),
@@ -125,7 +125,7 @@ def test_everything_is_there_after_reopening(
         assert (state.baseline_at, state.audit_at, state.tracked) == (*times, len(by_id))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=settings().max_examples // 5, deadline=None)
 @given(
     problems=st.lists(PROBLEMS, max_size=4),
     resolved=st.lists(PROBLEMS, max_size=3),
@@ -517,7 +517,7 @@ CALLS = st.one_of(
 )
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=settings().max_examples // 3)
 @given(calls=st.lists(CALLS, max_size=8))
 def test_memory_and_store_go_the_same_way(new_place: Begin, calls: list[Any]) -> None:
     """A state that takes in what was committed and pruned equals the one that is read anew."""
