@@ -91,8 +91,10 @@ class AccountAlerts:
             active[alert.labels] = msgspec.structs.replace(alert, starts_at=starts_at)
         ended: dict[Labels, Alert] = {}
         for each in _resolved_of(snapshot, single, rest, options):
-            alert = _ended(_of_problem(snapshot, each.problem, options), each.resolved_at)
-            recent = now - each.resolved_at < RESOLVED_FOR
+            # The clock that dated the problem may be ahead.
+            at = min(each.resolved_at, now)
+            alert = _ended(_of_problem(snapshot, each.problem, options), at)
+            recent = now - at < RESOLVED_FOR
             if recent and (first or alert.labels in self.active):
                 ended[alert.labels] = alert
         return self._switch(active, ended, now)
@@ -158,7 +160,7 @@ def _resolved_of(
 
 
 def _ended(alert: Alert, at: float) -> Alert:
-    return msgspec.structs.replace(alert, resolved_at=max(at, alert.starts_at))
+    return msgspec.structs.replace(alert, resolved_at=at)
 
 
 def _of_problem(snapshot: AccountSnapshot, problem: Problem, options: AlertOptions) -> Alert:

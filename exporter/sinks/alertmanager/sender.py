@@ -115,16 +115,15 @@ class Sender:
         return self._failures > 0
 
     def put(self, alerts: Iterable[Alert], *, valid_for: float, most: int) -> None:
-        """Send alerts soon; one that waits is replaced by its newer state.
+        """Send alerts soon; one that waits keeps its place and gets its newer state.
 
         Without any, an empty request shows whether alerts would be accepted.
         An active one ends ``valid_for`` seconds after it was sent, unless it is sent again. Above
         ``most`` waiting alerts the oldest are dropped.
         """
         self._valid_for, self._most = valid_for, most
-        for alert in alerts:
-            self._pending.pop(alert.labels, None)
-            self._pending[alert.labels] = alert
+        # One that waits keeps its place: a slow target would else get the first ones for ever.
+        self._pending |= {alert.labels: alert for alert in alerts}
         self._drop_oldest()
         self._probe = not self._pending
         self._idle.clear()
@@ -222,7 +221,7 @@ class Sender:
         config = await self._config()
         client = await self._opened(config)
         now = self._clock.now()
-        body = msgspec.json.encode([_wire(each, now + self._valid_for) for each in alerts])
+        body = msgspec.json.encode([_wire(each, now, self._valid_for) for each in alerts])
         try:
             async with asyncio.timeout(TIMEOUT):
                 status, text = await self._ask(client, config, body)
@@ -343,14 +342,14 @@ class Sender:
             self._log.alertmanager_recovered(self._target, self._address)
 
 
-def _wire(alert: Alert, ends_at: float) -> dict[str, object]:
-    """Return an alert as the API takes it."""
-    end = ends_at if alert.resolved_at is None else alert.resolved_at
+def _wire(alert: Alert, now: float, valid_for: float) -> dict[str, object]:
+    """Return an alert as the API takes it, whatever the clock says that dated its problem."""
+    end = now + valid_for if alert.resolved_at is None else min(alert.resolved_at, now)
     return {
         "labels": dict(alert.labels),
         "annotations": dict(alert.annotations),
-        "startsAt": _time(alert.starts_at),
-        "endsAt": _time(max(end, alert.starts_at)),
+        "startsAt": _time(max(0.0, min(alert.starts_at, end, now))),
+        "endsAt": _time(max(0.0, end)),
         "generatorURL": alert.url,
     }
 

@@ -77,6 +77,27 @@ async def test_an_active_alert_ends_four_intervals_ahead(
     assert first["generatorURL"] == "http://exporter.example.org:10874/sim-cards/sim-1"
 
 
+async def test_a_clock_that_is_ahead_delays_neither_beginning_nor_end(
+    rig: Any, server: Server, problem: Maker, snapshot: Maker
+) -> None:
+    """A problem dated in the future begins now, and is over as soon as it is known to be."""
+    later = rig.clock.now() + 3600.0
+    rig.configure(await server.open(), resend_interval=3600.0)
+    rig.show(snapshot(problem(1, opened_at=later), problem(2, opened_at=1e18)))
+    rig.sink.start()
+    await server.until(lambda: len(server.alerts()) >= 2)
+    rig.show(snapshot(resolved=[ResolvedProblem(problem(1, opened_at=later), later + 60.0)]))
+    await server.until(lambda: len(server.alerts()) >= 4)
+    now = rig.clock.now()
+    began, ended = (
+        [datetime.fromisoformat(each[key]).timestamp() for each in server.alerts()]
+        for key in ("startsAt", "endsAt")
+    )
+    assert max(began) <= now
+    assert max(ended[2:]) <= now < min(ended[:2])
+    assert all(start <= end for start, end in zip(began, ended, strict=True))
+
+
 async def test_an_odd_alert_does_not_keep_the_others_from_arriving(
     rig: Any, server: Server, problem: Maker, snapshot: Maker
 ) -> None:
@@ -154,6 +175,29 @@ async def test_the_oldest_waiting_alerts_are_dropped_and_counted(
     for _ in range(3):
         sender.put(alerts, valid_for=4.0, most=250)
     assert stats == TargetStats(errors=50 * 3)
+    await sender.close()
+
+
+async def test_a_slow_target_gets_every_alert_before_it_gets_one_again(
+    server: Server, rig: Any, problem: Maker, snapshot: Maker
+) -> None:
+    """Resending while alerts wait replaces what they say, not their place."""
+    alerts = AccountAlerts().update(snapshot(*map(problem, range(200))), AlertOptions(), 0.0)
+
+    async def config() -> HttpConfig:
+        return HttpConfig(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+
+    def resend(_: list[dict[str, Any]]) -> tuple[int, str]:
+        if len(server.requests) < 4:
+            sender.put(alerts, valid_for=4.0, most=1000)
+        return 200, ""
+
+    server.answer = resend
+    sender = Sender(await server.open(), "", TargetStats(), config, rig.clock, rig.log)
+    sender.put(alerts, valid_for=4.0, most=1000)
+    await server.until(lambda: len(server.requests) >= 4)
+    told = [each["labels"]["sim_card_id"] for each in server.alerts()[:200]]
+    assert len(set(told)) == 200
     await sender.close()
 
 
