@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import httpx
 import msgspec
@@ -19,6 +19,8 @@ from exporter.errors import DeliveryError, ExporterError
 from exporter.sanitize import one_line, redacted
 from exporter.sinks.alertmanager.alerts import Alert, Labels
 from exporter.sinks.alertmanager.http_config import HttpConfig
+from exporter.sinks.alertmanager.names import Names
+from exporter.telnyx.proxy import LAST_PORT
 from exporter.telnyx.trust import explain_refusal
 from exporter.version import __version__
 
@@ -80,7 +82,7 @@ class _RefusedError(DeliveryError):
 
 
 class Sender:
-    """Sends to one address of a target; an empty ``address``: the library resolves the name."""
+    """Sends to one address of a target; an empty ``address``: to whichever of its name answers."""
 
     def __init__(  # one for each thing that it needs
         self,
@@ -88,6 +90,7 @@ class Sender:
         address: str,
         stats: TargetStats,
         config: Callable[[], Awaitable[HttpConfig]],
+        names: Names,
         clock: Clock,
         log: SenderLog,
     ) -> None:
@@ -95,6 +98,7 @@ class Sender:
         self._target, self._address = target, address
         self._stats = stats
         self._config = config
+        self._names = names
         self._clock = clock
         self._log = log
         self._pending: dict[Labels, Alert] = {}
@@ -229,7 +233,7 @@ class Sender:
             raise DeliveryError(f"no answer within {TIMEOUT:g} s") from None
         except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError) as exc:
             raise DeliveryError(self._explained(exc, config)) from exc
-        if status == httpx.codes.OK:
+        if httpx.codes.is_success(status):
             return
         shown = one_line(redacted(text, config.authorization.split()[-1:])).strip()[:_SHOWN]
         words = f"HTTP {status}{': ' if shown else ''}{shown}"
@@ -246,8 +250,7 @@ class Sender:
     ) -> tuple[int, str]:
         url = f"{self._target}{API}"
         for _ in range(_REDIRECTS):
-            request = self._request(client, config, url, body)
-            response = await client.send(request, stream=True)
+            response = await self._opened_response(client, config, url, body)
             try:
                 text = b""
                 async for chunk in response.aiter_raw():
@@ -261,27 +264,71 @@ class Sender:
                 return response.status_code, text.decode("utf-8", "replace")
             if not config.follow_redirects:
                 return response.status_code, "a redirect, and follow_redirects is false"
-            url = urljoin(url, location)
+            try:
+                there = httpx.URL(urljoin(url, location))
+                sound = there.scheme in {"http", "https"} and bool(there.host)
+            except (ValueError, httpx.InvalidURL):
+                sound = False
+            if not sound or not 0 < (there.port or 1) <= LAST_PORT:
+                raise DeliveryError("redirect to an invalid URL; check the target")
+            url = str(there)
         raise DeliveryError("too many redirects; check the target")
 
-    def _request(
+    async def _opened_response(
         self, client: httpx.AsyncClient, config: HttpConfig, url: str, body: bytes
+    ) -> httpx.Response:
+        """Send the request to the first address that can be connected to."""
+        named = httpx.URL(url)
+        if self._target in config.proxies:
+            return await client.send(self._request(config, client, named, "", body), stream=True)
+        port = named.port or (443 if named.scheme == "https" else 80)
+        addresses: Sequence[str] = (self._address,)
+        if not self._address or not self._is_own(named):
+            addresses = await self._names.addresses(named.raw_host.decode("ascii"), port)
+        for number, address in enumerate(addresses, 1):
+            request = self._request(config, client, named, address, body)
+            if len(addresses) > 1:  # one that does not answer must leave time for the next
+                request.extensions["timeout"]["connect"] = TIMEOUT / (len(addresses) + 1)
+            try:
+                response = await client.send(request, stream=True)
+            except (httpx.ConnectError, httpx.ConnectTimeout):
+                if number == len(addresses):
+                    raise
+            else:
+                self._names.prefer(named.raw_host.decode("ascii"), port, address)
+                return response
+        raise DeliveryError("there is no address to connect to; check the target")
+
+    def _request(
+        self,
+        config: HttpConfig,
+        client: httpx.AsyncClient,
+        named: httpx.URL,
+        address: str,
+        body: bytes,
     ) -> httpx.Request:
         """Build the request; the credentials go to the host of the target only."""
-        named = httpx.URL(url)
-        own = urlsplit(url)[:2] == urlsplit(self._target)[:2]
+        own = self._is_own(named)
         headers = {"content-type": "application/json", "host": named.netloc.decode("ascii")}
         if own and config.authorization:
             headers["authorization"] = config.authorization
         sni = config.server_name if own else ""
         connected = named
-        if own and self._address:
+        if address and address != named.host:
             # The certificate is verified with the name, though the address is connected to.
-            connected = named.copy_with(host=self._address)
+            connected = named.copy_with(host=address)
             sni = sni or named.raw_host.decode("ascii")
         extensions = {"sni_hostname": sni} if sni else {}
         return client.build_request(
             "POST", connected, content=body, headers=headers, extensions=extensions
+        )
+
+    def _is_own(self, url: httpx.URL) -> bool:
+        target = httpx.URL(self._target)
+        return (url.scheme, url.raw_host, url.port) == (
+            target.scheme,
+            target.raw_host,
+            target.port,
         )
 
     async def _opened(self, config: HttpConfig) -> httpx.AsyncClient:

@@ -20,6 +20,7 @@ from exporter.config import Alertmanager
 from exporter.domain import Problem, ProblemStatus, ResolvedProblem, SimCard
 from exporter.ledger.snapshot import AccountSnapshot, SnapshotOptions, empty_snapshot
 from exporter.sinks.alertmanager.http_config import HttpConfigReloader
+from exporter.sinks.alertmanager.names import Names
 from exporter.sinks.alertmanager.sink import AlertmanagerSink
 from tests.log_stream import LogStream, open_log
 from tests.web.tls.conftest import Authority
@@ -85,6 +86,9 @@ class Rig:
         self.log, _ = open_log(self._stream)
         self._pacer = threading.Event()
         self.names: dict[str, list[str]] = {}
+        self.hanging: set[str] = set()
+        self.asked: list[str] = []
+        self.lookups = Names(self.clock, self._resolve)
         self.sink = self._built()
 
     def _built(self) -> AlertmanagerSink:
@@ -92,6 +96,9 @@ class Rig:
 
     async def _resolve(self, host: str, port: int) -> Sequence[str]:
         assert port
+        self.asked.append(host)
+        if host in self.hanging:
+            await asyncio.Event().wait()
         return self.names[host]
 
     def show(self, snapshot: AccountSnapshot) -> None:

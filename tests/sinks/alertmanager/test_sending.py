@@ -4,7 +4,9 @@ import asyncio
 import base64
 import json
 import ssl
+import threading
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from datetime import datetime
 from functools import partial
@@ -17,7 +19,8 @@ from demo_stack.programs import reserve_port
 from exporter.domain import ResolvedProblem
 from exporter.sinks.alertmanager.alerts import AccountAlerts, AlertOptions
 from exporter.sinks.alertmanager.http_config import HttpConfig
-from exporter.sinks.alertmanager.sender import Sender, TargetStats
+from exporter.sinks.alertmanager.sender import API, Sender, TargetStats
+from exporter.sinks.alertmanager.sink import AlertmanagerSink
 from tests.sinks.alertmanager.conftest import Server
 
 pytestmark = pytest.mark.timeout(60)
@@ -171,7 +174,7 @@ async def test_the_oldest_waiting_alerts_are_dropped_and_counted(
     async def config() -> HttpConfig:
         return HttpConfig(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
 
-    sender = Sender(silent, "", stats, config, rig.clock, rig.log)
+    sender = Sender(silent, "", stats, config, rig.lookups, rig.clock, rig.log)
     for _ in range(3):
         sender.put(alerts, valid_for=4.0, most=250)
     assert stats == TargetStats(errors=50 * 3)
@@ -193,7 +196,7 @@ async def test_a_slow_target_gets_every_alert_before_it_gets_one_again(
         return 200, ""
 
     server.answer = resend
-    sender = Sender(await server.open(), "", TargetStats(), config, rig.clock, rig.log)
+    sender = Sender(await server.open(), "", TargetStats(), config, rig.lookups, rig.clock, rig.log)
     sender.put(alerts, valid_for=4.0, most=1000)
     await server.until(lambda: len(server.requests) >= 4)
     told = [each["labels"]["sim_card_id"] for each in server.alerts()[:200]]
@@ -236,6 +239,76 @@ async def test_every_address_of_a_name_is_told(rig: Any, problem: Maker, snapsho
             assert headers["line"] == "POST /am/api/v2/alerts HTTP/1.1"
         await rig.until(lambda: rig.stats(target)[0] >= 2)
         assert rig.sink.stats().keys() == {target}
+
+
+async def test_a_look_up_that_hangs_holds_up_nobody(
+    rig: Any, server: Server, problem: Maker, snapshot: Maker
+) -> None:
+    """There is one look-up of a name at a time, and what is wrong is logged."""
+    rig.hanging.add("mesh.example.org")
+    url = await server.open()
+    rig.configure("http://mesh.example.org:9093", url)
+    rig.show(snapshot(problem(1)))
+    rig.sink.start()
+    await rig.until(lambda: rig.events("alertmanager_failed"))
+    (failed,) = rig.events("alertmanager_failed")
+    assert failed["target"] == "http://mesh.example.org:9093"
+    assert "mesh.example.org does not answer" in failed["error"]
+    assert rig.asked == ["mesh.example.org"]
+    assert rig.stats(url)[0] >= 2
+
+
+async def test_sending_waits_for_no_thread_that_others_use(
+    rig: Any, server: Server, tmp_path: Path, problem: Maker, snapshot: Maker
+) -> None:
+    """Look-ups and reading of files have their own, so that none holds up the other."""
+    url = (await server.open()).replace("127.0.0.1", "localhost")
+    (tmp_path / "http.yml").write_text("{}")
+    rig.sink = AlertmanagerSink(rig.clock, rig.log, rig.snapshots.values)
+    rig.configure(url, config_file=str(tmp_path / "http.yml"))
+    rig.show(snapshot(problem(1)))
+    loop, release = asyncio.get_running_loop(), threading.Event()
+    loop.set_default_executor(ThreadPoolExecutor(1))
+    blocked = loop.run_in_executor(None, release.wait)
+    try:
+        rig.sink.start()
+        await server.until(lambda: len(server.requests) >= 2)
+    finally:
+        release.set()
+        await blocked
+    assert server.requests[0][0]["host"].startswith("localhost:")
+
+
+@pytest.mark.parametrize("location", ["http://[", "http://a:99999999/", "ftp://a/"])
+async def test_a_malformed_redirect_is_a_failed_request(
+    rig: Any, server: Server, problem: Maker, snapshot: Maker, location: str
+) -> None:
+    """It is logged and counted as any other failure, and not as a defect of the exporter."""
+    server.headers["Location"] = location
+    server.answer = lambda _: (308, "")
+    url = await server.open()
+    rig.configure(url)
+    rig.show(snapshot(problem(1)))
+    rig.sink.start()
+    await rig.until(lambda: rig.events("alertmanager_failed"))
+    assert "redirect to an invalid URL" in rig.events("alertmanager_failed")[0]["error"]
+    assert rig.stats(url)[1] >= 1
+
+
+async def test_a_redirect_to_the_same_host_keeps_the_credentials_and_any_2xx_is_success(
+    rig: Any, server: Server, tmp_path: Path, problem: Maker, snapshot: Maker
+) -> None:
+    """However the host is spelled; 202 is accepted as well as 200."""
+    (tmp_path / "http.yml").write_text("authorization: {credentials: TOKEN}\n")
+    url = await server.open()
+    server.headers["Location"] = f"{url.replace('http:', 'HTTP:')}/moved{API}"
+    server.answer = lambda _: (307 if len(server.requests) % 2 == 0 else 202, "")
+    rig.configure(url, config_file=str(tmp_path / "http.yml"))
+    rig.show(snapshot(problem(1)))
+    rig.sink.start()
+    await rig.until(lambda: rig.stats(url)[0])
+    assert [headers["authorization"] for headers, _ in server.requests[:2]] == ["Bearer TOKEN"] * 2
+    assert rig.stats(url)[1] == 0
 
 
 @pytest.mark.program("openssl")
