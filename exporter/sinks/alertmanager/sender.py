@@ -156,21 +156,25 @@ class Sender:
                 self._waiting.clear()
                 await self._waiting.wait()
             try:
-                await self._send_some()
+                accepted = await self._send_some()
             except Exception as exc:  # noqa: BLE001 # a defect here must not end the sending
                 self._failed(exc)
                 wait = min(LAST_RETRY, FIRST_RETRY * 2.0 ** min(self._failures - 1, 10))
                 await self._clock.sleep(wait)
             else:
-                self._succeeded()
+                if accepted:
+                    self._succeeded()
 
-    async def _send_some(self) -> None:
-        """Send the alerts that wait longest. Raises DeliveryError; then they still wait."""
+    async def _send_some(self) -> bool:
+        """Send the alerts that wait longest; tell whether a request was accepted.
+
+        Raises DeliveryError; then they still wait.
+        """
         if not self._pending:
             await self._post(())
             self._probe = False
             self._stats.last_success = self._clock.now()
-            return
+            return True
         suspect = next(iter(self._pending)) in self._refused
         batch: dict[Labels, Alert] = {}
         for labels, alert in self._pending.items():
@@ -180,14 +184,18 @@ class Sender:
         for labels in batch:
             del self._pending[labels]
         try:
-            await self._deliver([*batch.values()])
+            return await self._deliver([*batch.values()])
         except BaseException:
             self._pending = batch | self._pending  # a newer state stays
             self._drop_oldest()
             raise
 
-    async def _deliver(self, batch: Sequence[Alert]) -> None:
-        """Send a batch; one that is refused is split until the odd alerts are found."""
+    async def _deliver(self, batch: Sequence[Alert]) -> bool:
+        """Send a batch; one that is refused is split until the odd alerts are found.
+
+        Tells whether a request was accepted.
+        """
+        accepted = False
         parts = [batch]
         refused = 0
         while parts:
@@ -208,9 +216,11 @@ class Sender:
                 self._stats.errors += len(part)
                 raise
             else:
+                accepted = True
                 self._stats.sent += len(part)
                 self._stats.last_success = self._clock.now()
                 self._refused.difference_update(each.labels for each in part)
+        return accepted
 
     def _refuse(self, alert: Alert, error: str) -> None:
         self._stats.errors += 1
@@ -235,7 +245,7 @@ class Sender:
             raise DeliveryError(self._explained(exc, config)) from exc
         if httpx.codes.is_success(status):
             return
-        shown = one_line(redacted(text, config.authorization.split()[-1:])).strip()[:_SHOWN]
+        shown = one_line(redacted(text, config.secrets)).strip()[:_SHOWN]
         words = f"HTTP {status}{': ' if shown else ''}{shown}"
         if status in _BY_CONTENT:
             raise _RefusedError(words)

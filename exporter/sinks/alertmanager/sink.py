@@ -32,6 +32,9 @@ TICK = 1.0
 VALID_FOR = 4
 """Intervals of resending after which Alertmanager resolves an alert that is not sent again."""
 
+VALID_AT_LEAST = 30.0
+"""Seconds for which an alert is valid anyway: a request or two may fail."""
+
 
 class AlertmanagerLog(SenderLog, Protocol):
     """Who writes down how sending goes, and what is wrong with the configuration file."""
@@ -74,14 +77,20 @@ class AlertmanagerSink:
         http: HttpConfigReloader | None,
         accounts: Iterable[str],
         page: str,
+        *,
+        details: bool = True,
     ) -> None:
         """Take over settings, for the first time or again; ``page`` is the URL of the page.
 
+        Without ``details`` there are no pages of SIM cards to link to.
+
         The alerts of accounts that are not configured any more are resolved.
         """
-        self._settings, self._http = settings, http
+        self._settings = settings
+        if settings.targets:  # else senders go on as before until they are closed
+            self._http = http
         self._names = frozenset(accounts)
-        self._options = AlertOptions(dict(settings.labels), settings.max_alerts, page)
+        self._options = AlertOptions(dict(settings.labels), settings.max_alerts, page, details)
         self._seen.clear()
         self._resend_at = 0.0
         for target in settings.targets:
@@ -196,7 +205,7 @@ class AlertmanagerSink:
         for sender in senders if only is None else only:
             sender.put(
                 alerts,
-                valid_for=VALID_FOR * self._settings.resend_interval,
+                valid_for=max(VALID_AT_LEAST, VALID_FOR * self._settings.resend_interval),
                 most=max(QUEUE, 2 * count),
             )
 

@@ -105,12 +105,15 @@ class Rig:
         """Publish a snapshot of its account."""
         self.snapshots[snapshot.name] = snapshot
 
-    def configure(self, *targets: str, accounts: Sequence[str] = ("fleet",), **more: Any) -> None:
+    def configure(
+        self, *targets: str, accounts: Sequence[str] = ("fleet",), http: bool = True, **more: Any
+    ) -> None:
         """Configure the sink, for the first time or again."""
         settings = Alertmanager.model_validate({"resend_interval": 1.0, **more, "targets": targets})
         file = settings.config_file
-        http = HttpConfigReloader(None if file is None else Path(file), settings.targets, {})
-        self.sink.configure(settings, http, accounts, PAGE)
+        path = None if file is None else Path(file)
+        reloader = HttpConfigReloader(path, settings.targets, {}) if http else None
+        self.sink.configure(settings, reloader, accounts, PAGE)
 
     def start_again(self) -> None:
         """Replace the sink, which was stopped, by one that knows nothing, as a restart does."""
@@ -126,6 +129,11 @@ class Rig:
         async with asyncio.timeout(DEADLINE):
             while not await asyncio.to_thread(holds):
                 await asyncio.to_thread(self._pacer.wait, 0.02)
+
+    def errors(self) -> list[dict[str, Any]]:
+        """Return the log events of that level, such as defects."""
+        lines = (json.loads(line) for line in self._stream.getvalue().splitlines())
+        return [event for event in lines if event["level"] == "error"]
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """Return the log events of that name."""
