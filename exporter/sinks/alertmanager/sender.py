@@ -47,6 +47,7 @@ _BODY = 4096
 
 _SHOWN = 200
 _REDIRECTS = 5
+DEFAULT_PORTS = {"http": 80, "https": 443}
 _KEEPS_BODY = {307, 308}
 _BY_CONTENT = {400, 413, 422}
 _BY_KEY = {401, 403, 407}
@@ -110,7 +111,7 @@ class Sender:
         self._idle.set()
         self._failures = 0
         self._reported = False
-        self._client: tuple[HttpConfig, httpx.AsyncClient] | None = None
+        self._client: tuple[HttpConfig, str, httpx.AsyncClient] | None = None
         self._task = asyncio.ensure_future(self._run())
 
     @property
@@ -233,12 +234,11 @@ class Sender:
     async def _post(self, alerts: Sequence[Alert]) -> None:
         """Send one request. Raises DeliveryError."""
         config = await self._config()
-        client = await self._opened(config)
         now = self._clock.now()
         body = msgspec.json.encode([_wire(each, now, self._valid_for) for each in alerts])
         try:
             async with asyncio.timeout(TIMEOUT):
-                status, text = await self._ask(client, config, body)
+                status, text = await self._ask(config, body)
         except TimeoutError:
             raise DeliveryError(f"no answer within {TIMEOUT:g} s") from None
         except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError) as exc:
@@ -255,12 +255,10 @@ class Sender:
             words += "; check the path of the target"
         raise DeliveryError(words)
 
-    async def _ask(
-        self, client: httpx.AsyncClient, config: HttpConfig, body: bytes
-    ) -> tuple[int, str]:
+    async def _ask(self, config: HttpConfig, body: bytes) -> tuple[int, str]:
         url = f"{self._target}{API}"
         for _ in range(_REDIRECTS):
-            response = await self._opened_response(client, config, url, body)
+            response = await self._opened_response(config, url, body)
             try:
                 text = b""
                 async for chunk in response.aiter_raw():
@@ -284,19 +282,20 @@ class Sender:
             url = str(there)
         raise DeliveryError("too many redirects; check the target")
 
-    async def _opened_response(
-        self, client: httpx.AsyncClient, config: HttpConfig, url: str, body: bytes
-    ) -> httpx.Response:
-        """Send the request to the first address that can be connected to."""
+    async def _opened_response(self, config: HttpConfig, url: str, body: bytes) -> httpx.Response:
+        """Send the request to the first address that can be connected to, of a proxy if need be."""
         named = httpx.URL(url)
-        if self._target in config.proxies:
-            return await client.send(self._request(config, client, named, "", body), stream=True)
-        port = named.port or (443 if named.scheme == "https" else 80)
+        proxy = config.proxies.get(self._target)
+        hop = named if proxy is None else httpx.URL(proxy.url)
+        host, port = hop.raw_host.decode("ascii"), hop.port or DEFAULT_PORTS[hop.scheme]
         addresses: Sequence[str] = (self._address,)
-        if not self._address or not self._is_own(named):
-            addresses = await self._names.addresses(named.raw_host.decode("ascii"), port)
+        if proxy is not None or not self._address or not self._is_own(named):
+            addresses = await self._names.addresses(host, port)
+        if proxy is not None and hop.scheme == "https":
+            addresses = ("",)  # its certificate can only be verified with the name connected to
         for number, address in enumerate(addresses, 1):
-            request = self._request(config, client, named, address, body)
+            client = await self._opened(config, "" if proxy is None else address)
+            request = self._request(config, client, named, address if proxy is None else "", body)
             if len(addresses) > 1:  # one that does not answer must leave time for the next
                 request.extensions["timeout"]["connect"] = TIMEOUT / (len(addresses) + 1)
             try:
@@ -305,7 +304,7 @@ class Sender:
                 if number == len(addresses):
                     raise
             else:
-                self._names.prefer(named.raw_host.decode("ascii"), port, address)
+                self._names.prefer(host, port, address)
                 return response
         raise DeliveryError("there is no address to connect to; check the target")
 
@@ -341,10 +340,14 @@ class Sender:
             target.port,
         )
 
-    async def _opened(self, config: HttpConfig) -> httpx.AsyncClient:
-        if self._client is None or self._client[0] is not config:
+    async def _opened(self, config: HttpConfig, proxy_address: str) -> httpx.AsyncClient:
+        wanted = (config, proxy_address)
+        if self._client is None or self._client[:2] != wanted:
             await self._close_client()
-            proxy = config.proxies.get(self._target)
+            found = config.proxies.get(self._target)
+            proxy = None if found is None else httpx.Proxy(found.url)
+            if proxy is not None and proxy_address:
+                proxy.url = proxy.url.copy_with(host=proxy_address)
             client = httpx.AsyncClient(
                 headers={
                     "accept": "application/json",
@@ -354,15 +357,15 @@ class Sender:
                 timeout=TIMEOUT,
                 follow_redirects=False,
                 trust_env=False,
-                proxy=None if proxy is None else httpx.Proxy(proxy.url),
+                proxy=proxy,
                 verify=config.trust,
             )
-            self._client = (config, client)
-        return self._client[1]
+            self._client = (*wanted, client)
+        return self._client[2]
 
     async def _close_client(self) -> None:
         if self._client is not None:
-            _, client = self._client
+            *_, client = self._client
             self._client = None
             await client.aclose()
 

@@ -258,12 +258,14 @@ async def test_a_look_up_that_hangs_holds_up_nobody(
     assert rig.stats(url)[0] >= 2
 
 
+@pytest.mark.parametrize("proxied", [False, True])
 async def test_sending_waits_for_no_thread_that_others_use(
-    rig: Any, server: Server, tmp_path: Path, problem: Maker, snapshot: Maker
+    rig: Any, server: Server, tmp_path: Path, problem: Maker, snapshot: Maker, *, proxied: bool
 ) -> None:
     """Look-ups and reading of files have their own, so that none holds up the other."""
     url = (await server.open()).replace("127.0.0.1", "localhost")
-    (tmp_path / "http.yml").write_text("{}")
+    (tmp_path / "http.yml").write_text(f"proxy_url: {url}" if proxied else "{}")
+    url = "http://am.example.org:9093" if proxied else url
     rig.sink = AlertmanagerSink(rig.clock, rig.log, rig.snapshots.values)
     rig.configure(url, config_file=str(tmp_path / "http.yml"))
     rig.show(snapshot(problem(1)))
@@ -276,7 +278,9 @@ async def test_sending_waits_for_no_thread_that_others_use(
     finally:
         release.set()
         await blocked
-    assert server.requests[0][0]["host"].startswith("localhost:")
+    headers, _ = server.requests[0]
+    assert headers["host"] == url.removeprefix("http://")
+    assert headers["line"] == f"POST {url if proxied else ''}{API} HTTP/1.1"
 
 
 @pytest.mark.parametrize("location", ["http://[", "http://a:99999999/", "ftp://a/"])
