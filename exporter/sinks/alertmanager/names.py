@@ -106,10 +106,13 @@ class Names:
         if task is not None and now < known.began + TIMEOUT:
             await asyncio.wait({task}, timeout=known.began + TIMEOUT - now)
         if task is not None and task.done() and not task.cancelled():
+            if known.looking_up is task:  # taken over once, so that the preferred order stays
+                known.looking_up = None
             error = task.exception()
             if error is None:
                 # The HTTP library cannot connect to an address with a zone.
-                known.found = tuple(each for each in task.result() if "%" not in each)
+                found = tuple(each for each in task.result() if "%" not in each)
+                known.found = found or known.found
             elif not known.found:
                 if isinstance(error, (OSError, UnicodeError, DeliveryError)):
                     text = f"the look-up of {host} failed ({error})"
