@@ -238,7 +238,13 @@ class Exporter:
 
     def _configure_alertmanager(self, http: HttpConfigReloader | None) -> None:
         names = (account.name for account in self._settings.accounts)
-        self._alertmanager.configure(self._settings.alertmanager, http, names, self._page)
+        self._alertmanager.configure(
+            self._settings.alertmanager,
+            http,
+            names,
+            self._page,
+            details=self._settings.web.details,
+        )
 
     def _is_stopping(self) -> bool:
         return self._stopping

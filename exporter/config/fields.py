@@ -232,8 +232,8 @@ Boolean = Annotated[
 ApiKey = Annotated[SecretStr, BeforeValidator(_api_key)]
 AlertCount = Annotated[
     int,
-    BeforeValidator(_whole(1, 100_000)),
-    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1, "maximum": 100_000}, _VARIABLE]}),
+    BeforeValidator(_whole(1, 10_000)),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1, "maximum": 10_000}, _VARIABLE]}),
 ]
 AlertLabelName = Annotated[str, BeforeValidator(_alert_label_name)]
 AlertLabelValue = Annotated[str, BeforeValidator(_alert_label_value)]

@@ -41,8 +41,12 @@ from exporter.config.urls import (
     ListenAddresses,
     RoutePrefix,
     StateUrl,
+    origin_of,
 )
 from exporter.errors import ConfigError
+
+SHORTEST_RESEND, LONGEST_RESEND = 1.0, 3600.0
+"""Seconds. Alerts that lose their exporter expire after some intervals."""
 
 _Section = TypeVar("_Section", bound=BaseModel)
 
@@ -204,9 +208,18 @@ class Alertmanager(BaseModel):
     @field_validator("targets")
     @classmethod
     def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for index, target in enumerate(value):
-            if target in value[:index]:
-                raise invalid("is in the list already; remove one", at=index)
+        origins = [origin_of(target) for target in value]
+        for index, origin in enumerate(origins):
+            if (first := origins.index(origin)) < index:
+                text = f"is in the list already, as targets[{first}]; remove one"
+                raise invalid(text, at=index)
+        return value
+
+    @field_validator("resend_interval")
+    @classmethod
+    def _sensible(cls, value: float) -> float:
+        if not SHORTEST_RESEND <= value <= LONGEST_RESEND:
+            raise invalid("is out of range; write a duration from 1s to 1h")
         return value
 
 

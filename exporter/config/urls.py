@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import idna
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from exporter.address import parse_listen_address
 from exporter.config.hosts import is_literally_this_machine
@@ -111,6 +112,31 @@ def _path(path: str) -> str:
     if not re.fullmatch(_PATH, path):
         raise invalid("has a path that some proxies would change; write it like /telnyx")
     return f"/{path.strip('/')}"
+
+
+def is_host(host: str) -> bool:
+    """Tell whether ``host`` is a name or an address that can be connected to."""
+    return _is_host(host) and _is_connectable(host)
+
+
+def is_proxy(url: str) -> bool:
+    """Tell whether ``url`` is that of an HTTP proxy: no path, perhaps a user name."""
+    try:
+        parts = _web_address(url, "")
+    except PydanticCustomError:
+        return False
+    extra = parts.path.strip("/") or parts.query or parts.fragment
+    return url.isprintable() and not extra and _is_connectable(parts.hostname or "")
+
+
+def origin_of(url: str) -> tuple[str, str, int, str]:
+    """Return what two spellings of a valid URL have in common: scheme, host, port and path."""
+    parts = urlsplit(url)
+    host = (parts.hostname or "").removesuffix(".")
+    if _is_address(host):
+        host = ipaddress.ip_address(host).compressed
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return parts.scheme, host, port, parts.path.rstrip("/")
 
 
 def _is_connectable(host: str) -> bool:

@@ -384,7 +384,14 @@ def test_an_alertmanager_is_a_url_with_a_prefix_at_most(target: str, taken: str)
             ({"labels": {name: "x"}}, "is a label that every alert has")
             for name in ("alertname", "account", "sim_card_id", "concern", "status")
         ),
+        ({"targets": ["http://am:9093/x", "http://AM:9093/x"]}, "already, as targets[0]"),
+        ({"targets": ["http://x:1", "http://am", "HTTP://am:80/"]}, "already, as targets[1]"),
+        ({"targets": ["https://am.", "https://am:443"]}, "already, as targets[0]"),
+        ({"targets": ["http://[::1]:1", "http://[0:0::1]:1"]}, "already, as targets[0]"),
         ({"max_alerts": 0}, "is out of range"),
+        ({"max_alerts": 10_001}, "is out of range"),
+        ({"resend_interval": "999ms"}, "is out of range; write a duration from 1s to 1h"),
+        ({"resend_interval": "1h1ms"}, "is out of range"),
         ({"resend_interval": 0}, "must be greater than 0"),
     ],
 )

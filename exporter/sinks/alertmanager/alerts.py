@@ -49,11 +49,15 @@ class Alert(msgspec.Struct, frozen=True, eq=True):
 
 @dataclass(frozen=True, slots=True)
 class AlertOptions:
-    """How alerts look: ``labels`` are added to each, ``page`` is the URL that links begin with."""
+    """How alerts look: ``labels`` are added to each, ``page`` is the URL that links begin with.
+
+    Without ``details`` links lead to that URL itself.
+    """
 
     labels: Mapping[str, str] = field(default_factory=dict)
     max_alerts: int = 500
     page: str = "http://localhost"
+    details: bool = True
 
 
 class AccountAlerts:
@@ -91,8 +95,10 @@ class AccountAlerts:
             active[alert.labels] = msgspec.structs.replace(alert, starts_at=starts_at)
         ended: dict[Labels, Alert] = {}
         for each in _resolved_of(snapshot, single, rest, options):
-            alert = _ended(_of_problem(snapshot, each.problem, options), each.resolved_at)
-            recent = now - each.resolved_at < RESOLVED_FOR
+            # The clock that dated the problem may be ahead.
+            at = min(each.resolved_at, now)
+            alert = _ended(_of_problem(snapshot, each.problem, options), at)
+            recent = now - at < RESOLVED_FOR
             if recent and (first or alert.labels in self.active):
                 ended[alert.labels] = alert
         return self._switch(active, ended, now)
@@ -158,7 +164,7 @@ def _resolved_of(
 
 
 def _ended(alert: Alert, at: float) -> Alert:
-    return msgspec.structs.replace(alert, resolved_at=max(at, alert.starts_at))
+    return msgspec.structs.replace(alert, resolved_at=at)
 
 
 def _of_problem(snapshot: AccountSnapshot, problem: Problem, options: AlertOptions) -> Alert:
@@ -192,9 +198,14 @@ def _of_problem(snapshot: AccountSnapshot, problem: Problem, options: AlertOptio
             opened=_iso(problem.opened_at),
             runbook_url=RUNBOOK,
         ),
-        f"{options.page}/sim-cards/{quote(problem.sim_card_id, safe='', errors='replace')}",
+        _url(options, problem.sim_card_id),
         problem.opened_at,
     )
+
+
+def _url(options: AlertOptions, sim_card_id: str) -> str:
+    part = f"sim-cards/{quote(sim_card_id, safe='', errors='replace')}" if options.details else ""
+    return f"{options.page}/{part}"
 
 
 def _of_rest(account: str, rest: list[Problem], options: AlertOptions) -> Alert:
@@ -226,16 +237,18 @@ def _labels(options: AlertOptions, **own: str) -> Labels:
 
 
 def _label(value: str) -> str:
-    text = _clean(value)
-    if len(text) <= _LONGEST_LABEL:
+    text = _clean(value[: _LONGEST_LABEL + 1])
+    if len(value) <= _LONGEST_LABEL:
         return text
     # Two long values that differ anywhere must stay two.
-    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    digest = hashlib.sha256(value.encode(errors="surrogatepass")).hexdigest()[:16]
     return f"{text[: _LONGEST_LABEL - 17]}-{digest}"
 
 
 def _annotations(**values: str) -> tuple[tuple[str, str], ...]:
-    cleaned = ((name, _clean(value)) for name, value in values.items())
+    # Cut first: cleaning takes time for each character.
+    cut = ((name, value.lstrip()[: _LONGEST_ANNOTATION + 1]) for name, value in values.items())
+    cleaned = ((name, _clean(value)) for name, value in cut)
     return tuple(
         (name, text if len(text) <= _LONGEST_ANNOTATION else f"{text[: _LONGEST_ANNOTATION - 1]}…")
         for name, text in cleaned

@@ -4,12 +4,13 @@ It must not connect, or decide when the file is read again.
 """
 
 import base64
-import re
+import json
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, cast
+from urllib.parse import urlsplit
 
 import httpx
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
@@ -21,13 +22,13 @@ from exporter.config.pem import Pem, PemError, check_certificates, load_key_pair
 from exporter.config.pem_fields import InlinePem, Source, at_its_key, pem_from_file
 from exporter.config.tls_names import TlsVersion
 from exporter.config.tracked_files import TrackedFiles
+from exporter.config.urls import is_host, is_proxy
 from exporter.errors import ConfigError
 from exporter.reading import with_timeout
 from exporter.telnyx.http import TRUST_TIMEOUT
 from exporter.telnyx.proxy import Proxy, find_proxy
 from exporter.telnyx.trust import read_trust
 
-_HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9])?|[0-9A-Fa-f:.]+")
 _HINT = "add basic_auth, authorization or tls_config, or use {} for none of them"
 
 
@@ -36,7 +37,8 @@ class HttpConfig:
     """How to reach Alertmanager; each load of the files makes a new one.
 
     ``authorization`` is the value of the header of that name, empty for none. ``proxies`` has the
-    proxy of each target that has one; its URL may contain a password.
+    proxy of each target that has one; its URL may contain a password. ``secrets`` are all spellings
+    of the credentials, the longest first.
     """
 
     trust: ssl.SSLContext
@@ -44,6 +46,7 @@ class HttpConfig:
     server_name: str = ""
     follow_redirects: bool = True
     proxies: Mapping[str, Proxy] = field(default_factory=dict)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
 def load(
@@ -72,6 +75,7 @@ def load(
             config.tls_config.server_name,
             config.follow_redirects,
             proxies,
+            _secrets(config, proxies.values()),
         )
     except ConfigError as exc:
         place = "" if path is None else f"{path}: "
@@ -154,6 +158,20 @@ def _proxies(
     return proxies
 
 
+def _secrets(config: "_HttpConfig", proxies: Iterable[Proxy]) -> tuple[str, ...]:
+    found = {config.header().partition(" ")[2]}
+    if config.basic_auth is not None:
+        password = config.basic_auth.password_file or ""
+        found |= {password, f"{config.basic_auth.username_file}:{password}"}
+    for proxy in proxies:
+        found |= {urlsplit(proxy.url).password or "", httpx.URL(proxy.url).password}
+    # As text of JSON too: many answers are.
+    found |= {
+        json.dumps(each, ensure_ascii=escaped)[1:-1] for each in found for escaped in (True, False)
+    }
+    return tuple(sorted(found - {""}, key=len, reverse=True))
+
+
 def _file_text(value: object, info: ValidationInfo) -> str | None:
     """Return the content of the file that a key names; without a file, the inline text or None."""
     inline = str(info.field_name).removesuffix("_file")
@@ -192,18 +210,13 @@ def _scheme(value: object) -> str:
 
 def _server_name(value: object) -> str:
     name = as_text(value)
-    if not _HOST.fullmatch(name):
+    if not is_host(name):
         raise invalid("is not a host name; write a name in the certificate")
     return name
 
 
 def _proxy_url(value: object) -> str:
-    try:
-        url = httpx.URL(as_text(value))
-        sound = url.scheme in {"http", "https"} and url.host and not url.query and not url.fragment
-    except httpx.InvalidURL:
-        sound = False
-    if not sound:
+    if not is_proxy(as_text(value)):
         raise invalid("is not a proxy URL; write it like http://proxy.example.org:3128")
     return as_text(value)
 
@@ -222,6 +235,13 @@ class _BasicAuth(ConfigSection):
     username_file: _FileText = Field(default=None, validate_default=True)
     password: Text | None = Field(default=None, repr=False)
     password_file: _FileText = Field(default=None, validate_default=True, repr=False)
+
+    @field_validator("username", "password")
+    @classmethod
+    def _fit_for_utf8(cls, value: str | None) -> str | None:
+        if any("\ud800" <= letter <= "\udfff" for letter in value or ""):
+            raise invalid("contains half of a surrogate pair; remove it")
+        return value
 
     @field_validator("username_file")
     @classmethod

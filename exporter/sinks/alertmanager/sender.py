@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import httpx
 import msgspec
@@ -19,6 +19,8 @@ from exporter.errors import DeliveryError, ExporterError
 from exporter.sanitize import one_line, redacted
 from exporter.sinks.alertmanager.alerts import Alert, Labels
 from exporter.sinks.alertmanager.http_config import HttpConfig
+from exporter.sinks.alertmanager.names import Names
+from exporter.telnyx.proxy import LAST_PORT
 from exporter.telnyx.trust import explain_refusal
 from exporter.version import __version__
 
@@ -45,6 +47,7 @@ _BODY = 4096
 
 _SHOWN = 200
 _REDIRECTS = 5
+DEFAULT_PORTS = {"http": 80, "https": 443}
 _KEEPS_BODY = {307, 308}
 _BY_CONTENT = {400, 413, 422}
 _BY_KEY = {401, 403, 407}
@@ -80,7 +83,7 @@ class _RefusedError(DeliveryError):
 
 
 class Sender:
-    """Sends to one address of a target; an empty ``address``: the library resolves the name."""
+    """Sends to one address of a target; an empty ``address``: to whichever of its name answers."""
 
     def __init__(  # one for each thing that it needs
         self,
@@ -88,6 +91,7 @@ class Sender:
         address: str,
         stats: TargetStats,
         config: Callable[[], Awaitable[HttpConfig]],
+        names: Names,
         clock: Clock,
         log: SenderLog,
     ) -> None:
@@ -95,6 +99,7 @@ class Sender:
         self._target, self._address = target, address
         self._stats = stats
         self._config = config
+        self._names = names
         self._clock = clock
         self._log = log
         self._pending: dict[Labels, Alert] = {}
@@ -106,7 +111,7 @@ class Sender:
         self._idle.set()
         self._failures = 0
         self._reported = False
-        self._client: tuple[HttpConfig, httpx.AsyncClient] | None = None
+        self._client: tuple[HttpConfig, str, httpx.AsyncClient] | None = None
         self._task = asyncio.ensure_future(self._run())
 
     @property
@@ -115,16 +120,15 @@ class Sender:
         return self._failures > 0
 
     def put(self, alerts: Iterable[Alert], *, valid_for: float, most: int) -> None:
-        """Send alerts soon; one that waits is replaced by its newer state.
+        """Send alerts soon; one that waits keeps its place and gets its newer state.
 
         Without any, an empty request shows whether alerts would be accepted.
         An active one ends ``valid_for`` seconds after it was sent, unless it is sent again. Above
         ``most`` waiting alerts the oldest are dropped.
         """
         self._valid_for, self._most = valid_for, most
-        for alert in alerts:
-            self._pending.pop(alert.labels, None)
-            self._pending[alert.labels] = alert
+        # One that waits keeps its place: a slow target would else get the first ones for ever.
+        self._pending |= {alert.labels: alert for alert in alerts}
         self._drop_oldest()
         self._probe = not self._pending
         self._idle.clear()
@@ -153,21 +157,25 @@ class Sender:
                 self._waiting.clear()
                 await self._waiting.wait()
             try:
-                await self._send_some()
+                accepted = await self._send_some()
             except Exception as exc:  # noqa: BLE001 # a defect here must not end the sending
                 self._failed(exc)
                 wait = min(LAST_RETRY, FIRST_RETRY * 2.0 ** min(self._failures - 1, 10))
                 await self._clock.sleep(wait)
             else:
-                self._succeeded()
+                if accepted:
+                    self._succeeded()
 
-    async def _send_some(self) -> None:
-        """Send the alerts that wait longest. Raises DeliveryError; then they still wait."""
+    async def _send_some(self) -> bool:
+        """Send the alerts that wait longest; tell whether a request was accepted.
+
+        Raises DeliveryError; then they still wait.
+        """
         if not self._pending:
             await self._post(())
             self._probe = False
             self._stats.last_success = self._clock.now()
-            return
+            return True
         suspect = next(iter(self._pending)) in self._refused
         batch: dict[Labels, Alert] = {}
         for labels, alert in self._pending.items():
@@ -177,14 +185,18 @@ class Sender:
         for labels in batch:
             del self._pending[labels]
         try:
-            await self._deliver([*batch.values()])
+            return await self._deliver([*batch.values()])
         except BaseException:
             self._pending = batch | self._pending  # a newer state stays
             self._drop_oldest()
             raise
 
-    async def _deliver(self, batch: Sequence[Alert]) -> None:
-        """Send a batch; one that is refused is split until the odd alerts are found."""
+    async def _deliver(self, batch: Sequence[Alert]) -> bool:
+        """Send a batch; one that is refused is split until the odd alerts are found.
+
+        Tells whether a request was accepted.
+        """
+        accepted = False
         parts = [batch]
         refused = 0
         while parts:
@@ -205,9 +217,11 @@ class Sender:
                 self._stats.errors += len(part)
                 raise
             else:
+                accepted = True
                 self._stats.sent += len(part)
                 self._stats.last_success = self._clock.now()
                 self._refused.difference_update(each.labels for each in part)
+        return accepted
 
     def _refuse(self, alert: Alert, error: str) -> None:
         self._stats.errors += 1
@@ -220,19 +234,18 @@ class Sender:
     async def _post(self, alerts: Sequence[Alert]) -> None:
         """Send one request. Raises DeliveryError."""
         config = await self._config()
-        client = await self._opened(config)
         now = self._clock.now()
-        body = msgspec.json.encode([_wire(each, now + self._valid_for) for each in alerts])
+        body = msgspec.json.encode([_wire(each, now, self._valid_for) for each in alerts])
         try:
             async with asyncio.timeout(TIMEOUT):
-                status, text = await self._ask(client, config, body)
+                status, text = await self._ask(config, body)
         except TimeoutError:
             raise DeliveryError(f"no answer within {TIMEOUT:g} s") from None
         except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError) as exc:
             raise DeliveryError(self._explained(exc, config)) from exc
-        if status == httpx.codes.OK:
+        if httpx.codes.is_success(status):
             return
-        shown = one_line(redacted(text, config.authorization.split()[-1:])).strip()[:_SHOWN]
+        shown = one_line(redacted(text, config.secrets)).strip()[:_SHOWN]
         words = f"HTTP {status}{': ' if shown else ''}{shown}"
         if status in _BY_CONTENT:
             raise _RefusedError(words)
@@ -242,13 +255,10 @@ class Sender:
             words += "; check the path of the target"
         raise DeliveryError(words)
 
-    async def _ask(
-        self, client: httpx.AsyncClient, config: HttpConfig, body: bytes
-    ) -> tuple[int, str]:
+    async def _ask(self, config: HttpConfig, body: bytes) -> tuple[int, str]:
         url = f"{self._target}{API}"
         for _ in range(_REDIRECTS):
-            request = self._request(client, config, url, body)
-            response = await client.send(request, stream=True)
+            response = await self._opened_response(config, url, body)
             try:
                 text = b""
                 async for chunk in response.aiter_raw():
@@ -262,33 +272,82 @@ class Sender:
                 return response.status_code, text.decode("utf-8", "replace")
             if not config.follow_redirects:
                 return response.status_code, "a redirect, and follow_redirects is false"
-            url = urljoin(url, location)
+            try:
+                there = httpx.URL(urljoin(url, location))
+                sound = there.scheme in {"http", "https"} and bool(there.host)
+            except (ValueError, httpx.InvalidURL):
+                sound = False
+            if not sound or not 0 < (there.port or 1) <= LAST_PORT:
+                raise DeliveryError("redirect to an invalid URL; check the target")
+            url = str(there)
         raise DeliveryError("too many redirects; check the target")
 
+    async def _opened_response(self, config: HttpConfig, url: str, body: bytes) -> httpx.Response:
+        """Send the request to the first address that can be connected to, of a proxy if need be."""
+        named = httpx.URL(url)
+        proxy = config.proxies.get(self._target)
+        hop = named if proxy is None else httpx.URL(proxy.url)
+        host, port = hop.raw_host.decode("ascii"), hop.port or DEFAULT_PORTS[hop.scheme]
+        addresses: Sequence[str] = (self._address,)
+        if proxy is not None or not self._address or not self._is_own(named):
+            addresses = await self._names.addresses(host, port)
+        if proxy is not None and hop.scheme == "https":
+            addresses = ("",)  # its certificate can only be verified with the name connected to
+        for number, address in enumerate(addresses, 1):
+            client = await self._opened(config, "" if proxy is None else address)
+            request = self._request(config, client, named, address if proxy is None else "", body)
+            if len(addresses) > 1:  # one that does not answer must leave time for the next
+                request.extensions["timeout"]["connect"] = TIMEOUT / (len(addresses) + 1)
+            try:
+                response = await client.send(request, stream=True)
+            except (httpx.ConnectError, httpx.ConnectTimeout):
+                if number == len(addresses):
+                    raise
+            else:
+                self._names.prefer(host, port, address)
+                return response
+        raise DeliveryError("there is no address to connect to; check the target")
+
     def _request(
-        self, client: httpx.AsyncClient, config: HttpConfig, url: str, body: bytes
+        self,
+        config: HttpConfig,
+        client: httpx.AsyncClient,
+        named: httpx.URL,
+        address: str,
+        body: bytes,
     ) -> httpx.Request:
         """Build the request; the credentials go to the host of the target only."""
-        named = httpx.URL(url)
-        own = urlsplit(url)[:2] == urlsplit(self._target)[:2]
+        own = self._is_own(named)
         headers = {"content-type": "application/json", "host": named.netloc.decode("ascii")}
         if own and config.authorization:
             headers["authorization"] = config.authorization
         sni = config.server_name if own else ""
         connected = named
-        if own and self._address:
+        if address and address != named.host:
             # The certificate is verified with the name, though the address is connected to.
-            connected = named.copy_with(host=self._address)
+            connected = named.copy_with(host=address)
             sni = sni or named.raw_host.decode("ascii")
         extensions = {"sni_hostname": sni} if sni else {}
         return client.build_request(
             "POST", connected, content=body, headers=headers, extensions=extensions
         )
 
-    async def _opened(self, config: HttpConfig) -> httpx.AsyncClient:
-        if self._client is None or self._client[0] is not config:
+    def _is_own(self, url: httpx.URL) -> bool:
+        target = httpx.URL(self._target)
+        return (url.scheme, url.raw_host, url.port) == (
+            target.scheme,
+            target.raw_host,
+            target.port,
+        )
+
+    async def _opened(self, config: HttpConfig, proxy_address: str) -> httpx.AsyncClient:
+        wanted = (config, proxy_address)
+        if self._client is None or self._client[:2] != wanted:
             await self._close_client()
-            proxy = config.proxies.get(self._target)
+            found = config.proxies.get(self._target)
+            proxy = None if found is None else httpx.Proxy(found.url)
+            if proxy is not None and proxy_address:
+                proxy.url = proxy.url.copy_with(host=proxy_address)
             client = httpx.AsyncClient(
                 headers={
                     "accept": "application/json",
@@ -298,15 +357,15 @@ class Sender:
                 timeout=TIMEOUT,
                 follow_redirects=False,
                 trust_env=False,
-                proxy=None if proxy is None else httpx.Proxy(proxy.url),
+                proxy=proxy,
                 verify=config.trust,
             )
-            self._client = (config, client)
-        return self._client[1]
+            self._client = (*wanted, client)
+        return self._client[2]
 
     async def _close_client(self) -> None:
         if self._client is not None:
-            _, client = self._client
+            *_, client = self._client
             self._client = None
             await client.aclose()
 
@@ -343,14 +402,14 @@ class Sender:
             self._log.alertmanager_recovered(self._target, self._address)
 
 
-def _wire(alert: Alert, ends_at: float) -> dict[str, object]:
-    """Return an alert as the API takes it."""
-    end = ends_at if alert.resolved_at is None else alert.resolved_at
+def _wire(alert: Alert, now: float, valid_for: float) -> dict[str, object]:
+    """Return an alert as the API takes it, whatever the clock says that dated its problem."""
+    end = now + valid_for if alert.resolved_at is None else min(alert.resolved_at, now)
     return {
         "labels": dict(alert.labels),
         "annotations": dict(alert.annotations),
-        "startsAt": _time(alert.starts_at),
-        "endsAt": _time(max(end, alert.starts_at)),
+        "startsAt": _time(max(0.0, min(alert.starts_at, end, now))),
+        "endsAt": _time(max(0.0, end)),
         "generatorURL": alert.url,
     }
 

@@ -6,17 +6,24 @@ how an alert looks or how it is sent.
 
 import asyncio
 import ipaddress
-import socket
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from exporter.clock import Clock
 from exporter.config import Alertmanager
+from exporter.errors import DeliveryError
 from exporter.ledger.snapshot import AccountSnapshot
 from exporter.sinks.alertmanager.alerts import AccountAlerts, Alert, AlertOptions
 from exporter.sinks.alertmanager.http_config import HttpConfig, HttpConfigReloader
+from exporter.sinks.alertmanager.names import (
+    INTERVAL,
+    Names,
+    Resolver,
+    in_thread,
+    system_addresses,
+)
 from exporter.sinks.alertmanager.sender import QUEUE, Sender, SenderLog, TargetStats
 
 TICK = 0.25
@@ -25,14 +32,8 @@ TICK = 0.25
 VALID_FOR = 4
 """Intervals of resending after which Alertmanager resolves an alert that is not sent again."""
 
-RESOLVE_INTERVAL = 30.0
-"""Seconds between two look-ups of the addresses of a target."""
-
-RESOLVE_TIMEOUT = 5.0
-
-
-Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
-"""Returns the addresses of a host and port; raises OSError."""
+VALID_AT_LEAST = 30.0
+"""Seconds for which an alert is valid anyway: a request or two may fail."""
 
 
 class AlertmanagerLog(SenderLog, Protocol):
@@ -40,13 +41,6 @@ class AlertmanagerLog(SenderLog, Protocol):
 
     def alertmanager_config(self, mistakes: Iterable[str]) -> None:
         """Write down that the file changed: its mistakes, or that it holds now."""
-
-
-async def system_addresses(host: str, port: int) -> Sequence[str]:
-    """Return the addresses of a host, as the system resolves it; raises OSError."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return tuple(dict.fromkeys(str(each[4][0]) for each in found))
 
 
 class AlertmanagerSink:
@@ -63,10 +57,10 @@ class AlertmanagerSink:
         self._clock = clock
         self._log = log
         self._snapshots = snapshots
-        self._resolver = resolver
+        self._lookups = Names(clock, resolver)
         self._settings = Alertmanager()
         self._http: HttpConfigReloader | None = None
-        self._reading = asyncio.Lock()
+        self._reading: tuple[HttpConfigReloader, asyncio.Task[HttpConfig]] | None = None
         self._options = AlertOptions()
         self._names: frozenset[str] = frozenset()
         self._seen: dict[str, AccountSnapshot] = {}
@@ -83,14 +77,20 @@ class AlertmanagerSink:
         http: HttpConfigReloader | None,
         accounts: Iterable[str],
         page: str,
+        *,
+        details: bool = True,
     ) -> None:
         """Take over settings, for the first time or again; ``page`` is the URL of the page.
 
+        Without ``details`` there are no pages of SIM cards to link to.
+
         The alerts of accounts that are not configured any more are resolved.
         """
-        self._settings, self._http = settings, http
+        self._settings = settings
+        if settings.targets:  # else senders go on as before until they are closed
+            self._http = http
         self._names = frozenset(accounts)
-        self._options = AlertOptions(dict(settings.labels), settings.max_alerts, page)
+        self._options = AlertOptions(dict(settings.labels), settings.max_alerts, page, details)
         self._seen.clear()
         self._resend_at = 0.0
         for target in settings.targets:
@@ -119,6 +119,10 @@ class AlertmanagerSink:
                 for each in late:
                     each.cancel()
         await asyncio.gather(*(target.close() for target in self._targets.values()))
+        # Threads that hang end with the process.
+        self._lookups.close()
+        if self._reading is not None:
+            self._reading[1].cancel()
 
     def active(self) -> Mapping[str, int]:
         """Return how many alerts are active, by account."""
@@ -203,24 +207,32 @@ class AlertmanagerSink:
         for sender in senders if only is None else only:
             sender.put(
                 alerts,
-                valid_for=VALID_FOR * self._settings.resend_interval,
+                valid_for=max(VALID_AT_LEAST, VALID_FOR * self._settings.resend_interval),
                 most=max(QUEUE, 2 * count),
             )
 
     def open_senders(self, url: str, addresses: Iterable[str]) -> dict[str, Sender]:
         """Open a sender for each address, which is told everything at once."""
         opened = {
-            address: Sender(url, address, self._stats[url], self._config, self._clock, self._log)
+            address: Sender(
+                url,
+                address,
+                self._stats[url],
+                self._config,
+                self._lookups,
+                self._clock,
+                self._log,
+            )
             for address in addresses
         }
         self._tell(self._all(self._clock.now()), opened.values())
         return opened
 
     async def addresses(self, url: str) -> tuple[str, ...]:
-        """Return the addresses of a target, or an empty one if its name is connected to.
+        """Return the addresses of a target, or an empty one for whichever of them answers.
 
-        A name is left to the HTTP library unless it has several addresses of one family: those of
-        two families belong to one host, and the library uses the one that answers.
+        Those of two families belong to one host, unless there are several of one family. Raises
+        DeliveryError.
         """
         parts = urlsplit(url)
         host = parts.hostname or ""
@@ -230,10 +242,8 @@ class AlertmanagerSink:
             return ("",)
         if url in (await self._config()).proxies:
             return ("",)
-        async with asyncio.timeout(RESOLVE_TIMEOUT):
-            found = [each for each in await self._resolver(host, port) if "%" not in each]
         families: dict[int, list[str]] = {}
-        for address in found:
+        for address in await self._lookups.addresses(host, port):
             families.setdefault(ipaddress.ip_address(address).version, []).append(address)
         several = max(families.values(), key=len, default=[])
         return tuple(several) if len(several) > 1 else ("",)
@@ -247,15 +257,21 @@ class AlertmanagerSink:
         return self._clock.monotonic()
 
     async def _config(self) -> HttpConfig:
-        async with self._reading:
-            http = self._http
-            if http is None:
-                message = "there are no targets"
-                raise RuntimeError(message)
-            current, reports = await asyncio.to_thread(http.current)
-            for mistakes in reports:
-                self._log.alertmanager_config(mistakes)
-            return current
+        http = self._http
+        if http is None:
+            message = "there are no targets"
+            raise RuntimeError(message)
+        reading = self._reading
+        if reading is None or reading[0] is not http or reading[1].done():
+            reading = self._reading = (http, asyncio.ensure_future(self._read(http)))
+        # Who stops waiting must not end the reading for the others.
+        return await asyncio.shield(reading[1])
+
+    async def _read(self, http: HttpConfigReloader) -> HttpConfig:
+        current, reports = await in_thread("reading alertmanager.config_file", http.current)
+        for mistakes in reports:
+            self._log.alertmanager_config(mistakes)
+        return current
 
 
 class _Target:
@@ -276,7 +292,7 @@ class _Target:
         """Look up the addresses in the background, if it is time."""
         idle = self._look_up is None or self._look_up.done()
         if idle and self._sink.monotonic() >= self._next:
-            self._next = self._sink.monotonic() + RESOLVE_INTERVAL
+            self._next = self._sink.monotonic() + INTERVAL
             self._look_up = asyncio.ensure_future(self._follow())
 
     async def close(self) -> None:
@@ -288,8 +304,8 @@ class _Target:
     async def _follow(self) -> None:
         try:
             addresses = await self._sink.addresses(self._url)
-        except (OSError, UnicodeError):  # a timeout is one too
-            # Those known so far stay; without any, connecting to the name says what is wrong.
+        except DeliveryError:
+            # Without any known so far, a sender for the name says what is wrong.
             addresses = tuple(self._by_address) or ("",)
         except Exception as exc:  # noqa: BLE001 # a defect here must not end the sending
             self._sink.crashed(exc)

@@ -20,6 +20,7 @@ from exporter.config import Alertmanager
 from exporter.domain import Problem, ProblemStatus, ResolvedProblem, SimCard
 from exporter.ledger.snapshot import AccountSnapshot, SnapshotOptions, empty_snapshot
 from exporter.sinks.alertmanager.http_config import HttpConfigReloader
+from exporter.sinks.alertmanager.names import Names
 from exporter.sinks.alertmanager.sink import AlertmanagerSink
 from tests.log_stream import LogStream, open_log
 from tests.web.tls.conftest import Authority
@@ -85,6 +86,9 @@ class Rig:
         self.log, _ = open_log(self._stream)
         self._pacer = threading.Event()
         self.names: dict[str, list[str]] = {}
+        self.hanging: set[str] = set()
+        self.asked: list[str] = []
+        self.lookups = Names(self.clock, self._resolve)
         self.sink = self._built()
 
     def _built(self) -> AlertmanagerSink:
@@ -92,18 +96,24 @@ class Rig:
 
     async def _resolve(self, host: str, port: int) -> Sequence[str]:
         assert port
+        self.asked.append(host)
+        if host in self.hanging:
+            await asyncio.Event().wait()
         return self.names[host]
 
     def show(self, snapshot: AccountSnapshot) -> None:
         """Publish a snapshot of its account."""
         self.snapshots[snapshot.name] = snapshot
 
-    def configure(self, *targets: str, accounts: Sequence[str] = ("fleet",), **more: Any) -> None:
+    def configure(
+        self, *targets: str, accounts: Sequence[str] = ("fleet",), http: bool = True, **more: Any
+    ) -> None:
         """Configure the sink, for the first time or again."""
         settings = Alertmanager.model_validate({"resend_interval": 1.0, **more, "targets": targets})
         file = settings.config_file
-        http = HttpConfigReloader(None if file is None else Path(file), settings.targets, {})
-        self.sink.configure(settings, http, accounts, PAGE)
+        path = None if file is None else Path(file)
+        reloader = HttpConfigReloader(path, settings.targets, {}) if http else None
+        self.sink.configure(settings, reloader, accounts, PAGE)
 
     def start_again(self) -> None:
         """Replace the sink, which was stopped, by one that knows nothing, as a restart does."""
@@ -119,6 +129,11 @@ class Rig:
         async with asyncio.timeout(DEADLINE):
             while not await asyncio.to_thread(holds):
                 await asyncio.to_thread(self._pacer.wait, 0.02)
+
+    def errors(self) -> list[dict[str, Any]]:
+        """Return the log events of that level, such as defects."""
+        lines = (json.loads(line) for line in self._stream.getvalue().splitlines())
+        return [event for event in lines if event["level"] == "error"]
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """Return the log events of that name."""

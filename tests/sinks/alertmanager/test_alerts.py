@@ -59,6 +59,13 @@ def test_an_alert_says_which_sim_card_is_broken_since_when_and_why() -> None:
     assert alert.starts_at == problem.opened_at
 
 
+def test_without_pages_of_sim_cards_an_alert_links_to_the_root() -> None:
+    """A link that leads nowhere helps nobody."""
+    options = AlertOptions(page="https://x.example/t", details=False)
+    (alert,) = AccountAlerts().update(a_snapshot(a_problem(1)), options, NOW)
+    assert alert.url == "https://x.example/t/"
+
+
 @pytest.mark.parametrize("odd", ["a\x00b\nc", "\ud800", "x" * 100_000, "  ", "\u2028", "é✓"])
 def test_foreign_text_is_fit_for_alertmanager(odd: str) -> None:
     """Control characters, half characters and endless text do not get an alert refused."""

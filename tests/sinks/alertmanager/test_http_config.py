@@ -81,7 +81,32 @@ def test_credentials_become_a_header(file: Path, text: str, header: str) -> None
         ("tls_config: {insecure_skip_verify: 'no'}", "skip_verify: must be true or false"),
         ("tls_config: {server_name: ' .'}", "tls_config.server_name: is not a host name"),
         ("proxy_url: 'socks5://p:1'", "proxy_url: is not a proxy URL"),
-        ("proxy_url: 'http://SECRET@p:1/x?y'", "proxy_url: is not a proxy URL"),
+        *(
+            (f'proxy_url: "{url}"', "proxy_url: is not a proxy URL")
+            for url in (
+                "http://SECRET@p:1/x?y",
+                "http://p:99999",
+                "http://p:0",
+                "http://p:x",
+                "http://p:1/SECRET",
+                "http://p/#SECRET",
+                "http://a..b:1",
+                "http://[::1",
+                "http://xn--a:1",
+                "http://-a:1",
+                "http://u:\\ud800@p:1",
+                "p:1",
+            )
+        ),
+        *(
+            (f'tls_config: {{server_name: "{name}"}}', "tls_config.server_name: is not a host name")
+            for name in ("a..b", "-a", "a b", "x" * 64, "a:1", "xn--a", "\\ud800", "*.a")
+        ),
+        ('basic_auth: {username: "\\udc00"}', "basic_auth.username: contains half of"),
+        (
+            'basic_auth: {username: u, password: "SECRET\\ud800"}',
+            "basic_auth.password: contains half of",
+        ),
         (
             "proxy_url: 'http://p:1'\nproxy_from_environment: true",
             "2: proxy_from_environment: cannot be combined with proxy_url",

@@ -4,7 +4,9 @@ import asyncio
 import base64
 import json
 import ssl
+import threading
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from datetime import datetime
 from functools import partial
@@ -17,7 +19,8 @@ from demo_stack.programs import reserve_port
 from exporter.domain import ResolvedProblem
 from exporter.sinks.alertmanager.alerts import AccountAlerts, AlertOptions
 from exporter.sinks.alertmanager.http_config import HttpConfig
-from exporter.sinks.alertmanager.sender import Sender, TargetStats
+from exporter.sinks.alertmanager.sender import API, Sender, TargetStats
+from exporter.sinks.alertmanager.sink import AlertmanagerSink
 from tests.sinks.alertmanager.conftest import Server
 
 pytestmark = pytest.mark.timeout(60)
@@ -61,7 +64,7 @@ async def test_one_that_is_down_and_one_that_hangs_hold_up_nobody(
     assert rig.stats(url)[1] == 0
 
 
-async def test_an_active_alert_ends_four_intervals_ahead(
+async def test_an_active_alert_ends_half_a_minute_ahead_at_least(
     rig: Any, server: Server, problem: Maker, snapshot: Maker
 ) -> None:
     """It is sent again each interval, and begins when the problem opened."""
@@ -72,9 +75,30 @@ async def test_an_active_alert_ends_four_intervals_ahead(
     first, second = server.alerts()[:2]
     assert first["startsAt"] == second["startsAt"] == "2026-08-01T12:00:06.000+00:00"
     ahead = datetime.fromisoformat(first["endsAt"]).timestamp() - rig.clock.now()
-    assert 0 < ahead <= 4.0
+    assert 4.0 < ahead <= 30.0  # short intervals are no reason to expire early
     assert first["endsAt"] < second["endsAt"]
     assert first["generatorURL"] == "http://exporter.example.org:10874/sim-cards/sim-1"
+
+
+async def test_a_clock_that_is_ahead_delays_neither_beginning_nor_end(
+    rig: Any, server: Server, problem: Maker, snapshot: Maker
+) -> None:
+    """A problem dated in the future begins now, and is over as soon as it is known to be."""
+    later = rig.clock.now() + 3600.0
+    rig.configure(await server.open(), resend_interval=3600.0)
+    rig.show(snapshot(problem(1, opened_at=later), problem(2, opened_at=1e18)))
+    rig.sink.start()
+    await server.until(lambda: len(server.alerts()) >= 2)
+    rig.show(snapshot(resolved=[ResolvedProblem(problem(1, opened_at=later), later + 60.0)]))
+    await server.until(lambda: len(server.alerts()) >= 4)
+    now = rig.clock.now()
+    began, ended = (
+        [datetime.fromisoformat(each[key]).timestamp() for each in server.alerts()]
+        for key in ("startsAt", "endsAt")
+    )
+    assert max(began) <= now
+    assert max(ended[2:]) <= now < min(ended[:2])
+    assert all(start <= end for start, end in zip(began, ended, strict=True))
 
 
 async def test_an_odd_alert_does_not_keep_the_others_from_arriving(
@@ -150,10 +174,33 @@ async def test_the_oldest_waiting_alerts_are_dropped_and_counted(
     async def config() -> HttpConfig:
         return HttpConfig(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
 
-    sender = Sender(silent, "", stats, config, rig.clock, rig.log)
+    sender = Sender(silent, "", stats, config, rig.lookups, rig.clock, rig.log)
     for _ in range(3):
         sender.put(alerts, valid_for=4.0, most=250)
     assert stats == TargetStats(errors=50 * 3)
+    await sender.close()
+
+
+async def test_a_slow_target_gets_every_alert_before_it_gets_one_again(
+    server: Server, rig: Any, problem: Maker, snapshot: Maker
+) -> None:
+    """Resending while alerts wait replaces what they say, not their place."""
+    alerts = AccountAlerts().update(snapshot(*map(problem, range(200))), AlertOptions(), 0.0)
+
+    async def config() -> HttpConfig:
+        return HttpConfig(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+
+    def resend(_: list[dict[str, Any]]) -> tuple[int, str]:
+        if len(server.requests) < 4:
+            sender.put(alerts, valid_for=4.0, most=1000)
+        return 200, ""
+
+    server.answer = resend
+    sender = Sender(await server.open(), "", TargetStats(), config, rig.lookups, rig.clock, rig.log)
+    sender.put(alerts, valid_for=4.0, most=1000)
+    await server.until(lambda: len(server.requests) >= 4)
+    told = [each["labels"]["sim_card_id"] for each in server.alerts()[:200]]
+    assert len(set(told)) == 200
     await sender.close()
 
 
@@ -192,6 +239,130 @@ async def test_every_address_of_a_name_is_told(rig: Any, problem: Maker, snapsho
             assert headers["line"] == "POST /am/api/v2/alerts HTTP/1.1"
         await rig.until(lambda: rig.stats(target)[0] >= 2)
         assert rig.sink.stats().keys() == {target}
+
+
+async def test_a_look_up_that_hangs_holds_up_nobody(
+    rig: Any, server: Server, problem: Maker, snapshot: Maker
+) -> None:
+    """There is one look-up of a name at a time, and what is wrong is logged."""
+    rig.hanging.add("mesh.example.org")
+    url = await server.open()
+    rig.configure("http://mesh.example.org:9093", url)
+    rig.show(snapshot(problem(1)))
+    rig.sink.start()
+    await rig.until(lambda: rig.events("alertmanager_failed"))
+    (failed,) = rig.events("alertmanager_failed")
+    assert failed["target"] == "http://mesh.example.org:9093"
+    assert "mesh.example.org does not answer" in failed["error"]
+    assert rig.asked == ["mesh.example.org"]
+    assert rig.stats(url)[0] >= 2
+
+
+@pytest.mark.parametrize("proxied", [False, True])
+async def test_sending_waits_for_no_thread_that_others_use(
+    rig: Any, server: Server, tmp_path: Path, problem: Maker, snapshot: Maker, *, proxied: bool
+) -> None:
+    """Look-ups and reading of files have their own, so that none holds up the other."""
+    url = (await server.open()).replace("127.0.0.1", "localhost")
+    (tmp_path / "http.yml").write_text(f"proxy_url: {url}" if proxied else "{}")
+    url = "http://am.example.org:9093" if proxied else url
+    rig.sink = AlertmanagerSink(rig.clock, rig.log, rig.snapshots.values)
+    rig.configure(url, config_file=str(tmp_path / "http.yml"))
+    rig.show(snapshot(problem(1)))
+    loop, release = asyncio.get_running_loop(), threading.Event()
+    loop.set_default_executor(ThreadPoolExecutor(1))
+    blocked = loop.run_in_executor(None, release.wait)
+    try:
+        rig.sink.start()
+        await server.until(lambda: len(server.requests) >= 2)
+    finally:
+        release.set()
+        await blocked
+    headers, _ = server.requests[0]
+    assert headers["host"] == url.removeprefix("http://")
+    assert headers["line"] == f"POST {url if proxied else ''}{API} HTTP/1.1"
+
+
+@pytest.mark.parametrize("location", ["http://[", "http://a:99999999/", "ftp://a/"])
+async def test_a_malformed_redirect_is_a_failed_request(
+    rig: Any, server: Server, problem: Maker, snapshot: Maker, location: str
+) -> None:
+    """It is logged and counted as any other failure, and not as a defect of the exporter."""
+    server.headers["Location"] = location
+    server.answer = lambda _: (308, "")
+    url = await server.open()
+    rig.configure(url)
+    rig.show(snapshot(problem(1)))
+    rig.sink.start()
+    await rig.until(lambda: rig.events("alertmanager_failed"))
+    assert "redirect to an invalid URL" in rig.events("alertmanager_failed")[0]["error"]
+    assert rig.stats(url)[1] >= 1
+
+
+async def test_a_redirect_to_the_same_host_keeps_the_credentials_and_any_2xx_is_success(
+    rig: Any, server: Server, tmp_path: Path, problem: Maker, snapshot: Maker
+) -> None:
+    """However the host is spelled; 202 is accepted as well as 200."""
+    (tmp_path / "http.yml").write_text("authorization: {credentials: TOKEN}\n")
+    url = await server.open()
+    server.headers["Location"] = f"{url.replace('http:', 'HTTP:')}/moved{API}"
+    server.answer = lambda _: (307 if len(server.requests) % 2 == 0 else 202, "")
+    rig.configure(url, config_file=str(tmp_path / "http.yml"))
+    rig.show(snapshot(problem(1)))
+    rig.sink.start()
+    await rig.until(lambda: rig.stats(url)[0])
+    assert [headers["authorization"] for headers, _ in server.requests[:2]] == ["Bearer TOKEN"] * 2
+    assert rig.stats(url)[1] == 0
+
+
+@pytest.mark.parametrize(
+    "echo", ["hunter: 2", "me:hunter: 2", base64.b64encode(b"me:hunter: 2").decode()]
+)
+async def test_credentials_in_an_answer_are_not_logged(
+    rig: Any, server: Server, tmp_path: Path, echo: str
+) -> None:
+    """Neither as they were sent, nor decoded."""
+    (tmp_path / "http.yml").write_text("basic_auth: {username: me, password: 'hunter: 2'}\n")
+    server.answer = lambda _: (401, f"you are <{echo}>")
+    rig.configure(await server.open(), config_file=str(tmp_path / "http.yml"))
+    rig.sink.start()
+    await rig.until(lambda: rig.events("alertmanager_failed"))
+    (failed,) = rig.events("alertmanager_failed")
+    assert echo not in failed["error"]
+    assert "[secret]>" in failed["error"]
+
+
+async def test_a_target_recovers_when_it_accepts_something(
+    rig: Any, server: Server, problem: Maker, snapshot: Maker
+) -> None:
+    """One that refuses every alert after it was down has not recovered."""
+    server.answer = lambda _: (500 if not server.requests else 400, "")
+    rig.configure(await server.open())
+    rig.show(snapshot(problem(1)))
+    rig.sink.start()
+    await server.until(lambda: len(server.requests) >= 3)
+    assert rig.events("alert_refused")
+    assert not rig.events("alertmanager_recovered")
+    server.answer = lambda _: (200, "")
+    await rig.until(lambda: rig.events("alertmanager_recovered"))
+
+
+async def test_targets_may_vanish_while_alerts_are_sent(
+    rig: Any, server: Server, problem: Maker, snapshot: Maker
+) -> None:
+    """What is under way goes on with the previous settings until it ends."""
+
+    def vanish(alerts: list[dict[str, Any]]) -> tuple[int, str]:
+        rig.configure(http=False)
+        return (400 if len(alerts) > 1 else 200), ""
+
+    server.answer = vanish
+    rig.configure(await server.open())
+    rig.show(snapshot(problem(1), problem(2)))
+    rig.sink.start()
+    await server.until(lambda: len(server.requests) >= 3)
+    await rig.sink.stop(1.0)
+    assert rig.errors() == []
 
 
 @pytest.mark.program("openssl")
