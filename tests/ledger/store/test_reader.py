@@ -367,11 +367,12 @@ def _foreign(file: Path) -> None:
     connection.close()
 
 
-def _version(number: int) -> Callable[[Path], None]:
+def _version(*versions: object, column: str = "version") -> Callable[[Path], None]:
     def make(file: Path) -> None:
         with sqlite3.connect(file) as connection:
-            connection.execute("CREATE TABLE schema_version (version)")
-            connection.execute("INSERT INTO schema_version VALUES (?)", (number,))
+            connection.execute(f"CREATE TABLE schema_version ({column})")
+            rows = [(each,) for each in versions]
+            connection.executemany("INSERT INTO schema_version VALUES (?)", rows)
         connection.close()
 
     return make
@@ -386,6 +387,22 @@ def _version(number: int) -> Callable[[Path], None]:
         (Path.touch, "is empty; set state.url"),
         (lambda file: file.write_bytes(b"text" * 1000), "file is not a database"),
         (_foreign, "was created by another program; set state.url"),
+        *(
+            (make, "was created by another program; set state.url to the exporter's file")
+            for make in (
+                _version(),
+                _version("1.2.3"),
+                _version("5"),
+                _version(5.5),
+                _version(b"5"),
+                _version(None),
+                _version(0),
+                _version(-1),
+                _version(1, 2),
+                _version(5, "five"),
+                _version(5, column="installed_rank"),
+            )
+        ),
         (_version(1), "has schema version 1, but .*; start the exporter of this release"),
         (_version(99), "has schema version 99, but .*; run the newer release"),
     ],
