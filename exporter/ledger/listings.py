@@ -105,14 +105,17 @@ def reason_values(row: ReasonCount) -> Values:
     }
 
 
-def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
-    """Return rows as CSV (RFC 4180) with a header; tags are a JSON list.
+def csv_text(
+    columns: Sequence[str], rows: Iterable[Mapping[str, object]], *, header: bool = True
+) -> str:
+    """Return rows as CSV (RFC 4180), with a header unless they go on; tags are a JSON list.
 
     A text that a spreadsheet would take for a formula gets a ``'`` in front.
     """
     written = io.StringIO()
     table = csv.writer(written)
-    table.writerow(columns)
+    if header:
+        table.writerow(columns)
     for row in rows:
         table.writerow([_cell(row[name]) for name in columns])
     return written.getvalue()

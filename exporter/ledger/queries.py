@@ -7,8 +7,8 @@ import base64
 import binascii
 import difflib
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 import msgspec
@@ -34,6 +34,9 @@ DAY = 86_400.0
 
 MOST_ROWS = 10_000
 """The most rows of one answer; further ones follow by its position."""
+
+_MOST_DIGITS = 18
+"""Digits of a limit that has no other bound: more rows than that are in no ledger."""
 
 PROBLEM_FILTERS = (
     "account",
@@ -123,6 +126,10 @@ class ProblemQuery:
         """Tell whether a filter asks what is known of the SIM card."""
         return any(each is not None for each in (self.iccid, self.sim_card_group, self.tag))
 
+    def going_on(self, position: str) -> "ProblemQuery":
+        """Return the query for what follows an encoded position; raises QueryError."""
+        return replace(self, after=decode_position(position, tuple[float, str, str, str]))
+
     def takes_card(self, card: SimCard | None) -> bool:
         """Tell whether a SIM card passes the filters that ask for it."""
         if not self.of_cards:
@@ -158,6 +165,10 @@ class FailureQuery:
     sim_card_id: str | None = None
     after: tuple[float, str, str] | None = None
     limit: int | None = None
+
+    def going_on(self, position: str) -> "FailureQuery":
+        """Return the query for what follows an encoded position; raises QueryError."""
+        return replace(self, after=decode_position(position, tuple[float, str, str]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +300,27 @@ def history_query(parameters: Mapping[str, str]) -> tuple[float, str, str] | Non
     """Return the position in a SIM card's actions that parameters ask for; raises QueryError."""
     after = _given(parameters, ("after",)).get("after")
     return None if after is None else decode_position(after, tuple[float, str, str])
+
+
+Query = TypeVar("Query", ProblemQuery, FailureQuery)
+
+
+def read_in_parts(
+    read: Callable[[Query], Rows[Row]], query: Query, size: int = MOST_ROWS
+) -> Iterator[Rows[Row]]:
+    """Read a list of any length, by queries for ``size`` rows at most; there is one at least.
+
+    Each begins after the last row of the one before, and has a time limit of its own. ``next`` of
+    the last part is that of the list.
+    """
+    left = query.limit
+    while True:
+        found = read(replace(query, limit=size if left is None else min(left, size)))
+        yield found
+        left = None if left is None else left - len(found.rows)
+        if found.next is None or left == 0:
+            return
+        query = query.going_on(found.next)
 
 
 def part(

@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from html.parser import HTMLParser
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urljoin
 
 import httpx
@@ -16,7 +16,7 @@ import pytest
 
 from exporter.domain import Problem, ProblemStatus, SimCard
 from exporter.errors import Cause, QueryTimeoutError, StateError
-from exporter.ledger.queries import AccountAction, LedgerView, Rows
+from exporter.ledger.queries import AccountAction, FailureQuery, LedgerView, Rows, encode_position
 from exporter.metrics.self_metrics import SelfMetrics
 from exporter.web.detail_routes import LedgerSource
 
@@ -311,6 +311,51 @@ async def test_a_wrong_parameter_is_named(
     page = await ask.get(f"/problems?{query}")
     assert page.status_code == 400
     assert sentence in _Text(page.text).text
+
+
+class _Endless:
+    """A reader of a long list that notes what it is asked, and fails after some parts."""
+
+    def __init__(self, rows: int, error: StateError | None = None) -> None:
+        self.asked: list[int | None] = []
+        self._left = rows
+        self._error = error
+
+    def failures(self, _: LedgerView, query: FailureQuery) -> Rows[AccountAction]:
+        self.asked.append(query.limit)
+        if self._error is not None and len(self.asked) > 2:
+            raise self._error
+        count = min(self._left, query.limit or self._left)
+        self._left -= count
+        position = encode_position((NOW, "a", "default")) if self._left else None
+        return Rows((AN_ACTION,) * count, position)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "identity"])
+async def test_a_long_download_is_read_in_parts(operator: Any, serve: Any, encoding: str) -> None:
+    """Whole, with one header, by queries that each have a limit, compressed if asked."""
+    reader = _Endless(25_000)
+    _, address = await serve(operator.app(ledger=LedgerSource(view_of_all, cast("Any", reader))))
+    async with httpx.AsyncClient(base_url=address.url, trust_env=False) as client:
+        headers = {"Accept-Encoding": encoding}
+        answer = await client.get("/failures?format=csv", headers=headers)
+    assert answer.headers.get("content-encoding", "identity") == encoding
+    assert answer.headers["vary"] == "Accept-Encoding"
+    rows = list(csv.DictReader(io.StringIO(answer.text, newline="")))
+    assert [row["action_id"] for row in rows] == [AN_ACTION.action_id] * 25_000
+    assert reader.asked == [10_000] * 3
+
+
+async def test_a_download_that_fails_is_no_whole_file(
+    operator: Any, serve: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The client sees that the end is missing; there is no traceback."""
+    reader = _Endless(50_000, StateError("state database x: disk I/O error"))
+    _, address = await serve(operator.app(ledger=LedgerSource(view_of_all, cast("Any", reader))))
+    async with httpx.AsyncClient(base_url=address.url, trust_env=False) as client:
+        with pytest.raises(httpx.RemoteProtocolError):
+            await client.get("/failures?format=csv")
+    assert not any(record.exc_info for record in caplog.records)
 
 
 async def test_csv_is_no_formula(ask: httpx.AsyncClient) -> None:

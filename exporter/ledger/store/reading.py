@@ -4,6 +4,7 @@ Within a transaction of the caller's. It must not write, nor know how a database
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -80,6 +81,9 @@ _ACTION = [
 ]
 # What had failed before the baseline is history, of which only a part is remembered.
 _COUNTED = and_(text(FAILED), actions.c.failure_status != "")
+_REASON = func.coalesce(actions.c.reason, "")
+_MOST_REASONS = 500
+"""Reasons that a statement may name: databases limit its parameters."""
 # The sum keeps a database from reading by account: the index of failures has the right order.
 _ANY_ACCOUNT = actions.c.account_id + 0
 
@@ -117,13 +121,38 @@ def find_failures(
         ids = {scope.name: id_ for id_, scope in scopes.items()}
         after = ended_at, action_id, ids.get(account, 0)
         statement = statement.where(tuple_(*order) < tuple_(*after))
+    narrowed = True
+    if query.reason_class is not None:
+        reasons = _reasons_of(connection, statement, view, query.reason_class)
+        narrowed = reasons is not None
+        if reasons is not None:
+            statement = statement.where(_REASON.in_(reasons))
+    if query.limit is not None and narrowed:
+        statement = statement.limit(query.limit + 1)
     found = (
         row
         for row in _actions(connection, statement, scopes, view)
-        if query.reason_class in {None, row.reason_class}
+        if narrowed or query.reason_class == row.reason_class
     )
     rows = list(found if query.limit is None else islice(found, query.limit + 1))
     return part(rows, query.limit, lambda row: (row.seen_end, row.action_id, row.account))
+
+
+def _reasons_of(
+    connection: Connection, statement: Select[Any], view: LedgerView, reason_class: str
+) -> list[str] | None:
+    """Return the reasons of a class among the actions of a statement; None for too many.
+
+    Few reasons make many failures, and to classify each row takes longer than a query may.
+    """
+    distinct = statement.with_only_columns(_REASON).order_by(None).distinct()
+    of_class = (
+        reason
+        for (reason,) in connection.execute(distinct)
+        if view.classify(reason) == reason_class
+    )
+    found = list(islice(of_class, _MOST_REASONS + 1))
+    return found if len(found) <= _MOST_REASONS else None
 
 
 def count_reasons(
@@ -131,9 +160,8 @@ def count_reasons(
 ) -> tuple[ReasonCount, ...]:
     """Return how many actions ended badly since a time, by reason."""
     scopes = _ids(connection, view.accounts)
-    reason = func.coalesce(actions.c.reason, "")
     statement = (
-        select(reason, func.count(), func.max(actions.c.ended_at))
+        select(_REASON, func.count(), func.max(actions.c.ended_at))
         .where(
             _COUNTED,
             actions.c.ended_at >= since,
@@ -141,7 +169,7 @@ def count_reasons(
             func.coalesce(actions.c.updated_at, actions.c.ended_at) >= since,
             _failures_of(scopes),
         )
-        .group_by(reason)
+        .group_by(_REASON)
     )
     counts = (
         ReasonCount(view.classify(reason), reason, count, latest)
@@ -264,6 +292,8 @@ def _actions(
     scopes: Mapping[int, AccountScope],
     view: LedgerView,
 ) -> Iterator[AccountAction]:
+    # Few reasons make many failures, and to classify one takes longer than to read it.
+    classify = lru_cache(_MOST_REASONS)(view.classify)
     for each in connection.execute(statement):
         yield AccountAction(
             account=scopes[each.account_id].name,
@@ -272,7 +302,7 @@ def _actions(
             action_type=each.action_type,
             status=each.status,
             reason=each.reason or "",
-            reason_class=view.classify(each.reason),
+            reason_class=classify(each.reason),
             created_at=each.created_at,
             updated_at=each.updated_at,
             started_at=each.seen_at if each.created_at is None else each.created_at,

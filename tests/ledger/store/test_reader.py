@@ -7,6 +7,8 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,9 @@ from exporter.ledger.queries import (
     FailureQuery,
     LedgerView,
     ProblemQuery,
+    Rows,
     decode_position,
+    read_in_parts,
 )
 from exporter.ledger.reasons import Reasons
 from exporter.ledger.store.sqlite_reader import SqliteReader, sqlite_reader
@@ -209,6 +213,76 @@ async def test_failures_have_filters(
     assert ids(reason_class="sim_blocked") == {"a", "c"}
     assert ids(action_type="disable") == ids(sim_card_id="two") == {"c"}
     assert ids(account="main", action_type="enable", status="failed") == {"a"}
+
+
+async def test_a_rare_class_is_found_among_many_failures(
+    open_account: Opener, state_file: Path, view: Callable[..., LedgerView]
+) -> None:
+    """Each reason is classified once, not each failure."""
+    await open_account().saw(
+        *(failed(f"a-{n:05}", reason=f"no network {n % 7}") for n in range(5000)),
+        failed("z", at=NOW - 5),
+        at=NOW + 100,
+    )
+    classified: list[str | None] = []
+
+    def classify(reason: str | None) -> str:
+        classified.append(reason)
+        return REASONS.classify(reason)
+
+    counting = replace(view(), classify=classify)
+    query = FailureQuery(reason_class="sim_blocked", limit=100)
+    found = SqliteReader(state_file).failures(counting, query)
+    assert [row.action_id for row in found.rows] == ["z"]
+    assert len(classified) <= 10
+    rest = [
+        row.action_id
+        for row in SqliteReader(state_file)
+        .failures(view(), FailureQuery(reason_class="network", limit=3))
+        .rows
+    ]
+    assert rest == ["a-04999", "a-04998", "a-04997"]
+
+
+async def test_a_class_of_very_many_reasons_is_paged(
+    open_account: Opener, reader: SqliteReader, view: Callable[..., LedgerView]
+) -> None:
+    """More of them than a statement can name."""
+    await open_account().saw(
+        *(failed(f"a-{n:05}", reason=f"no network {n}") for n in range(2000)),
+        failed("z"),
+        at=NOW + 100,
+    )
+    query = FailureQuery(reason_class="network")
+    parts = list(read_in_parts(lambda each: reader.failures(view(), each), query, 700))
+    assert [len(each.rows) for each in parts] == [700, 700, 600]
+    found = [row.action_id for each in parts for row in each.rows]
+    assert found == [f"a-{n:05}" for n in reversed(range(2000))]
+
+
+@pytest.mark.parametrize(
+    ("limit", "sizes"),
+    [(None, [4, 4, 2]), (3, [3]), (4, [4]), (5, [4, 1]), (10, [4, 4, 2]), (10**17, [4, 4, 2])],
+)
+async def test_a_list_is_read_in_parts(
+    open_account: Opener,
+    reader: SqliteReader,
+    view: Callable[..., LedgerView],
+    limit: int | None,
+    sizes: list[int],
+) -> None:
+    """Each row once, up to the limit, after which the position says whether more follow."""
+    await open_account().saw(*(failed(f"a-{n}", f"sim-{n}", NOW + n) for n in range(10)), at=2e6)
+    newest_first = ProblemQuery(limit=limit, sort="-opened_at")
+    for lists in (
+        read_in_parts(partial(reader.problems, view()), ProblemQuery(limit=limit), 4),
+        read_in_parts(partial(reader.problems, view()), newest_first, 4),
+        read_in_parts(partial(reader.failures, view()), FailureQuery(limit=limit), 4),
+    ):
+        parts: list[Rows[Any]] = list(lists)
+        assert [len(each.rows) for each in parts] == sizes
+        assert len({repr(row) for each in parts for row in each.rows}) == sum(sizes)
+        assert (parts[-1].next is None) is (sum(sizes) == 10)
 
 
 async def test_failures_of_a_day_by_reason(
