@@ -258,11 +258,15 @@ def decode_position(word: str, kind: type[Position]) -> Position:
 
 
 def problem_query(
-    parameters: Mapping[str, str], view: LedgerView, limit: int | None = None
+    parameters: Mapping[str, str],
+    view: LedgerView,
+    limit: int | None = None,
+    most: int | None = MOST_ROWS,
 ) -> ProblemQuery:
     """Return the query that parameters ask for; an empty one is no filter.
 
-    ``limit`` is that of a query without one. Raises QueryError, which names the parameter.
+    ``limit`` is that of a query without one, ``most`` the highest that may be asked for; None for
+    any. Raises QueryError, which names the parameter.
     """
     given = _given(parameters, (*PROBLEM_FILTERS, "sort", "after", "limit"))
     _one_of(given, "account", view.names)
@@ -276,7 +280,7 @@ def problem_query(
     return ProblemQuery(
         **filters,
         after=None if after is None else decode_position(after, tuple[float, str, str, str]),
-        limit=_limit(given, limit),
+        limit=_limit(given, limit, most),
     )
 
 
@@ -292,7 +296,7 @@ def failure_query(
     return FailureQuery(
         **{name: given[name] for name in FAILURE_FILTERS if name in given},
         after=None if after is None else decode_position(after, tuple[float, str, str]),
-        limit=_limit(given, limit),
+        limit=_limit(given, limit, MOST_ROWS),
     )
 
 
@@ -371,10 +375,13 @@ def _check_concern(concern: str) -> None:
         )
 
 
-def _limit(given: Mapping[str, str], usual: int | None) -> int | None:
+def _limit(given: Mapping[str, str], usual: int | None, most: int | None) -> int | None:
     if "limit" not in given:
         return usual
-    word = given["limit"]
-    if not re.fullmatch(r"[0-9]{1,9}", word) or not 1 <= int(word) <= MOST_ROWS:
-        raise QueryError(f"limit: must be a whole number from 1 to {MOST_ROWS}")
-    return int(word)
+    word = given["limit"].lstrip("0")
+    limit = int(word) if re.fullmatch(rf"[0-9]{{1,{_MOST_DIGITS}}}", word) else 0
+    if not limit or (most is not None and limit > most):
+        if most is not None:
+            raise QueryError(f"limit: must be a whole number from 1 to {most}")
+        raise QueryError(f"limit: must be a whole number from 1, of at most {_MOST_DIGITS} digits")
+    return limit
