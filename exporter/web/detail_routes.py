@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -76,6 +76,7 @@ class _Asked:
     parameters: Sequence[tuple[str, str]]
     sim_card_id: str
     base: str
+    root: str
     gzip: bool
 
     @property
@@ -203,6 +204,7 @@ class DetailRoutes:
                 parameters=request.query_params.multi_items(),
                 sim_card_id=request.path_params.get("sim_card_id", ""),
                 base=self._base(request),
+                root=self._root(request),
                 gzip=takes_gzip(request.headers),
             )
             return await asyncio.get_running_loop().run_in_executor(self._threads, respond, asked)
@@ -213,6 +215,15 @@ class DetailRoutes:
         if self._external_url is not None:
             return f"{self._external_url.rstrip('/')}/"
         return f"{request.url.scheme}://{request.url.netloc}{self._prefix}/"
+
+    def _root(self, request: Request) -> str:
+        """Return the relative address of the status page, as a browser sees the path.
+
+        An encoded slash is not one to it, so the decoded path would not do.
+        """
+        raw: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
+        depth = raw.partition(b"?")[0].count(b"/") - self._prefix.count("/") - 1
+        return "../" * depth
 
     def _problems(self, asked: _Asked) -> _Answer:
         given, as_csv = _format(asked.given)
@@ -275,7 +286,7 @@ class DetailRoutes:
                 given=given,
                 next=_link(name, {**filters, "after": found.next}) if found.next else "",
                 now=asked.now,
-                root="",
+                root=asked.root,
                 view=asked.view,
                 **more,
             )
@@ -288,7 +299,7 @@ class DetailRoutes:
         history = asked.reader.sim_card(
             asked.view, asked.sim_card_id, history_query(given), PAGE_ROWS
         )
-        own = quote(asked.sim_card_id, safe="")
+        own = f"{asked.root}{sim_card_page(asked.sim_card_id)}"
         content = self._page.render_part(
             "sim_card.html",
             first=own if given else "",
@@ -296,7 +307,7 @@ class DetailRoutes:
             next=_link(own, {"after": history.actions.next}) if history.actions.next else "",
             note=asked.note,
             now=asked.now,
-            root="../",
+            root=asked.root,
             sim_card_id=asked.sim_card_id,
         )
         return _Answer(content, status=HTTPStatus.OK if history.known else HTTPStatus.NOT_FOUND)
@@ -312,7 +323,7 @@ class DetailRoutes:
         content = self._page.render_part(
             "error.html",
             now=asked.now,
-            root="../" if asked.sim_card_id else "",
+            root=asked.root,
             sentence=str(error),
             title=status.phrase,
         )

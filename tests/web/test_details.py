@@ -16,7 +16,14 @@ import pytest
 
 from exporter.domain import Problem, ProblemStatus, SimCard
 from exporter.errors import Cause, QueryTimeoutError, StateError
-from exporter.ledger.queries import AccountAction, FailureQuery, LedgerView, Rows, encode_position
+from exporter.ledger.queries import (
+    AccountAction,
+    FailureQuery,
+    LedgerView,
+    Rows,
+    SimCardHistory,
+    encode_position,
+)
 from exporter.metrics.self_metrics import SelfMetrics
 from exporter.web.detail_routes import LedgerSource
 
@@ -224,6 +231,61 @@ async def test_every_link_leads_somewhere(ask: httpx.AsyncClient) -> None:
             seen |= new
     assert "http://test/sim-cards/sim%2F1%20%3Cb%3E" in seen
     assert len(seen) >= 8
+
+
+@pytest.mark.parametrize("prefix", ["", "/a/b"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/problems?x=1",
+        "/failures?x=1",
+        "/sim-cards/?x=1",
+        "/sim-cards/",
+        "/sim-cards/a?x=1",
+        "/sim-cards/a%2Fb?x=1",
+        "/sim-cards/a/b?x=1/2",
+        "/sim-cards/a/b",
+        "/sim-cards/a/b/",
+        "/sim-cards%2Fa",
+    ],
+)
+async def test_links_hold_wherever_a_page_is(
+    operator: Any,
+    serve: Any,
+    snapshot: Callable[..., Any],
+    view: Callable[..., Any],
+    up: Any,
+    prefix: str,
+    path: str,
+) -> None:
+    """Those of errors and of what is not known too, whatever slashes are in the address."""
+    operator.snapshot = snapshot((view(), up))
+    _, address = await serve(operator.app(prefix=prefix))
+    async with httpx.AsyncClient(base_url=address.url, trust_env=False) as client:
+        answer = await client.get(prefix + path)
+        assert answer.status_code in {400, 404}
+        links = {urljoin(str(answer.url), link) for link in _Text(answer.text).links}
+        own = {str(client.base_url.join(f"{prefix}/{name}")) for name in ("", "problems")}
+        assert own <= links
+        for link in links:
+            assert (await client.get(link)).status_code == 200, link
+
+
+async def test_a_timeline_goes_on_below_a_slash(operator: Any) -> None:
+    """The next part is that of the same SIM card, however its ID is written in the address."""
+    history = SimCardHistory({}, (), Rows((AN_ACTION,), "next"))
+
+    class Known(_Refusing):
+        def sim_card(self, *_: object) -> SimCardHistory:
+            return history
+
+    source = LedgerSource(view_of_all, Known(StateError("")))
+    transport = httpx.ASGITransport(operator.app(ledger=source, prefix="/p"))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        for path in ("/p/sim-cards/a/b", "/p/sim-cards/a%2Fb"):
+            answer = await client.get(path)
+            links = [urljoin(str(answer.url), link) for link in _Text(answer.text).links]
+            assert "http://test/p/sim-cards/a%2Fb?after=next" in links
 
 
 async def test_the_api_has_every_field(ask: httpx.AsyncClient) -> None:
