@@ -26,8 +26,9 @@ from exporter.ledger.listings import (
 )
 from exporter.ledger.queries import DAY, problem_query, read_in_parts
 from exporter.ledger.views import view_of
-from exporter.sanitize import one_line
+from exporter.sanitize import excerpt, one_line
 from exporter.web.addresses import sim_card_page
+from exporter.web.page import SHOWN_CHARACTERS
 
 _REASONS_SHOWN = 20
 """Rows of the table of reasons; JSON has all of them."""
@@ -123,6 +124,9 @@ def _tables(
     width = console.width
     line = partial(one_line, encoding=console.encoding)
 
+    def shown(reason: object) -> str:
+        return excerpt(str(reason), SHOWN_CHARACTERS)
+
     def cell(*lines: object) -> str:
         return escape("\n".join(line(str(each)) for each in lines if each))
 
@@ -148,7 +152,7 @@ def _tables(
                         row["retrying"] and "retrying",
                     ),
                     cell(str(row["opened_at"])[:19].replace("T", " ")),
-                    cell(row["action_type"], row["reason_class"], row["reason"]),
+                    cell(row["action_type"], row["reason_class"], shown(row["reason"])),
                 )
             _show(console, table, width)
         else:
@@ -161,7 +165,9 @@ def _tables(
             _keep_whole(console, table.columns[0], (cell(row["count"]) for row in reasons))
             _keep_whole(console, table.columns[1], (cell(row["reason_class"]) for row in reasons))
             for row in reasons[:_REASONS_SHOWN]:
-                table.add_row(cell(row["count"]), cell(row["reason_class"]), cell(row["reason"]))
+                table.add_row(
+                    cell(row["count"]), cell(row["reason_class"]), cell(shown(row["reason"]))
+                )
             _show(console, table, width)
         else:
             console.print("No failures within the last day.")

@@ -10,7 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from exporter.domain import SimCard
-from exporter.ledger.queries import AccountAction, AccountProblem, ReasonCount
+from exporter.ledger.queries import (
+    REASON_CHARACTERS,
+    AccountAction,
+    AccountProblem,
+    ReasonCount,
+)
+from exporter.sanitize import excerpt
 
 Values = dict[str, object]
 
@@ -72,7 +78,7 @@ def problem_values(row: AccountProblem, url: str) -> Values:
         "retrying": problem.retrying,
         "action_id": problem.action_id,
         "action_type": problem.action_type,
-        "reason": problem.reason,
+        "reason": excerpt(problem.reason, REASON_CHARACTERS),
         "reason_class": problem.reason_class,
         "url": url,
     }
@@ -87,7 +93,7 @@ def failure_values(row: AccountAction, url: str) -> Values:
         "action_id": row.action_id,
         "action_type": row.action_type,
         "status": row.status,
-        "reason": row.reason,
+        "reason": excerpt(row.reason, REASON_CHARACTERS),
         "reason_class": row.reason_class,
         "created_at": rfc3339(row.created_at),
         "ended_at": rfc3339(row.seen_end if row.updated_at is None else row.updated_at),
@@ -99,7 +105,7 @@ def reason_values(row: ReasonCount) -> Values:
     """Return how many actions failed for a reason."""
     return {
         "reason_class": row.reason_class,
-        "reason": row.reason,
+        "reason": excerpt(row.reason, REASON_CHARACTERS),
         "count": row.count,
         "latest": rfc3339(row.latest),
     }

@@ -35,6 +35,9 @@ DAY = 86_400.0
 MOST_ROWS = 10_000
 """The most rows of one answer; further ones follow by its position."""
 
+REASON_CHARACTERS = 10_000
+"""The most that is told of a reason, which is foreign text of any length."""
+
 _MOST_DIGITS = 18
 """Digits of a limit that has no other bound: more rows than that are in no ledger."""
 

@@ -14,7 +14,7 @@ from urllib.parse import urljoin
 import httpx
 import pytest
 
-from exporter.domain import Problem, ProblemStatus, SimCard
+from exporter.domain import Problem, ProblemStatus, SimCard, Status
 from exporter.errors import Cause, QueryTimeoutError, StateError
 from exporter.ledger.queries import (
     AccountAction,
@@ -24,6 +24,7 @@ from exporter.ledger.queries import (
     SimCardHistory,
     encode_position,
 )
+from exporter.ledger.snapshot import EndedAction
 from exporter.metrics.self_metrics import SelfMetrics
 from exporter.web.detail_routes import LedgerSource
 
@@ -214,6 +215,34 @@ async def test_foreign_text_makes_no_element(ask: httpx.AsyncClient, path: str) 
     read = _Text((await ask.get(path)).text)
     assert "script" not in read.tags
     assert "b" not in read.tags
+
+
+async def test_a_long_reason_is_shown_in_part(
+    operator: Any, snapshot: Callable[..., Any], view: Callable[..., Any], up: Any
+) -> None:
+    """500 characters on a page, 10,000 in the API and CSV; shorter ones whole."""
+    long, fits = "x" * 1_000_000, "y" * 500
+    problems = (a_problem(reason=long), a_problem("sim-3", reason=fits, opened_at=NOW - 10))
+    failure = EndedAction(
+        "action-1", "sim-2", "enable", Status.FAILED, long, "other", NOW - 9, NOW - 8
+    )
+    card = SimCard("sim-2", "", "", "g" * 100_000, ("t" * 100_000,))
+    operator.snapshot = snapshot(
+        (view(problems=problems, failures=(failure,), sim_cards={card.id: card}), up)
+    )
+    transport = httpx.ASGITransport(operator.app())
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        for path in ("/", "/problems", "/failures", "/sim-cards/sim-2"):
+            page = (await client.get(path)).text
+            assert len(page) < 60_000, path
+            assert f">{'x' * 499}…<" in page
+        assert f">{fits}<" in (await client.get("/problems")).text
+        rows = (await client.get("/api/v1/problems")).json()["data"]["problems"]
+        assert [row["reason"] for row in rows] == [f"{'x' * 9999}…", fits]
+        for path in ("/problems", "/failures"):
+            table = (await client.get(f"{path}?format=csv")).text
+            first = next(csv.DictReader(io.StringIO(table, newline="")))
+            assert first["reason"] == f"{'x' * 9999}…"
 
 
 async def test_every_link_leads_somewhere(ask: httpx.AsyncClient) -> None:

@@ -1,6 +1,7 @@
 """What is read of a ledger beside its owner: the same as the owner publishes, and errors."""
 
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -25,7 +26,7 @@ from exporter.ledger.queries import (
     decode_position,
     read_in_parts,
 )
-from exporter.ledger.reasons import Reasons
+from exporter.ledger.reasons import Reasons, Rule
 from exporter.ledger.store.sqlite_reader import SqliteReader, sqlite_reader
 
 REASONS = Reasons.with_configured(())
@@ -283,6 +284,65 @@ async def test_a_list_is_read_in_parts(
         assert [len(each.rows) for each in parts] == sizes
         assert len({repr(row) for each in parts for row in each.rows}) == sum(sizes)
         assert (parts[-1].next is None) is (sum(sizes) == 10)
+
+
+async def test_a_very_long_reason_is_read_in_part(
+    open_account: Opener, reader: SqliteReader, view: Callable[..., LedgerView]
+) -> None:
+    """As much as is told and one character more, wherever it is read; its class is the same."""
+    long = "no network " + "x" * 1_000_000
+    await open_account().saw(failed("a", reason=long), at=NOW + 100)
+    part = long[:10_001]
+    for wanted in (None, "network"):
+        (problem,) = reader.problems(view(), ProblemQuery(reason_class=wanted)).rows
+        (failure,) = reader.failures(view(), FailureQuery(reason_class=wanted)).rows
+        assert (problem.problem.reason, failure.reason) == (part, part)
+    assert len(reader.failures(view(), FailureQuery(reason=long)).rows) == 1
+    assert [each.reason for each in reader.failure_reasons(view(), NOW)] == [part]
+
+
+async def test_problems_have_the_class_of_the_present_rules(
+    open_account: Opener, reader: SqliteReader, view: Callable[..., LedgerView]
+) -> None:
+    """As failures have: what was stored came from rules that may have changed since."""
+    await open_account().saw(
+        failed("a", "one"),
+        failed("b", "two", NOW + 1, reason="no network"),
+        failed("c", "three", NOW + 2, reason=None),
+        failed("d", "four", NOW - 2000, status="in-progress", reason=None),
+        at=NOW + 100,
+    )
+    reasons = Reasons.with_configured([Rule("lost", re.compile("blocked"))])
+    changed = replace(view(), classify=reasons.classify, reason_classes=reasons.classes)
+
+    def cards(reason_class: str | None) -> dict[str, str]:
+        for limit in (None, 5):
+            query = ProblemQuery(reason_class=reason_class, limit=limit)
+            rows = reader.problems(changed, query).rows
+        return {row.problem.sim_card_id: row.problem.reason_class for row in rows}
+
+    assert cards(None) == {"one": "lost", "two": "network", "three": "none", "four": ""}
+    assert cards("lost") == {"one": "lost"}
+    assert cards("sim_blocked") == {}
+    assert cards("none") == {"three": "none"}
+    timeline = reader.sim_card(changed, "one")
+    assert [row.problem.reason_class for row in timeline.problems] == ["lost"]
+
+
+async def test_problems_of_very_many_reasons_are_filtered_by_class(
+    open_account: Opener, reader: SqliteReader, view: Callable[..., LedgerView]
+) -> None:
+    """More of them than a statement can name."""
+    await open_account().saw(
+        *(failed(f"a-{n}", f"sim-{n}", NOW + n, reason=f"no network {n}") for n in range(1000)),
+        failed("z", "z", NOW - 1),
+        at=NOW + 5000,
+    )
+    query = ProblemQuery(reason_class="network", limit=600)
+    found = reader.problems(view(), query)
+    assert [row.problem.sim_card_id for row in found.rows] == [f"sim-{n}" for n in range(600)]
+    assert found.next is not None
+    assert len(reader.problems(view(), query.going_on(found.next)).rows) == 400
 
 
 async def test_failures_of_a_day_by_reason(
