@@ -14,6 +14,11 @@ def redacted(text: str, secrets: Iterable[str]) -> str:
     return text
 
 
+def excerpt(text: str, most: int) -> str:
+    """Return at most ``most`` characters of ``text``, the last one an ellipsis if it is longer."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 def one_line(text: str, *, kept: str = "", encoding: str = "utf-8") -> str:
     """Escape line breaks and other control characters as JSON does, but for those ``kept``.
 

@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TextIO
@@ -11,7 +11,7 @@ from typing import TextIO
 import click
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from exporter.cli.ledger_reader import open_reader, read_settings
 from exporter.cli.options import FILE
@@ -24,10 +24,11 @@ from exporter.ledger.listings import (
     problem_values,
     reason_values,
 )
-from exporter.ledger.queries import DAY, problem_query
+from exporter.ledger.queries import DAY, problem_query, read_in_parts
 from exporter.ledger.views import view_of
-from exporter.sanitize import one_line
+from exporter.sanitize import excerpt, one_line
 from exporter.web.addresses import sim_card_page
+from exporter.web.page import SHOWN_CHARACTERS
 
 _REASONS_SHOWN = 20
 """Rows of the table of reasons; JSON has all of them."""
@@ -35,8 +36,11 @@ _REASONS_SHOWN = 20
 _TABLE_ROWS = 500
 """Rows of a table without a limit: more is for programs, and takes seconds."""
 
-_WIDE = 500
-"""Columns of what is no terminal, where nothing needs to be broken over lines."""
+_UNLIMITED = 10**9
+"""Columns of what is no terminal, where nothing is broken over lines."""
+
+_NARROWEST = len("2026-01-01")
+"""Columns of a terminal for what may be folded."""
 
 
 @click.command("problems", short_help="List the SIM cards that are still broken.")
@@ -79,17 +83,18 @@ def command(config_file: Path | None, output: str, **filters: str | None) -> Non
             raise click.UsageError(f"--{name.replace('_', '-')}: is empty; leave it out for all")
     try:
         given = {name: each for name, each in filters.items() if each}
-        query = problem_query(given, view, _TABLE_ROWS if output == "table" else None)
+        query = problem_query(given, view, _TABLE_ROWS if output == "table" else None, most=None)
     except QueryError as exc:
         name, _, text = str(exc).partition(":")
         raise click.UsageError(one_line(f"--{name.replace('_', '-')}:{text}")) from exc
     reader = open_reader(settings)
-    found = reader.problems(view, query)
+    parts = list(read_in_parts(partial(reader.problems, view), query))
     base = settings.web.external_url
     rows = [
         problem_values(
             row, f"{base.rstrip('/')}/{sim_card_page(row.problem.sim_card_id)}" if base else ""
         )
+        for found in parts
         for row in found.rows
     ]
     if output == "csv":
@@ -102,7 +107,7 @@ def command(config_file: Path | None, output: str, **filters: str | None) -> Non
             say(f"{json.dumps(answer, indent=2)}\n")
         else:
             say(_tables(rows, reasons, sys.stdout, accounts=len(view.accounts)))
-    if found.next is not None:
+    if parts[-1].next is not None:
         text = f"There are more than {query.limit} problems; raise --limit, or use --format csv"
         click.echo(text, err=True)
 
@@ -112,10 +117,15 @@ def _tables(
 ) -> str:
     """Return both tables as text for a stream, whose colors and encoding are used.
 
-    They are as wide as a terminal, and as wide as they need to be elsewhere.
+    They are as wide as a terminal, or wider where an ID would not stay in one piece, and as wide as
+    they need to be elsewhere.
     """
-    console = Console(file=stream, width=None if stream.isatty() else _WIDE)
+    console = Console(file=stream, width=None if stream.isatty() else _UNLIMITED)
+    width = console.width
     line = partial(one_line, encoding=console.encoding)
+
+    def shown(reason: object) -> str:
+        return excerpt(str(reason), SHOWN_CHARACTERS)
 
     def cell(*lines: object) -> str:
         return escape("\n".join(line(str(each)) for each in lines if each))
@@ -125,8 +135,11 @@ def _tables(
             title = f"{len(rows)} SIM card problem{'s' * (len(rows) > 1)}"
             names = ("SIM card", *["account"] * (accounts > 1), "problem", "since (UTC)", "reason")
             table = _table(title, *names)
-            table.columns[0].no_wrap = True  # an ID is there to be copied
-            table.columns[-3].min_width = len("connectivity")
+            # IDs are there to be copied; groups and tags, in the same column, may be folded.
+            ids = (cell(row[name]) for row in rows for name in ("sim_card_id", "iccid"))
+            _keep_whole(console, table.columns[0], ids)
+            concerns = ("interrupted", *(cell(row["concern"]) for row in rows))
+            _keep_whole(console, table.columns[-3], concerns)
             for row in rows:
                 tags = row["tags"] if isinstance(row["tags"], list) else []
                 table.add_row(
@@ -139,9 +152,9 @@ def _tables(
                         row["retrying"] and "retrying",
                     ),
                     cell(str(row["opened_at"])[:19].replace("T", " ")),
-                    cell(row["action_type"], row["reason_class"], row["reason"]),
+                    cell(row["action_type"], row["reason_class"], shown(row["reason"])),
                 )
-            console.print(table)
+            _show(console, table, width)
         else:
             console.print("No SIM card problems.")
         if reasons:
@@ -149,17 +162,35 @@ def _tables(
             if len(reasons) > _REASONS_SHOWN:
                 title += f", the first {_REASONS_SHOWN} of {len(reasons)}"
             table = _table(title, "count", "class", "reason")
+            _keep_whole(console, table.columns[0], (cell(row["count"]) for row in reasons))
+            _keep_whole(console, table.columns[1], (cell(row["reason_class"]) for row in reasons))
             for row in reasons[:_REASONS_SHOWN]:
-                table.add_row(cell(row["count"]), cell(row["reason_class"]), cell(row["reason"]))
-            console.print(table)
+                table.add_row(
+                    cell(row["count"]), cell(row["reason_class"]), cell(shown(row["reason"]))
+                )
+            _show(console, table, width)
         else:
             console.print("No failures within the last day.")
     return capture.get()
+
+
+def _keep_whole(console: Console, column: Column, cells: Iterable[str]) -> None:
+    """Give a column of a terminal the width at which none of these cells is folded."""
+    if console.file.isatty():
+        texts = (str(column.header), *cells)
+        column.width = max(console.render_str(each).cell_len for each in texts)
+
+
+def _show(console: Console, table: Table, width: int) -> None:
+    """Print a table in a width, or in the least that leaves whole what is to be kept so."""
+    least = sum(each.width or _NARROWEST for each in table.columns) + 3 * len(table.columns) + 1
+    console.width = max(width, least)
+    console.print(table)
 
 
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left")
     for name in columns:
         # Wrapped, not truncated: not every encoding has an ellipsis.
-        table.add_column(name, overflow="fold")
+        table.add_column(name, overflow="fold", min_width=_NARROWEST)
     return table

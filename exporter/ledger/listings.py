@@ -10,7 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from exporter.domain import SimCard
-from exporter.ledger.queries import AccountAction, AccountProblem, ReasonCount
+from exporter.ledger.queries import (
+    REASON_CHARACTERS,
+    AccountAction,
+    AccountProblem,
+    ReasonCount,
+)
+from exporter.sanitize import excerpt
 
 Values = dict[str, object]
 
@@ -72,7 +78,7 @@ def problem_values(row: AccountProblem, url: str) -> Values:
         "retrying": problem.retrying,
         "action_id": problem.action_id,
         "action_type": problem.action_type,
-        "reason": problem.reason,
+        "reason": excerpt(problem.reason, REASON_CHARACTERS),
         "reason_class": problem.reason_class,
         "url": url,
     }
@@ -87,7 +93,7 @@ def failure_values(row: AccountAction, url: str) -> Values:
         "action_id": row.action_id,
         "action_type": row.action_type,
         "status": row.status,
-        "reason": row.reason,
+        "reason": excerpt(row.reason, REASON_CHARACTERS),
         "reason_class": row.reason_class,
         "created_at": rfc3339(row.created_at),
         "ended_at": rfc3339(row.seen_end if row.updated_at is None else row.updated_at),
@@ -99,20 +105,23 @@ def reason_values(row: ReasonCount) -> Values:
     """Return how many actions failed for a reason."""
     return {
         "reason_class": row.reason_class,
-        "reason": row.reason,
+        "reason": excerpt(row.reason, REASON_CHARACTERS),
         "count": row.count,
         "latest": rfc3339(row.latest),
     }
 
 
-def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
-    """Return rows as CSV (RFC 4180) with a header; tags are a JSON list.
+def csv_text(
+    columns: Sequence[str], rows: Iterable[Mapping[str, object]], *, header: bool = True
+) -> str:
+    """Return rows as CSV (RFC 4180), with a header unless they go on; tags are a JSON list.
 
     A text that a spreadsheet would take for a formula gets a ``'`` in front.
     """
     written = io.StringIO()
     table = csv.writer(written)
-    table.writerow(columns)
+    if header:
+        table.writerow(columns)
     for row in rows:
         table.writerow([_cell(row[name]) for name in columns])
     return written.getvalue()

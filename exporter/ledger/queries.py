@@ -7,8 +7,8 @@ import base64
 import binascii
 import difflib
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 import msgspec
@@ -34,6 +34,12 @@ DAY = 86_400.0
 
 MOST_ROWS = 10_000
 """The most rows of one answer; further ones follow by its position."""
+
+REASON_CHARACTERS = 10_000
+"""The most that is told of a reason, which is foreign text of any length."""
+
+_MOST_DIGITS = 18
+"""Digits of a limit that has no other bound: more rows than that are in no ledger."""
 
 PROBLEM_FILTERS = (
     "account",
@@ -123,6 +129,10 @@ class ProblemQuery:
         """Tell whether a filter asks what is known of the SIM card."""
         return any(each is not None for each in (self.iccid, self.sim_card_group, self.tag))
 
+    def going_on(self, position: str) -> "ProblemQuery":
+        """Return the query for what follows an encoded position; raises QueryError."""
+        return replace(self, after=decode_position(position, tuple[float, str, str, str]))
+
     def takes_card(self, card: SimCard | None) -> bool:
         """Tell whether a SIM card passes the filters that ask for it."""
         if not self.of_cards:
@@ -158,6 +168,10 @@ class FailureQuery:
     sim_card_id: str | None = None
     after: tuple[float, str, str] | None = None
     limit: int | None = None
+
+    def going_on(self, position: str) -> "FailureQuery":
+        """Return the query for what follows an encoded position; raises QueryError."""
+        return replace(self, after=decode_position(position, tuple[float, str, str]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,11 +261,15 @@ def decode_position(word: str, kind: type[Position]) -> Position:
 
 
 def problem_query(
-    parameters: Mapping[str, str], view: LedgerView, limit: int | None = None
+    parameters: Mapping[str, str],
+    view: LedgerView,
+    limit: int | None = None,
+    most: int | None = MOST_ROWS,
 ) -> ProblemQuery:
     """Return the query that parameters ask for; an empty one is no filter.
 
-    ``limit`` is that of a query without one. Raises QueryError, which names the parameter.
+    ``limit`` is that of a query without one, ``most`` the highest that may be asked for; None for
+    any. Raises QueryError, which names the parameter.
     """
     given = _given(parameters, (*PROBLEM_FILTERS, "sort", "after", "limit"))
     _one_of(given, "account", view.names)
@@ -265,7 +283,7 @@ def problem_query(
     return ProblemQuery(
         **filters,
         after=None if after is None else decode_position(after, tuple[float, str, str, str]),
-        limit=_limit(given, limit),
+        limit=_limit(given, limit, most),
     )
 
 
@@ -281,7 +299,7 @@ def failure_query(
     return FailureQuery(
         **{name: given[name] for name in FAILURE_FILTERS if name in given},
         after=None if after is None else decode_position(after, tuple[float, str, str]),
-        limit=_limit(given, limit),
+        limit=_limit(given, limit, MOST_ROWS),
     )
 
 
@@ -289,6 +307,27 @@ def history_query(parameters: Mapping[str, str]) -> tuple[float, str, str] | Non
     """Return the position in a SIM card's actions that parameters ask for; raises QueryError."""
     after = _given(parameters, ("after",)).get("after")
     return None if after is None else decode_position(after, tuple[float, str, str])
+
+
+Query = TypeVar("Query", ProblemQuery, FailureQuery)
+
+
+def read_in_parts(
+    read: Callable[[Query], Rows[Row]], query: Query, size: int = MOST_ROWS
+) -> Iterator[Rows[Row]]:
+    """Read a list of any length, by queries for ``size`` rows at most; there is one at least.
+
+    Each begins after the last row of the one before, and has a time limit of its own. ``next`` of
+    the last part is that of the list.
+    """
+    left = query.limit
+    while True:
+        found = read(replace(query, limit=size if left is None else min(left, size)))
+        yield found
+        left = None if left is None else left - len(found.rows)
+        if found.next is None or left == 0:
+            return
+        query = query.going_on(found.next)
 
 
 def part(
@@ -339,10 +378,13 @@ def _check_concern(concern: str) -> None:
         )
 
 
-def _limit(given: Mapping[str, str], usual: int | None) -> int | None:
+def _limit(given: Mapping[str, str], usual: int | None, most: int | None) -> int | None:
     if "limit" not in given:
         return usual
-    word = given["limit"]
-    if not re.fullmatch(r"[0-9]{1,9}", word) or not 1 <= int(word) <= MOST_ROWS:
-        raise QueryError(f"limit: must be a whole number from 1 to {MOST_ROWS}")
-    return int(word)
+    word = given["limit"].lstrip("0")
+    limit = int(word) if re.fullmatch(rf"[0-9]{{1,{_MOST_DIGITS}}}", word) else 0
+    if not limit or (most is not None and limit > most):
+        if most is not None:
+            raise QueryError(f"limit: must be a whole number from 1 to {most}")
+        raise QueryError(f"limit: must be a whole number from 1, of at most {_MOST_DIGITS} digits")
+    return limit

@@ -6,22 +6,27 @@ It must not contain HTML, or decide what a filter means.
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Send
 
 from exporter.domain import ProblemStatus
 from exporter.errors import ExporterError, QueryError, QueryTimeoutError, StateError
 from exporter.ledger.listings import (
     FAILURE_COLUMNS,
     PROBLEM_COLUMNS,
+    Values,
     csv_text,
     failure_values,
     problem_values,
@@ -34,6 +39,7 @@ from exporter.ledger.queries import (
     failure_query,
     history_query,
     problem_query,
+    read_in_parts,
 )
 from exporter.ledger.rules import FAILURE_STATUSES
 from exporter.ledger.store.protocol import LedgerReader
@@ -53,6 +59,9 @@ _REASONS_SHOWN = 100
 _THREADS = 2
 """Queries at a time: more would take processor time from the polls."""
 
+_GZIP = 16 + zlib.MAX_WBITS
+"""What makes zlib write the format of gzip."""
+
 _HTML = "text/html; charset=utf-8"
 _JSON = "application/json"
 
@@ -67,6 +76,7 @@ class _Asked:
     parameters: Sequence[tuple[str, str]]
     sim_card_id: str
     base: str
+    root: str
     gzip: bool
 
     @property
@@ -95,6 +105,8 @@ class _Answer:
     media: str = _HTML
     status: HTTPStatus = HTTPStatus.OK
     headers: Mapping[str, str] = field(default_factory=dict)
+    rest: Iterator[str] | None = None
+    """What follows ``content``, each part read only when the client has taken the one before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +185,8 @@ class DetailRoutes:
                 answered = answer(asked)
             except (QueryError, StateError) as exc:
                 answered = on_error(asked, exc)
+            if answered.rest is not None:
+                return _streamed(answered, answered.rest, asked, self._threads)
             response = body_response(
                 packed(answered.content.encode(), gzipped=asked.gzip),
                 answered.media,
@@ -190,6 +204,7 @@ class DetailRoutes:
                 parameters=request.query_params.multi_items(),
                 sim_card_id=request.path_params.get("sim_card_id", ""),
                 base=self._base(request),
+                root=self._root(request),
                 gzip=takes_gzip(request.headers),
             )
             return await asyncio.get_running_loop().run_in_executor(self._threads, respond, asked)
@@ -201,13 +216,25 @@ class DetailRoutes:
             return f"{self._external_url.rstrip('/')}/"
         return f"{request.url.scheme}://{request.url.netloc}{self._prefix}/"
 
+    def _root(self, request: Request) -> str:
+        """Return the relative address of the status page, as a browser sees the path.
+
+        An encoded slash is not one to it, so the decoded path would not do.
+        """
+        raw: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
+        depth = raw.partition(b"?")[0].count(b"/") - self._prefix.count("/") - 1
+        return "../" * depth
+
     def _problems(self, asked: _Asked) -> _Answer:
         given, as_csv = _format(asked.given)
         query = problem_query(given, asked.view, None if as_csv else PAGE_ROWS)
-        found = asked.reader.problems(asked.view, query)
         if as_csv:
-            rows = (problem_values(row, asked.url(row.problem.sim_card_id)) for row in found.rows)
-            return _csv("problems", csv_text(PROBLEM_COLUMNS, rows))
+            parts = (
+                [problem_values(row, asked.url(row.problem.sim_card_id)) for row in each.rows]
+                for each in read_in_parts(partial(asked.reader.problems, asked.view), query)
+            )
+            return _csv("problems", PROBLEM_COLUMNS, parts)
+        found = asked.reader.problems(asked.view, query)
         return self._list(
             "problems", asked, given, found, statuses=[each.value for each in ProblemStatus]
         )
@@ -215,10 +242,13 @@ class DetailRoutes:
     def _failures(self, asked: _Asked) -> _Answer:
         given, as_csv = _format(asked.given)
         query = failure_query(given, asked.view, None if as_csv else PAGE_ROWS)
-        found = asked.reader.failures(asked.view, query)
         if as_csv:
-            rows = (failure_values(row, asked.url(row.sim_card_id)) for row in found.rows)
-            return _csv("failures", csv_text(FAILURE_COLUMNS, rows))
+            parts = (
+                [failure_values(row, asked.url(row.sim_card_id)) for row in each.rows]
+                for each in read_in_parts(partial(asked.reader.failures, asked.view), query)
+            )
+            return _csv("failures", FAILURE_COLUMNS, parts)
+        found = asked.reader.failures(asked.view, query)
         reasons: Sequence[ReasonCount] | None = None
         note = asked.note
         if not given and not note:
@@ -256,7 +286,7 @@ class DetailRoutes:
                 given=given,
                 next=_link(name, {**filters, "after": found.next}) if found.next else "",
                 now=asked.now,
-                root="",
+                root=asked.root,
                 view=asked.view,
                 **more,
             )
@@ -269,7 +299,7 @@ class DetailRoutes:
         history = asked.reader.sim_card(
             asked.view, asked.sim_card_id, history_query(given), PAGE_ROWS
         )
-        own = quote(asked.sim_card_id, safe="")
+        own = f"{asked.root}{sim_card_page(asked.sim_card_id)}"
         content = self._page.render_part(
             "sim_card.html",
             first=own if given else "",
@@ -277,7 +307,7 @@ class DetailRoutes:
             next=_link(own, {"after": history.actions.next}) if history.actions.next else "",
             note=asked.note,
             now=asked.now,
-            root="../",
+            root=asked.root,
             sim_card_id=asked.sim_card_id,
         )
         return _Answer(content, status=HTTPStatus.OK if history.known else HTTPStatus.NOT_FOUND)
@@ -293,7 +323,7 @@ class DetailRoutes:
         content = self._page.render_part(
             "error.html",
             now=asked.now,
-            root="../" if asked.sim_card_id else "",
+            root=asked.root,
             sentence=str(error),
             title=status.phrase,
         )
@@ -316,9 +346,55 @@ def _api_answer(answer: Mapping[str, object], status: HTTPStatus = HTTPStatus.OK
     return _Answer(json.dumps(answer) + "\n", _JSON, status)
 
 
-def _csv(name: str, content: str) -> _Answer:
+def _csv(name: str, columns: Sequence[str], parts: Iterator[Sequence[Values]]) -> _Answer:
+    """Return a download of at least one part; raises what reading the first one raises."""
     disposition = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
-    return _Answer(content, "text/csv; charset=utf-8", headers=disposition)
+    return _Answer(
+        csv_text(columns, next(parts)),
+        "text/csv; charset=utf-8",
+        headers=disposition,
+        rest=(csv_text(columns, each, header=False) for each in parts),
+    )
+
+
+class _Download(StreamingResponse):
+    """A response that ends early, without its end mark, if a part cannot be read."""
+
+    async def stream_response(self, send: Send) -> None:
+        """Send the parts; the server closes the connection if one is missing."""
+        # The status is sent by then, so that only a missing end can tell the client.
+        with suppress(StateError):
+            await super().stream_response(send)
+
+
+def _streamed(answer: _Answer, rest: Iterator[str], asked: _Asked, threads: Executor) -> _Download:
+    """Return a response whose parts are read on a thread one by one.
+
+    If one cannot be read, the connection is closed before the end, which the client notices.
+    """
+    packer = zlib.compressobj(wbits=_GZIP) if asked.gzip else None
+
+    def encoded(part: str | None) -> bytes:
+        """Encode a part, or what is left at the end."""
+        if packer is None:
+            return (part or "").encode()
+        return packer.flush() if part is None else packer.compress(part.encode())
+
+    def following() -> bytes | None:
+        part = next(rest, None)
+        return None if part is None else encoded(part)
+
+    async def body() -> AsyncIterator[bytes]:
+        loop = asyncio.get_running_loop()
+        yield encoded(answer.content)
+        while (part := await loop.run_in_executor(threads, following)) is not None:
+            yield part
+        yield encoded(None)
+
+    headers = {"Vary": "Accept-Encoding", **answer.headers}
+    if asked.gzip:
+        headers["Content-Encoding"] = "gzip"
+    return _Download(body(), answer.status, headers, answer.media)
 
 
 def _format(given: dict[str, str]) -> tuple[dict[str, str], bool]:

@@ -5,13 +5,14 @@ are foreign text.
 """
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from exporter.ledger.queries import ReasonCount
 from exporter.metrics.exporter_snapshot import ExporterSnapshot
+from exporter.sanitize import excerpt
 from exporter.version import __version__
 from exporter.web import formatting
 from exporter.web.account_summary import (
@@ -27,6 +28,9 @@ REFRESH_SECONDS = (5, 60)
 
 RUNBOOKS = "https://github.com/telnyx-sim-exporter/telnyx-sim-exporter/tree/main/docs/runbooks"
 """The runbooks of the alerts."""
+
+SHOWN_CHARACTERS = 500
+"""How much of a reason is shown, or of another foreign text."""
 
 _NAMED = 10
 """Accounts that are named at the top of the status page."""
@@ -47,6 +51,7 @@ def _environment() -> Environment:
         utc=formatting.utc,
         iso=formatting.iso,
         number=formatting.number,
+        short=partial(excerpt, most=SHOWN_CHARACTERS),
         sim_card_page=sim_card_page,
     )
     return environment

@@ -1,9 +1,14 @@
 """`problems`: from a real state file, whether its exporter runs or not."""
 
+import contextlib
 import csv
 import fcntl
 import io
 import json
+import os
+import pty
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -67,6 +72,72 @@ def test_a_table_of_problems_and_reasons(invoke: Invoke, write: Callable[..., st
     assert "sim-3" not in text, "an account that is not configured"
 
 
+ID = "6b14e151-8493-4fa1-8664-1cc4e6d14158"
+ICCID = "89310410106543789301"
+
+
+@pytest.fixture
+def wide(store: SqliteStore) -> None:
+    """Add a SIM card of a usual ID and ICCID, in a group of a long name, for a long reason."""
+    state = store.load("account-0")
+    now = time.time()
+    unit = UnitOfWork("account-0", Reasons.with_configured(()), str, now)
+    action = Action(
+        id="long",
+        sim_card_id=ID,
+        action_type="a_type_of_action_that_nobody_knows",
+        status="failed",
+        reason="word " * 90 + "end" + "x" * 100_000,
+        created_at=now - 90,
+        updated_at=now - 50,
+    )
+    unit.apply(observe(None, action, history=False, now=now), new_row=True)
+    unit.sim_cards[ID] = SimCard(ID, ICCID, "", "A group " * 30, ("tag " * 30,))
+    note_problems(unit, state, SnapshotOptions((), (), {}, 900.0, ()), lambda _: {})
+    store.commit(state.account_id, unit, {})
+
+
+@pytest.mark.usefixtures("wide")
+def test_a_pipe_has_no_width(invoke: Invoke, write: Callable[..., str]) -> None:
+    """Nothing is broken over lines, whatever COLUMNS says."""
+    result = invoke("problems", "--config.file", write("https://api.telnyx.com/v2"), COLUMNS="40")
+    (line,) = (each for each in result.stdout.splitlines() if "A group" in each)
+    assert ("A group " * 30).strip() in line
+    assert len([each for each in result.stdout.splitlines() if "word word endxxx" in each]) == 2
+    assert ID in result.stdout
+    assert ICCID in result.stdout
+    assert "x" * 500 not in result.stdout
+
+
+@pytest.mark.usefixtures("wide")
+@pytest.mark.parametrize("columns", [20, 40, 80, 120])
+def test_ids_stay_whole_on_a_terminal(
+    write: Callable[..., str], tmp_path: Path, columns: int
+) -> None:
+    """However narrow it is: they are there to be copied, as are concerns and classes."""
+    file = write("https://api.telnyx.com/v2")
+    terminal, side = pty.openpty()
+    command = (sys.executable, "-m", "exporter", "problems", "--config.file", file)
+    with subprocess.Popen(  # noqa: S603 # ours
+        command,
+        stdout=side,
+        stderr=subprocess.STDOUT,
+        cwd=tmp_path,
+        env={**os.environ, "COLUMNS": str(columns), "TERM": "dumb"},
+    ) as running:
+        os.close(side)
+        written = b""
+        with contextlib.suppress(OSError):  # the end of a terminal
+            while read := os.read(terminal, 65536):
+                written += read
+    os.close(terminal)
+    assert running.returncode == 0
+    for word in (ID, ICCID, "a_type_of_action_that_nobody_knows", "connectivity", "sim_blocked"):
+        assert word in written.decode(), written.decode()
+    if columns >= 120:
+        assert max(map(len, written.decode().splitlines())) <= columns
+
+
 @pytest.mark.usefixtures("store")
 def test_json_has_both(invoke: Invoke, write: Callable[..., str]) -> None:
     """Problems with the URL of their page, if users reach it anywhere, and reasons."""
@@ -109,6 +180,8 @@ def test_csv_is_read_by_a_spreadsheet(invoke: Invoke, write: Callable[..., str])
         (["--sim-card-group", "Fleet"], ["sim-1"]),
         (["--tag", "b"], ["sim-1"]),
         (["--limit", "1"], ["sim-1"]),
+        (["--limit", "10001"], ["sim-1", "sim-2"]),
+        (["--limit", "9" * 18], ["sim-1", "sim-2"]),
     ],
 )
 def test_filters(
@@ -119,7 +192,7 @@ def test_filters(
     result = invoke("problems", "--config.file", file, "--format", "json", *words)
     assert result.exit_code == 0
     assert [each["sim_card_id"] for each in json.loads(result.stdout)["problems"]] == cards
-    assert ("more than 1 problems" in result.stderr) is ("--limit" in words)
+    assert ("more than 1 problems" in result.stderr) is (words == ["--limit", "1"])
     assert invoke("problems", "--config.file", file, *words).exit_code == 0
 
 
@@ -131,7 +204,9 @@ def test_filters(
         (["--status", "completed"], "--status: unknown value 'completed'; use one of"),
         (["--reason-class", "x\ny"], r"--reason-class: unknown value 'x\ny'; use one of"),
         (["--concern", "enable"], "--concern: 'enable' is an action type"),
-        (["--limit", "0"], "--limit: must be a whole number from 1 to 10000"),
+        (["--limit", "0"], "--limit: must be a whole number from 1, of at most 18 digits"),
+        (["--limit", "-1"], "--limit: must be a whole number from 1, of at most 18 digits"),
+        (["--limit", "9" * 5000], "--limit: must be a whole number from 1, of at most 18 digits"),
         (["--iccid", ""], "--iccid: is empty; leave it out for all"),
         (["--format", "xml"], "Invalid value for '--format'"),
     ],

@@ -8,15 +8,23 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from html.parser import HTMLParser
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urljoin
 
 import httpx
 import pytest
 
-from exporter.domain import Problem, ProblemStatus, SimCard
+from exporter.domain import Problem, ProblemStatus, SimCard, Status
 from exporter.errors import Cause, QueryTimeoutError, StateError
-from exporter.ledger.queries import AccountAction, LedgerView, Rows
+from exporter.ledger.queries import (
+    AccountAction,
+    FailureQuery,
+    LedgerView,
+    Rows,
+    SimCardHistory,
+    encode_position,
+)
+from exporter.ledger.snapshot import EndedAction
 from exporter.metrics.self_metrics import SelfMetrics
 from exporter.web.detail_routes import LedgerSource
 
@@ -209,6 +217,34 @@ async def test_foreign_text_makes_no_element(ask: httpx.AsyncClient, path: str) 
     assert "b" not in read.tags
 
 
+async def test_a_long_reason_is_shown_in_part(
+    operator: Any, snapshot: Callable[..., Any], view: Callable[..., Any], up: Any
+) -> None:
+    """500 characters on a page, 10,000 in the API and CSV; shorter ones whole."""
+    long, fits = "x" * 1_000_000, "y" * 500
+    problems = (a_problem(reason=long), a_problem("sim-3", reason=fits, opened_at=NOW - 10))
+    failure = EndedAction(
+        "action-1", "sim-2", "enable", Status.FAILED, long, "other", NOW - 9, NOW - 8
+    )
+    card = SimCard("sim-2", "", "", "g" * 100_000, ("t" * 100_000,))
+    operator.snapshot = snapshot(
+        (view(problems=problems, failures=(failure,), sim_cards={card.id: card}), up)
+    )
+    transport = httpx.ASGITransport(operator.app())
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        for path in ("/", "/problems", "/failures", "/sim-cards/sim-2"):
+            page = (await client.get(path)).text
+            assert len(page) < 60_000, path
+            assert f">{'x' * 499}…<" in page
+        assert f">{fits}<" in (await client.get("/problems")).text
+        rows = (await client.get("/api/v1/problems")).json()["data"]["problems"]
+        assert [row["reason"] for row in rows] == [f"{'x' * 9999}…", fits]
+        for path in ("/problems", "/failures"):
+            table = (await client.get(f"{path}?format=csv")).text
+            first = next(csv.DictReader(io.StringIO(table, newline="")))
+            assert first["reason"] == f"{'x' * 9999}…"
+
+
 async def test_every_link_leads_somewhere(ask: httpx.AsyncClient) -> None:
     """From page to page, with ids that an address has to quote."""
     seen: set[str] = set()
@@ -224,6 +260,61 @@ async def test_every_link_leads_somewhere(ask: httpx.AsyncClient) -> None:
             seen |= new
     assert "http://test/sim-cards/sim%2F1%20%3Cb%3E" in seen
     assert len(seen) >= 8
+
+
+@pytest.mark.parametrize("prefix", ["", "/a/b"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/problems?x=1",
+        "/failures?x=1",
+        "/sim-cards/?x=1",
+        "/sim-cards/",
+        "/sim-cards/a?x=1",
+        "/sim-cards/a%2Fb?x=1",
+        "/sim-cards/a/b?x=1/2",
+        "/sim-cards/a/b",
+        "/sim-cards/a/b/",
+        "/sim-cards%2Fa",
+    ],
+)
+async def test_links_hold_wherever_a_page_is(
+    operator: Any,
+    serve: Any,
+    snapshot: Callable[..., Any],
+    view: Callable[..., Any],
+    up: Any,
+    prefix: str,
+    path: str,
+) -> None:
+    """Those of errors and of what is not known too, whatever slashes are in the address."""
+    operator.snapshot = snapshot((view(), up))
+    _, address = await serve(operator.app(prefix=prefix))
+    async with httpx.AsyncClient(base_url=address.url, trust_env=False) as client:
+        answer = await client.get(prefix + path)
+        assert answer.status_code in {400, 404}
+        links = {urljoin(str(answer.url), link) for link in _Text(answer.text).links}
+        own = {str(client.base_url.join(f"{prefix}/{name}")) for name in ("", "problems")}
+        assert own <= links
+        for link in links:
+            assert (await client.get(link)).status_code == 200, link
+
+
+async def test_a_timeline_goes_on_below_a_slash(operator: Any) -> None:
+    """The next part is that of the same SIM card, however its ID is written in the address."""
+    history = SimCardHistory({}, (), Rows((AN_ACTION,), "next"))
+
+    class Known(_Refusing):
+        def sim_card(self, *_: object) -> SimCardHistory:
+            return history
+
+    source = LedgerSource(view_of_all, Known(StateError("")))
+    transport = httpx.ASGITransport(operator.app(ledger=source, prefix="/p"))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        for path in ("/p/sim-cards/a/b", "/p/sim-cards/a%2Fb"):
+            answer = await client.get(path)
+            links = [urljoin(str(answer.url), link) for link in _Text(answer.text).links]
+            assert "http://test/p/sim-cards/a%2Fb?after=next" in links
 
 
 async def test_the_api_has_every_field(ask: httpx.AsyncClient) -> None:
@@ -311,6 +402,51 @@ async def test_a_wrong_parameter_is_named(
     page = await ask.get(f"/problems?{query}")
     assert page.status_code == 400
     assert sentence in _Text(page.text).text
+
+
+class _Endless:
+    """A reader of a long list that notes what it is asked, and fails after some parts."""
+
+    def __init__(self, rows: int, error: StateError | None = None) -> None:
+        self.asked: list[int | None] = []
+        self._left = rows
+        self._error = error
+
+    def failures(self, _: LedgerView, query: FailureQuery) -> Rows[AccountAction]:
+        self.asked.append(query.limit)
+        if self._error is not None and len(self.asked) > 2:
+            raise self._error
+        count = min(self._left, query.limit or self._left)
+        self._left -= count
+        position = encode_position((NOW, "a", "default")) if self._left else None
+        return Rows((AN_ACTION,) * count, position)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "identity"])
+async def test_a_long_download_is_read_in_parts(operator: Any, serve: Any, encoding: str) -> None:
+    """Whole, with one header, by queries that each have a limit, compressed if asked."""
+    reader = _Endless(25_000)
+    _, address = await serve(operator.app(ledger=LedgerSource(view_of_all, cast("Any", reader))))
+    async with httpx.AsyncClient(base_url=address.url, trust_env=False) as client:
+        headers = {"Accept-Encoding": encoding}
+        answer = await client.get("/failures?format=csv", headers=headers)
+    assert answer.headers.get("content-encoding", "identity") == encoding
+    assert answer.headers["vary"] == "Accept-Encoding"
+    rows = list(csv.DictReader(io.StringIO(answer.text, newline="")))
+    assert [row["action_id"] for row in rows] == [AN_ACTION.action_id] * 25_000
+    assert reader.asked == [10_000] * 3
+
+
+async def test_a_download_that_fails_is_no_whole_file(
+    operator: Any, serve: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The client sees that the end is missing; there is no traceback."""
+    reader = _Endless(50_000, StateError("state database x: disk I/O error"))
+    _, address = await serve(operator.app(ledger=LedgerSource(view_of_all, cast("Any", reader))))
+    async with httpx.AsyncClient(base_url=address.url, trust_env=False) as client:
+        with pytest.raises(httpx.RemoteProtocolError):
+            await client.get("/failures?format=csv")
+    assert not any(record.exc_info for record in caplog.records)
 
 
 async def test_csv_is_no_formula(ask: httpx.AsyncClient) -> None:

@@ -3,7 +3,8 @@
 Within a transaction of the caller's. It must not write, nor know how a database is opened.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -26,6 +27,7 @@ from sqlalchemy import (
 
 from exporter.domain import CONCERNS, OTHER, Problem, ProblemStatus, SimCard, Status
 from exporter.ledger.queries import (
+    REASON_CHARACTERS,
     SORT_ORDERS,
     AccountAction,
     AccountProblem,
@@ -61,9 +63,23 @@ _RETRYING = exists(
         ),
     )
 )
-_PROBLEM = [problems.c[name] for name in PROBLEM_COLUMNS]
+
+
+def _told(reason: ColumnElement[str | None]) -> ColumnElement[str]:
+    """Return as much of a reason as is told, and one more, which says that there is more."""
+    return func.substr(func.coalesce(reason, ""), 1, REASON_CHARACTERS + 1)
+
+
+_PROBLEM_REASON = _told(problems.c.reason)
+_PROBLEM = [
+    _PROBLEM_REASON.label(name) if name == "reason" else problems.c[name]
+    for name in PROBLEM_COLUMNS
+]
+_CLASSIFIED = problems.c.reason_class != ""
+"""The condition of a problem that has a class: a stuck one has none."""
+_REASON = _told(actions.c.reason)
 _ACTION = [
-    actions.c[name]
+    _REASON.label(name) if name == "reason" else actions.c[name]
     for name in (
         "account_id",
         "id",
@@ -80,6 +96,8 @@ _ACTION = [
 ]
 # What had failed before the baseline is history, of which only a part is remembered.
 _COUNTED = and_(text(FAILED), actions.c.failure_status != "")
+_MOST_REASONS = 500
+"""Reasons that a statement may name: databases limit its parameters."""
 # The sum keeps a database from reading by account: the index of failures has the right order.
 _ANY_ACCOUNT = actions.c.account_id + 0
 
@@ -88,7 +106,7 @@ def find_problems(
     connection: Connection, view: LedgerView, query: ProblemQuery
 ) -> Rows[AccountProblem]:
     """Return the problems that pass the filters."""
-    return _problems(connection, _ids(connection, view.only(query.account)), query)
+    return _problems(connection, view, _ids(connection, view.only(query.account)), query)
 
 
 def find_failures(
@@ -117,13 +135,41 @@ def find_failures(
         ids = {scope.name: id_ for id_, scope in scopes.items()}
         after = ended_at, action_id, ids.get(account, 0)
         statement = statement.where(tuple_(*order) < tuple_(*after))
+    narrowed = True
+    if query.reason_class is not None:
+        reasons = _reasons_of(connection, statement, _REASON, view, query.reason_class)
+        narrowed = reasons is not None
+        if reasons is not None:
+            statement = statement.where(_REASON.in_(reasons))
+    if query.limit is not None and narrowed:
+        statement = statement.limit(query.limit + 1)
     found = (
         row
         for row in _actions(connection, statement, scopes, view)
-        if query.reason_class in {None, row.reason_class}
+        if narrowed or query.reason_class == row.reason_class
     )
     rows = list(found if query.limit is None else islice(found, query.limit + 1))
     return part(rows, query.limit, lambda row: (row.seen_end, row.action_id, row.account))
+
+
+def _reasons_of(
+    connection: Connection,
+    statement: Select[Any],
+    reason: ColumnElement[str],
+    view: LedgerView,
+    reason_class: str,
+) -> list[str] | None:
+    """Return the reasons of a class among the rows of a statement; None for too many.
+
+    Few reasons make many rows, and to classify each of them takes longer than a query may.
+    """
+    distinct = statement.with_only_columns(reason, maintain_column_froms=True)
+    distinct = distinct.order_by(None).distinct()
+    of_class = (
+        each for (each,) in connection.execute(distinct) if view.classify(each) == reason_class
+    )
+    found = list(islice(of_class, _MOST_REASONS + 1))
+    return found if len(found) <= _MOST_REASONS else None
 
 
 def count_reasons(
@@ -131,9 +177,8 @@ def count_reasons(
 ) -> tuple[ReasonCount, ...]:
     """Return how many actions ended badly since a time, by reason."""
     scopes = _ids(connection, view.accounts)
-    reason = func.coalesce(actions.c.reason, "")
     statement = (
-        select(reason, func.count(), func.max(actions.c.ended_at))
+        select(_REASON, func.count(), func.max(actions.c.ended_at))
         .where(
             _COUNTED,
             actions.c.ended_at >= since,
@@ -141,7 +186,7 @@ def count_reasons(
             func.coalesce(actions.c.updated_at, actions.c.ended_at) >= since,
             _failures_of(scopes),
         )
-        .group_by(reason)
+        .group_by(_REASON)
     )
     counts = (
         ReasonCount(view.classify(reason), reason, count, latest)
@@ -182,13 +227,16 @@ def find_sim_card(
     rows = list(_actions(connection, statement, scopes, view))
     return SimCardHistory(
         cards={name: card for name, card in cards.items() if card is not None},
-        problems=_problems(connection, scopes, ProblemQuery(sim_card_id=sim_card_id)).rows,
+        problems=_problems(connection, view, scopes, ProblemQuery(sim_card_id=sim_card_id)).rows,
         actions=part(rows, limit, lambda row: (row.started_at, row.action_id, row.account)),
     )
 
 
 def _problems(
-    connection: Connection, scopes: Mapping[int, AccountScope], query: ProblemQuery
+    connection: Connection,
+    view: LedgerView,
+    scopes: Mapping[int, AccountScope],
+    query: ProblemQuery,
 ) -> Rows[AccountProblem]:
     # By name, not by number: so the order is that of the snapshot.
     order = problems.c.opened_at, accounts.c.name, problems.c.sim_card_id, problems.c.concern
@@ -206,21 +254,29 @@ def _problems(
         .where(_any(_problems_of(id_, scope) for id_, scope in scopes.items()))
         .order_by(*map(desc, order) if newest_first else order)
     )
-    for name in ("concern", "status", "reason_class", "sim_card_id"):
+    for name in ("concern", "status", "sim_card_id"):
         if (wanted := getattr(query, name)) is not None:
             statement = statement.where(problems.c[name] == wanted)
     if query.after is not None:
         place, after = tuple_(*order), tuple_(*query.after)
         statement = statement.where(place < after if newest_first else place > after)
-    if query.limit is not None and not query.of_cards:
+    narrowed = True
+    if query.reason_class is not None:
+        statement = statement.where(_CLASSIFIED)
+        reasons = _reasons_of(connection, statement, _PROBLEM_REASON, view, query.reason_class)
+        narrowed = reasons is not None
+        if reasons is not None:
+            statement = statement.where(_PROBLEM_REASON.in_(reasons))
+    if query.limit is not None and narrowed and not query.of_cards:
         statement = statement.limit(query.limit + 1)
+    classify = lru_cache(_MOST_REASONS)(view.classify)
     found = (
         row
         for row in (
-            AccountProblem(scopes[each.account_id].name, _problem(each), _card(each.body))
+            AccountProblem(scopes[each.account_id].name, _problem(each, classify), _card(each.body))
             for each in connection.execute(statement)
         )
-        if query.takes_card(row.sim_card)
+        if query.takes(row.account, row.problem, row.sim_card)
     )
     rows = list(found if query.limit is None else islice(found, query.limit + 1))
     return part(rows, query.limit, lambda row: row.position)
@@ -264,6 +320,8 @@ def _actions(
     scopes: Mapping[int, AccountScope],
     view: LedgerView,
 ) -> Iterator[AccountAction]:
+    # Few reasons make many failures, and to classify one takes longer than to read it.
+    classify = lru_cache(_MOST_REASONS)(view.classify)
     for each in connection.execute(statement):
         yield AccountAction(
             account=scopes[each.account_id].name,
@@ -271,8 +329,8 @@ def _actions(
             sim_card_id=each.sim_card_id,
             action_type=each.action_type,
             status=each.status,
-            reason=each.reason or "",
-            reason_class=view.classify(each.reason),
+            reason=each.reason,
+            reason_class=classify(each.reason),
             created_at=each.created_at,
             updated_at=each.updated_at,
             started_at=each.seen_at if each.created_at is None else each.created_at,
@@ -282,10 +340,16 @@ def _actions(
         )
 
 
-def _problem(record: Any) -> Problem:
+def _problem(record: Any, classify: Callable[[str], str]) -> Problem:
+    """Return a problem, with the class that its reason has by the rules of today."""
     fields = {name: getattr(record, name) for name in PROBLEM_COLUMNS}
     return Problem(
-        **fields | {"status": ProblemStatus(record.status), "retrying": bool(record.retrying)}
+        **fields
+        | {
+            "status": ProblemStatus(record.status),
+            "retrying": bool(record.retrying),
+            "reason_class": record.reason_class and classify(record.reason),
+        }
     )
 
 

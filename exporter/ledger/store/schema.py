@@ -342,11 +342,35 @@ def is_new(connection: Connection) -> bool:
     return not inspect(connection).get_table_names()
 
 
+def stored_version(connection: Connection) -> int | None:
+    """Return the version in the table `schema_version`; None if it is not one of the exporter's.
+
+    Ours has exactly one row with a positive integer; the table of another program may have any
+    columns, values and number of rows.
+    """
+    columns = {each["name"] for each in inspect(connection).get_columns(schema_version.name)}
+    if schema_version.c.version.name not in columns:
+        return None
+    found = connection.execute(select(schema_version.c.version).limit(2)).scalars().all()
+    # SQLite keeps values of any type in a column of integers that another program declared.
+    versions: list[object] = list(found)
+    match versions:
+        case [int(version)] if version > 0:
+            return version
+    return None
+
+
 def _version(connection: Connection) -> int | None:
     """Return the version of the database, None if it is new."""
     tables = inspect(connection).get_table_names()
     if schema_version.name in tables:
-        return connection.execute(select(schema_version.c.version)).scalar_one_or_none()
+        version = stored_version(connection)
+        if version is None:
+            raise StateError(
+                "the state database was created by another program (its table "
+                f"{schema_version.name!r} is not the exporter's); set state.url to another file"
+            )
+        return version
     if tables:
         raise StateError(
             f"the state database was created by another program (it has a table {tables[0]!r}); "

@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import msgspec
-from sqlalchemy import Connection, Engine, NullPool, create_engine, event, inspect, make_url, select
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event, inspect, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from exporter.errors import QueryTimeoutError, StateError
@@ -30,7 +30,7 @@ from exporter.ledger.queries import (
 )
 from exporter.ledger.store import reading
 from exporter.ledger.store.database import error_text
-from exporter.ledger.store.schema import MIGRATIONS, schema_version
+from exporter.ledger.store.schema import MIGRATIONS, schema_version, stored_version
 
 TIMEOUT = 2.0
 """Seconds that a query may take, and wait for a locked file."""
@@ -162,16 +162,16 @@ class SqliteReader:
     def _refuse_version(self, connection: Connection) -> None:
         newest = 1 + len(MIGRATIONS)
         tables = inspect(connection).get_table_names()
-        if schema_version.name not in tables:
+        version = stored_version(connection) if schema_version.name in tables else None
+        if version is None:
             what = "was created by another program" if tables else "is empty"
             raise StateError(
                 f"state database {self._file} {what}; set state.url to the exporter's file"
             )
-        version = connection.execute(select(schema_version.c.version)).scalar_one_or_none()
         if version != newest:
             remedy = (
                 "start the exporter of this release to migrate it"
-                if version is not None and version < newest
+                if version < newest
                 else "run the newer release"
             )
             raise StateError(

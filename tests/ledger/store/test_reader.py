@@ -1,12 +1,15 @@
 """What is read of a ledger beside its owner: the same as the owner publishes, and errors."""
 
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +22,11 @@ from exporter.ledger.queries import (
     FailureQuery,
     LedgerView,
     ProblemQuery,
+    Rows,
     decode_position,
+    read_in_parts,
 )
-from exporter.ledger.reasons import Reasons
+from exporter.ledger.reasons import Reasons, Rule
 from exporter.ledger.store.sqlite_reader import SqliteReader, sqlite_reader
 
 REASONS = Reasons.with_configured(())
@@ -211,6 +216,135 @@ async def test_failures_have_filters(
     assert ids(account="main", action_type="enable", status="failed") == {"a"}
 
 
+async def test_a_rare_class_is_found_among_many_failures(
+    open_account: Opener, state_file: Path, view: Callable[..., LedgerView]
+) -> None:
+    """Each reason is classified once, not each failure."""
+    await open_account().saw(
+        *(failed(f"a-{n:05}", reason=f"no network {n % 7}") for n in range(5000)),
+        failed("z", at=NOW - 5),
+        at=NOW + 100,
+    )
+    classified: list[str | None] = []
+
+    def classify(reason: str | None) -> str:
+        classified.append(reason)
+        return REASONS.classify(reason)
+
+    counting = replace(view(), classify=classify)
+    query = FailureQuery(reason_class="sim_blocked", limit=100)
+    found = SqliteReader(state_file).failures(counting, query)
+    assert [row.action_id for row in found.rows] == ["z"]
+    assert len(classified) <= 10
+    rest = [
+        row.action_id
+        for row in SqliteReader(state_file)
+        .failures(view(), FailureQuery(reason_class="network", limit=3))
+        .rows
+    ]
+    assert rest == ["a-04999", "a-04998", "a-04997"]
+
+
+async def test_a_class_of_very_many_reasons_is_paged(
+    open_account: Opener, reader: SqliteReader, view: Callable[..., LedgerView]
+) -> None:
+    """More of them than a statement can name."""
+    await open_account().saw(
+        *(failed(f"a-{n:05}", reason=f"no network {n}") for n in range(2000)),
+        failed("z"),
+        at=NOW + 100,
+    )
+    query = FailureQuery(reason_class="network")
+    parts = list(read_in_parts(lambda each: reader.failures(view(), each), query, 700))
+    assert [len(each.rows) for each in parts] == [700, 700, 600]
+    found = [row.action_id for each in parts for row in each.rows]
+    assert found == [f"a-{n:05}" for n in reversed(range(2000))]
+
+
+@pytest.mark.parametrize(
+    ("limit", "sizes"),
+    [(None, [4, 4, 2]), (3, [3]), (4, [4]), (5, [4, 1]), (10, [4, 4, 2]), (10**17, [4, 4, 2])],
+)
+async def test_a_list_is_read_in_parts(
+    open_account: Opener,
+    reader: SqliteReader,
+    view: Callable[..., LedgerView],
+    limit: int | None,
+    sizes: list[int],
+) -> None:
+    """Each row once, up to the limit, after which the position says whether more follow."""
+    await open_account().saw(*(failed(f"a-{n}", f"sim-{n}", NOW + n) for n in range(10)), at=2e6)
+    newest_first = ProblemQuery(limit=limit, sort="-opened_at")
+    for lists in (
+        read_in_parts(partial(reader.problems, view()), ProblemQuery(limit=limit), 4),
+        read_in_parts(partial(reader.problems, view()), newest_first, 4),
+        read_in_parts(partial(reader.failures, view()), FailureQuery(limit=limit), 4),
+    ):
+        parts: list[Rows[Any]] = list(lists)
+        assert [len(each.rows) for each in parts] == sizes
+        assert len({repr(row) for each in parts for row in each.rows}) == sum(sizes)
+        assert (parts[-1].next is None) is (sum(sizes) == 10)
+
+
+async def test_a_very_long_reason_is_read_in_part(
+    open_account: Opener, reader: SqliteReader, view: Callable[..., LedgerView]
+) -> None:
+    """As much as is told and one character more, wherever it is read; its class is the same."""
+    long = "no network " + "x" * 1_000_000
+    await open_account().saw(failed("a", reason=long), at=NOW + 100)
+    part = long[:10_001]
+    for wanted in (None, "network"):
+        (problem,) = reader.problems(view(), ProblemQuery(reason_class=wanted)).rows
+        (failure,) = reader.failures(view(), FailureQuery(reason_class=wanted)).rows
+        assert (problem.problem.reason, failure.reason) == (part, part)
+    assert len(reader.failures(view(), FailureQuery(reason=long)).rows) == 1
+    assert [each.reason for each in reader.failure_reasons(view(), NOW)] == [part]
+
+
+async def test_problems_have_the_class_of_the_present_rules(
+    open_account: Opener, reader: SqliteReader, view: Callable[..., LedgerView]
+) -> None:
+    """As failures have: what was stored came from rules that may have changed since."""
+    await open_account().saw(
+        failed("a", "one"),
+        failed("b", "two", NOW + 1, reason="no network"),
+        failed("c", "three", NOW + 2, reason=None),
+        failed("d", "four", NOW - 2000, status="in-progress", reason=None),
+        at=NOW + 100,
+    )
+    reasons = Reasons.with_configured([Rule("lost", re.compile("blocked"))])
+    changed = replace(view(), classify=reasons.classify, reason_classes=reasons.classes)
+
+    def cards(reason_class: str | None) -> dict[str, str]:
+        for limit in (None, 5):
+            query = ProblemQuery(reason_class=reason_class, limit=limit)
+            rows = reader.problems(changed, query).rows
+        return {row.problem.sim_card_id: row.problem.reason_class for row in rows}
+
+    assert cards(None) == {"one": "lost", "two": "network", "three": "none", "four": ""}
+    assert cards("lost") == {"one": "lost"}
+    assert cards("sim_blocked") == {}
+    assert cards("none") == {"three": "none"}
+    timeline = reader.sim_card(changed, "one")
+    assert [row.problem.reason_class for row in timeline.problems] == ["lost"]
+
+
+async def test_problems_of_very_many_reasons_are_filtered_by_class(
+    open_account: Opener, reader: SqliteReader, view: Callable[..., LedgerView]
+) -> None:
+    """More of them than a statement can name."""
+    await open_account().saw(
+        *(failed(f"a-{n}", f"sim-{n}", NOW + n, reason=f"no network {n}") for n in range(1000)),
+        failed("z", "z", NOW - 1),
+        at=NOW + 5000,
+    )
+    query = ProblemQuery(reason_class="network", limit=600)
+    found = reader.problems(view(), query)
+    assert [row.problem.sim_card_id for row in found.rows] == [f"sim-{n}" for n in range(600)]
+    assert found.next is not None
+    assert len(reader.problems(view(), query.going_on(found.next)).rows) == 400
+
+
 async def test_failures_of_a_day_by_reason(
     open_account: Opener, reader: SqliteReader, view: Callable[..., LedgerView]
 ) -> None:
@@ -367,11 +501,12 @@ def _foreign(file: Path) -> None:
     connection.close()
 
 
-def _version(number: int) -> Callable[[Path], None]:
+def _version(*versions: object, column: str = "version") -> Callable[[Path], None]:
     def make(file: Path) -> None:
         with sqlite3.connect(file) as connection:
-            connection.execute("CREATE TABLE schema_version (version)")
-            connection.execute("INSERT INTO schema_version VALUES (?)", (number,))
+            connection.execute(f"CREATE TABLE schema_version ({column})")
+            rows = [(each,) for each in versions]
+            connection.executemany("INSERT INTO schema_version VALUES (?)", rows)
         connection.close()
 
     return make
@@ -386,6 +521,22 @@ def _version(number: int) -> Callable[[Path], None]:
         (Path.touch, "is empty; set state.url"),
         (lambda file: file.write_bytes(b"text" * 1000), "file is not a database"),
         (_foreign, "was created by another program; set state.url"),
+        *(
+            (make, "was created by another program; set state.url to the exporter's file")
+            for make in (
+                _version(),
+                _version("1.2.3"),
+                _version("5"),
+                _version(5.5),
+                _version(b"5"),
+                _version(None),
+                _version(0),
+                _version(-1),
+                _version(1, 2),
+                _version(5, "five"),
+                _version(5, column="installed_rank"),
+            )
+        ),
         (_version(1), "has schema version 1, but .*; start the exporter of this release"),
         (_version(99), "has schema version 99, but .*; run the newer release"),
     ],

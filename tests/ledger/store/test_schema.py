@@ -140,6 +140,25 @@ def test_another_programs_database_is_refused(connection: Connection) -> None:
     assert inspect(connection).get_table_names() == ["recipes"]
 
 
+@pytest.mark.parametrize(
+    "values", ["('1.2.3')", "('5')", "(5.5)", "(NULL)", "(0)", "(-1)", "(1), (2)", "(5), ('x')", ""]
+)
+def test_a_version_that_is_not_ours_is_refused(connection: Connection, values: str) -> None:
+    """Only one row with a positive integer is the version of a state database."""
+    connection.execute(text("CREATE TABLE schema_version (version)"))
+    if values:
+        connection.execute(text(f"INSERT INTO schema_version VALUES {values}"))  # noqa: S608 # ours
+    with pytest.raises(StateError, match=r"created by another program.*set state\.url to another"):
+        migrate(connection)
+
+
+def test_a_version_table_with_other_columns_is_refused(connection: Connection) -> None:
+    """Migration tools of other programs name theirs the same."""
+    connection.execute(text("CREATE TABLE schema_version (installed_rank INTEGER)"))
+    with pytest.raises(StateError, match=r"created by another program.*set state\.url to another"):
+        migrate(connection)
+
+
 def test_version_1_learns_when_its_listings_began(connection: Connection) -> None:
     """All that a listing held at the account's first poll came before it; the rest stays."""
     make_version_1(connection)
