@@ -21,6 +21,9 @@ from exporter.telnyx.schema import SimCardPage, is_id
 PAGE_SIZE = 250
 """SIM cards per page: Telnyx's maximum."""
 
+MAX_TOTAL = 1_000_000_000
+"""Maximum SIM cards of an account; a larger total is an error of the API, and counts as unknown."""
+
 
 @dataclass(frozen=True, slots=True)
 class LookUpResult:
@@ -78,12 +81,22 @@ class Progress:
     remaining: int
 
     @property
-    def unread(self) -> tuple[int, ...]:
-        """The pages of the list that were not read, empty if it is not known how many it has."""
-        if self.total is None:
-            return ()
-        pages = range(1, list_pages(self.total, self.page_size) + 1)
-        return tuple(number for number in pages if number not in self.pages_read)
+    def pages(self) -> range:
+        """The pages of the list, empty if it is not known how many it has."""
+        last = 0 if self.total is None else list_pages(self.total, self.page_size)
+        return range(1, last + 1)
+
+    @property
+    def unread(self) -> int:
+        """How many pages of the list were not read, 0 if it is not known how many it has."""
+        return len(self.pages) - sum(number in self.pages for number in self.pages_read)
+
+    def sample_unread(self, count: int, seed: float) -> tuple[int, ...]:
+        """Return ``count`` pages that were not read, in random order; all of them if fewer."""
+        # There may be too many pages to list them: draw enough to leave out those that were read.
+        size = min(len(self.pages), count + len(self.pages_read))
+        drawn = random.Random(seed).sample(self.pages, size)  # noqa: S311 - not for security
+        return tuple(number for number in drawn if number not in self.pages_read)[:count]
 
 
 def list_pages(total: int, size: int = PAGE_SIZE) -> int:
@@ -109,14 +122,17 @@ def plan_lookup(progress: Progress, seed: float, *, by_id: bool = False) -> Requ
         first = not progress.pages_read and remaining > 1
         return RequestPlan((1,), ()) if first else one_by_one
     unread = progress.unread
-    if not unread or listed <= len(unread):
+    if not unread or listed <= unread:
         return one_by_one
-    if len(unread) <= remaining:
-        return RequestPlan(unread, ())
+    if unread <= remaining:
+        return RequestPlan(tuple(sorted(progress.sample_unread(unread, seed))), ())
     # More wanted than pages: a page shows more than one of them on average. One request goes to an
     # id, because these pages may show none.
-    shuffled = random.Random(seed).sample(unread, remaining - 1)  # noqa: S311 - not for security
-    return RequestPlan(tuple(shuffled), one_by_one.ids[:1])
+    return RequestPlan(progress.sample_unread(remaining - 1, seed), one_by_one.ids[:1])
+
+
+def _plausible(total: int | None) -> int | None:
+    return None if total is None or total > MAX_TOTAL else total
 
 
 class _Lookup:
@@ -133,7 +149,7 @@ class _Lookup:
         self._client = client
         self._left = dict.fromkeys(each for each in ids if is_id(each))
         self._wanted = len(self._left)
-        self._total = total
+        self._total = _plausible(total)
         self._now = now
         self._unlisted = frozenset(unlisted) & self._left.keys()
         self._limits = ServerLimits()
@@ -161,7 +177,7 @@ class _Lookup:
         for number, page in zip(plan.pages, answers, strict=True):
             if page is not None:
                 self._limits = self._limits.after(page, number, asked=PAGE_SIZE)
-                self._total = self._total if page.total is None else page.total
+                self._total = self._total if page.total is None else _plausible(page.total)
                 self._pages_read |= {number}
                 for card in page.cards:
                     self._found(card)

@@ -1,6 +1,7 @@
 """Lookups of SIM cards: what they cost, what they bring, and what stops them."""
 
 import asyncio
+import tracemalloc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import ceil
@@ -44,6 +45,8 @@ class Server:
     page_size: int = 250
     tells_size: bool = True
     tells_total: bool = True
+    total: int | None = None
+    """The total that it tells, if not the true one."""
     odd: Answer = lambda _: None
     asked: list[str] = field(default_factory=list)
     """What was asked for: the number of a page, or an id."""
@@ -73,7 +76,7 @@ class Server:
         if self.tells_size:
             meta["page_size"] = size
         if self.tells_total:
-            meta["total_results"] = len(self.listed)
+            meta["total_results"] = len(self.listed) if self.total is None else self.total
         items = [self.card(each) for each in self.listed[first : first + size]]
         return httpx.Response(200, json={"data": items, "meta": meta})
 
@@ -280,6 +283,34 @@ async def test_a_list_without_totals_is_left_alone_after_its_first_page(budget: 
     pages = ["1"] if budget > 1 else []
     assert server.asked[: len(pages)] == pages
     assert result.requests == len(server.asked) == min(4, budget)
+
+
+@pytest.mark.parametrize("known", [None, 10**9, 2**40, 2**80])
+@pytest.mark.parametrize(("total", "page_size"), [(10**9, 1), (2**40, 250), (2**40, 1), (2**80, 1)])
+async def test_a_wild_total_costs_no_memory(total: int, page_size: int, known: int | None) -> None:
+    """No total, stored or sent, makes a lookup list all pages; ids are asked for as usual."""
+    server = Server(30, total=total, page_size=page_size)
+    tracemalloc.start()
+    try:
+        result = await server.look_up(_ids(*range(1, 31)), total=known)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 10_000_000
+    assert result.requests <= 20
+    assert result.total in {None, 10**9}
+    assert result.cards
+
+
+def test_the_plan_samples_pages_without_listing_them() -> None:
+    """Of a billion pages it takes as many as it may read, none of them twice."""
+    wanted = tuple(f"c{number}" for number in range(10))
+    read = frozenset(range(1, 1000))
+    progress = Progress(wanted, frozenset(), 10**9, 1, read, 5)
+    assert progress.unread == 10**9 - 999
+    sample = progress.sample_unread(5, NOW)
+    assert len(set(sample) - read) == len(sample) == 5
+    assert Progress(wanted, frozenset(), 3, 1, frozenset({2, 9}), 5).unread == 2
 
 
 def test_the_plan_tells_all_that_is_left_to_ask() -> None:
