@@ -5,18 +5,23 @@ requests, and keeps nothing of any other SIM card. It must not know the ledger, 
 SIM cards are worth a lookup, and no error of the API leaves it as an exception.
 """
 
+import asyncio
 import random
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Collection, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import msgspec
 
+from exporter.clock import Clock
 from exporter.domain import SimCard
-from exporter.errors import InvalidResponseError, NotFoundError, PollError
+from exporter.errors import InvalidResponseError, NotFoundError, PollError, UnavailableError
 from exporter.sync.fetcher import ServerLimits, gather
 from exporter.sync.request_plan import RequestPlan, pages_of
 from exporter.telnyx.client import Client
 from exporter.telnyx.schema import SimCardPage, is_id
+
+T = TypeVar("T")
 
 PAGE_SIZE = 250
 """SIM cards per page: Telnyx's maximum."""
@@ -49,16 +54,17 @@ async def look_up(
     total: int | None,
     budget: int,
     concurrency: int,
-    now: float,
+    clock: Clock,
+    seconds: float,
     unlisted: Collection[str] = (),
 ) -> LookUpResult:
     """Look up SIM cards with at most min(ids, pages of the list, ``budget``) requests.
 
     A list has one page at least. ``total`` and ``unlisted`` are those of the result before, None
-    and empty at first. ``now`` is when, in seconds since the epoch. At most ``concurrency``
-    requests are sent at a time. What was not read is for another call.
+    and empty at first. At most ``concurrency`` requests are sent at a time. After ``seconds`` it
+    ends with an error. What was not read is for another call.
     """
-    lookup = _Lookup(client, ids, total, now, unlisted)
+    lookup = _Lookup(client, ids, total, clock, seconds, unlisted)
     while plan := lookup.next_requests(budget, concurrency):
         await lookup.send(plan)
     return lookup.result()
@@ -143,14 +149,18 @@ class _Lookup:
         client: Client,
         ids: Sequence[str],
         total: int | None,
-        now: float,
+        clock: Clock,
+        seconds: float,
         unlisted: Collection[str],
     ) -> None:
         self._client = client
         self._left = dict.fromkeys(each for each in ids if is_id(each))
         self._wanted = len(self._left)
         self._total = _plausible(total)
-        self._now = now
+        self._clock = clock
+        self._now = clock.now()
+        self._seconds = seconds
+        self._deadline = clock.monotonic() + seconds
         self._unlisted = frozenset(unlisted) & self._left.keys()
         self._limits = ServerLimits()
         self._pages_read: frozenset[int] = frozenset()
@@ -165,6 +175,9 @@ class _Lookup:
         if self._stopped:
             return None
         plan = plan_lookup(self._progress(budget), self._now, by_id=self._by_id)
+        if plan.cost and self._clock.monotonic() >= self._deadline:
+            self._failed(self._too_slow())
+            return None
         # Pages first: what they show need not be asked for.
         if plan.pages:
             return RequestPlan(plan.pages[:concurrency], ())
@@ -218,7 +231,7 @@ class _Lookup:
 
     async def _page(self, number: int) -> SimCardPage | None:
         try:
-            return await self._client.sim_cards(number, PAGE_SIZE)
+            return await self._in_time(self._client.sim_cards(number, PAGE_SIZE))
         except PollError as exc:
             self._failed(exc)
             # An API without this list would call each SIM card unknown, too.
@@ -229,7 +242,7 @@ class _Lookup:
 
     async def _card(self, sim_card_id: str) -> SimCard | None:
         try:
-            card = await self._client.sim_card(sim_card_id)
+            card = await self._in_time(self._client.sim_card(sim_card_id))
         except NotFoundError:
             return SimCard(sim_card_id, deleted=True)
         except PollError as exc:
@@ -239,6 +252,19 @@ class _Lookup:
             self._failed(InvalidResponseError("the response contains another SIM card"))
             return None
         return card
+
+    async def _in_time(self, answer: Awaitable[T]) -> T:
+        """Wait for an answer until the deadline; the client's own timeout applies as well."""
+        try:
+            async with asyncio.timeout(self._deadline - self._clock.monotonic()):
+                return await answer
+        except TimeoutError as exc:
+            raise self._too_slow() from exc
+
+    def _too_slow(self) -> UnavailableError:
+        return UnavailableError(
+            f"looking up SIM cards took longer than {self._seconds:g} s; what is left is for later"
+        )
 
     def _found(self, card: SimCard) -> None:
         if card.id in self._left:

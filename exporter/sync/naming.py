@@ -19,15 +19,21 @@ FORBIDDEN_PAUSE = 3600.0
 """Seconds without lookups after the API refused the key for them."""
 
 
+LONGEST_LOOKUP = 20.0
+"""Maximum seconds that a poll spends on lookups: events wait for them, and so does its deadline."""
+
+
 @dataclass(frozen=True, slots=True)
 class NamingOptions:
     """How often SIM cards are looked up.
 
     An entry older than ``refresh`` seconds is looked up again. ``requests_per_poll`` 0: never.
+    A poll spends at most ``seconds`` on it.
     """
 
     refresh: float
     requests_per_poll: int
+    seconds: float = LONGEST_LOOKUP
 
 
 class Naming:
@@ -67,7 +73,8 @@ class Naming:
             total=context.ledger.state.sim_card_total,
             budget=self._options.requests_per_poll,
             concurrency=context.concurrency,
-            now=now,
+            clock=self._clock,
+            seconds=self._options.seconds,
             unlisted=self._unlisted,
         )
         self._unlisted = result.unlisted

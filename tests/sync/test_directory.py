@@ -48,6 +48,9 @@ class Server:
     total: int | None = None
     """The total that it tells, if not the true one."""
     odd: Answer = lambda _: None
+    takes: float = 0.0
+    """Seconds that an answer takes."""
+    clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
     asked: list[str] = field(default_factory=list)
     """What was asked for: the number of a page, or an id."""
 
@@ -62,6 +65,7 @@ class Server:
         query = request.url.params
         self.asked.append(query["page[number]"] if name == "sim_cards" else name)
         assert query["include_sim_card_group"] == "true"
+        self.clock.advance(self.takes)
         if (answer := self.odd(request)) is not None:
             if isinstance(answer, Exception):
                 raise answer
@@ -86,17 +90,19 @@ class Server:
         return {"id": name, "iccid": f"8999{name[1:]}", "imsi": "081932214823362973"}
 
     async def look_up(self, ids: Sequence[str], budget: int = 20, **options: Any) -> LookUpResult:
-        """Look up ``ids`` with a real client of this server."""
-        async with httpx.AsyncClient(transport=httpx.MockTransport(self), trust_env=False) as http:
+        """Look up ``ids`` with a real client of this server, or of a ``transport``."""
+        transport = options.pop("transport", None) or httpx.MockTransport(self)
+        async with httpx.AsyncClient(transport=transport, trust_env=False) as http:
+            clock = AdvancingClock(self.clock)
             client = Client(
                 base_url="https://api.telnyx.test/v2",
                 key=lambda: "KEY",
                 http=http,
                 limits=ClientLimits(timeout=10.0, rate=1e6, concurrency=4),
                 observer=Nobody(),
-                clock=AdvancingClock(ManualClock()),
+                clock=clock,
             )
-            given = {"total": None, "concurrency": 4, "now": NOW} | options
+            given = {"total": None, "concurrency": 4, "clock": clock, "seconds": 1e9} | options
             return await look_up(client, ids, budget=budget, **given)
 
 
@@ -283,6 +289,41 @@ async def test_a_list_without_totals_is_left_alone_after_its_first_page(budget: 
     pages = ["1"] if budget > 1 else []
     assert server.asked[: len(pages)] == pages
     assert result.requests == len(server.asked) == min(4, budget)
+
+
+@pytest.mark.parametrize(("concurrency", "sent"), [(1, 3), (2, 6)])
+async def test_a_slow_server_is_left_in_time(concurrency: int, sent: int) -> None:
+    """After its seconds a lookup returns what was found until then, and the error."""
+    server = Server(5000, takes=4.0 / concurrency)
+    result = await server.look_up(
+        _ids(*range(10)), total=5000, concurrency=concurrency, seconds=8.1
+    )
+    assert (result.requests, len(server.asked)) == (sent, sent)
+    assert {each.id for each in result.cards} == set(_ids(*range(sent)))
+    assert isinstance(result.error, UnavailableError)
+    assert "longer than 8.1 s" in str(result.error)
+
+
+async def test_a_lookup_that_ends_in_time_is_no_error() -> None:
+    """Nor is one that took all of it and has nothing left to ask."""
+    server = Server(5000, takes=4.0)
+    result = await server.look_up(_ids(1, 2), total=5000, concurrency=1, seconds=8.0)
+    assert (len(result.cards), result.error) == (2, None)
+
+
+@pytest.mark.parametrize("ids", [_ids(1), _ids(1, 2)])
+async def test_a_server_that_never_answers_is_left_in_time(ids: list[str]) -> None:
+    """The time of a lookup bounds each of its requests, by id or by page."""
+
+    class Silent(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, _: httpx.Request) -> httpx.Response:
+            never: asyncio.Future[httpx.Response] = asyncio.get_running_loop().create_future()
+            return await never
+
+    result = await Server(9).look_up(ids, seconds=0.01, transport=Silent())
+    assert (result.cards, result.requests) == ((), 1)
+    assert isinstance(result.error, UnavailableError)
+    assert "longer than 0.01 s" in str(result.error)
 
 
 @pytest.mark.parametrize("known", [None, 10**9, 2**40, 2**80])

@@ -5,6 +5,7 @@ from dataclasses import replace
 from math import ceil
 from typing import Any
 
+import httpx
 import pytest
 
 from exporter.domain import Status
@@ -28,6 +29,14 @@ async def broken(account: Any, count: int) -> int:
 def lookups(account: Any) -> int:
     """Return how many requests of the last poll were for SIM cards."""
     return sum("/sim_cards" in str(each) for each in account.simulator.requests)
+
+
+def by_id(request: httpx.Request) -> httpx.Response | None:
+    """Answer pages so that they show no SIM card: each has to be asked for by its id."""
+    if not request.url.path.endswith("/sim_cards"):
+        return None
+    meta = {"total_results": 1_000_000, "page_size": 250}
+    return httpx.Response(200, json={"data": [], "meta": meta})
 
 
 @pytest.fixture
@@ -119,6 +128,35 @@ async def test_lookups_that_fail_fail_no_poll(
     account.simulator.faults.settings = FaultSettings()
     await account.poll(after=3700)
     assert len(account.ledger.announced.sim_cards) == 5
+
+
+async def test_slow_lookups_keep_what_they_found(opened: OpenAccount) -> None:
+    """After its time the poll goes on with the names that it has; lookups pause, and go on."""
+    account = await opened(20_000)
+
+    def slow(request: httpx.Request) -> httpx.Response | None:
+        account.clock.advance(4.0)
+        return by_id(request)
+
+    account.answers.odd = slow
+    before = account.clock.now
+    used = await broken(account, 20)
+    assert account.clock.now - before < 60 + 20 + 4 * 4
+    assert 0 < used < 20
+    assert len(account.ledger.announced.sim_cards) == used
+    assert await account.poll() == 1
+    account.answers.odd = by_id
+    await account.poll(after=300)
+    assert len(account.ledger.announced.sim_cards) == 20
+
+
+async def test_the_rate_limit_of_a_lookup_fails_no_poll(opened: OpenAccount) -> None:
+    """Actions are counted all the time that lookups have to wait."""
+    account = await opened(100)
+    account.answers.odd = lambda _: httpx.Response(429, headers={"retry-after": "3600"})
+    assert await broken(account, 3) == 0
+    assert await broken(account, 3) == 0
+    assert len(account.snapshot.problems) == 6
 
 
 async def test_nothing_is_asked_while_nothing_is_wrong(opened: OpenAccount) -> None:
