@@ -60,9 +60,9 @@ async def look_up(
 ) -> LookUpResult:
     """Look up SIM cards with at most min(ids, pages of the list, ``budget``) requests.
 
-    A list has one page at least. ``total`` and ``unlisted`` are those of the result before, None
-    and empty at first. At most ``concurrency`` requests are sent at a time. After ``seconds`` it
-    ends with an error. What was not read is for another call.
+    The first ones are asked for first. A list has one page at least. ``total`` and ``unlisted`` are
+    those of the result before, None and empty at first. At most ``concurrency`` requests are sent
+    at a time. After ``seconds`` it ends with an error. What was not read is for another call.
     """
     lookup = _Lookup(client, ids, total, clock, seconds, unlisted)
     while plan := lookup.next_requests(budget, concurrency):
@@ -117,10 +117,8 @@ def plan_lookup(progress: Progress, seed: float, *, by_id: bool = False) -> Requ
     that another lookup reads others.
     """
     remaining = max(0, progress.remaining)
-    # Those that pages do not show come first: a page may show the others.
-    ids = sorted(progress.left, key=lambda each: each not in progress.unlisted)
-    one_by_one = RequestPlan((), tuple(ids[:remaining]))
-    listed = len([each for each in ids if each not in progress.unlisted])
+    one_by_one = RequestPlan((), progress.left[:remaining])
+    listed = sum(each not in progress.unlisted for each in progress.left)
     if by_id or listed < 2 or not remaining:  # noqa: PLR2004 - one costs one request by its id
         return one_by_one
     if progress.total is None:
@@ -133,8 +131,9 @@ def plan_lookup(progress: Progress, seed: float, *, by_id: bool = False) -> Requ
     if unread <= remaining:
         return RequestPlan(tuple(sorted(progress.sample_unread(unread, seed))), ())
     # More wanted than pages: a page shows more than one of them on average. One request goes to an
-    # id, because these pages may show none.
-    return RequestPlan(progress.sample_unread(remaining - 1, seed), one_by_one.ids[:1])
+    # id, because these pages may show none; one that no page shows, if there is any.
+    ids = sorted(progress.left, key=lambda each: each not in progress.unlisted)
+    return RequestPlan(progress.sample_unread(remaining - 1, seed), tuple(ids[:1]))
 
 
 def _plausible(total: int | None) -> int | None:

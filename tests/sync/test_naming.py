@@ -130,6 +130,31 @@ async def test_lookups_that_fail_fail_no_poll(
     assert len(account.ledger.announced.sim_cards) == 5
 
 
+async def test_refreshes_do_not_hold_up_new_names(opened: OpenAccount) -> None:
+    """What has no name comes first, however much is old; then what was looked up longest ago."""
+    account = await opened(20_000, 5)
+    account.answers.odd = by_id
+    await broken(account, 40)
+    for _ in range(8):  # in each of these polls, all names are old
+        await account.poll(after=90_000)
+    cards = account.ledger.announced.sim_cards.values()
+    assert len(cards) == 40
+    for _ in range(8):
+        await account.poll(after=90_000)
+    cards = account.ledger.announced.sim_cards.values()
+    assert min(card.looked_up_at for card in cards) > account.clock.now - 8 * 90_000
+
+
+async def test_events_have_their_names_first(opened: OpenAccount) -> None:
+    """A poll that cannot look up all names looks up those of its events."""
+    account = await opened(20_000, 3)
+    account.answers.odd = by_id
+    await broken(account, 30)
+    await broken(account, 3)
+    events = [event for _, event in await account.ledger.undelivered("log")][-3:]
+    assert all(event.iccid for event in events)
+
+
 async def test_slow_lookups_keep_what_they_found(opened: OpenAccount) -> None:
     """After its time the poll goes on with the names that it has; lookups pause, and go on."""
     account = await opened(20_000)
