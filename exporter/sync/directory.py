@@ -7,8 +7,8 @@ SIM cards are worth a lookup, and no error of the API leaves it as an exception.
 
 import asyncio
 import random
-from collections.abc import Awaitable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import msgspec
@@ -37,7 +37,8 @@ class LookUpResult:
     ``cards`` has only SIM cards that were asked for, deleted ones included. ``total`` is how many
     the account has, as last seen, None where that is not known. ``unlisted`` are ids that the
     pages which were read did not show, so that only asking by id helps: pass them to the next
-    lookup. ``error`` is the first error; what was read before and beside it is in ``cards``.
+    lookup. ``error`` is the first error that concerns all SIM cards; what was read before and
+    beside it is in ``cards``. ``failed`` are the ids for which the answer was an error.
     """
 
     cards: tuple[SimCard, ...] = ()
@@ -45,6 +46,7 @@ class LookUpResult:
     requests: int = 0
     error: PollError | None = None
     unlisted: frozenset[str] = frozenset()
+    failed: Mapping[str, PollError] = field(default_factory=dict)
 
 
 async def look_up(
@@ -168,6 +170,7 @@ class _Lookup:
         self._requests = self._failed_in_a_row = 0
         self._by_id = self._stopped = False
         self._error: PollError | None = None
+        self._failed: dict[str, PollError] = {}
 
     def next_requests(self, budget: int, concurrency: int) -> RequestPlan | None:
         """Return the requests to send at once now; None if there are none."""
@@ -175,7 +178,7 @@ class _Lookup:
             return None
         plan = plan_lookup(self._progress(budget), self._now, by_id=self._by_id)
         if plan.cost and self._clock.monotonic() >= self._deadline:
-            self._failed(self._too_slow())
+            self._stop(self._too_slow())
             return None
         # Pages first: what they show need not be asked for.
         if plan.pages:
@@ -194,12 +197,19 @@ class _Lookup:
                 for card in page.cards:
                     self._found(card)
         self._asked.update(plan.ids)
-        for answer in await gather([self._card(each) for each in plan.ids]):
-            self._failed_in_a_row = self._failed_in_a_row + 1 if answer is None else 0
-            if answer is not None:
+        answers_by_id = await gather([self._card(each) for each in plan.ids])
+        for sim_card_id, answer in zip(plan.ids, answers_by_id, strict=True):
+            if isinstance(answer, SimCard):
+                self._failed_in_a_row = 0
                 self._found(answer)
-        # One answer that cannot be used concerns one SIM card, two in a row all of them.
-        self._stopped |= self._failed_in_a_row > 1
+                continue
+            self._failed[sim_card_id] = answer
+            self._failed_in_a_row += 1
+            # One such answer concerns one SIM card, two in a row all of them. Any other error would
+            # meet the next request as well.
+            one_card = isinstance(answer, InvalidResponseError | UnavailableError)
+            if not one_card or self._failed_in_a_row > 1:
+                self._stop(answer)
 
     def result(self) -> LookUpResult:
         """Return what was brought up to now."""
@@ -213,6 +223,7 @@ class _Lookup:
             self._requests,
             self._error,
             self._unlisted & self._left.keys(),
+            self._failed,
         )
 
     def _progress(self, budget: int = 0) -> Progress:
@@ -232,24 +243,22 @@ class _Lookup:
         try:
             return await self._in_time(self._client.sim_cards(number, PAGE_SIZE))
         except PollError as exc:
-            self._failed(exc)
-            # An API without this list would call each SIM card unknown, too.
-            if isinstance(exc, NotFoundError):
-                self._stopped = True
+            self._error = self._error or exc
             self._by_id = True
+            # An API without this list would call each SIM card unknown, too.
+            if isinstance(exc, NotFoundError) or not isinstance(exc, InvalidResponseError):
+                self._stop(exc)
             return None
 
-    async def _card(self, sim_card_id: str) -> SimCard | None:
+    async def _card(self, sim_card_id: str) -> SimCard | PollError:
         try:
             card = await self._in_time(self._client.sim_card(sim_card_id))
         except NotFoundError:
             return SimCard(sim_card_id, deleted=True)
         except PollError as exc:
-            self._failed(exc)
-            return None
+            return exc
         if card.id != sim_card_id:
-            self._failed(InvalidResponseError("the response contains another SIM card"))
-            return None
+            return InvalidResponseError("the response contains another SIM card")
         return card
 
     async def _in_time(self, answer: Awaitable[T]) -> T:
@@ -258,7 +267,9 @@ class _Lookup:
             async with asyncio.timeout(self._deadline - self._clock.monotonic()):
                 return await answer
         except TimeoutError as exc:
-            raise self._too_slow() from exc
+            error = self._too_slow()
+            self._stop(error)
+            raise error from exc
 
     def _too_slow(self) -> UnavailableError:
         return UnavailableError(
@@ -270,7 +281,6 @@ class _Lookup:
             del self._left[card.id]
             self._cards[card.id] = msgspec.structs.replace(card, looked_up_at=self._now)
 
-    def _failed(self, error: PollError) -> None:
+    def _stop(self, error: PollError) -> None:
         self._error = self._error or error
-        # Anything else than an answer that cannot be used would meet the next request as well.
-        self._stopped |= not isinstance(error, InvalidResponseError)
+        self._stopped = True

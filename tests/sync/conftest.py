@@ -155,6 +155,7 @@ class OpenAccount(Protocol):
         clock: ManualClock | None = ...,
         on_events: Callable[[Ledger], None] = ...,
         lookups: int = ...,
+        on_lookups: Callable[[str | None], None] = ...,
         stuck_after: float = ...,
     ) -> Account:
         """Open the account; nothing is polled yet."""
@@ -177,6 +178,7 @@ def open_account(tmp_path: Path) -> Iterator[OpenAccount]:
         clock: ManualClock | None = None,
         on_events: Callable[[Ledger], None] = lambda _: None,
         lookups: int = 0,
+        on_lookups: Callable[[str | None], None] = lambda _: None,
         # The world's own record knows nothing of what is stuck.
         stuck_after: float = 1e12,
     ) -> Account:
@@ -222,7 +224,9 @@ def open_account(tmp_path: Path) -> Iterator[OpenAccount]:
                 audit_interval=audit_interval,
                 page_size=page_size,
                 concurrency=concurrency,
-                naming=Naming(client, time, NamingOptions(86400.0, lookups)) if lookups else None,
+                naming=Naming(client, time, NamingOptions(86400.0, lookups), on_lookups)
+                if lookups
+                else None,
             )
             return cycle, ledger
 

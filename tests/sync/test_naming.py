@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from math import ceil
 from typing import Any
 
@@ -43,8 +44,8 @@ def by_id(request: httpx.Request) -> httpx.Response | None:
 def opened(open_account: OpenAccount) -> OpenAccount:
     """Open accounts whose baseline is taken, with any number of SIM cards."""
 
-    async def open_one(cards: int, budget: int = 20, **fields: Any) -> Any:
-        account = open_account(replace(QUIET, sim_cards=cards, **fields), lookups=budget)
+    async def open_one(cards: int, budget: int = 20, **options: Any) -> Any:
+        account = open_account(replace(QUIET, sim_cards=cards), lookups=budget, **options)
         account.broken = 0
         await account.poll()
         return account
@@ -153,6 +154,58 @@ async def test_events_have_their_names_first(opened: OpenAccount) -> None:
     await broken(account, 3)
     events = [event for _, event in await account.ledger.undelivered("log")][-3:]
     assert all(event.iccid for event in events)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(400, json={"errors": [{"title": "x"}]}),
+        httpx.Response(500),
+        httpx.Response(200, json={"data": {"id": "another"}}),
+        httpx.Response(200, content=b"{"),
+    ],
+    ids=["400", "500", "another", "truncated"],
+)
+@pytest.mark.parametrize("count", [1, 2])
+async def test_a_sim_card_that_cannot_be_read_holds_up_no_other(
+    opened: OpenAccount, answer: httpx.Response, count: int
+) -> None:
+    """It is left out for five minutes and tried again; the names of all others come at once."""
+    account = await opened(20_000)
+    bad = account.world.sim_cards.card(0).id
+    asked = []
+
+    def odd(request: httpx.Request) -> httpx.Response | None:
+        if not request.url.path.endswith(bad):
+            return by_id(request)
+        asked.append(account.clock.now)
+        return httpx.Response(answer.status_code, content=answer.content)
+
+    account.answers.odd = odd
+    for polls in range(1, 12):
+        await broken(account, count)
+        assert len(account.ledger.announced.sim_cards) == polls * count - 1
+    assert 1 < len(asked) <= 3
+    assert min(b - a for a, b in pairwise(asked)) >= 300
+    account.answers.odd = by_id
+    await account.poll(after=301)
+    assert len(account.ledger.announced.sim_cards) == 11 * count
+
+
+async def test_a_sim_card_that_cannot_be_read_is_told_once(opened: OpenAccount) -> None:
+    """Whoever runs the exporter learns which one, and when it works again."""
+    told: list[str | None] = []
+    account = await opened(20_000, on_lookups=told.append)
+    bad = account.world.sim_cards.card(0).id
+    account.answers.odd = lambda request: (
+        httpx.Response(500) if request.url.path.endswith(bad) else by_id(request)
+    )
+    for _ in range(12):
+        await broken(account, 2)
+    assert told == [f"SIM card {bad}: HTTP 500"]
+    account.answers.odd = by_id
+    await account.poll(after=301)
+    assert told[1:] == [None]
 
 
 async def test_slow_lookups_keep_what_they_found(opened: OpenAccount) -> None:
