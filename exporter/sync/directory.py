@@ -29,6 +29,8 @@ PAGE_SIZE = 250
 MAX_TOTAL = 1_000_000_000
 """Maximum SIM cards of an account; a larger total is an error of the API, and counts as unknown."""
 
+NO_SIM_CARDS = "the API has no /sim_cards; check base_url, or set sim_cards.lookup: false"
+
 
 @dataclass(frozen=True, slots=True)
 class LookUpResult:
@@ -49,7 +51,7 @@ class LookUpResult:
     failed: Mapping[str, PollError] = field(default_factory=dict)
 
 
-async def look_up(
+async def look_up(  # noqa: PLR0913 - what is known and what bounds it, each by its name
     client: Client,
     ids: Sequence[str],
     *,
@@ -59,14 +61,18 @@ async def look_up(
     clock: Clock,
     seconds: float,
     unlisted: Collection[str] = (),
+    any_known: bool = False,
 ) -> LookUpResult:
     """Look up SIM cards with at most min(ids, pages of the list, ``budget``) requests.
 
     The first ones are asked for first. A list has one page at least. ``total`` and ``unlisted`` are
     those of the result before, None and empty at first. At most ``concurrency`` requests are sent
     at a time. After ``seconds`` it ends with an error. What was not read is for another call.
+
+    ``any_known``: some SIM card was read before. As long as none was, nor a page of the list, a 404
+    without Telnyx's documented body says that the API has no SIM cards, not that one is deleted.
     """
-    lookup = _Lookup(client, ids, total, clock, seconds, unlisted)
+    lookup = _Lookup(client, ids, total, clock, seconds, unlisted, any_known=any_known)
     while plan := lookup.next_requests(budget, concurrency):
         await lookup.send(plan)
     return lookup.result()
@@ -153,6 +159,8 @@ class _Lookup:
         clock: Clock,
         seconds: float,
         unlisted: Collection[str],
+        *,
+        any_known: bool,
     ) -> None:
         self._client = client
         self._left = dict.fromkeys(each for each in ids if is_id(each))
@@ -163,6 +171,7 @@ class _Lookup:
         self._seconds = seconds
         self._deadline = clock.monotonic() + seconds
         self._unlisted = frozenset(unlisted) & self._left.keys()
+        self._exists = any_known or self._total is not None
         self._limits = ServerLimits()
         self._pages_read: frozenset[int] = frozenset()
         self._cards: dict[str, SimCard] = {}
@@ -194,6 +203,7 @@ class _Lookup:
                 self._limits = self._limits.after(page, number, asked=PAGE_SIZE)
                 self._total = self._total if page.total is None else _plausible(page.total)
                 self._pages_read |= {number}
+                self._exists = True
                 for card in page.cards:
                     self._found(card)
         self._asked.update(plan.ids)
@@ -201,6 +211,7 @@ class _Lookup:
         for sim_card_id, answer in zip(plan.ids, answers_by_id, strict=True):
             if isinstance(answer, SimCard):
                 self._failed_in_a_row = 0
+                self._exists = True
                 self._found(answer)
                 continue
             self._failed[sim_card_id] = answer
@@ -208,7 +219,7 @@ class _Lookup:
             # One such answer concerns one SIM card, two in a row all of them. Any other error would
             # meet the next request as well.
             one_card = isinstance(answer, InvalidResponseError | UnavailableError)
-            if not one_card or self._failed_in_a_row > 1:
+            if not one_card or self._failed_in_a_row > 1 or isinstance(answer, NotFoundError):
                 self._stop(answer)
 
     def result(self) -> LookUpResult:
@@ -242,19 +253,24 @@ class _Lookup:
     async def _page(self, number: int) -> SimCardPage | None:
         try:
             return await self._in_time(self._client.sim_cards(number, PAGE_SIZE))
+        except NotFoundError as exc:
+            # An API without this list would call each SIM card unknown, too.
+            self._stop(exc if self._exists else NotFoundError(NO_SIM_CARDS))
+            return None
         except PollError as exc:
             self._error = self._error or exc
             self._by_id = True
-            # An API without this list would call each SIM card unknown, too.
-            if isinstance(exc, NotFoundError) or not isinstance(exc, InvalidResponseError):
+            if not isinstance(exc, InvalidResponseError):
                 self._stop(exc)
             return None
 
     async def _card(self, sim_card_id: str) -> SimCard | PollError:
         try:
             card = await self._in_time(self._client.sim_card(sim_card_id))
-        except NotFoundError:
-            return SimCard(sim_card_id, deleted=True)
+        except NotFoundError as exc:
+            if exc.documented or self._exists:
+                return SimCard(sim_card_id, deleted=True)
+            return NotFoundError(NO_SIM_CARDS)
         except PollError as exc:
             return exc
         if card.id != sim_card_id:

@@ -6,7 +6,10 @@ It decides which ones, when and how many; `directory` decides how. It must not f
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from exporter.clock import Clock
+from exporter.domain import SimCard
 from exporter.errors import AuthError, PollError, RateLimitedError
 from exporter.sync.context import PollContext
 from exporter.sync.directory import LookUpResult, look_up
@@ -85,9 +88,11 @@ class Naming:
             clock=self._clock,
             seconds=self._options.seconds,
             unlisted=self._unlisted,
+            any_known=context.ledger.state.sim_cards_known > 0,
         )
         self._unlisted = result.unlisted
-        unit.sim_cards.update((card.id, card) for card in result.cards)
+        known = context.ledger.state.sim_cards
+        unit.sim_cards.update((card.id, _merged(card, known.get(card.id))) for card in result.cards)
         if result.total != context.ledger.state.sim_card_total:
             unit.sim_card_total = result.total
         await context.recorder.commit()
@@ -120,6 +125,15 @@ class Naming:
         if text != self._error:
             self._error = text
             self._on_change(text)
+
+
+def _merged(card: SimCard, known: SimCard | None) -> SimCard:
+    """Return ``card``; a deleted one keeps what was known of it, but for its status."""
+    if known is None or not card.deleted:
+        return card
+    return msgspec.structs.replace(
+        known, status=card.status, deleted=True, looked_up_at=card.looked_up_at
+    )
 
 
 def _pause(error: PollError) -> float:

@@ -19,7 +19,13 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, sto
 
 from exporter.clock import Clock
 from exporter.domain import Action, SimCard
-from exporter.errors import AuthError, ConfigError, InvalidResponseError, UnavailableError
+from exporter.errors import (
+    AuthError,
+    ConfigError,
+    InvalidResponseError,
+    NotFoundError,
+    UnavailableError,
+)
 from exporter.telnyx.body import ACCEPT_ENCODING, DecompressionError, read_body
 from exporter.telnyx.http import Route
 from exporter.telnyx.interception import HttpAnswer
@@ -41,6 +47,7 @@ from exporter.telnyx.schema import (
     decode_page,
     decode_sim_card,
     decode_sim_card_page,
+    is_documented_error,
 )
 
 ATTEMPTS = 4
@@ -285,7 +292,10 @@ class Client:
             gate.exhaust_for(limit.reset)
         if status == httpx.codes.OK:
             return redact_body(body, key)
-        raise error_for(status, describe(answer, key), limit)
+        error = error_for(status, describe(answer, key), limit)
+        if isinstance(error, NotFoundError):
+            error.documented = is_documented_error(body)
+        raise error
 
 
 def _segment(name: str) -> str:

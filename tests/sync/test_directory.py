@@ -289,6 +289,45 @@ async def test_an_api_without_sim_cards_deletes_none() -> None:
     assert isinstance(result.error, NotFoundError)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"404 page not found", b"{}", b'{"error":"Not Found"}', b'{"errors":[{}]}', b"[]"],
+)
+async def test_a_404_of_no_telnyx_deletes_nothing(body: bytes) -> None:
+    """As long as no SIM card was ever read, a web server's own 404 is an error for all of them."""
+    server = Server(9, odd=lambda _: _response(404, body))
+    result = await server.look_up(_ids(1))
+    assert (result.cards, server.asked) == ((), ["c1"])
+    assert "the API has no /sim_cards; check base_url" in str(result.error)
+
+
+@pytest.mark.parametrize(
+    ("body", "options"),
+    [
+        (b'{"errors":[{"code":"10005","title":"Resource not found"}]}', {}),
+        (b"", {"any_known": True}),
+        (b"", {"total": 9}),
+    ],
+    ids=["documented", "known", "listed"],
+)
+async def test_a_404_where_sim_cards_exist_is_a_deleted_one(
+    body: bytes, options: dict[str, Any]
+) -> None:
+    """So is one of Telnyx's own form."""
+    server = Server(9, odd=lambda _: _response(404, body))
+    result = await server.look_up(_ids(1), **options)
+    assert (result.cards, result.error) == ((_deleted(1),), None)
+
+
+async def test_a_404_after_a_page_is_a_deleted_sim_card() -> None:
+    """The page shows that the API has SIM cards."""
+    server = Server(
+        600, frozenset({1}), odd=lambda _: _response(404) if server.asked[-1] == "c1" else None
+    )
+    result = await server.look_up(_ids(0, 1))
+    assert result.cards == (_named(0), _deleted(1))
+
+
 @pytest.mark.parametrize("budget", [1, 2, 5])
 async def test_a_list_without_totals_is_left_alone_after_its_first_page(budget: int) -> None:
     """Nobody knows then how many pages there are: what is left is asked by id."""

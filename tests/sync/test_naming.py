@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from msgspec import structs
 
 from exporter.domain import Status
 from exporter.simulator.faults import FaultSettings
@@ -109,6 +110,27 @@ async def test_a_deleted_sim_card_is_remembered_as_such(opened: OpenAccount) -> 
     assert await broken(account, 1) == 1
     assert [card.deleted for card in account.ledger.announced.sim_cards.values()] == [True]
     assert await account.poll() == 1
+
+
+@pytest.mark.parametrize("body", [b"", b'{"errors":[{"code":"10005","title":"No"}]}'])
+async def test_a_deleted_sim_card_keeps_its_name(opened: OpenAccount, body: bytes) -> None:
+    """Its former ICCID, group and tags still tell which one it was, also after a restart."""
+    account = await opened(20_000)
+    cards = account.world.sim_cards
+    account.broken = next(number for number in range(100) if cards.card(number).tags)
+    await broken(account, 1)
+    (named,) = account.ledger.announced.sim_cards.values()
+    assert all((named.iccid, named.group, named.tags, named.status))
+    account.answers.odd = lambda _: httpx.Response(404, content=body)
+    await account.poll(after=86_500)
+    (deleted,) = account.ledger.announced.sim_cards.values()
+    assert deleted == structs.replace(
+        named, deleted=True, status="", looked_up_at=deleted.looked_up_at
+    )
+    assert deleted.looked_up_at > named.looked_up_at
+    account.restart()
+    await account.poll()
+    assert list(account.ledger.announced.sim_cards.values()) == [deleted]
 
 
 @pytest.mark.parametrize(

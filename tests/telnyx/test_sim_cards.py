@@ -272,6 +272,27 @@ async def test_a_lookup_is_one_attempt(
     assert [each[0] for each in at.notes.done] == [endpoint]
 
 
+@pytest.mark.parametrize(
+    ("body", "documented"),
+    [
+        (b'{"errors":[{"code":"10005","title":"Resource not found"}]}', True),
+        (b'{"errors":[{"title":"Resource not found"}]}', True),
+        (b'{"errors":[{}]}', False),
+        (b'{"errors":[]}', False),
+        (b"404 page not found", False),
+        (b"", False),
+    ],
+)
+async def test_a_404_tells_whether_it_has_the_form_of_telnyx(
+    desk: Desk, answer: Answer, body: bytes, *, documented: bool
+) -> None:
+    """Any web server says 404 for a path that it does not have."""
+    at = desk([answer(404, body)])
+    with pytest.raises(NotFoundError) as caught:
+        await at.client.sim_card("a")
+    assert caught.value.documented is documented
+
+
 USED_UP = {"x_ratelimit_limit": "9", "x_ratelimit_remaining": "0", "x_ratelimit_reset": "30"}
 
 
