@@ -25,7 +25,7 @@ from exporter.sinks.event_log import EventLog
 from exporter.sync.cycle import Cycle
 from exporter.sync.discovery import CHUNK_PAGES
 from exporter.sync.filters import AccountFilters
-from exporter.sync.naming import Naming, NamingOptions
+from exporter.sync.naming import LONGEST_LOOKUP, Naming, NamingOptions
 from exporter.telnyx.client import Client, ClientLimits
 from exporter.telnyx.http import Network, open_http
 from exporter.telnyx.rate_limit_gate import RateLimitGate
@@ -131,6 +131,7 @@ class AccountRuntime:
                 NamingOptions(
                     settings.sim_cards.refresh,
                     _lookups(settings),
+                    min(poll.interval / 2, LONGEST_LOOKUP),
                 ),
                 on_change=lambda error: reported.note_lookups(error and key.redact(error)),
             ),

@@ -122,7 +122,12 @@ class InvalidResponseError(PollError):
 
 
 class NotFoundError(InvalidResponseError):
-    """What was asked for does not exist (404)."""
+    """What was asked for does not exist (404).
+
+    ``documented`` tells that the body has Telnyx's form, not just that of any web server.
+    """
+
+    documented = False
 
 
 class BadRequestError(InvalidResponseError):

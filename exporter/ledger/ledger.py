@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 from typing import ParamSpec, TypeVar
 
 import msgspec
@@ -177,7 +178,8 @@ class Ledger:
     async def unnamed(self, before: float) -> Sequence[str]:
         """Return the SIM cards to look up: never looked up, or last ``before`` that time.
 
-        Those of events that are not announced yet come first, then those with problems.
+        Those never looked up come first, those of events that are not announced yet before those
+        with problems; then those looked up longest ago.
         """
         if not (self._in_events or self.state.problems):
             return ()
@@ -327,11 +329,9 @@ class Ledger:
         wanted = dict.fromkeys((*self._in_events, *(id_ for id_ in needed if id_ in problems)))
         unknown = [id_ for id_ in (*needed, *wanted) if id_ not in known]
         state.sim_cards = known | dict(self._store.sim_cards(state.account_id, unknown))
-        return [
-            id_
-            for id_ in wanted
-            if (card := state.sim_cards.get(id_)) is None or card.looked_up_at < before
-        ]
+        times = {id_: card.looked_up_at for id_, card in state.sim_cards.items()}
+        unnamed = [id_ for id_ in wanted if times.get(id_, -inf) < before]
+        return sorted(unnamed, key=lambda id_: times.get(id_, -inf))
 
     def _undelivered(self, sink: str) -> Sequence[tuple[int, Event]]:
         if self._unannounced:

@@ -117,8 +117,9 @@ SIM_CARD_LOOKUP_FAILED = LogEvent(
     "sim_card_lookup_failed",
     LogLevel.WARNING,
     ("account", "error"),
-    "SIM cards cannot be looked up, so failures are reported without ICCID, group and tags; "
-    "retried after some minutes, after an hour if the key is refused",
+    "SIM cards, or the one that the error names, cannot be looked up, so failures are reported "
+    "without ICCID, group and tags; retried after some minutes, after an hour if the key is "
+    "refused",
 )
 SIM_CARD_LOOKUP_RECOVERED = LogEvent(
     "sim_card_lookup_recovered", LogLevel.INFO, ("account",), "They can be looked up again"

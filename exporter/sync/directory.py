@@ -5,21 +5,31 @@ requests, and keeps nothing of any other SIM card. It must not know the ledger, 
 SIM cards are worth a lookup, and no error of the API leaves it as an exception.
 """
 
+import asyncio
 import random
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 import msgspec
 
+from exporter.clock import Clock
 from exporter.domain import SimCard
-from exporter.errors import InvalidResponseError, NotFoundError, PollError
+from exporter.errors import InvalidResponseError, NotFoundError, PollError, UnavailableError
 from exporter.sync.fetcher import ServerLimits, gather
 from exporter.sync.request_plan import RequestPlan, pages_of
 from exporter.telnyx.client import Client
 from exporter.telnyx.schema import SimCardPage, is_id
 
+T = TypeVar("T")
+
 PAGE_SIZE = 250
 """SIM cards per page: Telnyx's maximum."""
+
+MAX_TOTAL = 1_000_000_000
+"""Maximum SIM cards of an account; a larger total is an error of the API, and counts as unknown."""
+
+NO_SIM_CARDS = "the API has no /sim_cards; check base_url, or set sim_cards.lookup: false"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +39,8 @@ class LookUpResult:
     ``cards`` has only SIM cards that were asked for, deleted ones included. ``total`` is how many
     the account has, as last seen, None where that is not known. ``unlisted`` are ids that the
     pages which were read did not show, so that only asking by id helps: pass them to the next
-    lookup. ``error`` is the first error; what was read before and beside it is in ``cards``.
+    lookup. ``error`` is the first error that concerns all SIM cards; what was read before and
+    beside it is in ``cards``. ``failed`` are the ids for which the answer was an error.
     """
 
     cards: tuple[SimCard, ...] = ()
@@ -37,25 +48,31 @@ class LookUpResult:
     requests: int = 0
     error: PollError | None = None
     unlisted: frozenset[str] = frozenset()
+    failed: Mapping[str, PollError] = field(default_factory=dict)
 
 
-async def look_up(
+async def look_up(  # noqa: PLR0913 - what is known and what bounds it, each by its name
     client: Client,
     ids: Sequence[str],
     *,
     total: int | None,
     budget: int,
     concurrency: int,
-    now: float,
+    clock: Clock,
+    seconds: float,
     unlisted: Collection[str] = (),
+    any_known: bool = False,
 ) -> LookUpResult:
     """Look up SIM cards with at most min(ids, pages of the list, ``budget``) requests.
 
-    A list has one page at least. ``total`` and ``unlisted`` are those of the result before, None
-    and empty at first. ``now`` is when, in seconds since the epoch. At most ``concurrency``
-    requests are sent at a time. What was not read is for another call.
+    The first ones are asked for first. A list has one page at least. ``total`` and ``unlisted`` are
+    those of the result before, None and empty at first. At most ``concurrency`` requests are sent
+    at a time. After ``seconds`` it ends with an error. What was not read is for another call.
+
+    ``any_known``: some SIM card was read before. As long as none was, nor a page of the list, a 404
+    without Telnyx's documented body says that the API has no SIM cards, not that one is deleted.
     """
-    lookup = _Lookup(client, ids, total, now, unlisted)
+    lookup = _Lookup(client, ids, total, clock, seconds, unlisted, any_known=any_known)
     while plan := lookup.next_requests(budget, concurrency):
         await lookup.send(plan)
     return lookup.result()
@@ -78,12 +95,22 @@ class Progress:
     remaining: int
 
     @property
-    def unread(self) -> tuple[int, ...]:
-        """The pages of the list that were not read, empty if it is not known how many it has."""
-        if self.total is None:
-            return ()
-        pages = range(1, list_pages(self.total, self.page_size) + 1)
-        return tuple(number for number in pages if number not in self.pages_read)
+    def pages(self) -> range:
+        """The pages of the list, empty if it is not known how many it has."""
+        last = 0 if self.total is None else list_pages(self.total, self.page_size)
+        return range(1, last + 1)
+
+    @property
+    def unread(self) -> int:
+        """How many pages of the list were not read, 0 if it is not known how many it has."""
+        return len(self.pages) - sum(number in self.pages for number in self.pages_read)
+
+    def sample_unread(self, count: int, seed: float) -> tuple[int, ...]:
+        """Return ``count`` pages that were not read, in random order; all of them if fewer."""
+        # There may be too many pages to list them: draw enough to leave out those that were read.
+        size = min(len(self.pages), count + len(self.pages_read))
+        drawn = random.Random(seed).sample(self.pages, size)  # noqa: S311 - not for security
+        return tuple(number for number in drawn if number not in self.pages_read)[:count]
 
 
 def list_pages(total: int, size: int = PAGE_SIZE) -> int:
@@ -98,10 +125,8 @@ def plan_lookup(progress: Progress, seed: float, *, by_id: bool = False) -> Requ
     that another lookup reads others.
     """
     remaining = max(0, progress.remaining)
-    # Those that pages do not show come first: a page may show the others.
-    ids = sorted(progress.left, key=lambda each: each not in progress.unlisted)
-    one_by_one = RequestPlan((), tuple(ids[:remaining]))
-    listed = len([each for each in ids if each not in progress.unlisted])
+    one_by_one = RequestPlan((), progress.left[:remaining])
+    listed = sum(each not in progress.unlisted for each in progress.left)
     if by_id or listed < 2 or not remaining:  # noqa: PLR2004 - one costs one request by its id
         return one_by_one
     if progress.total is None:
@@ -109,14 +134,18 @@ def plan_lookup(progress: Progress, seed: float, *, by_id: bool = False) -> Requ
         first = not progress.pages_read and remaining > 1
         return RequestPlan((1,), ()) if first else one_by_one
     unread = progress.unread
-    if not unread or listed <= len(unread):
+    if not unread or listed <= unread:
         return one_by_one
-    if len(unread) <= remaining:
-        return RequestPlan(unread, ())
+    if unread <= remaining:
+        return RequestPlan(tuple(sorted(progress.sample_unread(unread, seed))), ())
     # More wanted than pages: a page shows more than one of them on average. One request goes to an
-    # id, because these pages may show none.
-    shuffled = random.Random(seed).sample(unread, remaining - 1)  # noqa: S311 - not for security
-    return RequestPlan(tuple(shuffled), one_by_one.ids[:1])
+    # id, because these pages may show none; one that no page shows, if there is any.
+    ids = sorted(progress.left, key=lambda each: each not in progress.unlisted)
+    return RequestPlan(progress.sample_unread(remaining - 1, seed), tuple(ids[:1]))
+
+
+def _plausible(total: int | None) -> int | None:
+    return None if total is None or total > MAX_TOTAL else total
 
 
 class _Lookup:
@@ -127,15 +156,22 @@ class _Lookup:
         client: Client,
         ids: Sequence[str],
         total: int | None,
-        now: float,
+        clock: Clock,
+        seconds: float,
         unlisted: Collection[str],
+        *,
+        any_known: bool,
     ) -> None:
         self._client = client
         self._left = dict.fromkeys(each for each in ids if is_id(each))
         self._wanted = len(self._left)
-        self._total = total
-        self._now = now
+        self._total = _plausible(total)
+        self._clock = clock
+        self._now = clock.now()
+        self._seconds = seconds
+        self._deadline = clock.monotonic() + seconds
         self._unlisted = frozenset(unlisted) & self._left.keys()
+        self._exists = any_known or self._total is not None
         self._limits = ServerLimits()
         self._pages_read: frozenset[int] = frozenset()
         self._cards: dict[str, SimCard] = {}
@@ -143,12 +179,16 @@ class _Lookup:
         self._requests = self._failed_in_a_row = 0
         self._by_id = self._stopped = False
         self._error: PollError | None = None
+        self._failed: dict[str, PollError] = {}
 
     def next_requests(self, budget: int, concurrency: int) -> RequestPlan | None:
         """Return the requests to send at once now; None if there are none."""
         if self._stopped:
             return None
         plan = plan_lookup(self._progress(budget), self._now, by_id=self._by_id)
+        if plan.cost and self._clock.monotonic() >= self._deadline:
+            self._stop(self._too_slow())
+            return None
         # Pages first: what they show need not be asked for.
         if plan.pages:
             return RequestPlan(plan.pages[:concurrency], ())
@@ -161,17 +201,26 @@ class _Lookup:
         for number, page in zip(plan.pages, answers, strict=True):
             if page is not None:
                 self._limits = self._limits.after(page, number, asked=PAGE_SIZE)
-                self._total = self._total if page.total is None else page.total
+                self._total = self._total if page.total is None else _plausible(page.total)
                 self._pages_read |= {number}
+                self._exists = True
                 for card in page.cards:
                     self._found(card)
         self._asked.update(plan.ids)
-        for answer in await gather([self._card(each) for each in plan.ids]):
-            self._failed_in_a_row = self._failed_in_a_row + 1 if answer is None else 0
-            if answer is not None:
+        answers_by_id = await gather([self._card(each) for each in plan.ids])
+        for sim_card_id, answer in zip(plan.ids, answers_by_id, strict=True):
+            if isinstance(answer, SimCard):
+                self._failed_in_a_row = 0
+                self._exists = True
                 self._found(answer)
-        # One answer that cannot be used concerns one SIM card, two in a row all of them.
-        self._stopped |= self._failed_in_a_row > 1
+                continue
+            self._failed[sim_card_id] = answer
+            self._failed_in_a_row += 1
+            # One such answer concerns one SIM card, two in a row all of them. Any other error would
+            # meet the next request as well.
+            one_card = isinstance(answer, InvalidResponseError | UnavailableError)
+            if not one_card or self._failed_in_a_row > 1 or isinstance(answer, NotFoundError):
+                self._stop(answer)
 
     def result(self) -> LookUpResult:
         """Return what was brought up to now."""
@@ -185,6 +234,7 @@ class _Lookup:
             self._requests,
             self._error,
             self._unlisted & self._left.keys(),
+            self._failed,
         )
 
     def _progress(self, budget: int = 0) -> Progress:
@@ -202,34 +252,51 @@ class _Lookup:
 
     async def _page(self, number: int) -> SimCardPage | None:
         try:
-            return await self._client.sim_cards(number, PAGE_SIZE)
-        except PollError as exc:
-            self._failed(exc)
+            return await self._in_time(self._client.sim_cards(number, PAGE_SIZE))
+        except NotFoundError as exc:
             # An API without this list would call each SIM card unknown, too.
-            if isinstance(exc, NotFoundError):
-                self._stopped = True
+            self._stop(exc if self._exists else NotFoundError(NO_SIM_CARDS))
+            return None
+        except PollError as exc:
+            self._error = self._error or exc
             self._by_id = True
+            if not isinstance(exc, InvalidResponseError):
+                self._stop(exc)
             return None
 
-    async def _card(self, sim_card_id: str) -> SimCard | None:
+    async def _card(self, sim_card_id: str) -> SimCard | PollError:
         try:
-            card = await self._client.sim_card(sim_card_id)
-        except NotFoundError:
-            return SimCard(sim_card_id, deleted=True)
+            card = await self._in_time(self._client.sim_card(sim_card_id))
+        except NotFoundError as exc:
+            if exc.documented or self._exists:
+                return SimCard(sim_card_id, deleted=True)
+            return NotFoundError(NO_SIM_CARDS)
         except PollError as exc:
-            self._failed(exc)
-            return None
+            return exc
         if card.id != sim_card_id:
-            self._failed(InvalidResponseError("the response contains another SIM card"))
-            return None
+            return InvalidResponseError("the response contains another SIM card")
         return card
+
+    async def _in_time(self, answer: Awaitable[T]) -> T:
+        """Wait for an answer until the deadline; the client's own timeout applies as well."""
+        try:
+            async with asyncio.timeout(self._deadline - self._clock.monotonic()):
+                return await answer
+        except TimeoutError as exc:
+            error = self._too_slow()
+            self._stop(error)
+            raise error from exc
+
+    def _too_slow(self) -> UnavailableError:
+        return UnavailableError(
+            f"looking up SIM cards took longer than {self._seconds:g} s; what is left is for later"
+        )
 
     def _found(self, card: SimCard) -> None:
         if card.id in self._left:
             del self._left[card.id]
             self._cards[card.id] = msgspec.structs.replace(card, looked_up_at=self._now)
 
-    def _failed(self, error: PollError) -> None:
+    def _stop(self, error: PollError) -> None:
         self._error = self._error or error
-        # Anything else than an answer that cannot be used would meet the next request as well.
-        self._stopped |= not isinstance(error, InvalidResponseError)
+        self._stopped = True

@@ -19,7 +19,13 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, sto
 
 from exporter.clock import Clock
 from exporter.domain import Action, SimCard
-from exporter.errors import AuthError, ConfigError, InvalidResponseError, UnavailableError
+from exporter.errors import (
+    AuthError,
+    ConfigError,
+    InvalidResponseError,
+    NotFoundError,
+    UnavailableError,
+)
 from exporter.telnyx.body import ACCEPT_ENCODING, DecompressionError, read_body
 from exporter.telnyx.http import Route
 from exporter.telnyx.interception import HttpAnswer
@@ -41,6 +47,7 @@ from exporter.telnyx.schema import (
     decode_page,
     decode_sim_card,
     decode_sim_card_page,
+    is_documented_error,
 )
 
 ATTEMPTS = 4
@@ -83,15 +90,19 @@ class ClientLimits:
 
 @dataclass(frozen=True, slots=True)
 class _Effort:
-    """What a request may cost: attempts, and seconds of waiting for the rate limit."""
+    """What a request may cost: attempts, and seconds of waiting for the rate limit.
+
+    An ``optional`` one must not delay others: a rate limit that it meets holds for its kind only.
+    """
 
     attempts: int
     patience: float
+    optional: bool
 
 
-_POLL = _Effort(ATTEMPTS, LONGEST_WAIT)
+_POLL = _Effort(ATTEMPTS, LONGEST_WAIT, optional=False)
 # A poll goes on without names, and the next one asks for them again.
-_LOOKUP = _Effort(1, LOOKUP_PATIENCE)
+_LOOKUP = _Effort(1, LOOKUP_PATIENCE, optional=True)
 
 
 class Client:
@@ -130,6 +141,7 @@ class Client:
         self._observer = observer
         self._clock = clock
         self._gate = gate or RateLimitGate(clock)
+        self._lookup_gate = RateLimitGate(clock)
         self.clock_offset: float | None = None
         self._jitter = random.Random()  # noqa: S311 - spreads retries, not for security
 
@@ -171,7 +183,7 @@ class Client:
         try:
             async for attempt in retrying:
                 with attempt:
-                    return await self._send(endpoint, url, params, effort.patience)
+                    return await self._send(endpoint, url, params, effort)
         except RetryableError as exc:
             raise exc.error from exc
         raise AssertionError("tenacity ends with a result or an error")  # pragma: no cover
@@ -190,12 +202,14 @@ class Client:
             self._observer.retrying(retryable.cause)
 
     async def _send(
-        self, endpoint: str, url: str, params: dict[str, str], patience: float
+        self, endpoint: str, url: str, params: dict[str, str], effort: _Effort
     ) -> bytes:
         """Send one request once, as soon as the limits allow."""
         async with self._slots:
             await self._limiter.acquire()
-            await self._gate.wait(patience=patience)
+            if effort.optional:
+                await self._lookup_gate.wait(patience=effort.patience)
+            await self._gate.wait(patience=effort.patience)
             key = self._readable_key()
             started = self._clock.monotonic()
             code = "error"
@@ -236,7 +250,8 @@ class Client:
                 raise UnavailableError("cannot connect to base_url; check its host") from exc
             finally:
                 self._observer.request_done(endpoint, code, self._clock.monotonic() - started)
-            return self._judge(response, body, key)
+            gate = self._lookup_gate if effort.optional else self._gate
+            return self._judge(response, body, key, gate)
 
     def _readable_key(self) -> str:
         try:
@@ -250,8 +265,11 @@ class Client:
             )
         return key
 
-    def _judge(self, response: httpx.Response, body: bytes, key: str) -> bytes:
-        """Return the body of a successful response; raise the error for any other."""
+    def _judge(self, response: httpx.Response, body: bytes, key: str, gate: RateLimitGate) -> bytes:
+        """Return the body of a successful response; raise the error for any other.
+
+        Closes ``gate`` if the rate limit is exhausted.
+        """
         status, headers = response.status_code, response.headers
         answer = HttpAnswer(
             status,
@@ -269,12 +287,15 @@ class Client:
         self._observer.rate_limit_seen(limit.limit, limit.remaining)
         if status == httpx.codes.TOO_MANY_REQUESTS:
             if limit.wait is not None:
-                self._gate.close_for(limit.wait)
+                gate.close_for(limit.wait)
         elif limit.remaining == 0 and limit.reset is not None:
-            self._gate.exhaust_for(limit.reset)
+            gate.exhaust_for(limit.reset)
         if status == httpx.codes.OK:
             return redact_body(body, key)
-        raise error_for(status, describe(answer, key), limit)
+        error = error_for(status, describe(answer, key), limit)
+        if isinstance(error, NotFoundError):
+            error.documented = is_documented_error(body)
+        raise error
 
 
 def _segment(name: str) -> str:

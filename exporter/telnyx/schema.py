@@ -188,6 +188,11 @@ def decode_errors(body: bytes) -> tuple[ApiError, ...]:
     )
 
 
+def is_documented_error(body: bytes) -> bool:
+    """Tell whether an error body has the documented form: an error with a code or a title."""
+    return any(error.code or error.title for error in decode_errors(body))
+
+
 def _decode_leniently(body: bytes) -> Page:
     """Decode a page item by item: slower, for pages with unexpected content."""
     page = mapping(decode_anything(body))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import httpx
 import pytest
 
 from exporter.domain import ENDED_STATUSES, ProblemOutcome, ProblemStatus
@@ -46,6 +47,19 @@ class Nobody:
 
 
 @dataclass
+class OddAnswers(httpx.AsyncBaseTransport):
+    """Sends requests to a simulator, but for those for SIM cards that ``odd`` answers."""
+
+    simulator: httpx.AsyncBaseTransport
+    odd: Callable[[httpx.Request], httpx.Response | None] = lambda _: None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Answer one request."""
+        answer = self.odd(request) if "/sim_cards" in request.url.path else None
+        return answer or await self.simulator.handle_async_request(request)
+
+
+@dataclass
 class Account:
     """One account, its simulator and the exporter's core that polls it."""
 
@@ -54,6 +68,7 @@ class Account:
     cycle: Cycle
     ledger: Ledger
     parts: "Callable[[Simulator, ManualClock], tuple[Cycle, Ledger]]"
+    answers: OddAnswers
     broken: int = 0
 
     @property
@@ -140,6 +155,7 @@ class OpenAccount(Protocol):
         clock: ManualClock | None = ...,
         on_events: Callable[[Ledger], None] = ...,
         lookups: int = ...,
+        on_lookups: Callable[[str | None], None] = ...,
         stuck_after: float = ...,
     ) -> Account:
         """Open the account; nothing is polled yet."""
@@ -162,11 +178,13 @@ def open_account(tmp_path: Path) -> Iterator[OpenAccount]:
         clock: ManualClock | None = None,
         on_events: Callable[[Ledger], None] = lambda _: None,
         lookups: int = 0,
+        on_lookups: Callable[[str | None], None] = lambda _: None,
         # The world's own record knows nothing of what is stuck.
         stuck_after: float = 1e12,
     ) -> Account:
         clock = clock or ManualClock()
         simulator = Simulator(SimulatorSettings(world=world), clock)
+        answers = OddAnswers(InProcessTransport(simulator))
         number = len(stores)
 
         def parts(simulator: Simulator, clock: ManualClock) -> tuple[Cycle, Ledger]:
@@ -178,7 +196,7 @@ def open_account(tmp_path: Path) -> Iterator[OpenAccount]:
             client = Client(
                 base_url="http://telnyx.test/v2",
                 key=lambda: simulator.key,
-                http=open_http(timeout=10, concurrency=4, transport=InProcessTransport(simulator)),
+                http=open_http(timeout=10, concurrency=4, transport=answers),
                 limits=ClientLimits(timeout=10, rate=1e6, concurrency=concurrency),
                 observer=Nobody(),
                 clock=time,
@@ -206,11 +224,13 @@ def open_account(tmp_path: Path) -> Iterator[OpenAccount]:
                 audit_interval=audit_interval,
                 page_size=page_size,
                 concurrency=concurrency,
-                naming=Naming(client, time, NamingOptions(86400.0, lookups)) if lookups else None,
+                naming=Naming(client, time, NamingOptions(86400.0, lookups), on_lookups)
+                if lookups
+                else None,
             )
             return cycle, ledger
 
-        return Account(simulator, clock, *parts(simulator, clock), parts)
+        return Account(simulator, clock, *parts(simulator, clock), parts, answers)
 
     yield open_one
     for each in stores:

@@ -1,6 +1,7 @@
 """Lookups of SIM cards: what they cost, what they bring, and what stops them."""
 
 import asyncio
+import tracemalloc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import ceil
@@ -44,7 +45,12 @@ class Server:
     page_size: int = 250
     tells_size: bool = True
     tells_total: bool = True
+    total: int | None = None
+    """The total that it tells, if not the true one."""
     odd: Answer = lambda _: None
+    takes: float = 0.0
+    """Seconds that an answer takes."""
+    clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
     asked: list[str] = field(default_factory=list)
     """What was asked for: the number of a page, or an id."""
 
@@ -59,6 +65,7 @@ class Server:
         query = request.url.params
         self.asked.append(query["page[number]"] if name == "sim_cards" else name)
         assert query["include_sim_card_group"] == "true"
+        self.clock.advance(self.takes)
         if (answer := self.odd(request)) is not None:
             if isinstance(answer, Exception):
                 raise answer
@@ -73,7 +80,7 @@ class Server:
         if self.tells_size:
             meta["page_size"] = size
         if self.tells_total:
-            meta["total_results"] = len(self.listed)
+            meta["total_results"] = len(self.listed) if self.total is None else self.total
         items = [self.card(each) for each in self.listed[first : first + size]]
         return httpx.Response(200, json={"data": items, "meta": meta})
 
@@ -83,17 +90,19 @@ class Server:
         return {"id": name, "iccid": f"8999{name[1:]}", "imsi": "081932214823362973"}
 
     async def look_up(self, ids: Sequence[str], budget: int = 20, **options: Any) -> LookUpResult:
-        """Look up ``ids`` with a real client of this server."""
-        async with httpx.AsyncClient(transport=httpx.MockTransport(self), trust_env=False) as http:
+        """Look up ``ids`` with a real client of this server, or of a ``transport``."""
+        transport = options.pop("transport", None) or httpx.MockTransport(self)
+        async with httpx.AsyncClient(transport=transport, trust_env=False) as http:
+            clock = AdvancingClock(self.clock)
             client = Client(
                 base_url="https://api.telnyx.test/v2",
                 key=lambda: "KEY",
                 http=http,
                 limits=ClientLimits(timeout=10.0, rate=1e6, concurrency=4),
                 observer=Nobody(),
-                clock=AdvancingClock(ManualClock()),
+                clock=clock,
             )
-            given = {"total": None, "concurrency": 4, "now": NOW} | options
+            given = {"total": None, "concurrency": 4, "clock": clock, "seconds": 1e9} | options
             return await look_up(client, ids, budget=budget, **given)
 
 
@@ -209,21 +218,23 @@ async def test_an_error_stops_the_lookup(
     *, failure: httpx.Response | Exception, kind: type[PollError], page: bool
 ) -> None:
     """What would meet the next request, too, ends it: what was read is returned, not raised."""
-    hit = "2" if page else "c701"
-    ids = _ids(0, *range(700, 720)) if page else _ids(700, 701, 702)
+    hits = {"2"} if page else {"c701", "c702"}
+    ids = _ids(0, *range(700, 720)) if page else _ids(700, 701, 702, 703)
     server = Server(
         750 if page else 5000,
-        odd=lambda _: failure if server.asked[-1] == hit else None,
+        odd=lambda _: failure if server.asked[-1] in hits else None,
     )
     result = await server.look_up(ids, total=len(server.listed), concurrency=1)
     assert type(result.error) is kind
     assert [each.id for each in result.cards] == ids[:1]
-    assert (result.requests, server.asked[-1]) == (2, hit)
+    # By id, an error that may concern one SIM card is believed when it comes again.
+    twice = not page and kind is UnavailableError
+    assert (result.requests, server.asked[-1] in hits) == (3 if twice else 2, True)
 
 
 async def test_answers_that_were_under_way_count() -> None:
     """Beside one that fails, the others of the same moment are read."""
-    server = Server(5000, odd=lambda _: _response(500) if server.asked[-1] == "c1" else None)
+    server = Server(5000, odd=lambda _: _response(401) if server.asked[-1] == "c1" else None)
     result = await server.look_up(_ids(0, 1, 2, 3, 4), total=5000)
     assert [each.id for each in result.cards] == _ids(0, 2, 3)
     assert result.requests == 4
@@ -232,19 +243,24 @@ async def test_answers_that_were_under_way_count() -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        pytest.param(b'{"data":{"id":"c9"}}', id="another-card"),
-        pytest.param(b'{"data":{}}', id="no-card"),
-        pytest.param(b'{"data":{"id":"c1"', id="truncated"),
+        pytest.param(_response(200, b'{"data":{"id":"c9"}}'), id="another-card"),
+        pytest.param(_response(200, b'{"data":{}}'), id="no-card"),
+        pytest.param(_response(200, b'{"data":{"id":"c1"'), id="truncated"),
+        pytest.param(_response(400), id="400"),
+        pytest.param(_response(422), id="422"),
+        pytest.param(_response(500), id="500"),
+        pytest.param(_response(503), id="503"),
+        pytest.param(httpx.ReadTimeout("late"), id="late"),
     ],
 )
-async def test_an_unusable_answer_concerns_its_card(answer: bytes) -> None:
+async def test_an_answer_that_is_an_error_concerns_its_card(
+    answer: httpx.Response | Exception,
+) -> None:
     """It names nothing, not even the SIM card that it has, and the others are looked up."""
-    server = Server(
-        5000, odd=lambda _: _response(200, answer) if server.asked[-1] == "c1" else None
-    )
+    server = Server(5000, odd=lambda _: answer if server.asked[-1] == "c1" else None)
     result = await server.look_up(_ids(1, 2, 3), total=5000, concurrency=1)
     assert result.cards == (_named(2), _named(3))
-    assert isinstance(result.error, InvalidResponseError)
+    assert (result.error, list(result.failed)) == (None, ["c1"])
 
 
 async def test_two_unusable_answers_in_a_row_stop_it() -> None:
@@ -252,6 +268,7 @@ async def test_two_unusable_answers_in_a_row_stop_it() -> None:
     server = Server(5000, odd=lambda _: _response(200, b'{"data":[]}'))
     result = await server.look_up(_ids(1, 2, 3), total=5000, concurrency=1)
     assert (result.cards, result.requests) == ((), 2)
+    assert isinstance(result.error, InvalidResponseError)
 
 
 @pytest.mark.parametrize("status", [400, 422])
@@ -272,6 +289,45 @@ async def test_an_api_without_sim_cards_deletes_none() -> None:
     assert isinstance(result.error, NotFoundError)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"404 page not found", b"{}", b'{"error":"Not Found"}', b'{"errors":[{}]}', b"[]"],
+)
+async def test_a_404_of_no_telnyx_deletes_nothing(body: bytes) -> None:
+    """As long as no SIM card was ever read, a web server's own 404 is an error for all of them."""
+    server = Server(9, odd=lambda _: _response(404, body))
+    result = await server.look_up(_ids(1))
+    assert (result.cards, server.asked) == ((), ["c1"])
+    assert "the API has no /sim_cards; check base_url" in str(result.error)
+
+
+@pytest.mark.parametrize(
+    ("body", "options"),
+    [
+        (b'{"errors":[{"code":"10005","title":"Resource not found"}]}', {}),
+        (b"", {"any_known": True}),
+        (b"", {"total": 9}),
+    ],
+    ids=["documented", "known", "listed"],
+)
+async def test_a_404_where_sim_cards_exist_is_a_deleted_one(
+    body: bytes, options: dict[str, Any]
+) -> None:
+    """So is one of Telnyx's own form."""
+    server = Server(9, odd=lambda _: _response(404, body))
+    result = await server.look_up(_ids(1), **options)
+    assert (result.cards, result.error) == ((_deleted(1),), None)
+
+
+async def test_a_404_after_a_page_is_a_deleted_sim_card() -> None:
+    """The page shows that the API has SIM cards."""
+    server = Server(
+        600, frozenset({1}), odd=lambda _: _response(404) if server.asked[-1] == "c1" else None
+    )
+    result = await server.look_up(_ids(0, 1))
+    assert result.cards == (_named(0), _deleted(1))
+
+
 @pytest.mark.parametrize("budget", [1, 2, 5])
 async def test_a_list_without_totals_is_left_alone_after_its_first_page(budget: int) -> None:
     """Nobody knows then how many pages there are: what is left is asked by id."""
@@ -282,13 +338,76 @@ async def test_a_list_without_totals_is_left_alone_after_its_first_page(budget: 
     assert result.requests == len(server.asked) == min(4, budget)
 
 
+@pytest.mark.parametrize(("concurrency", "sent"), [(1, 3), (2, 6)])
+async def test_a_slow_server_is_left_in_time(concurrency: int, sent: int) -> None:
+    """After its seconds a lookup returns what was found until then, and the error."""
+    server = Server(5000, takes=4.0 / concurrency)
+    result = await server.look_up(
+        _ids(*range(10)), total=5000, concurrency=concurrency, seconds=8.1
+    )
+    assert (result.requests, len(server.asked)) == (sent, sent)
+    assert {each.id for each in result.cards} == set(_ids(*range(sent)))
+    assert isinstance(result.error, UnavailableError)
+    assert "longer than 8.1 s" in str(result.error)
+
+
+async def test_a_lookup_that_ends_in_time_is_no_error() -> None:
+    """Nor is one that took all of it and has nothing left to ask."""
+    server = Server(5000, takes=4.0)
+    result = await server.look_up(_ids(1, 2), total=5000, concurrency=1, seconds=8.0)
+    assert (len(result.cards), result.error) == (2, None)
+
+
+@pytest.mark.parametrize("ids", [_ids(1), _ids(1, 2)])
+async def test_a_server_that_never_answers_is_left_in_time(ids: list[str]) -> None:
+    """The time of a lookup bounds each of its requests, by id or by page."""
+
+    class Silent(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, _: httpx.Request) -> httpx.Response:
+            never: asyncio.Future[httpx.Response] = asyncio.get_running_loop().create_future()
+            return await never
+
+    result = await Server(9).look_up(ids, seconds=0.01, transport=Silent())
+    assert (result.cards, result.requests) == ((), 1)
+    assert isinstance(result.error, UnavailableError)
+    assert "longer than 0.01 s" in str(result.error)
+
+
+@pytest.mark.parametrize("known", [None, 10**9, 2**40, 2**80])
+@pytest.mark.parametrize(("total", "page_size"), [(10**9, 1), (2**40, 250), (2**40, 1), (2**80, 1)])
+async def test_a_wild_total_costs_no_memory(total: int, page_size: int, known: int | None) -> None:
+    """No total, stored or sent, makes a lookup list all pages; ids are asked for as usual."""
+    server = Server(30, total=total, page_size=page_size)
+    tracemalloc.start()
+    try:
+        result = await server.look_up(_ids(*range(1, 31)), total=known)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 10_000_000
+    assert result.requests <= 20
+    assert result.total in {None, 10**9}
+    assert result.cards
+
+
+def test_the_plan_samples_pages_without_listing_them() -> None:
+    """Of a billion pages it takes as many as it may read, none of them twice."""
+    wanted = tuple(f"c{number}" for number in range(10))
+    read = frozenset(range(1, 1000))
+    progress = Progress(wanted, frozenset(), 10**9, 1, read, 5)
+    assert progress.unread == 10**9 - 999
+    sample = progress.sample_unread(5, NOW)
+    assert len(set(sample) - read) == len(sample) == 5
+    assert Progress(wanted, frozenset(), 3, 1, frozenset({2, 9}), 5).unread == 2
+
+
 def test_the_plan_tells_all_that_is_left_to_ask() -> None:
     """Which pages, or which ids, follows from what is known alone."""
     known = Progress(("a", "b", "c"), frozenset(), 600, 250, frozenset({1}), 2)
     assert plan_lookup(known, NOW) == RequestPlan((2, 3), ())
     assert plan_lookup(known, NOW, by_id=True) == RequestPlan((), ("a", "b"))
     unlisted = Progress(("a", "b", "c"), frozenset("bc"), 600, 250, frozenset(), 3)
-    assert plan_lookup(unlisted, NOW) == RequestPlan((), ("b", "c", "a"))
+    assert plan_lookup(unlisted, NOW) == RequestPlan((), ("a", "b", "c"))
 
 
 @settings(deadline=None, max_examples=150)

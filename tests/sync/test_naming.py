@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from math import ceil
 from typing import Any
 
+import httpx
 import pytest
+from msgspec import structs
 
 from exporter.domain import Status
 from exporter.simulator.faults import FaultSettings
@@ -30,12 +33,20 @@ def lookups(account: Any) -> int:
     return sum("/sim_cards" in str(each) for each in account.simulator.requests)
 
 
+def by_id(request: httpx.Request) -> httpx.Response | None:
+    """Answer pages so that they show no SIM card: each has to be asked for by its id."""
+    if not request.url.path.endswith("/sim_cards"):
+        return None
+    meta = {"total_results": 1_000_000, "page_size": 250}
+    return httpx.Response(200, json={"data": [], "meta": meta})
+
+
 @pytest.fixture
 def opened(open_account: OpenAccount) -> OpenAccount:
     """Open accounts whose baseline is taken, with any number of SIM cards."""
 
-    async def open_one(cards: int, budget: int = 20, **fields: Any) -> Any:
-        account = open_account(replace(QUIET, sim_cards=cards, **fields), lookups=budget)
+    async def open_one(cards: int, budget: int = 20, **options: Any) -> Any:
+        account = open_account(replace(QUIET, sim_cards=cards), lookups=budget, **options)
         account.broken = 0
         await account.poll()
         return account
@@ -101,6 +112,27 @@ async def test_a_deleted_sim_card_is_remembered_as_such(opened: OpenAccount) -> 
     assert await account.poll() == 1
 
 
+@pytest.mark.parametrize("body", [b"", b'{"errors":[{"code":"10005","title":"No"}]}'])
+async def test_a_deleted_sim_card_keeps_its_name(opened: OpenAccount, body: bytes) -> None:
+    """Its former ICCID, group and tags still tell which one it was, also after a restart."""
+    account = await opened(20_000)
+    cards = account.world.sim_cards
+    account.broken = next(number for number in range(100) if cards.card(number).tags)
+    await broken(account, 1)
+    (named,) = account.ledger.announced.sim_cards.values()
+    assert all((named.iccid, named.group, named.tags, named.status))
+    account.answers.odd = lambda _: httpx.Response(404, content=body)
+    await account.poll(after=86_500)
+    (deleted,) = account.ledger.announced.sim_cards.values()
+    assert deleted == structs.replace(
+        named, deleted=True, status="", looked_up_at=deleted.looked_up_at
+    )
+    assert deleted.looked_up_at > named.looked_up_at
+    account.restart()
+    await account.poll()
+    assert list(account.ledger.announced.sim_cards.values()) == [deleted]
+
+
 @pytest.mark.parametrize(
     "faults", [{"sim_cards_forbidden": 1.0}, {"sim_cards_error": 1.0}], ids=["403", "500"]
 )
@@ -119,6 +151,112 @@ async def test_lookups_that_fail_fail_no_poll(
     account.simulator.faults.settings = FaultSettings()
     await account.poll(after=3700)
     assert len(account.ledger.announced.sim_cards) == 5
+
+
+async def test_refreshes_do_not_hold_up_new_names(opened: OpenAccount) -> None:
+    """What has no name comes first, however much is old; then what was looked up longest ago."""
+    account = await opened(20_000, 5)
+    account.answers.odd = by_id
+    await broken(account, 40)
+    for _ in range(8):  # in each of these polls, all names are old
+        await account.poll(after=90_000)
+    cards = account.ledger.announced.sim_cards.values()
+    assert len(cards) == 40
+    for _ in range(8):
+        await account.poll(after=90_000)
+    cards = account.ledger.announced.sim_cards.values()
+    assert min(card.looked_up_at for card in cards) > account.clock.now - 8 * 90_000
+
+
+async def test_events_have_their_names_first(opened: OpenAccount) -> None:
+    """A poll that cannot look up all names looks up those of its events."""
+    account = await opened(20_000, 3)
+    account.answers.odd = by_id
+    await broken(account, 30)
+    await broken(account, 3)
+    events = [event for _, event in await account.ledger.undelivered("log")][-3:]
+    assert all(event.iccid for event in events)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(400, json={"errors": [{"title": "x"}]}),
+        httpx.Response(500),
+        httpx.Response(200, json={"data": {"id": "another"}}),
+        httpx.Response(200, content=b"{"),
+    ],
+    ids=["400", "500", "another", "truncated"],
+)
+@pytest.mark.parametrize("count", [1, 2])
+async def test_a_sim_card_that_cannot_be_read_holds_up_no_other(
+    opened: OpenAccount, answer: httpx.Response, count: int
+) -> None:
+    """It is left out for five minutes and tried again; the names of all others come at once."""
+    account = await opened(20_000)
+    bad = account.world.sim_cards.card(0).id
+    asked = []
+
+    def odd(request: httpx.Request) -> httpx.Response | None:
+        if not request.url.path.endswith(bad):
+            return by_id(request)
+        asked.append(account.clock.now)
+        return httpx.Response(answer.status_code, content=answer.content)
+
+    account.answers.odd = odd
+    for polls in range(1, 12):
+        await broken(account, count)
+        assert len(account.ledger.announced.sim_cards) == polls * count - 1
+    assert 1 < len(asked) <= 3
+    assert min(b - a for a, b in pairwise(asked)) >= 300
+    account.answers.odd = by_id
+    await account.poll(after=301)
+    assert len(account.ledger.announced.sim_cards) == 11 * count
+
+
+async def test_a_sim_card_that_cannot_be_read_is_told_once(opened: OpenAccount) -> None:
+    """Whoever runs the exporter learns which one, and when it works again."""
+    told: list[str | None] = []
+    account = await opened(20_000, on_lookups=told.append)
+    bad = account.world.sim_cards.card(0).id
+    account.answers.odd = lambda request: (
+        httpx.Response(500) if request.url.path.endswith(bad) else by_id(request)
+    )
+    for _ in range(12):
+        await broken(account, 2)
+    assert told == [f"SIM card {bad}: HTTP 500"]
+    account.answers.odd = by_id
+    await account.poll(after=301)
+    assert told[1:] == [None]
+
+
+async def test_slow_lookups_keep_what_they_found(opened: OpenAccount) -> None:
+    """After its time the poll goes on with the names that it has; lookups pause, and go on."""
+    account = await opened(20_000)
+
+    def slow(request: httpx.Request) -> httpx.Response | None:
+        account.clock.advance(4.0)
+        return by_id(request)
+
+    account.answers.odd = slow
+    before = account.clock.now
+    used = await broken(account, 20)
+    assert account.clock.now - before < 60 + 20 + 4 * 4
+    assert 0 < used < 20
+    assert len(account.ledger.announced.sim_cards) == used
+    assert await account.poll() == 1
+    account.answers.odd = by_id
+    await account.poll(after=300)
+    assert len(account.ledger.announced.sim_cards) == 20
+
+
+async def test_the_rate_limit_of_a_lookup_fails_no_poll(opened: OpenAccount) -> None:
+    """Actions are counted all the time that lookups have to wait."""
+    account = await opened(100)
+    account.answers.odd = lambda _: httpx.Response(429, headers={"retry-after": "3600"})
+    assert await broken(account, 3) == 0
+    assert await broken(account, 3) == 0
+    assert len(account.snapshot.problems) == 6
 
 
 async def test_nothing_is_asked_while_nothing_is_wrong(opened: OpenAccount) -> None:

@@ -272,15 +272,60 @@ async def test_a_lookup_is_one_attempt(
     assert [each[0] for each in at.notes.done] == [endpoint]
 
 
-async def test_a_429_of_a_lookup_holds_for_all_requests(desk: Desk, answer: Answer) -> None:
-    """What the API asks after a lookup is obeyed by the next request of the account."""
-    at = desk([answer(429, b"", retry_after="7"), answer()])
+@pytest.mark.parametrize(
+    ("body", "documented"),
+    [
+        (b'{"errors":[{"code":"10005","title":"Resource not found"}]}', True),
+        (b'{"errors":[{"title":"Resource not found"}]}', True),
+        (b'{"errors":[{}]}', False),
+        (b'{"errors":[]}', False),
+        (b"404 page not found", False),
+        (b"", False),
+    ],
+)
+async def test_a_404_tells_whether_it_has_the_form_of_telnyx(
+    desk: Desk, answer: Answer, body: bytes, *, documented: bool
+) -> None:
+    """Any web server says 404 for a path that it does not have."""
+    at = desk([answer(404, body)])
+    with pytest.raises(NotFoundError) as caught:
+        await at.client.sim_card("a")
+    assert caught.value.documented is documented
+
+
+USED_UP = {"x_ratelimit_limit": "9", "x_ratelimit_remaining": "0", "x_ratelimit_reset": "30"}
+
+
+@pytest.mark.parametrize("endpoint", ["sim_card", "sim_cards"])
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [(429, {"retry_after": "3600"}), (429, USED_UP), (403, USED_UP), (200, USED_UP)],
+    ids=["retry-after", "reset", "refused", "used-up"],
+)
+async def test_the_rate_limit_of_a_lookup_holds_for_lookups_only(
+    desk: Desk, answer: Answer, endpoint: str, status: int, headers: dict[str, str]
+) -> None:
+    """What the API asks after a lookup stops the next lookup, and delays no other request."""
+    at = desk([answer(status, b'{"data":{}}', **headers), answer(), answer(200, ONE)])
+
+    def look_up() -> Any:
+        return at.client.sim_card("a") if endpoint == "sim_card" else at.client.sim_cards()
+
+    with pytest.raises(PollError):
+        await look_up()
+    with pytest.raises(RateLimitedError, match="requires a wait of"):
+        await look_up()
+    await at.client.list(Query())
+    assert (at.times, at.clock.waits) == ([0.0, 0.0], [])
+
+
+async def test_a_lookup_obeys_the_rate_limit_of_others(desk: Desk, answer: Answer) -> None:
+    """What the API asks after a poll stops lookups, too."""
+    at = desk([answer(200, **USED_UP), answer(200, ONE)])
+    await at.client.list(Query())
     with pytest.raises(RateLimitedError):
         await at.client.sim_card("a")
-    with pytest.raises(RateLimitedError, match="wait of 7 s"):
-        await at.client.sim_card("a")
-    await at.client.list(Query())
-    assert at.times == [0.0, 7.0]
+    assert at.times == [0.0]
 
 
 @pytest.mark.parametrize(("reset", "sent"), [("2", True), ("3", False)])
