@@ -25,20 +25,22 @@ def note_problems(
     Concerns whose repairs cannot be seen, and failures that are not exported, are left out. To be
     called once, as the last thing before the commit.
     """
-    touched: defaultdict[ProblemKey, list[TrackedAction]] = defaultdict(list)
     # Nobody can tell what mends an action without a SIM card or a type.
     rows = [row for row in unit.rows.values() if row.sim_card_id and row.action_type]
+    failed = set()
     for row in rows:
-        key = row.sim_card_id, concern_of(row.action_type)
-        if not (options.watches(key[1]) and options.shows_failure(row)):
-            row.failure_at, row.failure_status = None, ""
-        if row.failure_at is not None or key in state.problems:
-            touched[key] = []
-    if not touched:
+        if row.failure_at is not None:
+            concern = concern_of(row.action_type)
+            if options.watches(concern) and options.shows_failure(row):
+                failed.add((row.sim_card_id, concern))
+            else:
+                row.failure_at, row.failure_status = None, ""
+    if not (failed or state.problems):
         return
+    touched: defaultdict[ProblemKey, list[TrackedAction]] = defaultdict(list)
     for row in rows:
         key = row.sim_card_id, concern_of(row.action_type)
-        if key in touched:
+        if key in failed or key in state.problems:
             touched[key].append(row)
     rules = ProblemRules(unit.reason_class, unit.now)
     unopened = {card for card, concern in touched if (card, concern) not in state.problems}
