@@ -51,7 +51,7 @@ class Alert(msgspec.Struct, frozen=True, eq=True):
 class AlertOptions:
     """How alerts look: ``labels`` are added to each, ``page`` is the URL that links begin with.
 
-    Without ``details`` links lead to that URL itself.
+    Without ``details`` there is no page to link to.
     """
 
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -203,9 +203,9 @@ def _of_problem(snapshot: AccountSnapshot, problem: Problem, options: AlertOptio
     )
 
 
-def _url(options: AlertOptions, sim_card_id: str) -> str:
-    part = f"sim-cards/{quote(sim_card_id, safe='', errors='replace')}" if options.details else ""
-    return f"{options.page}/{part}"
+def _url(options: AlertOptions, sim_card_id: str = "") -> str:
+    part = f"sim-cards/{quote(sim_card_id, safe='', errors='replace')}" if sim_card_id else ""
+    return f"{options.page}/{part}" if options.details else ""
 
 
 def _of_rest(account: str, rest: list[Problem], options: AlertOptions) -> Alert:
@@ -222,7 +222,7 @@ def _of_rest(account: str, rest: list[Problem], options: AlertOptions) -> Alert:
             reason_classes=_counts(classes),
             runbook_url=RUNBOOK,
         ),
-        f"{options.page}/",
+        _url(options),
         rest[0].opened_at,
     )
 

@@ -410,7 +410,7 @@ def _wire(alert: Alert, now: float, valid_for: float) -> dict[str, object]:
         "annotations": dict(alert.annotations),
         "startsAt": _time(max(0.0, min(alert.starts_at, end, now))),
         "endsAt": _time(max(0.0, end)),
-        "generatorURL": alert.url,
+        **({"generatorURL": alert.url} if alert.url else {}),
     }
 
 

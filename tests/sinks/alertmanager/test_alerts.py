@@ -59,11 +59,11 @@ def test_an_alert_says_which_sim_card_is_broken_since_when_and_why() -> None:
     assert alert.starts_at == problem.opened_at
 
 
-def test_without_pages_of_sim_cards_an_alert_links_to_the_root() -> None:
+def test_without_pages_an_alert_has_no_link() -> None:
     """A link that leads nowhere helps nobody."""
     options = AlertOptions(page="https://x.example/t", details=False)
     (alert,) = AccountAlerts().update(a_snapshot(a_problem(1)), options, NOW)
-    assert alert.url == "https://x.example/t/"
+    assert alert.url == ""
 
 
 @pytest.mark.parametrize("odd", ["a\x00b\nc", "\ud800", "x" * 100_000, "  ", "\u2028", "é✓"])
