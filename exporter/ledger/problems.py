@@ -112,9 +112,13 @@ class ProblemRules:
         # Which action mended a problem may change when an older one completes, too: it counts once.
         more = max(0, len(found.mended) - len(was.mended))
         new = [each for id_, each in found.mended.items() if id_ not in was.mended]
-        mended = tuple(new[len(new) - min(more, len(new)) :])
+        mended = new[len(new) - min(more, len(new)) :]
+        if before is not None and after is None and not mended:
+            # It was moot, as shows now: the newer action that had completed is seen after it.
+            repairs = [row for row in decisive if row.status == Status.COMPLETED]
+            mended = [Mended(before, row) for row in sorted(repairs, key=_order)[-1:]]
         opened = len(mended) + (after is not None) - (before is not None)
-        return ProblemChange(before, after, max(0, opened), mended, found.attempts)
+        return ProblemChange(before, after, max(0, opened), tuple(mended), found.attempts)
 
     def _not_remembered(
         self, before: Problem | None, known: Iterable[TrackedAction]
