@@ -18,15 +18,17 @@ _BAD_STATUSES = (Status.FAILED, Status.INTERRUPTED)
 
 @dataclass(frozen=True, slots=True)
 class ProblemRecord:
-    """The problems since the start; opened and mended are by concern.
+    """The problems since the start; opened, mended and moot are by concern.
 
     ``open`` maps each SIM card and concern that is broken to the latest action that failed or was
-    interrupted.
+    interrupted. ``moot`` are failures of actions when a newer one had completed: they open nothing,
+    but to whoever learns of the two in the other order, such a problem was opened and mended.
     """
 
     open: Mapping[_SimCardConcern, SimulatedAction] = field(default_factory=dict)
     opened: Mapping[str, int] = field(default_factory=dict)
     mended: Mapping[str, int] = field(default_factory=dict)
+    moot: Mapping[str, int] = field(default_factory=dict)
 
     def since(self, earlier: "ProblemRecord") -> "ProblemRecord":
         """Return what was opened and mended after the ``earlier`` record, and what is open now."""
@@ -34,6 +36,7 @@ class ProblemRecord:
             self.open,
             {name: n - earlier.opened.get(name, 0) for name, n in self.opened.items()},
             {name: n - earlier.mended.get(name, 0) for name, n in self.mended.items()},
+            {name: n - earlier.moot.get(name, 0) for name, n in self.moot.items()},
         )
 
     def as_json(self) -> dict[str, object]:
@@ -50,6 +53,7 @@ class ProblemRecord:
             ],
             "opened": dict(self.opened),
             "mended": dict(self.mended),
+            "moot": dict(self.moot),
         }
 
 
@@ -61,9 +65,10 @@ class ProblemRecorder:
         self._actions: dict[_SimCardConcern, dict[int, SimulatedAction]] = {}
         self._bad_since: dict[int, int] = {}
         self._changed: set[_SimCardConcern] = set()
-        self._counts: dict[_SimCardConcern, tuple[int, int]] = {}
+        self._counts: dict[_SimCardConcern, tuple[int, int, int]] = {}
         self._opened: Counter[str] = Counter()
         self._mended: Counter[str] = Counter()
+        self._moot: Counter[str] = Counter()
         self._open: dict[_SimCardConcern, SimulatedAction] = {}
 
     def add_ended(self, action: SimulatedAction) -> None:
@@ -79,22 +84,25 @@ class ProblemRecorder:
         for key in self._changed:
             self._recount(key)
         self._changed.clear()
-        return ProblemRecord(dict(self._open), dict(self._opened), dict(self._mended))
+        return ProblemRecord(
+            dict(self._open), dict(self._opened), dict(self._mended), dict(self._moot)
+        )
 
     def _recount(self, key: _SimCardConcern) -> None:
-        opened = mended = 0
+        opened = mended = moot = 0
         latest: SimulatedAction | None = None
         actions = self._actions[key].values()
         for action in sorted(actions, key=lambda each: (each.created_ms, each.number)):
             completed = action.status is Status.COMPLETED
             bad_since = self._bad_since.get(action.number)
-            # Too late to matter where a newer one had completed by then.
-            if bad_since is not None and not any(
+            if bad_since is not None and any(
                 each.status is Status.COMPLETED
                 and each.created_ms > action.created_ms
                 and each.updated_ms < bad_since
                 for each in actions
             ):
+                moot += 1
+            elif bad_since is not None:
                 opened += latest is None
                 latest = action
             # Itself, going on, or one that was created later.
@@ -105,10 +113,11 @@ class ProblemRecorder:
             ):
                 mended += 1
                 latest = None
-        before = self._counts.get(key, (0, 0))
-        self._counts[key] = (opened, mended)
+        before = self._counts.get(key, (0, 0, 0))
+        self._counts[key] = (opened, mended, moot)
         self._opened[key[1]] += opened - before[0]
         self._mended[key[1]] += mended - before[1]
+        self._moot[key[1]] += moot - before[2]
         self._open.pop(key, None)
         if latest is not None:
             self._open[key] = latest

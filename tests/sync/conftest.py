@@ -129,6 +129,11 @@ class Account:
         for concern in snapshot.problems_opened:
             counted[f"opened {concern}"] = snapshot.problems_opened[concern]
             counted[f"mended {concern}"] = snapshot.problems_closed[concern, ProblemOutcome.MENDED]
+            # Opened and mended at once, or not at all: that depends on which is seen first.
+            extra = counted[f"opened {concern}"] - problems.opened.get(concern, 0)
+            if 0 < extra <= problems.moot.get(concern, 0):
+                counted[f"opened {concern}"] -= extra
+                counted[f"mended {concern}"] -= extra
         for concern in problems.opened.keys() | problems.mended.keys():
             truth[f"opened {concern}"] = problems.opened.get(concern, 0)
             truth[f"mended {concern}"] = problems.mended.get(concern, 0)
