@@ -146,7 +146,7 @@ class Mover:
 
 
 @settings(
-    max_examples=settings().max_examples // 6,  # each takes as long as a hundred elsewhere
+    max_examples=settings().max_examples // 3,  # each takes as long as a hundred elsewhere
     deadline=None,
     report_multiple_bugs=False,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
