@@ -12,11 +12,9 @@ from typing import Any, Self
 from exporter.api_key import ApiKey
 from exporter.clock import Clock
 from exporter.config import Account, Settings
-from exporter.domain import Status
 from exporter.ledger.ledger import Ledger
-from exporter.ledger.reasons import Reasons, Rule
-from exporter.ledger.snapshot import SnapshotOptions
 from exporter.ledger.store.protocol import LedgerStore
+from exporter.ledger.views import options_of, reasons_of
 from exporter.metrics.self_metrics import SelfMetrics
 from exporter.scheduling.budget import PollBudget
 from exporter.scheduling.poller import Poller, ReportedState
@@ -84,23 +82,14 @@ class AccountRuntime:
         alike = (each for each in earlier.values() if each.account.base_url == account.base_url)
         gates = (each.gate for each in alike if key.is_sent_by(each.key))
         gate = next(gates, None) or RateLimitGate(shared.clock)
-        statuses = tuple(Status(each) for each in account.statuses)
-        reasons = Reasons.with_configured(
-            [Rule(each.reason_class, each.match) for each in settings.reasons]
-        )
+        reasons = reasons_of(settings)
+        options = options_of(settings, account, reasons)
         ledger = Ledger(
             name=account.name,
             store=shared.store,
             worker=shared.worker,
             reasons=reasons,
-            options=SnapshotOptions(
-                action_types=account.action_types,
-                statuses=statuses,
-                stuck_after=dict(settings.stuck_after.model_extra or {}),
-                stuck_after_default=settings.stuck_after.default,
-                reason_classes=reasons.classes,
-                forget_after=settings.problems.forget_after,
-            ),
+            options=options,
             sinks=shared.delivery.sinks,
             on_events=shared.delivery.wake,
         )
@@ -120,7 +109,7 @@ class AccountRuntime:
             client=client,
             ledger=ledger,
             clock=shared.clock,
-            filters=AccountFilters(account.action_types, statuses),
+            filters=AccountFilters(options.action_types, options.statuses),
             audit_interval=poll.audit_interval,
             page_size=poll.page_size,
             concurrency=poll.concurrency,

@@ -68,6 +68,13 @@ def concern_of(action_type: str) -> str:
     return CONCERNS.get(action_type, action_type) or OTHER
 
 
+def types_of(concern: str) -> frozenset[str]:
+    """Return the action types of a concern: one that is not in CONCERNS is its own."""
+    return frozenset(each for each, its in CONCERNS.items() if its == concern) or frozenset(
+        (concern,)
+    )
+
+
 class ProblemStatus(StrEnum):
     """What is wrong with a SIM card: how its latest action that did not succeed stands."""
 

@@ -338,6 +338,8 @@ class Ledger:
             return ()
         mine = self.state.account_id
         events = self._store.undelivered(mine, sink, EVENTS_AT_ONCE)
+        if not events:
+            return ()
         cards = self._store.sim_cards(mine, {event.sim_card_id for _, event in events})
         return tuple((seq, _named(event, cards.get(event.sim_card_id))) for seq, event in events)
 

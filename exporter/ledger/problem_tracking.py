@@ -67,8 +67,13 @@ def forget_problems(
 
     Those that are not watched any more, as the filters changed, are closed likewise.
     """
+    if not state.problems:
+        return
     seen = {row.sim_card_id for row in unit.rows.values()}
+    statuses = options.problem_statuses
+    watched = {concern for concern in state.concerns if options.watches(concern)}
     for problem in state.problems.values():
-        watched = options.watches(problem.concern) and problem.status in options.problem_statuses
-        if (problem.changed_at < before or not watched) and problem.sim_card_id not in seen:
+        old = problem.changed_at < before
+        hidden = problem.concern not in watched or problem.status not in statuses
+        if (old or hidden) and problem.sim_card_id not in seen:
             unit.forget_problem(problem, state.concern_label(problem.concern))

@@ -15,7 +15,6 @@ from typing import Any
 import msgspec
 
 from exporter.domain import (
-    CONCERNS,
     ENDED_STATUSES,
     OTHER,
     Event,
@@ -26,6 +25,7 @@ from exporter.domain import (
     SimCard,
     Status,
     concern_of,
+    types_of,
 )
 from exporter.ledger.records import (
     DELAY_BUCKETS,
@@ -151,11 +151,10 @@ class SnapshotOptions:
 
     def watches(self, concern: str) -> bool:
         """Tell whether both failures and repairs of a concern can be seen: else it is left out."""
-        types = {each for each, its in CONCERNS.items() if its == concern} or {concern}
         return (
             self.shows(Status.COMPLETED)
             and bool(self.problem_statuses)
-            and (not self.action_types or types.issubset(self.action_types))
+            and (not self.action_types or types_of(concern) <= set(self.action_types))
         )
 
     @property
@@ -278,8 +277,9 @@ def _problem_fields(
     """Return the fields of the snapshot that are about problems."""
     named = dict.fromkeys(concern_of(type_label) for type_label in types)
     concerns = [each for each in named if options.watches(each)]
+    watched = {each for each in state.concerns if options.watches(each)}
     problems = sorted(
-        (each for each in state.problems.values() if options.watches(each.concern)),
+        (each for each in state.problems.values() if each.concern in watched),
         key=attrgetter("opened_at"),
     )
     counts = dict.fromkeys(product(concerns, options.problem_statuses), 0)

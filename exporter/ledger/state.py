@@ -126,6 +126,11 @@ class LedgerState:
         """Return the label value for a concern; `other` for an action type out of bounds."""
         return concern if concern in CONCERNS.values() else self.label(concern)
 
+    @property
+    def concerns(self) -> set[str]:
+        """The concerns of the open problems: few, however many problems there are."""
+        return {concern for _, concern in self.problems}
+
     def needed_sim_cards(self) -> dict[str, None]:
         """Return the ids of the SIM cards to be shown by name: those with problems first."""
         problems = chain(self.problems.values(), (each.problem for each in self.resolved))

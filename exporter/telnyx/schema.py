@@ -153,20 +153,9 @@ def decode_sim_card(body: bytes) -> SimCard:
 
 def decode_sim_card_page(body: bytes) -> SimCardPage:
     """Decode a page of SIM cards; raises InvalidResponseError if the body is not a page at all."""
-    page = mapping(decode_anything(body))
-    items = page.get("data")
-    if not isinstance(items, list):
-        raise InvalidResponseError(
-            "the response is not a list of SIM cards: `data` is missing or not a list"
-        )
+    items, total, page_size = _page(body, "SIM cards")
     cards = tuple(card for item in items if (card := _sim_card(item)) is not None)
-    meta = mapping(page.get("meta"))
-    return SimCardPage(
-        cards,
-        count(meta.get("total_results")),
-        count(meta.get("page_size")),
-        len(items) - len(cards),
-    )
+    return SimCardPage(cards, total, page_size, len(items) - len(cards))
 
 
 def decode_errors(body: bytes) -> tuple[ApiError, ...]:
@@ -195,21 +184,22 @@ def is_documented_error(body: bytes) -> bool:
 
 def _decode_leniently(body: bytes) -> Page:
     """Decode a page item by item: slower, for pages with unexpected content."""
+    items, total, page_size = _page(body, "actions")
+    read = (_action_from_anything(item) for item in items)
+    actions = tuple(action for action in read if action is not None)
+    return Page(actions, total, page_size, len(items) - len(actions))
+
+
+def _page(body: bytes, what: str) -> tuple[list[object], int | None, int | None]:
+    """Return the items of a page, the total and the page size; raises InvalidResponseError."""
     page = mapping(decode_anything(body))
     items = page.get("data")
     if not isinstance(items, list):
         raise InvalidResponseError(
-            "the response is not a list of actions: `data` is missing or not a list"
+            f"the response is not a list of {what}: `data` is missing or not a list"
         )
-    read = [_action_from_anything(item) for item in items]
-    actions = tuple(action for action in read if action is not None)
     meta = mapping(page.get("meta"))
-    return Page(
-        actions,
-        count(meta.get("total_results")),
-        count(meta.get("page_size")),
-        len(read) - len(actions),
-    )
+    return items, count(meta.get("total_results")), count(meta.get("page_size"))
 
 
 def _action(item: _Item, alike: dict[str, str]) -> Action:

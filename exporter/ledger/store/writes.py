@@ -10,7 +10,7 @@ from operator import attrgetter
 import msgspec
 from sqlalchemy import Connection, Executable, Table, bindparam, delete, insert, update
 
-from exporter.domain import CONCERNS, Problem
+from exporter.domain import Problem, types_of
 from exporter.ledger.records import SumKey, TrackedAction
 from exporter.ledger.state import RESOLVED_SHOWN
 from exporter.ledger.store.schema import (
@@ -155,13 +155,12 @@ def _write_problems(connection: Connection, account_id: int, unit: UnitOfWork) -
             )
         )
     for card, concern in unit.forgotten:
-        types = {each for each, its in CONCERNS.items() if its == concern} or {concern}
         connection.execute(
             update(actions)
             .where(
                 actions.c.account_id == account_id,
                 actions.c.sim_card_id == card,
-                actions.c.action_type.in_(types),
+                actions.c.action_type.in_(types_of(concern)),
             )
             .values(failure_at=None, failure_status="")
         )

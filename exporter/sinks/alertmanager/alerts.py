@@ -14,6 +14,7 @@ import msgspec
 
 from exporter.domain import Problem, ResolvedProblem, SimCard
 from exporter.ledger.snapshot import AccountSnapshot
+from exporter.sanitize import excerpt
 
 PROBLEM = "TelnyxSimCardProblem"
 MANY = "TelnyxSimCardProblemsMany"
@@ -249,11 +250,7 @@ def _annotations(**values: str) -> tuple[tuple[str, str], ...]:
     # Cut first: cleaning takes time for each character.
     cut = ((name, value.lstrip()[: _LONGEST_ANNOTATION + 1]) for name, value in values.items())
     cleaned = ((name, _clean(value)) for name, value in cut)
-    return tuple(
-        (name, text if len(text) <= _LONGEST_ANNOTATION else f"{text[: _LONGEST_ANNOTATION - 1]}…")
-        for name, text in cleaned
-        if text
-    )
+    return tuple((name, excerpt(text, _LONGEST_ANNOTATION)) for name, text in cleaned if text)
 
 
 def _clean(text: str) -> str:
