@@ -1,4 +1,4 @@
-"""Fields of a configuration file that hold PEM, as text or as the name of a file.
+"""Fields of a configuration file that hold PEM as text, or that name a file.
 
 They read files through the validation context only, and must not know what the PEM is for.
 """
@@ -41,12 +41,17 @@ def pem_from_file(value: object, info: ValidationInfo) -> Pem | None:
         return cast("Pem | None", info.data[inline])
     if info.data.get(inline, True) is not None:
         raise invalid(f"cannot be combined with {inline}; remove one of them")
+    return Pem(key, *read_named(value, info))
+
+
+def read_named(value: object, info: ValidationInfo) -> tuple[Path, bytes]:
+    """Return the path and the content of the file that a key names."""
     if not as_text(value).isprintable():
         raise invalid("contains a control character; remove it")
     source = cast("Source", info.context)
     path = source.folder / as_text(value)
     try:
-        return Pem(key, path, source.files.read(path))
+        return path, source.files.read(path)
     except ValueError as exc:
         raise invalid(str(exc)) from None
 

@@ -1,6 +1,7 @@
 """The TLS names of exporter-toolkit, which are Go's, and the corresponding names of OpenSSL.
 
-It must not build anything from them. What Python's ssl does not support is rejected with a reason.
+It must not build anything from them, and has the one section that is common to all. What Python's
+ssl does not support is rejected with a reason.
 """
 
 import ssl
@@ -8,9 +9,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, ValidationInfo, field_validator
 
-from exporter.config.config_section import as_text, choice
+from exporter.config.config_section import ConfigSection, as_text, choice
 from exporter.config.mistakes import invalid
 
 TLS_VERSIONS: Mapping[str, ssl.TLSVersion] = MappingProxyType(
@@ -83,3 +84,17 @@ TlsVersion = Annotated[ssl.TLSVersion, BeforeValidator(_supported_version)]
 ClientAuthType = Annotated[ssl.VerifyMode, BeforeValidator(_verified_client_auth_type)]
 CipherSuite = Annotated[str, BeforeValidator(_selectable_cipher_suite)]
 Curve = Annotated[str, BeforeValidator(choice(CURVES))]
+
+
+class TlsVersionRange(ConfigSection):
+    """The versions of TLS that a section allows."""
+
+    min_version: TlsVersion = ssl.TLSVersion.TLSv1_2
+    max_version: TlsVersion = ssl.TLSVersion.TLSv1_3
+
+    @field_validator("max_version")
+    @classmethod
+    def _not_below_min_version(cls, value: ssl.TLSVersion, info: ValidationInfo) -> ssl.TLSVersion:
+        if value < info.data.get("min_version", value):
+            raise invalid("is lower than min_version; use the same or a higher version")
+        return value

@@ -9,11 +9,11 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
-from exporter.config.config_section import ConfigSection, Text, YamlBoolean
+from exporter.config.config_section import Text, YamlBoolean
 from exporter.config.mistakes import invalid
 from exporter.config.pem import Pem, check_certificates, load_key_pair
 from exporter.config.pem_fields import InlinePem, at_its_key, pem_from_file
-from exporter.config.tls_names import CipherSuite, ClientAuthType, Curve, TlsVersion
+from exporter.config.tls_names import CipherSuite, ClientAuthType, Curve, TlsVersionRange
 
 _PYTHON = f"Python {platform.python_version()}"
 """Older versions reject X25519, although their OpenSSL supports it."""
@@ -48,11 +48,9 @@ def _one_curve(curves: tuple[str, ...]) -> tuple[str, ...]:
 _PemFile = Annotated[Pem, BeforeValidator(_required), BeforeValidator(pem_from_file)]
 
 
-class TlsServerConfig(ConfigSection):
+class TlsServerConfig(TlsVersionRange):
     """The section; if ``cert`` is set, ``cert_file`` has its text; the same for the others."""
 
-    min_version: TlsVersion = ssl.TLSVersion.TLSv1_2
-    max_version: TlsVersion = ssl.TLSVersion.TLSv1_3
     cipher_suites: Annotated[tuple[CipherSuite, ...], AfterValidator(_accepted_by_openssl)] = ()
     """OpenSSL's names, for TLS up to 1.2; empty for its default."""
     curve_preferences: Annotated[tuple[Curve, ...], AfterValidator(_one_curve)] = ()
@@ -68,13 +66,6 @@ class TlsServerConfig(ConfigSection):
         default=None, validate_default=True
     )
     client_allowed_sans: tuple[Text, ...] | None = None
-
-    @field_validator("max_version")
-    @classmethod
-    def _not_below_min_version(cls, value: ssl.TLSVersion, info: ValidationInfo) -> ssl.TLSVersion:
-        if value < info.data.get("min_version", value):
-            raise invalid("is lower than min_version; use the same or a higher version")
-        return value
 
     @field_validator("cert_file")
     @classmethod

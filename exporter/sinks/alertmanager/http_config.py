@@ -19,8 +19,8 @@ from exporter.config.config_file import read_document, validate
 from exporter.config.config_section import ConfigSection, Text, YamlBoolean, as_boolean, as_text
 from exporter.config.mistakes import invalid
 from exporter.config.pem import Pem, PemError, check_certificates, load_key_pair
-from exporter.config.pem_fields import InlinePem, Source, at_its_key, pem_from_file
-from exporter.config.tls_names import TlsVersion
+from exporter.config.pem_fields import InlinePem, Source, at_its_key, pem_from_file, read_named
+from exporter.config.tls_names import TlsVersionRange
 from exporter.config.tracked_files import TrackedFiles
 from exporter.config.urls import is_host, is_proxy
 from exporter.errors import ConfigError
@@ -179,15 +179,11 @@ def _file_text(value: object, info: ValidationInfo) -> str | None:
         return cast("str | None", info.data.get(inline))
     if info.data.get(inline) is not None:
         raise invalid(f"cannot be combined with {inline}; remove one of them")
-    if not as_text(value).isprintable():
-        raise invalid("contains a control character; remove it")
-    source = cast("Source", info.context)
+    _, content = read_named(value, info)
     try:
-        text = source.files.read(source.folder / as_text(value)).decode("utf-8-sig").strip()
+        text = content.decode("utf-8-sig").strip()
     except UnicodeDecodeError:
         text = ""
-    except ValueError as exc:
-        raise invalid(str(exc)) from None
     if not text:
         raise invalid("is empty or not UTF-8; write the value into the file")
     return text
@@ -274,9 +270,7 @@ class _Authorization(ConfigSection):
         return value
 
 
-class _TlsConfig(ConfigSection):
-    min_version: TlsVersion = ssl.TLSVersion.TLSv1_2
-    max_version: TlsVersion = ssl.TLSVersion.TLSv1_3
+class _TlsConfig(TlsVersionRange):
     ca: InlinePem | None = None
     ca_file: Annotated[Pem | None, BeforeValidator(pem_from_file)] = Field(
         default=None, validate_default=True
@@ -291,13 +285,6 @@ class _TlsConfig(ConfigSection):
     )
     server_name: Annotated[str, BeforeValidator(_server_name)] = ""
     insecure_skip_verify: YamlBoolean = False
-
-    @field_validator("max_version")
-    @classmethod
-    def _not_below_min_version(cls, value: ssl.TLSVersion, info: ValidationInfo) -> ssl.TLSVersion:
-        if value < info.data.get("min_version", value):
-            raise invalid("is lower than min_version; use the same or a higher version")
-        return value
 
     @field_validator("ca_file", "cert_file")
     @classmethod
