@@ -6,7 +6,6 @@ notification at a webhook.
 """
 
 import json
-import random
 import tempfile
 import threading
 import time
@@ -20,6 +19,7 @@ from statistics import median
 from benchmarks.figures import Figure, Report
 from benchmarks.programs import ProgramError
 from benchmarks.stage import Stage
+from benchmarks.timing import random_moments
 from demo_stack.programs import Program, StackError, find, reserve_port, start
 from demo_stack.receiver import Notification, NotificationReceiver
 
@@ -125,10 +125,7 @@ def _start_alertmanager(folder: Path, webhook: str) -> tuple[str, Program]:
 def _fail(stage: Stage, window: float) -> None:
     """Let actions fail at random times within ``window`` seconds."""
     flying = stage.control("actions", {"action_type": "enable", "count": ENDS}).json()["ids"]
-    began = time.monotonic()
-    for number in range(ENDS):
-        due = began + window * (number + random.random()) / ENDS  # noqa: S311 # guards nothing
-        time.sleep(max(0.0, due - time.monotonic()))
+    for number in random_moments(ENDS, window):
         action_id = flying[number]
         if number % 2:
             made = stage.control("actions", {"action_type": "enable", "count": 1})

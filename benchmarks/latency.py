@@ -4,7 +4,6 @@ Actions end at random times, some that were in flight for long and some that nob
 before; /metrics is read all the while.
 """
 
-import random
 import re
 import tempfile
 import time
@@ -19,6 +18,7 @@ from statistics import median
 from benchmarks.figures import Figure, Report
 from benchmarks.programs import ProgramError
 from benchmarks.stage import PLAIN, Stage
+from benchmarks.timing import random_moments
 
 WINDOWS = {1.0: 30.0, 15.0: 75.0}
 """Poll intervals, and for how long actions end there; all in seconds."""
@@ -86,11 +86,8 @@ def _delays(interval: float) -> list[float]:
 
 def _end(stage: Stage, flying: list[str], window: float) -> list[float]:
     """End actions at random times; returns when each did, at the earliest."""
-    began = time.monotonic()
     ended = []
-    for number in range(ENDS):
-        due = began + window * (number + random.random()) / ENDS  # noqa: S311 # guards nothing
-        time.sleep(max(0.0, due - time.monotonic()))
+    for number in random_moments(ENDS, window):
         action_id = flying[number]
         if number % 2:
             (action_id,) = stage.control("actions", {"count": 1}).json()["ids"]

@@ -1,10 +1,11 @@
-"""Timing things beside each other: one after the other, in turn, several rounds in one run.
+"""Timing things beside each other, in turn, and letting things happen at random moments.
 
 What is slow on a busy machine is then slow for all of them. It must not know what it times.
 """
 
+import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from statistics import median
 
@@ -36,3 +37,12 @@ async def in_turn(
         name: Spent(median(each.wall for each in all_), median(each.cpu for each in all_))
         for name, all_ in spent.items()
     }
+
+
+def random_moments(count: int, window: float) -> Iterator[int]:
+    """Yield 0, 1 and so on, each at a random moment of its share of ``window`` seconds."""
+    began = time.monotonic()
+    for number in range(count):
+        due = began + window * (number + random.random()) / count  # noqa: S311 # guards nothing
+        time.sleep(max(0.0, due - time.monotonic()))
+        yield number

@@ -202,6 +202,9 @@ def expected(
     return problems, opened, mended, some_moot
 
 
+Story = list[tuple[str, str, str, int]]
+"""The SIM card, type and status of each action, and how many seconds it took."""
+
 STORY = st.lists(
     st.tuples(
         st.sampled_from(["one", "two"]),
@@ -214,13 +217,9 @@ STORY = st.lists(
 )
 
 
-@settings(max_examples=settings().max_examples // 4, deadline=None)
-@given(story=STORY, data=st.data())
-def test_the_order_of_arrival_does_not_matter(
-    story: list[tuple[str, str, str, int]], data: st.DataObject
-) -> None:
-    """Any permutation of pages and polls, with restarts, ends in the same set and counts."""
-    actions = [
+def actions_of(story: Story) -> list[Action]:
+    """Return the actions of a story, created a second after each other."""
+    return [
         an_action(
             f"a{number:02}",
             status,
@@ -231,6 +230,13 @@ def test_the_order_of_arrival_does_not_matter(
         )
         for number, (card, kind, status, takes) in enumerate(story)
     ]
+
+
+@settings(max_examples=settings().max_examples // 4, deadline=None)
+@given(story=STORY, data=st.data())
+def test_the_order_of_arrival_does_not_matter(story: Story, data: st.DataObject) -> None:
+    """Any permutation of pages and polls, with restarts, ends in the same set and counts."""
+    actions = actions_of(story)
     arriving = data.draw(st.permutations(actions))
     early = data.draw(st.sets(st.sampled_from([each.id for each in actions])))
     with a_world() as world:
@@ -269,19 +275,9 @@ def test_the_order_of_arrival_does_not_matter(
 
 @settings(max_examples=settings().max_examples // 5, deadline=None)
 @given(story=STORY, pruned=st.integers(0, 12))
-def test_what_was_pruned_still_counts(story: list[tuple[str, str, str, int]], pruned: int) -> None:
+def test_what_was_pruned_still_counts(story: Story, pruned: int) -> None:
     """A problem keeps its attempts and its age when its actions are not remembered any more."""
-    actions = [
-        an_action(
-            f"a{number:02}",
-            status,
-            100.0 + number,
-            sim_card_id=card,
-            action_type=kind,
-            updated_at=100.0 + number + takes,
-        )
-        for number, (card, kind, status, takes) in enumerate(story)
-    ]
+    actions = actions_of(story)
     with a_world() as world:
         for number, action in enumerate(actions):
             world.saw(action, at=NOW + number)

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 import httpx
 import pytest
+from telnyx import DefaultHttpxClient, Telnyx
 
 from exporter.simulator.server import serving
 from exporter.simulator.settings import SimulatorSettings
@@ -69,3 +70,20 @@ def listening() -> Callable[[Simulator], AbstractContextManager[str]]:
             thread.join(timeout=10)
 
     return serve
+
+
+@pytest.fixture
+def sdk(
+    account: Simulator, listening: Callable[[Simulator], AbstractContextManager[str]]
+) -> Iterator[Telnyx]:
+    """Return the official client, pointed at the `account` of the tests, without retries."""
+    with (
+        listening(account) as base_url,
+        Telnyx(
+            api_key=account.key,
+            base_url=base_url,
+            max_retries=0,
+            http_client=DefaultHttpxClient(trust_env=False),
+        ) as client,
+    ):
+        yield client

@@ -1,12 +1,10 @@
 """The official SDK as an independent client, over real HTTP on loopback."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from dataclasses import replace
 
 import pytest
 import telnyx
-from telnyx import DefaultHttpxClient, Telnyx
+from telnyx import Telnyx
 from telnyx.types.sim_cards import action_list_params
 
 from exporter.domain import KNOWN_ACTION_TYPES, Status
@@ -18,8 +16,6 @@ from tests.support.simulation import QUIET, ManualClock
 
 STATUSES = ("in-progress", "completed", "failed")
 
-Listening = Callable[[Simulator], AbstractContextManager[str]]
-
 
 @pytest.fixture
 def account(clock: ManualClock) -> Simulator:
@@ -30,21 +26,6 @@ def account(clock: ManualClock) -> Simulator:
     for each, status in zip(ids, list(Status)[1:] * 15, strict=False):
         simulator.world.finish(each, status, "Because.")
     return simulator
-
-
-@pytest.fixture
-def sdk(account: Simulator, listening: Listening) -> Iterator[Telnyx]:
-    """Return the official client, pointed at the account, without retries."""
-    with (
-        listening(account) as base_url,
-        Telnyx(
-            api_key=account.key,
-            base_url=base_url,
-            max_retries=0,
-            http_client=DefaultHttpxClient(trust_env=False),
-        ) as client,
-    ):
-        yield client
 
 
 @pytest.mark.parametrize("size", [20, 250])

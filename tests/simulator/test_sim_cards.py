@@ -1,13 +1,12 @@
 """SIM cards and groups of the simulated account, as the API shows them."""
 
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, cast
 
 import httpx
 import pytest
-from telnyx import DefaultHttpxClient, NotFoundError, PermissionDeniedError, Telnyx
+from telnyx import NotFoundError, PermissionDeniedError, Telnyx
 from telnyx.types import sim_card_list_params
 
 from exporter.domain import Status
@@ -19,7 +18,6 @@ from exporter.simulator.world import World
 from tests.support.simulation import QUIET, InProcessTransport, ManualClock
 
 Get = Callable[..., Awaitable[httpx.Response]]
-Listening = Callable[[Simulator], AbstractContextManager[str]]
 
 COUNT = 300
 
@@ -28,21 +26,6 @@ COUNT = 300
 def account(clock: ManualClock) -> Simulator:
     """Return an account with SIM cards in which nothing happens by itself."""
     return Simulator(SimulatorSettings(world=replace(QUIET, sim_cards=COUNT)), clock)
-
-
-@pytest.fixture
-def sdk(account: Simulator, listening: Listening) -> Iterator[Telnyx]:
-    """Return the official client, pointed at the account, without retries."""
-    with (
-        listening(account) as base_url,
-        Telnyx(
-            api_key=account.key,
-            base_url=base_url,
-            max_retries=0,
-            http_client=DefaultHttpxClient(trust_env=False),
-        ) as client,
-    ):
-        yield client
 
 
 def _luhn_sum(digits: str) -> int:
