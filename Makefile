@@ -24,9 +24,9 @@ demo: $(VENV)/.run-time ## Run the exporter with a simulated account; needs no k
 
 FASTER := 1
 .PHONY: demo-stack
-demo-stack: $(VENV)/.run-time ## Run the demo with Prometheus and Alertmanager; FASTER=20 speeds up the rules
+demo-stack: $(VENV)/.run-time ## Run the demo with Prometheus and Alertmanager; FASTER=20 speeds up the rules; OPTIONS=--help
 	@scripts/programs.sh prometheus prometheus-alertmanager
-	@$(PYTHON) -m demo_stack --faster $(FASTER)
+	@$(PYTHON) -m demo_stack --faster $(FASTER) $(OPTIONS)
 
 .PHONY: docs
 docs: $(VENV)/.run-time ## Write the tables of metrics, alerts and log events in docs

@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +17,7 @@ import click
 
 from demo_stack.programs import StackError, StoppedError, first_available, reserve_port, start
 from demo_stack.receiver import Notification, NotificationReceiver
-from demo_stack.stack import Stack, StackSettings
+from demo_stack.stack import ALERTMANAGER, Stack, StackSettings
 
 SCRAPE_INTERVAL = 2.0
 """Seconds between two scrapes, as between two polls of the demo."""
@@ -27,10 +28,14 @@ CHECK_INTERVAL = 0.5
 PROBLEM_ALERT = "TelnyxSimCardProblem"
 """The alert for a single SIM card, which the exporter itself sends."""
 
+MAKE = "as in: make demo-stack OPTIONS=--{}-port=0"
+"""How to give an option to make."""
+
 WELCOME = """
   Exporter      http://{exporter}/
   Prometheus    {alerts}
   Alertmanager  {alertmanager}/
+  Log files     {folder}/*.log
 
   {durations}
   The exporter itself sends TelnyxSimCardProblem, one alert for each broken SIM card. While one
@@ -84,20 +89,31 @@ def durations(faster: float) -> str:
     return f"Every duration of rules and routes is divided by {faster:g}."
 
 
-def run(stop: threading.Event, faster: float, ports: tuple[int, int, int]) -> None:
-    """Run the programs until ``stop`` is set.
+def run(
+    stop: threading.Event, faster: float, alertmanager_file: Path, ports: Mapping[str, int]
+) -> None:
+    """Run the programs, by whose names the ports are given, until ``stop`` is set.
 
     Raises StackError if one cannot be started or exits, StoppedError if ``stop`` is set
     before all are ready.
     """
-    names = ("the exporter", "Prometheus", "Alertmanager")
-    free = [reserve_port(*each) for each in zip(names, ports, strict=True)]
+    free = {
+        name: reserve_port(name, port, f"choose another with --{name}-port, {MAKE.format(name)}")
+        for name, port in ports.items()
+    }
     with ExitStack() as undo:
         folder = Path(undo.enter_context(TemporaryDirectory(prefix="telnyx-sim-exporter-")))
         receiver = undo.enter_context(closing(NotificationReceiver(NotificationPrinter().show)))
-        settings = StackSettings(receiver.url, free[1], free[2], faster, SCRAPE_INTERVAL)
+        settings = StackSettings(
+            receiver.url,
+            free["prometheus"],
+            free["alertmanager"],
+            faster,
+            SCRAPE_INTERVAL,
+            alertmanager_file,
+        )
         stack = undo.enter_context(closing(Stack(folder, settings, stop)))
-        exporter = f"127.0.0.1:{free[0]}"
+        exporter = f"127.0.0.1:{free['exporter']}"
         words = ("--web.listen-address", exporter, "--alertmanager.target", stack.alertmanager)
         demo = start("exporter", (sys.executable, "-m", "exporter", "demo", *words), folder)
         undo.callback(demo.stop)
@@ -111,6 +127,7 @@ def run(stop: threading.Event, faster: float, ports: tuple[int, int, int]) -> No
                     *(f"{stack.prometheus}{at}/alerts" for at in ("", "/classic"))
                 ),
                 alertmanager=stack.alertmanager,
+                folder=folder,
                 durations=durations(faster),
             )
         )
@@ -119,17 +136,14 @@ def run(stop: threading.Event, faster: float, ports: tuple[int, int, int]) -> No
                 each.check()
 
 
-def main(faster: float, **ports: int) -> None:
+def main(faster: float, alertmanager_config: Path, **ports: int) -> None:
     """Run the exporter's demo, Prometheus and Alertmanager on loopback until Ctrl-C."""
     stop = threading.Event()
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, lambda *_: stop.set())
     try:
-        run(
-            stop,
-            faster,
-            (ports["exporter_port"], ports["prometheus_port"], ports["alertmanager_port"]),
-        )
+        by_program = {name.removesuffix("_port"): port for name, port in ports.items()}
+        run(stop, faster, alertmanager_config, by_program)
     except StoppedError:
         pass
     except StackError as exc:
@@ -148,6 +162,13 @@ COMMAND = click.Command(
             default=1.0,
             show_default=True,
             help="Divides every duration of the rules and of Alertmanager's routes.",
+        ),
+        click.Option(
+            ["--alertmanager-config"],
+            type=click.Path(path_type=Path),
+            default=ALERTMANAGER,
+            show_default="the shipped example",
+            help="Configuration of Alertmanager. Notifications are printed here, not sent.",
         ),
         _port("exporter", 10874),
         _port("prometheus", 9090),

@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import httpx
 
@@ -26,8 +27,15 @@ STOP_TIMEOUT = 10.0
 """Seconds that a program may take to stop before it is killed."""
 
 
+LAST_LINES = 10
+"""Lines of a program's output that are shown if it fails."""
+
+
 class StackError(Exception):
-    """A program is missing, does not start or exited; the text is one line for the user."""
+    """A program is missing, does not start or exited; the text is for the user.
+
+    It is one line, followed by the end of the program's output if there is one.
+    """
 
 
 class StoppedError(Exception):
@@ -52,21 +60,15 @@ class Program:
             while not _answers(http, url):
                 self.check()
                 if time.monotonic() > deadline:
-                    raise StackError(
-                        f"{self.name} did not answer at {url} within {START_TIMEOUT:g} s"
-                    )
+                    self._fail(f"did not answer at {url} within {START_TIMEOUT:g} s")
                 if stop.wait(RETRY_INTERVAL):
                     raise StoppedError
 
     def check(self) -> None:
-        """Raise StackError, with the last line of the output, if the program has exited."""
+        """Raise StackError if the program has exited."""
         code = self.process.poll()
         if code is not None:
-            lines = self.output.read_text("utf-8", "replace").split("\n")
-            last = next((line for line in reversed(lines) if line.strip()), "(none)")
-            raise StackError(
-                f"{self.name} exited with code {code}; last line of its output: {last.strip()}"
-            )
+            self._fail(f"exited with code {code}")
 
     def stop(self) -> None:
         """Stop the program; kill it if it takes too long."""
@@ -77,6 +79,11 @@ class Program:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+
+    def _fail(self, how: str) -> NoReturn:
+        output = self.output.read_text("utf-8", "replace").splitlines()
+        lines = [line for line in output if line.strip()][-LAST_LINES:]
+        raise StackError("\n".join([f"{self.name} {how}; the end of its output:", *lines]))
 
 
 def start(name: str, command: Sequence[str], folder: Path) -> Program:
@@ -105,13 +112,17 @@ def find(package: str, *names: str) -> str:
     return path
 
 
-def reserve_port(program: str, port: int) -> int:
-    """Return ``port``, or a free one for 0; raises StackError if it is in use."""
+def reserve_port(program: str, port: int, remedy: str = "") -> int:
+    """Return ``port``, or a free one for 0.
+
+    Raises StackError, which ends with the ``remedy``, if it is in use.
+    """
     try:
         with socket.create_server(("127.0.0.1", port)) as listener:
             return int(listener.getsockname()[1])
     except OSError as exc:
-        raise StackError(f"port {port}, for {program}, is not available: {exc.strerror}") from exc
+        message = f"port {port}, for {program}, is not available: {exc.strerror}"
+        raise StackError(f"{message}; {remedy}" if remedy else message) from exc
 
 
 def first_available(*urls: str) -> str:

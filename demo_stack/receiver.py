@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import unquote
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,17 +22,19 @@ class Notification:
 
     @property
     def title(self) -> str:
-        """The title or summary, from wherever the integration has it."""
+        """The title, from wherever the integration has it; of a webhook, what the template says."""
         body = self.body
         if "attachments" in body:  # Slack
             return str(body["attachments"][0]["title"])
         if "payload" in body:  # PagerDuty
             return str(body["payload"]["summary"])
-        labels = body["commonLabels"]
-        of = [labels[name] for name in ("account", "action_type", "concern") if name in labels]
-        what = ", ".join([labels.get("alertname", ""), *of])
-        summary = body["commonAnnotations"].get("summary", "")
-        return f"[{body['status'].upper()}] {what}{summary and ': '}{summary}"
+        firing = [each for each in self.alerts if each["status"] == "firing"]
+        first, *more = firing or self.alerts
+        what = body["commonLabels"].get("alertname", "")
+        summary = first["annotations"].get("summary", "")
+        number = f":{len(firing)}" if firing else ""
+        text = f"[{body['status'].upper()}{number}] {what}{summary and ': '}{summary}"
+        return f"{text}, and {len(more)} more" if more else text
 
     @property
     def alerts(self) -> tuple[dict[str, Any], ...]:
@@ -50,7 +53,7 @@ class NotificationReceiver:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
                 with lock:
-                    receiver = self.path.strip("/").partition("/")[0]
+                    receiver = unquote(self.path.strip("/").partition("/")[0])
                     on_notification(Notification(receiver, json.loads(body)))
                 self.send_response(HTTPStatus.OK)
                 self.send_header("content-type", "text/plain")

@@ -16,12 +16,20 @@ _RANGE = re.compile(r"\[[^\[\]]*\]")
 _OFFSET = re.compile(r"\boffset\s+-?\s*\w+")
 _COMPARISON = re.compile(r"([<>]=?\s*)(\d+(?:\.\d+)?)(?![\w.])")
 
+_SECONDS = "_seconds:threshold"
+"""How the records of ages end."""
+
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+
 _RULE_KEYS = frozenset({"for", "keep_firing_for", "interval"})
 _ROUTE_KEYS = frozenset({"group_wait", "group_interval"})
 
 
 def shorten_rules(rules: Any, divisor: float) -> Any:
-    """Return a parsed file of rules with each ``for``, range, offset and age divided."""
+    """Return a parsed file of rules with each ``for``, range, offset and age divided.
+
+    Ages are numbers in expressions with ``time()``, and the thresholds in seconds.
+    """
     return _walk(rules, divisor, _RULE_KEYS)
 
 
@@ -60,6 +68,10 @@ def _walk(value: Any, divisor: float, keys: frozenset[str]) -> Any:
         return [_walk(each, divisor, keys) for each in value]
     if not isinstance(value, dict):
         return value
+    if str(value.get("record")).endswith(_SECONDS):
+        return value | {
+            "expr": _NUMBER.sub(lambda each: f"{float(each[0]) / divisor:g}", value["expr"])
+        }
     return {key: _changed(key, inner, divisor, keys) for key, inner in value.items()}
 
 

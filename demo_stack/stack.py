@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from demo_stack.programs import Program, find, start
+from demo_stack.programs import Program, StackError, find, start
 from demo_stack.settings import alertmanager_config, prometheus_config, target_list
 from demo_stack.shorten import shorten_alertmanager, shorten_rules
 
@@ -24,7 +24,8 @@ ALERTMANAGER = FILES / "alertmanager" / "alertmanager.yaml"
 class StackSettings:
     """Ports, the base URL for notifications, and durations.
 
-    ``faster`` divides every duration of rules and routes; ``scrape_interval`` is in seconds.
+    ``faster`` divides every duration of rules and routes; ``scrape_interval`` is in seconds. The
+    receivers of ``alertmanager_file`` are redirected to that URL.
     """
 
     receiver_url: str
@@ -32,6 +33,8 @@ class StackSettings:
     alertmanager_port: int
     faster: float
     scrape_interval: float
+    alertmanager_file: Path = ALERTMANAGER
+    rules_file: Path = RULES
 
 
 class Stack:
@@ -70,12 +73,8 @@ class Stack:
         new_file.replace(self._targets)  # atomically: Prometheus must not read a partial file
 
     def _start_alertmanager(self, path: str, settings: StackSettings) -> None:
-        shipped = yaml.safe_load(ALERTMANAGER.read_text(encoding="utf-8"))
-        wired = alertmanager_config(
-            shipped, receiver_url=settings.receiver_url, folder=str(ALERTMANAGER.parent)
-        )
         file = self._folder / "alertmanager.yml"
-        _write(file, shorten_alertmanager(wired, settings.faster))
+        _write(file, shorten_alertmanager(_redirected(settings), settings.faster))
         self._start(
             "alertmanager",
             path,
@@ -87,7 +86,7 @@ class Stack:
 
     def _start_prometheus(self, path: str, settings: StackSettings) -> None:
         rules = self._folder / "rules.yml"
-        shipped = yaml.safe_load(RULES.read_text(encoding="utf-8"))
+        shipped = yaml.safe_load(settings.rules_file.read_text(encoding="utf-8"))
         _write(rules, shorten_rules(shipped, settings.faster))
         file = self._folder / "prometheus.yml"
         config = prometheus_config(
@@ -108,6 +107,20 @@ class Stack:
 
     def _start(self, name: str, *command: str) -> None:
         self.programs.append(start(name, command, self._folder))
+
+
+def _redirected(settings: StackSettings) -> dict[str, Any]:
+    """Return Alertmanager's configuration; raises StackError if the file cannot be used."""
+    file = settings.alertmanager_file
+    try:
+        given = yaml.safe_load(file.read_text(encoding="utf-8"))
+        if not isinstance(given, dict):
+            raise StackError(f"{file}: not a configuration of Alertmanager, which is a mapping")
+        url, folder = settings.receiver_url, file.absolute().parent
+        return alertmanager_config(given, receiver_url=url, folder=folder)
+    except (OSError, ValueError, yaml.YAMLError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else " ".join(str(exc).split())
+        raise StackError(f"{file}: {reason}") from exc
 
 
 def _write(file: Path, value: Any) -> None:

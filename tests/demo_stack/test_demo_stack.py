@@ -19,6 +19,13 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PORTS = ("--exporter-port=0", "--prometheus-port=0", "--alertmanager-port=0")
 DEADLINE = 60.0
+MAIL = """
+route: {receiver: my team, group_by: [alertname], group_wait: 1s}
+receivers:
+  - name: my team
+    email_configs:
+      - {to: a@example.org, from: b@example.org, smarthost: 'mail.example.org:587'}
+"""
 
 
 @pytest.fixture
@@ -98,6 +105,9 @@ def test_the_chain_is_at_work_until_ctrl_c_and_nothing_is_left(
         def alerts() -> Any:
             return http.get(f"{prometheus}/api/v1/alerts").json()["data"]["alerts"]
 
+        folder = re.findall(r"Log files +(/.+)/\*\.log$", text, re.MULTILINE)[0]
+        logs = sorted(each.name for each in Path(folder).glob("*.log"))
+        assert logs == ["alertmanager.log", "exporter.log", "prometheus.log"]
         eventually(up)
         eventually(alerts)
         assert "<html" in http.get(exporter).text
@@ -113,7 +123,7 @@ def test_the_chain_is_at_work_until_ctrl_c_and_nothing_is_left(
         def told(pattern: str) -> re.Match[str] | None:
             return re.search(pattern, out.read_text(encoding="utf-8"), re.MULTILINE)
 
-        eventually(lambda: told(r"to telnyx-sim-ticket: \[FIRING\] TelnyxSimCardProblem,"))
+        eventually(lambda: told(r"to telnyx-sim-ticket: \[FIRING:\d+\] TelnyxSimCardProblem:"))
         broken = r"^ +firing +SIM card (\d{19,20}): (\w+ (?:failed|interrupted)) in account demo$"
         assert eventually(lambda: told(broken))
         over = broken.replace("firing", "resolved")
@@ -155,7 +165,7 @@ def test_stopped_while_it_starts_it_leaves_nothing_either(
 def test_a_part_that_ends_ends_it_all(
     run: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
-    """One line says which part it was; the others are ended."""
+    """It says which part that was, and the end of its output; the others are ended."""
     stack = run(*PORTS)
     eventually(lambda: "Ctrl-C" in (tmp_path / "out").read_text(encoding="utf-8"))
     children = Path(f"/proc/{stack.pid}/task/{stack.pid}/children").read_text(encoding="utf-8")
@@ -165,7 +175,7 @@ def test_a_part_that_ends_ends_it_all(
     _, errors = stack.communicate(timeout=DEADLINE)
     assert stack.returncode == 1
     assert re.fullmatch(
-        r"error: exporter exited with code -9; last line of its output: .*\n", errors
+        r"error: exporter exited with code -9; the end of its output:\n(.+\n)+", errors
     ), errors
     assert processes_in(tmp_path / "tmp") == []
 
@@ -180,7 +190,61 @@ def test_a_port_that_is_taken_is_said_in_one_line(
         stack = run(*PORTS, f"--{name}-port={port}")
         _, errors = stack.communicate(timeout=DEADLINE)
     assert stack.returncode == 1
-    assert re.fullmatch(rf"error: port {port}, for [\w ]+, is not available.*\n", errors), errors
+    said = (
+        rf"error: port {port}, for {name}, is not available.*; choose another with --{name}-port,"
+    )
+    assert re.fullmatch(f"{said} .*\n", errors), errors
+
+
+@pytest.mark.program("prometheus", "alertmanager")
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        pytest.param(None, "No such file or directory", id="missing"),
+        pytest.param("a: [", "while parsing .*", id="no-yaml"),
+        pytest.param("- a", "not a configuration of Alertmanager.*", id="no-mapping"),
+        pytest.param("receivers: 1", "receivers is not a list of mappings", id="no-receivers"),
+    ],
+)
+def test_a_configuration_that_cannot_be_used_is_said_in_one_line(
+    run: Callable[..., subprocess.Popen[str]], tmp_path: Path, text: str | None, said: str
+) -> None:
+    """The line names the file; nothing is left."""
+    file = tmp_path / "own.yml"
+    if text is not None:
+        file.write_text(text, encoding="utf-8")
+    stack = run(*PORTS, f"--alertmanager-config={file}")
+    _, errors = stack.communicate(timeout=DEADLINE)
+    assert stack.returncode == 1
+    assert re.fullmatch(rf"error: {re.escape(str(file))}: {said}\n", errors), errors
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+@pytest.mark.program("prometheus", "alertmanager")
+def test_what_alertmanager_refuses_is_shown(
+    run: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    """The end of its output says what is wrong."""
+    file = tmp_path / "own.yml"
+    file.write_text("{route: {receiver: nobody}, receivers: [{name: a}]}", encoding="utf-8")
+    stack = run(*PORTS, f"--alertmanager-config={file}")
+    _, errors = stack.communicate(timeout=DEADLINE)
+    assert stack.returncode == 1
+    first, *rest = errors.splitlines()
+    assert first == "error: alertmanager exited with code 1; the end of its output:"
+    assert "nobody" in rest[-1]
+
+
+@pytest.mark.program("prometheus", "alertmanager")
+def test_mail_is_shown_instead_of_sent(
+    run: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    """A receiver of any kind is told of alerts."""
+    file = tmp_path / "own.yml"
+    file.write_text(MAIL, encoding="utf-8")
+    run("--faster=20", *PORTS, f"--alertmanager-config={file}")
+    out = tmp_path / "out"
+    eventually(lambda: re.search(r"to my team: \[FIRING:\d+\] Tel", out.read_text("utf-8")))
 
 
 def test_a_missing_program_is_said_in_one_line(

@@ -60,19 +60,31 @@ def test_an_expression_keeps_all_but_its_times(expr: str, short: str) -> None:
 
 
 def test_the_shipped_rules_stay_as_they_are_but_for_times() -> None:
-    """By 1 nothing changes; by 60 no name, label or annotation does, and every `for` does."""
+    """By 1 nothing changes; by 60 no name, label or annotation does, and every duration does."""
     shipped = parsed(RULES)
     assert shorten_rules(shipped, 1) == shipped
     before = [rule for group in shipped["groups"] for rule in group["rules"]]
     after = [rule for group in shorten_rules(shipped, 60)["groups"] for rule in group["rules"]]
-    times = {"expr", "for"}
+    durations = ("for", "keep_firing_for")
+    times = {"expr", *durations}
     for old, new in zip(before, after, strict=True):
         assert {key: new[key] for key in new if key not in times} == {
             key: old[key] for key in old if key not in times
         }
         assert new.keys() == old.keys()
-        assert "for" not in old or new["for"] == shorten_duration(old["for"], 60) != old["for"]
+        for key in old.keys() & durations:
+            assert new[key] == shorten_duration(old[key], 60) != old[key]
     assert parsed(RULES) == shipped
+
+
+def test_thresholds_in_seconds_are_divided() -> None:
+    """Others are not."""
+    rules = [
+        rule for group in shorten_rules(parsed(RULES), 60)["groups"] for rule in group["rules"]
+    ]
+    constants = {rule["record"]: rule["expr"].strip() for rule in rules if "record" in rule}
+    assert constants["job:telnyx_sim_stale_seconds:threshold"] == "vector(30)"
+    assert constants["job:telnyx_sim_failed_cards:threshold"] == "vector(5)"
 
 
 @pytest.mark.program("promtool")

@@ -1,16 +1,32 @@
 """The example for Alertmanager: it holds, sends everything to the right place, and reads well."""
 
+import html
 import json
 import re
 import subprocess
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from itertools import product
 from pathlib import Path
+from random import Random
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 
 from exporter.domain import CONCERNS
+from tests.end_to_end.conftest import eventually
+from tests.monitoring.inhibition import (
+    Labels,
+    groups,
+    inhibits,
+    is_inhibited,
+    matches,
+    notifications,
+)
 
 FILES = Path(__file__).parents[2] / "helm" / "telnyx-sim-exporter" / "files"
 CONFIG = FILES / "alertmanager" / "alertmanager.yaml"
@@ -25,9 +41,10 @@ ALERTS = {
 RECEIVERS = {
     "critical": "telnyx-sim-pager",
     "warning": "telnyx-sim-ticket",
-    "info": "telnyx-sim-chat",
+    "info": "telnyx-sim-mail",
 }
 PAGER = "pagerduty_configs"
+PAGE = "https://sim.example.org/?account=fleet&concern=voice"
 RUNBOOK = "https://example.org/runbooks/TelnyxSimFailureRatioHigh.md"
 
 
@@ -75,7 +92,7 @@ def test_each_alert_goes_where_its_severity_says(name: str, amtool: Callable[...
         pytest.param("severity=warning account=lab", "telnyx-sim-chat", id="lab-warning"),
         pytest.param("severity=critical account=fleet-us", "fleet-us-pager", id="own-team"),
         pytest.param("severity=warning account=fleet-us", "telnyx-sim-ticket", id="own-ticket"),
-        pytest.param("severity=info account=fleet-us", "telnyx-sim-chat", id="own-info"),
+        pytest.param("severity=info account=fleet-us", "telnyx-sim-mail", id="own-info"),
         pytest.param("severity=critical account=fleet-us2", "telnyx-sim-pager", id="alike"),
         pytest.param("severity=other", "telnyx-sim-chat", id="unknown-severity"),
         pytest.param("", "telnyx-sim-chat", id="no-severity"),
@@ -114,75 +131,396 @@ def route(amtool: Callable[..., str], receiver: str, *labels: str) -> None:
     amtool("config", "routes", "test", f"--config.file={CONFIG}", verify, *words)
 
 
-def test_messages_come_together_by_alert_account_and_type(config: dict[str, Any]) -> None:
-    """No route below changes what the messages are grouped by."""
-    (ours,) = config["route"]["routes"]
-    own = ["account", "action_type", "concern"]
-    assert ours["group_by"] == ["alertname", "cluster", "namespace", *own]
-    assert not [each for each in ours["routes"] if "group_by" in each]
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """The severity of an alert, and the labels of its own."""
+
+    severity: str
+    labels: tuple[str, ...] = ()
 
 
-@pytest.mark.parametrize(
-    ("source", "label"),
-    [
-        ("TelnyxSimExporterAbsent", "job"),
-        ("TelnyxSimExporterDown", "instance"),
-        ("TelnyxSimKeyRefused", "account"),
-        ("TelnyxSimExporterGone", "job"),
-    ],
+BY_ACCOUNT = ("account",)
+BY_TYPE = ("account", "action_type")
+BY_CONCERN = ("account", "concern")
+PUSHED = {
+    "TelnyxSimCardProblem": Kind("warning", ("account", "concern", "sim_card_id", "status")),
+    "TelnyxSimCardProblemsMany": Kind("warning", BY_ACCOUNT),
+}
+KINDS = {
+    "TelnyxSimHardlyAnyCompletes": Kind("critical", BY_ACCOUNT),
+    "TelnyxSimFailureRatioHigh": Kind("critical", BY_TYPE),
+    "TelnyxSimAllDataStale": Kind("critical"),
+    "TelnyxSimDataStale": Kind("critical", BY_ACCOUNT),
+    "TelnyxSimKeyRefused": Kind("critical", BY_ACCOUNT),
+    "TelnyxSimAccountGone": Kind("critical", BY_ACCOUNT),
+    "TelnyxSimExporterAbsent": Kind("critical"),
+    "TelnyxSimExporterGone": Kind("critical"),
+    "TelnyxSimExporterDown": Kind("critical", ("instance",)),
+    "TelnyxSimErrorBudgetBurnFast": Kind("critical", BY_ACCOUNT),
+    "TelnyxSimCardProblems": Kind("warning", BY_CONCERN),
+    "TelnyxSimCardProblemsGrowing": Kind("warning", BY_CONCERN),
+    "TelnyxSimCardProblemsOld": Kind("warning", BY_CONCERN),
+    "TelnyxSimActionsStuck": Kind("warning", BY_TYPE),
+    "TelnyxSimBacklogGrowing": Kind("warning", BY_TYPE),
+    "TelnyxSimAllPollsFailing": Kind("warning"),
+    "TelnyxSimPollFailing": Kind("warning", BY_ACCOUNT),
+    "TelnyxSimRateLimited": Kind("warning", BY_ACCOUNT),
+    "TelnyxSimLedgerDrift": Kind("warning", ("account", "status")),
+    "TelnyxSimCountingRestarted": Kind("warning", BY_ACCOUNT),
+    "TelnyxSimConfigReloadFailed": Kind("warning", ("instance",)),
+    "TelnyxSimExporterRestarting": Kind("warning", ("instance",)),
+    "TelnyxSimErrorBudgetBurnSlow": Kind("warning", BY_ACCOUNT),
+    **PUSHED,
+}
+VALUES = {
+    "account": ("fleet", "other"),
+    "action_type": (*CONCERNS, "reset"),
+    "concern": (*dict.fromkeys(CONCERNS.values()), "reset"),
+    "instance": ("a:1", "b:1"),
+    "sim_card_id": ("1",),
+    "status": ("failed",),
+}
+STATES = (
+    "CardProblems",
+    "CardProblemsGrowing",
+    "CardProblemsOld",
+    "ActionsStuck",
+    "BacklogGrowing",
 )
-def test_what_silences_others_stays_within_its_reach(
-    config: dict[str, Any], source: str, label: str
-) -> None:
-    """Each source is an alert that there is, and silences only what shares a label with it."""
-    assert source in ALERTS
-    rules = [
-        each
-        for each in config["inhibit_rules"]
-        if each["source_matchers"] == [f'alertname = "{source}"']
-    ]
-    assert label in rules[0]["equal"]
-    assert all("job" in each["equal"] for each in rules)
+BURNS = ("ErrorBudgetBurnFast", "ErrorBudgetBurnSlow")
+SILENCES = {
+    "HardlyAnyCompletes": {"FailureRatioHigh", *BURNS, *STATES[3:], "CardProblemsGrowing"},
+    "FailureRatioHigh": {*BURNS},
+    "ErrorBudgetBurnFast": {"ErrorBudgetBurnSlow"},
+    "CardProblems": {"ActionsStuck"},
+    "CardProblem": {"CardProblems"},
+    "CardProblemsMany": {"CardProblems"},
+    "AllDataStale": {"DataStale", "PollFailing", "AllPollsFailing", *STATES},
+    "AllPollsFailing": {"PollFailing"},
+    "DataStale": {"PollFailing", *STATES},
+    "PollFailing": {*STATES},
+}
+"""Which alert silences which others, less those that silence all of an account or exporter."""
 
 
-def test_accounts_that_are_not_polled_have_no_problems_besides(config: dict[str, Any]) -> None:
-    """Alerts that an account is not polled silence its problems, of this account alone."""
-    (rule,) = (each for each in config["inhibit_rules"] if "DataStale" in str(each))
-    sources, targets = (
-        [name for name in ALERTS if matches(rule[f"{end}_matchers"][0], "alertname", name)]
-        for end in ("source", "target")
+def short(name: str) -> str:
+    """Return the name of an alert without what all names begin with."""
+    return name.removeprefix("TelnyxSim")
+
+
+def firing(*names: str, **labels: str) -> list[Labels]:
+    """Return alerts of these names (`short`) with every value of each label that is not given."""
+    found: list[Labels] = []
+    for name in names:
+        kind = KINDS[f"TelnyxSim{name}"]
+        own = [(labels[each],) if each in labels else VALUES[each] for each in kind.labels]
+        fixed = {"alertname": f"TelnyxSim{name}", "severity": kind.severity}
+        if f"TelnyxSim{name}" not in PUSHED:
+            fixed["job"] = "telnyx-sim-exporter"
+        rest = {each: labels[each] for each in labels if each in {"cluster", "namespace"}}
+        found += [
+            fixed | rest | dict(zip(kind.labels, each, strict=True)) for each in product(*own)
+        ]
+    return found
+
+
+EVERY = [each for name in KINDS for each in firing(short(name))]
+
+
+def told(config: dict[str, Any], *alerts: Labels) -> list[tuple[str, str, int]]:
+    """Return receiver, alert and number of alerts of each notification."""
+    return sorted(
+        (each.receiver, short(each.labels["alertname"]), len(each.alerts))
+        for each in notifications(config, alerts)
     )
-    assert sources == ["TelnyxSimPollFailing", "TelnyxSimDataStale"]
-    assert targets == ["TelnyxSimCardProblems", "TelnyxSimCardProblemsOld"]
-    assert rule["equal"] == ["cluster", "namespace", "job", "account"]
+
+
+def test_the_alerts_are_those_of_the_rules() -> None:
+    """What the tests below say of alerts is said of those that are shipped."""
+    shipped = {name: rule["labels"]["severity"] for name, rule in ALERTS.items()}
+    assert shipped == {name: KINDS[name].severity for name in KINDS.keys() - PUSHED.keys()}
+
+
+def test_every_alert_alone_is_told(config: dict[str, Any]) -> None:
+    """Nothing silences itself, and each goes where its severity says."""
+    wanted = {"critical": "telnyx-sim-pager", "warning": "telnyx-sim-ticket"}
+    for each in EVERY:
+        (note,) = notifications(config, [each])
+        assert (note.receiver, note.alerts) == (wanted[each["severity"]], (each,))
+
+
+def test_nothing_silences_what_silences_it(config: dict[str, Any]) -> None:
+    """Not by way of others either: whatever fires together, somebody is told."""
+    silenced_by = [
+        {number for number, source in enumerate(EVERY) if inhibits(config, source, target)}
+        for target in EVERY
+    ]
+    assert len([*TopologicalSorter(dict(enumerate(silenced_by))).static_order()]) == len(EVERY)
+
+
+def test_each_alert_silences_what_follows_from_it_and_no_more(config: dict[str, Any]) -> None:
+    """What is wrong with a whole account or exporter silences all else of it."""
+    found: dict[str, set[str]] = {}
+    for source, target in product(EVERY, EVERY):
+        if inhibits(config, source, target):
+            found.setdefault(short(source["alertname"]), set()).add(short(target["alertname"]))
+    rules = {short(name): kind.labels for name, kind in KINDS.items() if name not in PUSHED}
+    of_account = {name for name, labels in rules.items() if "account" in labels}
+    of_target = {name for name, labels in rules.items() if "instance" in labels}
+    of_all = rules.keys() - of_account - of_target - {"ExporterAbsent", "ExporterGone"}
+    assert found == SILENCES | {
+        "ExporterAbsent": rules.keys() - {"ExporterAbsent"},
+        "ExporterGone": of_account | of_all,
+        "ExporterDown": of_account | of_all | of_target - {"ExporterDown"},
+        "AccountGone": of_account - {"AccountGone"},
+        "KeyRefused": of_account - {"AccountGone", "KeyRefused"},
+    }
+
+
+def test_nothing_is_silenced_from_elsewhere(config: dict[str, Any]) -> None:
+    """By another account, exporter, namespace or cluster; alerts for SIM cards know no others."""
+    for source, target in product(EVERY, EVERY):
+        if not inhibits(config, source, target):
+            continue
+        own = {each for each in ("account", "instance") if each in source}
+        if source["alertname"] not in PUSHED:
+            own |= {"cluster", "job"}
+            own |= set() if source["alertname"] == "TelnyxSimExporterAbsent" else {"namespace"}
+        if source["alertname"] == "TelnyxSimExporterDown" and "instance" not in target:
+            own -= {"instance"}
+        for name in own:
+            assert not inhibits(config, source, {**target, name: "elsewhere"}), (source, target)
 
 
 def test_stuck_actions_are_silenced_by_the_problems_of_their_concern(
     config: dict[str, Any],
 ) -> None:
     """Each known action type by its own concern, in its account."""
-    rules = [each for each in config["inhibit_rules"] if "TelnyxSimActionsStuck" in str(each)]
     silenced = {
-        action_type: concern
-        for rule in rules
-        for action_type in (*CONCERNS, "reset")
-        for concern in (*CONCERNS.values(), "reset")
-        if matches(rule["target_matchers"][1], "action_type", action_type)
-        and matches(rule["source_matchers"][1], "concern", concern)
+        target["action_type"]: source["concern"]
+        for source in firing("CardProblems", account="fleet")
+        for target in firing("ActionsStuck")
+        if inhibits(config, source, target)
     }
     assert silenced == CONCERNS
-    for rule in rules:
-        assert rule["source_matchers"][0] == 'alertname = "TelnyxSimCardProblems"'
-        assert rule["target_matchers"][0] == 'alertname = "TelnyxSimActionsStuck"'
-        assert rule["equal"] == ["cluster", "namespace", "job", "account"]
 
 
-def matches(matcher: str, label: str, value: str) -> bool:
-    """Tell whether a matcher of Alertmanager, for equality or an expression, takes a value."""
-    name, operator, wanted = matcher.split(" ", 2)
-    pattern = re.escape(wanted.strip('"')) if operator == "=" else wanted.strip('"')
-    assert name == label
-    return re.fullmatch(pattern, value) is not None
+FUNDS = firing(
+    *("HardlyAnyCompletes", "FailureRatioHigh", *BURNS, *STATES[1:2], *STATES[3:]), account="fleet"
+)
+"""What fires for an account that is out of funds, for each of its action types."""
+
+TYPES = len(VALUES["action_type"])
+AWAY = ("DataStale", "PollFailing", *STATES)
+"""What fires for each account when none can be polled."""
+
+
+@pytest.mark.parametrize(
+    ("alerts", "wanted"),
+    [
+        pytest.param(FUNDS, [("telnyx-sim-pager", "HardlyAnyCompletes", 1)], id="out-of-funds"),
+        pytest.param(
+            firing("FailureRatioHigh", *BURNS, account="fleet"),
+            [("telnyx-sim-pager", "FailureRatioHigh", TYPES)],
+            id="many-fail",
+        ),
+        pytest.param(
+            firing("FailureRatioHigh", action_type="enable"),
+            [("telnyx-sim-pager", "FailureRatioHigh", 2)],
+            id="many-fail-in-two-accounts",
+        ),
+        pytest.param(
+            firing("AllDataStale", "AllPollsFailing", *AWAY),
+            [("telnyx-sim-pager", "AllDataStale", 1)],
+            id="telnyx-away",
+        ),
+        pytest.param(
+            firing("AllPollsFailing", "PollFailing", *STATES),
+            [("telnyx-sim-ticket", "AllPollsFailing", 1)],
+            id="telnyx-away-at-first",
+        ),
+        pytest.param(
+            firing(*AWAY), [("telnyx-sim-pager", "DataStale", 2)], id="accounts-not-polled"
+        ),
+        pytest.param(
+            firing("KeyRefused", *AWAY), [("telnyx-sim-pager", "KeyRefused", 2)], id="keys-refused"
+        ),
+        pytest.param(
+            firing("AccountGone", "KeyRefused", *AWAY, account="fleet"),
+            [("telnyx-sim-pager", "AccountGone", 1)],
+            id="account-gone",
+        ),
+        pytest.param(
+            firing("ExporterGone", "AccountGone", "AllDataStale", "AllPollsFailing", *AWAY),
+            [("telnyx-sim-pager", "ExporterGone", 1)],
+            id="exporter-gone",
+        ),
+        pytest.param(
+            firing("ExporterDown", "ExporterRestarting", "AllDataStale", "KeyRefused", *AWAY),
+            [("telnyx-sim-pager", "ExporterDown", 2)],
+            id="exporter-down",
+        ),
+        pytest.param(
+            firing(*(short(name) for name in KINDS.keys() - PUSHED.keys())),
+            [("telnyx-sim-pager", "ExporterAbsent", 1)],
+            id="exporter-absent",
+        ),
+        pytest.param(
+            [*FUNDS, *firing("CardProblems", "CardProblemsOld", account="fleet")],
+            [
+                ("telnyx-sim-pager", "HardlyAnyCompletes", 1),
+                ("telnyx-sim-ticket", "CardProblems", len(VALUES["concern"])),
+                ("telnyx-sim-ticket", "CardProblemsOld", len(VALUES["concern"])),
+            ],
+            id="a-page-silences-no-ticket-for-broken-cards",
+        ),
+        pytest.param(
+            firing("CardProblems", "CardProblem", concern="voice"),
+            [("telnyx-sim-ticket", "CardProblem", 1), ("telnyx-sim-ticket", "CardProblem", 1)],
+            id="single-cards-of-two-accounts",
+        ),
+        pytest.param(
+            [
+                *firing("DataStale", namespace="a", account="fleet"),
+                *firing("DataStale", namespace="b", account="fleet"),
+            ],
+            [("telnyx-sim-pager", "DataStale", 1), ("telnyx-sim-pager", "DataStale", 1)],
+            id="two-namespaces",
+        ),
+        pytest.param(
+            firing("DataStale", account="fleet-us") + firing("DataStale"),
+            [("fleet-us-pager", "DataStale", 1), ("telnyx-sim-pager", "DataStale", 2)],
+            id="own-team",
+        ),
+    ],
+)
+def test_one_cause_is_told_once(
+    config: dict[str, Any], alerts: list[Labels], wanted: list[tuple[str, str, int]]
+) -> None:
+    """However many alerts fire for it: the rest is silenced, or comes in the same message."""
+    assert told(config, *alerts) == wanted
+
+
+SCENARIOS = 40
+CHANGES: tuple[dict[str, str], ...] = (
+    *({},) * 6,
+    {"severity": "info"},
+    {"severity": "other"},
+    {"account": "lab"},
+    {"account": "fleet-us"},
+    {"alertname": "HostDown"},
+)
+"""What is different of some alerts, so that all routes are taken."""
+
+
+ODD: dict[str, Any] = {
+    "route": {
+        "receiver": "rest",
+        "routes": [
+            {
+                "matchers": ['severity = "critical"', "action_type != reset"],
+                "receiver": "all",
+                "group_by": ["..."],
+                "continue": True,
+            },
+            {
+                "matchers": ['account =~ "fleet.*"'],
+                "group_by": ["account"],
+                "routes": [{"matchers": ['concern !~ "|voice"'], "receiver": "concerns"}],
+            },
+        ],
+    },
+    "inhibit_rules": [
+        {
+            "source_matchers": ['alertname =~ "TelnyxSim(DataStale|PollFailing)"'],
+            "target_matchers": ['alertname =~ "TelnyxSim(PollFailing|CardProblems.*)"'],
+            "equal": ["account", "cluster"],
+        },
+        {
+            "source_matchers": ['severity = "critical"', 'account = ""'],
+            "target_matchers": ['severity =~ "critical|info"'],
+            "equal": ["cluster", "namespace", "instance"],
+        },
+    ],
+    "receivers": [{"name": "rest"}, {"name": "all"}, {"name": "concerns"}],
+}
+"""What the example does not have: a route that goes on, sources that are targets of their rule."""
+
+
+@pytest.mark.program("alertmanager")
+@pytest.mark.parametrize("odd", [False, True])
+def test_alertmanager_reads_the_configuration_as_the_tests_do(
+    config: dict[str, Any], start_alertmanager: Callable[[dict[str, Any]], str], *, odd: bool
+) -> None:
+    """Of alerts that fire by chance, it silences the same ones, and groups all in the same way."""
+    config = ODD if odd else config
+    chance = Random(15)  # noqa: S311 - no secret
+    alerts: list[Labels] = []
+    for number in range(SCENARIOS):
+        place = {"cluster": f"c{number}"} | chance.choice(({}, {"namespace": "n"}))
+        some = chance.sample(EVERY, chance.randint(1, 30))
+        alerts += [{**each, **place, **chance.choice(CHANGES)} for each in some]
+    alerts = [dict(each) for each in {frozenset(each.items()) for each in alerts}]
+    quiet = config | {"receivers": [{"name": each["name"]} for each in config["receivers"]]}
+    quiet["templates"] = []
+    url = f"{start_alertmanager(quiet)}/api/v2/alerts"
+    with httpx.Client(trust_env=False) as http:
+        sent = [{"labels": each} for each in alerts]
+        assert http.post(url, json=sent).status_code == httpx.codes.OK
+
+        def groups_there() -> Grouped:
+            found = http.get(f"{url}/groups").json()
+            return Counter(
+                (each["receiver"]["name"], pairs(each["labels"]), pairs_of(each["alerts"]))
+                for each in found
+            )
+
+        def silenced_there() -> frozenset[Pairs]:
+            found = http.get(url).json()
+            return pairs_of(each for each in found if each["status"]["inhibitedBy"])
+
+        ours = Counter(
+            (each.receiver, pairs(each.labels), frozenset(map(pairs, each.alerts)))
+            for each in groups(config, alerts)
+        )
+        silenced = frozenset(pairs(each) for each in alerts if is_inhibited(config, each, alerts))
+        assert 0 < len(silenced) < len(alerts)
+
+        def agree() -> bool:
+            assert silenced_there() == silenced
+            assert groups_there() == ours
+            return True
+
+        eventually(agree)
+
+
+Pairs = frozenset[tuple[str, str]]
+Grouped = Counter[tuple[str, Pairs, frozenset[Pairs]]]
+
+
+def pairs(labels: Labels) -> Pairs:
+    """Return labels as something that can be compared and counted."""
+    return frozenset(labels.items())
+
+
+def pairs_of(alerts: Iterable[dict[str, Any]]) -> frozenset[Pairs]:
+    """Return the labels of the alerts of an answer."""
+    return frozenset(pairs(each["labels"]) for each in alerts)
+
+
+@pytest.mark.parametrize("matcher", ["", "alertname", 'alertname ~ "a"', 'a.b = "c"'])
+def test_a_matcher_that_is_none_is_refused(matcher: str) -> None:
+    """It would otherwise match nothing, or all."""
+    with pytest.raises(ValueError, match="no matcher"):
+        matches([matcher], {"alertname": "a"})
+
+
+def test_every_kind_of_receiver_is_shown(config: dict[str, Any]) -> None:
+    """Each route leads to a receiver, and there is one of each kind that is common."""
+    kinds = {kind for each in config["receivers"] for kind in each.keys() - {"name"}}
+    assert kinds == {"email_configs", PAGER, "slack_configs", "webhook_configs"}
+    taken = {each["receiver"] for each in config["route"]["routes"][0]["routes"]}
+    assert taken | {"default"} == {each["name"] for each in config["receivers"]}
 
 
 def test_no_secret_is_in_it(config: dict[str, Any]) -> None:
@@ -194,24 +532,30 @@ def test_no_secret_is_in_it(config: dict[str, Any]) -> None:
         for each in receiver[kind]
         for key in each
     }
-    assert {"routing_key_file", "api_url_file"} <= keys
-    assert not keys & {"routing_key", "api_url", "service_key"}
+    assert {"routing_key_file", "api_url_file", "auth_password_file"} <= keys
+    assert not keys & {"routing_key", "api_url", "service_key", "auth_password", "auth_secret"}
 
 
-def alert(status: str, **labels: str) -> dict[str, Any]:
+def alert(status: str, *, reason: str = "", **labels: str) -> dict[str, Any]:
     """Build an alert as Alertmanager hands it to a template."""
+    notes = {"reason_class": reason} if reason else {}
     return {
         "status": status,
         "labels": {
             "alertname": "TelnyxSimFailureRatioHigh",
             "account": "fleet",
             "action_type": "enable",
+            "job": "telnyx-sim-exporter",
+            "severity": "critical",
             **labels,
         },
         "annotations": {
-            "summary": f"2 failed ({labels.get('reason_class', 'none')})",
+            "summary": f"2 failed ({reason or 'none'})",
             "description": "Find the SIM cards.",
+            "page_url": PAGE,
+            "resolved": "It is quiet.",
             "runbook_url": RUNBOOK,
+            **notes,
         },
         "startsAt": "2026-01-01T00:00:00Z",
         "endsAt": "2026-01-01T01:00:00Z",
@@ -244,6 +588,7 @@ def render(amtool: Callable[..., str], tmp_path: Path) -> Callable[..., str]:
         return amtool(
             "template",
             "render",
+            f"--template.type={'html' if name == 'html' else 'text'}",
             f"--template.glob={TEMPLATE}",
             f"--template.data={file}",
             f'--template.text={{{{ template "telnyx_sim.{name}" . }}}}',
@@ -254,44 +599,73 @@ def render(amtool: Callable[..., str], tmp_path: Path) -> Callable[..., str]:
 
 @pytest.mark.program("amtool")
 def test_the_title_says_what_and_where(render: Callable[..., str]) -> None:
-    """The number firing and the name, then the summary, or the labels where summaries differ."""
-    two = [alert("firing", reason_class=name) for name in ("network", "busy")]
-    assert render("title", *two) == "[FIRING:2] TelnyxSimFailureRatioHigh, account fleet, enable"
-    two = [alert("firing", reason_class=name, concern="voice") for name in ("network", "busy")]
-    assert render("title", *two).endswith("account fleet, enable, voice")
-    assert render("title", alert("resolved", cluster="b")) == (
-        "[RESOLVED] TelnyxSimFailureRatioHigh: 2 failed (none), b"
-    )
+    """How many fire and the name, the first summary and how many more; firing alerts first."""
+    name = "TelnyxSimFailureRatioHigh"
+    two = [alert("firing", reason=reason) for reason in ("network", "busy")]
+    assert render("title", *two) == f"[FIRING:2] {name}: 2 failed (network), and 1 more"
+    over = alert("resolved", cluster="b")
+    assert render("title", over, two[0]) == f"[FIRING:1] {name}: 2 failed (network)"
+    assert render("title", over) == f"[RESOLVED] {name}: 2 failed (none), b"
+    assert render("title", over, over) == f"[RESOLVED] {name}: 2 failed (none), and 1 more, b"
+    del over["annotations"]["summary"]
+    assert render("title", over) == f"[RESOLVED] {name}, b"
+
+
+@pytest.mark.program("amtool")
+def test_the_text_shows_each_alert(render: Callable[..., str]) -> None:
+    """What it is about, since when, why, what RESOLVED means, and where to look."""
+    over = alert("resolved", action_type="disable")
+    text = render("text", alert("firing", reason="network"), over)
     assert (
-        render("title", alert("firing")) == "[FIRING:1] TelnyxSimFailureRatioHigh: 2 failed (none)"
+        text
+        == f"""1 firing, 1 resolved
+
+2 failed (network)
+Find the SIM cards.
+Labels: account=fleet, action_type=enable
+Since: 2026-01-01 00:00:00 UTC
+reason_class: network
+Page: {PAGE}
+Source: http://prometheus.example.org/graph
+
+Resolved:
+
+2 failed (none)
+Find the SIM cards.
+Labels: account=fleet, action_type=disable
+Since: 2026-01-01 00:00:00 UTC, until 2026-01-01 01:00:00 UTC
+RESOLVED means: It is quiet.
+Page: {PAGE}
+Source: http://prometheus.example.org/graph
+
+Runbook: {RUNBOOK}"""
     )
 
 
 @pytest.mark.program("amtool")
-def test_the_text_shows_reason_class_and_runbook(render: Callable[..., str]) -> None:
-    """Each alert has its annotations, class and query; resolved ones stand apart."""
-    text = render("text", alert("firing", reason_class="network"), alert("resolved"))
-    firing, _, resolved = text.partition("Resolved:\n")
-    assert firing.splitlines()[:5] == [
-        "1 firing, 1 resolved",
-        "2 failed (network)",
-        "Find the SIM cards.",
-        "Reason class: network",
-        "Query: http://prometheus.example.org/graph",
-    ]
-    assert "Reason class" not in resolved
-    assert text.splitlines()[-1] == f"Runbook: {RUNBOOK}"
-    assert "Resolved:" not in render("text", alert("firing"))
+@pytest.mark.parametrize("template", ["text", "html"])
+def test_what_an_alert_does_not_have_is_left_out(render: Callable[..., str], template: str) -> None:
+    """No word stands for an annotation or a link that is missing."""
+    bare = alert("resolved")
+    bare["annotations"] = {"summary": "2 failed", "runbook_url": RUNBOOK}
+    bare["generatorURL"] = ""
+    text = render(template, bare)
+    assert not [word for word in ("RESOLVED means", "Page", "Source", "reason") if word in text]
+    assert not render(template, alert("firing")).count("RESOLVED means")
 
 
 @pytest.mark.program("amtool")
-def test_the_classes_of_reasons_stand_in_one_line(render: Callable[..., str]) -> None:
-    """One after the other, also where an alert has none."""
-    two = [alert("firing", reason_class=name) for name in ("network", "busy")]
-    assert render("reasons", *two) == "network, busy"
-    assert render("reasons", alert("firing"), *two) == "network, busy"
-    assert render("reasons", alert("firing")) == "none"
-    assert render("runbook", *two) == RUNBOOK
+def test_the_mail_in_html_has_what_the_text_has(render: Callable[..., str]) -> None:
+    """With links for addresses, and nothing that a name could break."""
+    alerts = alert("firing", reason="<network>"), alert("resolved", action_type="disable")
+    shown = html.unescape(re.sub(r"<br>\s*|</?(?!network)\w+[^>]*>", "\n", render("html", *alerts)))
+    for line in render("text", *alerts).splitlines():
+        name, _, link = line.partition(": ")
+        if line and name not in {"1 firing, 1 resolved", "Resolved:"}:
+            assert (name if link.startswith("http") else line) in shown.splitlines()
+    for link in (PAGE, RUNBOOK, "http://prometheus.example.org/graph"):
+        assert f'<a href="{html.escape(link)}">' in render("html", *alerts)
+    assert "<network>" not in render("html", *alerts)
 
 
 def test_all_pages_have_the_same_details(config: dict[str, Any]) -> None:
