@@ -20,7 +20,14 @@ WIDTH = 24
 """Number of columns in Grafana's grid."""
 
 TAG = "telnyx-sim-exporter"
-RUNBOOKS = "https://github.com/telnyx-sim-exporter/telnyx-sim-exporter/tree/main/docs/runbooks"
+RUNBOOKS = "https://github.com/telnyx-sim-exporter/telnyx-sim-exporter/blob/main/docs/runbooks"
+"""As in the rules: the runbook of an alert is a file named after it."""
+
+PAGE = "${page:raw}"
+"""The exporter's page in links."""
+
+# Where the runbooks expect it; the commands there make it available there.
+_USUAL_PAGE = "http://127.0.0.1:10874"
 
 # The format that Grafana writes: query type 1 lists the values of a label.
 _VALUES_OF_A_LABEL = {"qryType": 1, "refId": "PrometheusVariableQueryEditor-VariableQuery"}
@@ -61,13 +68,15 @@ def dashboard(uid: str, title: str, description: str, *, types: bool) -> build.D
         .annotation(_RESTARTS)
         .annotation(_DEPLOYS)
         .link(_others())
-        .link(_runbooks())
+        .link(_link("Exporter's page", f"{PAGE}/"))
+        .link(_link("Log", f"{RUNBOOKS}/README.md#log"))
+        .link(_link("Runbooks", f"{RUNBOOKS}/README.md"))
     )
     if types:
         board.with_variable(
             _variable("action_type", "Action type", of_account("telnyx_sim_card_actions"))
         )
-    return board
+    return board.with_variable(_page())
 
 
 def place(board: build.Dashboard, sections: Sequence[Section]) -> build.Dashboard:
@@ -105,9 +114,20 @@ def _others() -> build.DashboardLink:
     return link.tags([TAG]).include_vars(include_vars=True).keep_time(keep_time=True)
 
 
-def _runbooks() -> build.DashboardLink:
-    link = build.DashboardLink("Runbooks").type(model.DashboardLinkType.LINK)
-    return link.url(RUNBOOKS).target_blank(target_blank=True)
+def _link(title: str, url: str) -> build.DashboardLink:
+    link = build.DashboardLink(title).type(model.DashboardLinkType.LINK)
+    return link.url(url).target_blank(target_blank=True)
+
+
+def _page() -> build.TextBoxVariable:
+    usual = model.VariableOption(selected=True, text=_USUAL_PAGE, value=_USUAL_PAGE)
+    return (
+        build.TextBoxVariable("page")
+        .label("Exporter's page")
+        .default_value(_USUAL_PAGE)
+        .current(usual)
+        .options([usual])
+    )
 
 
 def _datasource() -> build.DatasourceVariable:

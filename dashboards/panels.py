@@ -3,25 +3,31 @@
 It must not know metrics, or the position of a panel on a dashboard (that is `board`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from string import ascii_uppercase
 from typing import TypeVar
 
 from grafana_foundation_sdk.builders import common as build_common
-from grafana_foundation_sdk.builders import heatmap, stat, statetimeline, table, timeseries
-from grafana_foundation_sdk.builders.dashboard import ThresholdsConfig
+from grafana_foundation_sdk.builders import heatmap, stat, statetimeline, table, text, timeseries
+from grafana_foundation_sdk.builders.dashboard import DashboardLink, ThresholdsConfig
 from grafana_foundation_sdk.builders.prometheus import Dataquery
 from grafana_foundation_sdk.models import common
 from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
+from grafana_foundation_sdk.models.text import TextMode
 
 DATASOURCE = model.DataSourceRef(type_val="prometheus", uid="${datasource}")
 
 GOOD, WARN, BAD, PLAIN = "green", "orange", "red", "text"
 
-Panel = stat.Panel | timeseries.Panel | heatmap.Panel | statetimeline.Panel | table.Panel
+WARNING = 2
+"""The value of a state that needs attention, but not at once; 1 is worse."""
+
+Panel = (
+    stat.Panel | timeseries.Panel | heatmap.Panel | statetimeline.Panel | table.Panel | text.Panel
+)
 
 _Panel = TypeVar(
     "_Panel", stat.Panel, timeseries.Panel, heatmap.Panel, statetimeline.Panel, table.Panel
@@ -47,14 +53,27 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
+class Key:
+    """A column of a table with a label: its title, a link from each cell, colours by value."""
+
+    title: str
+    link: str = ""
+    colours: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table: its query, its unit, and the threshold above which it is coloured."""
+    """A column of a table: its query, its unit, and the threshold above which it is coloured.
+
+    If there is a ``word``, it stands for the value 1.
+    """
 
     name: str
     expr: str
     unit: str = "short"
     alarm: float | None = None
     colour: str = WARN
+    word: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +90,23 @@ class Scale:
         return ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps(steps)
 
 
-def figure(head: Head, expr: str, scale: Scale, *, nothing: str, decimals: int = 0) -> stat.Panel:
-    """Create a panel with one value; it shows ``nothing`` if there is no data."""
+def figure(
+    head: Head, expr: str, scale: Scale, *, nothing: str, decimals: int = 0, link: str = ""
+) -> stat.Panel:
+    """Create a panel with one value; it shows ``nothing`` if there is no data.
+
+    A ``link`` leads to the exporter's page. Without thresholds, it has no colour.
+    """
     panel = _start(stat.Panel(), head, [_now(Query(expr))])
+    if link:
+        to = DashboardLink("Exporter's page").type(model.DashboardLinkType.LINK).url(link)
+        panel.links([to.target_blank(target_blank=True)])
+    coloured = common.BigValueColorMode
     return (
         panel.decimals(decimals)
         .no_value(nothing)
         .thresholds(scale.thresholds())
-        .color_mode(common.BigValueColorMode.BACKGROUND)
+        .color_mode(coloured.BACKGROUND if scale.steps else coloured.NONE)
         .graph_mode(common.BigValueGraphMode.NONE)
         .reduce_options(build_common.ReduceDataOptions().calcs(["lastNotNull"]))
     )
@@ -157,13 +185,16 @@ def spread(head: Head, expr: str) -> heatmap.Panel:
 
 
 def states(head: Head, *queries: Query, bad: str) -> statetimeline.Panel:
-    """Create a state timeline: green where a series is 0, red and ``bad`` where it is 1."""
+    """Create a state timeline: green where a series is 0, ``bad`` where it is not.
+
+    It is red where a series is 1, orange where it is `WARNING`.
+    """
     panel = _start(statetimeline.Panel(), head, [_over_time(query) for query in queries])
-    words = {"0": ("", GOOD), "1": (bad, BAD)}
+    words = {"0": ("", GOOD), "1": (bad, BAD), str(WARNING): (bad, WARN)}
     legend = build_common.VizLegendOptions().show_legend(show_legend=False)
     return (
         panel.mappings(_mappings(words))
-        .thresholds(Scale(GOOD, [(1, BAD)]).thresholds())
+        .thresholds(Scale(GOOD, [(1, BAD), (WARNING, WARN)]).thresholds())
         .show_value(common.VisibilityMode.NEVER)
         .merge_values(merge_values=True)
         .row_height(0.8)
@@ -173,15 +204,24 @@ def states(head: Head, *queries: Query, bad: str) -> statetimeline.Panel:
     )
 
 
-def rows(head: Head, keys: dict[str, str], columns: Sequence[Column], sort: str) -> table.Panel:
-    """Create a table with a row for each combination of the labels ``keys``, mapped to titles."""
+def rows(
+    head: Head,
+    keys: Mapping[str, Key],
+    columns: Sequence[Column],
+    *,
+    sort: str,
+    descending: bool = True,
+    nothing: str = "-",
+) -> table.Panel:
+    """Create a table with a row for each combination of the labels ``keys``."""
     queries = [_now(Query(each.expr)).format(PromQueryFormat.TABLE) for each in columns]
     panel = _start(table.Panel(), head, queries)
     values = {
         f"Value #{ref}": each.name for ref, each in zip(ascii_uppercase, columns, strict=False)
     }
     # With a single query, the field has no letter.
-    names = {**keys, "Value": columns[0].name, **values}
+    titles = {label: each.title for label, each in keys.items()}
+    names = {**titles, "Value": columns[0].name, **values}
     panel.with_transformation(model.DataTransformerConfig("merge", options={}))
     order = {name: index for index, name in enumerate(names)}
     panel.with_transformation(
@@ -194,10 +234,32 @@ def rows(head: Head, keys: dict[str, str], columns: Sequence[Column], sort: str)
             },
         )
     )
+    for key in keys.values():
+        if look := _look_of_key(key):
+            panel.override_by_name(key.title, look)
     for each in columns:
         panel.override_by_name(each.name, _look(each))
-    by = build_common.TableSortByFieldState().display_name(sort).desc(desc=True)
-    return panel.no_value("-").sort_by([by]).cell_height(common.TableCellHeight.SM)
+    by = build_common.TableSortByFieldState().display_name(sort).desc(desc=descending)
+    return panel.no_value(nothing).sort_by([by]).cell_height(common.TableCellHeight.SM)
+
+
+def note(title: str, description: str, markdown: str) -> text.Panel:
+    """Create a panel with a text."""
+    return (
+        text.Panel().title(title).description(description).mode(TextMode.MARKDOWN).content(markdown)
+    )
+
+
+def _look_of_key(key: Key) -> list[model.DynamicConfigValue]:
+    look = []
+    if key.link:
+        link = {"title": "Open", "url": key.link, "targetBlank": True}
+        look.append(model.DynamicConfigValue("links", [link]))
+    if key.colours:
+        words = {value: (value, colour) for value, colour in key.colours.items()}
+        look.append(model.DynamicConfigValue("mappings", _mappings(words)))
+        look.append(model.DynamicConfigValue("custom.cellOptions", {"type": "color-text"}))
+    return look
 
 
 def _look(column: Column) -> list[model.DynamicConfigValue]:
@@ -207,6 +269,10 @@ def _look(column: Column) -> list[model.DynamicConfigValue]:
     if column.alarm is not None:
         scale = Scale(PLAIN, [(column.alarm, column.colour)]).thresholds().build()
         look.append(model.DynamicConfigValue("thresholds", scale))
+        look.append(model.DynamicConfigValue("custom.cellOptions", {"type": "color-text"}))
+    if column.word:
+        words = _mappings({"1": (column.word, column.colour)})
+        look.append(model.DynamicConfigValue("mappings", words))
         look.append(model.DynamicConfigValue("custom.cellOptions", {"type": "color-text"}))
     return look
 

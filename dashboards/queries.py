@@ -12,6 +12,15 @@ SHOWN = "$__range:$__interval"
 REPLICA = "instance, pod, container, endpoint, node"
 """The labels in which replicas differ; the rules drop the same ones."""
 
+RECENT = "6h"
+"""For how long what is gone is known by all its samples; the rules remember it as long."""
+
+REMEMBERED = "14d:1h"
+"""For how long an exporter that is down is known, by a sample an hour: more would take long."""
+
+RULES_LOADED = "job:telnyx_sim_stale_seconds:threshold"
+"""A record that the shipped rules make whatever is down; it has no labels."""
+
 EXPORTER = ('job=~"$job"', 'instance=~"$instance"')
 ACCOUNT = (*EXPORTER, 'account=~"$account"')
 ACTION = (*ACCOUNT, 'action_type=~"$action_type"')
@@ -44,13 +53,27 @@ def of_exporter(metric: str, *matchers: str) -> str:
     return _select(metric, (*EXPORTER, *matchers))
 
 
-def own(vector: str) -> str:
-    """Restrict `up` and `process_*`, which every target has, to exporters.
+def exporters() -> str:
+    """Return a series for each exporter, also for those that are down and have no metrics now."""
+    build = of_exporter("telnyx_exporter_build_info")
+    return f"(last_over_time({build}[{RECENT}]) or last_over_time({build}[{REMEMBERED}]))"
 
-    Exporters are recognized by their metrics of the last hour, because one that is down has none.
+
+def own(vector: str) -> str:
+    """Restrict `up` and `process_*`, which every target has, to exporters."""
+    return f"({vector} and on (job, instance) {exporters()})"
+
+
+def of_alerts(alerts: str, *matchers: str) -> str:
+    """Select ``ALERTS`` or ``ALERTS_FOR_STATE`` of the shipped rules.
+
+    Not all alerts have each of the labels that can be chosen.
     """
-    known = f"last_over_time({of_exporter('telnyx_exporter_build_info')}[1h])"
-    return f"({vector} and on (job, instance) {known})"
+    chosen = (
+        'job=~"$job"',
+        *(f'{label}=~"${label}|"' for label in ("instance", "account", "action_type")),
+    )
+    return _select(alerts, ('alertname=~"TelnyxSim.+"', *matchers, *chosen))
 
 
 def of_account(metric: str, *matchers: str) -> str:
@@ -83,9 +106,36 @@ def merged(vector: str) -> str:
     return f"max without ({REPLICA}) ({vector})"
 
 
+def gone(selector: str) -> str:
+    """Return the last values of series that may be gone.
+
+    They are kept for `RECENT`. Where the target is down, or no exporter with its labels is up, they
+    are kept as long as they are remembered. In that case, what was removed before counts too.
+    """
+    targets = of_exporter("up")
+    replaced = (
+        f"({exporters()} unless on (job, instance) {targets} == 0 "
+        f"and ignoring (version, python_version, revision, {REPLICA}) {targets} == 1)"
+    )
+    return (
+        f"(last_over_time({selector}[{RECENT}]) "
+        f"or last_over_time({selector}[{REMEMBERED}]) unless on (job, instance) {replaced})"
+    )
+
+
+def held(selector: str, *labels: str) -> str:
+    """Return the values of all accounts, for those that are gone the last ones.
+
+    ``labels`` are those of the metric besides the account.
+    """
+    polled = merged(of_account("telnyx_up"))
+    last = merged(gone(selector))
+    return f"({merged(selector)} or {last} unless ignoring ({', '.join(labels)}) {polled})"
+
+
 def total(vector: str, *by: str) -> str:
     """Sum the result of `merged`, by labels or in total."""
-    return f"sum{_by(by)} ({merged(vector)})"
+    return added(merged(vector), *by)
 
 
 def recent(counter: str, *by: str) -> str:
@@ -121,7 +171,7 @@ def lowest(vector: str, *by: str) -> str:
 
 
 def added(vector: str, *by: str) -> str:
-    """Sum the values of all processes, by labels or in total."""
+    """Sum values as they are, by labels or in total."""
     return f"sum{_by(by)} ({vector})"
 
 

@@ -9,12 +9,12 @@ from dashboards.exporter_health.series import (
     EACH,
     FAILURES,
     LAST_AUDIT,
-    LAST_SUCCESS,
     NAMED,
     RELOADED,
     SCRAPED,
     UP,
 )
+from dashboards.outages import outages
 from dashboards.panels import (
     BAD,
     GOOD,
@@ -42,34 +42,12 @@ from dashboards.queries import (
 
 def figures() -> list[Panel]:
     """Build the current values at the top."""
-    any_is_bad = Scale(GOOD, [(1, BAD)])
     return [
-        figure(
-            Head(
-                "Exporters down",
-                "Exporters that Prometheus cannot scrape but could within the last hour.",
-                "short",
-            ),
-            added(f"{SCRAPED} == bool 0"),
-            any_is_bad,
-            nothing="no target",
-        ),
-        figure(
-            Head("Accounts failing", "Accounts whose last poll failed.", "short"),
-            added(f"{UP} == bool 0"),
-            any_is_bad,
-            nothing="no data",
-        ),
-        figure(
-            Head("Last poll", "Longest time since a successful poll of any account.", "s"),
-            highest(age(LAST_SUCCESS)),
-            Scale(GOOD, [(900, WARN), (1800, BAD)]),
-            nothing="none yet",
-        ),
+        *outages(),
         figure(
             Head("Last audit", "Longest time since an audit of any account.", "s"),
             highest(age(LAST_AUDIT)),
-            Scale(GOOD),
+            Scale(),
             nothing="none yet",
         ),
         figure(

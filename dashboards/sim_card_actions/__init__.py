@@ -5,7 +5,7 @@ It must not know how panels look or are placed.
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from dashboards.board import Line, Section, dashboard, place
+from dashboards.board import Section, dashboard, place
 from dashboards.sim_card_actions import details, overview, problems
 
 UID = "telnyx-sim-card-actions"
@@ -16,7 +16,7 @@ def build() -> Dashboard:
     board = dashboard(
         UID,
         "Telnyx: SIM card actions",
-        "Asynchronous SIM card actions: what is in flight, what failed or is stuck, and why.",
+        "Asynchronous SIM card actions: what is wrong now, what changed, and why.",
         types=True,
     )
     return place(
@@ -25,8 +25,9 @@ def build() -> Dashboard:
             Section(
                 "",
                 [
-                    Line(4, [(3, panel) for panel in overview.figures()]),
-                    overview.where_and_since_when(),
+                    *overview.wrong_now(),
+                    overview.changed(),
+                    *overview.totals(),
                 ],
             ),
             Section("Problems", problems.problems()),

@@ -5,9 +5,9 @@ It must not repeat the first screen (that is `overview`).
 
 from dashboards.board import Line
 from dashboards.panels import (
-    BAD,
     Column,
     Head,
+    Key,
     Query,
     bars,
     lines,
@@ -92,15 +92,12 @@ def ends() -> list[Line]:
             "Failures in the selected time range. The log has the full reasons.",
             "short",
         ),
-        {"account": "Account", "action_type": "Action type", "reason_class": "Reason class"},
-        [
-            Column(
-                "Failed",
-                f"{shown(FAILED, *WHERE, 'reason_class')} > 0.5",
-                alarm=0.5,
-                colour=BAD,
-            )
-        ],
+        {
+            "account": Key("Account"),
+            "action_type": Key("Action type"),
+            "reason_class": Key("Reason class"),
+        },
+        [Column("Failed", f"{shown(FAILED, *WHERE, 'reason_class')} > 0.5")],
         sort="Failed",
     )
     return [

@@ -5,15 +5,11 @@ It must not show actions (that is `details`).
 
 from dashboards.board import Line
 from dashboards.panels import (
-    BAD,
-    GOOD,
-    WARN,
     Column,
     Head,
+    Key,
     Query,
-    Scale,
     days,
-    figure,
     lines,
     rows,
     spread,
@@ -24,14 +20,12 @@ from dashboards.queries import (
     highest,
     merged,
     quantile,
-    shown,
     spread_of,
     total,
 )
 from dashboards.sim_card_actions.series import (
     CLOSED,
     MEND,
-    MENDED,
     OLDEST_PROBLEM,
     OPENED,
     PROBLEMS,
@@ -41,37 +35,7 @@ from dashboards.sim_card_actions.series import (
 
 def problems() -> list[Line]:
     """Show what is open, what was opened and closed, and how long mending takes."""
-    return [_figures(), _open(), _by_day(), _time_to_mend()]
-
-
-def _figures() -> Line:
-    broken = figure(
-        Head(
-            "SIM cards broken", "Open problems: a SIM card counts once for each concern.", "short"
-        ),
-        total(PROBLEMS),
-        Scale(GOOD, [(1, WARN)]),
-        nothing="no data",
-    )
-    oldest = figure(
-        Head("Oldest problem", "Time since the oldest open problem was opened.", "s"),
-        highest(age(merged(OLDEST_PROBLEM))),
-        Scale(GOOD, [(3600, WARN), (86400, BAD)]),
-        nothing="none",
-    )
-    opened = figure(
-        Head("Problems opened", "In the selected time range.", "short"),
-        shown(OPENED),
-        Scale(GOOD),
-        nothing="no data",
-    )
-    mended = figure(
-        Head("Problems mended", "In the selected time range.", "short"),
-        shown(MENDED),
-        Scale(GOOD),
-        nothing="no data",
-    )
-    return Line(4, [(6, broken), (6, oldest), (6, opened), (6, mended)])
+    return [_open(), _by_day(), _time_to_mend()]
 
 
 def _open() -> Line:
@@ -91,7 +55,7 @@ def _open() -> Line:
     )
     where = rows(
         Head("Open problems by account and concern", "SIM cards that are still broken.", "short"),
-        {"account": "Account", "concern": "Concern"},
+        {"account": Key("Account"), "concern": Key("Concern")},
         [
             Column("Open", f"{total(PROBLEMS, 'account', 'concern')} > 0", alarm=1),
             Column(
@@ -99,7 +63,6 @@ def _open() -> Line:
                 highest(age(merged(OLDEST_PROBLEM)), "account", "concern"),
                 unit="s",
                 alarm=86400,
-                colour=BAD,
             ),
         ],
         sort="Open",

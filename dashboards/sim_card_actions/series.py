@@ -25,7 +25,6 @@ MENDED = of_account("telnyx_sim_card_problems_closed_total", 'outcome="mended"')
 MEND = histogram(of_account, "telnyx_sim_card_problem_mend_seconds", shared=True)
 SIM_CARDS_KNOWN = of_account("telnyx_exporter_sim_cards_known")
 UP = of_account("telnyx_up")
-LAST_SUCCESS = of_account("telnyx_exporter_last_success_timestamp_seconds")
 
 WHERE = ("account", "action_type")
 

@@ -16,16 +16,19 @@ from dashboards.queries import REPLICA
 from dashboards.shipped import FOLDER, shipped
 from exporter.metrics.catalogue import CATALOGUE
 from exporter.metrics.definition import MetricType
+from exporter.sinks.log_events import LOG_EVENTS
 from tests.monitoring.dashboards.conftest import (
     FILES,
     Json,
     filled,
+    links,
     panels,
     read,
     selector,
     variables,
 )
 
+RUNBOOKS = FOLDER.parents[3] / "docs" / "runbooks"
 WIDTH = 24
 SIZE = timedelta(minutes=13)
 RANGES = {"__rate_interval": "13m", "__range": "17h", "__interval": "19s"}
@@ -45,6 +48,19 @@ OF_OTHERS = {
 OF_TARGETS = {"job", "instance", "pod", "container", "endpoint", "node"}
 """Labels that come with the scrape."""
 
+RECENT = timedelta(hours=6)
+REMEMBERED = (timedelta(days=14), timedelta(hours=1))
+"""For how long exporters and accounts are known after they are gone, whatever time is shown."""
+
+RULES_LOADED = "job:telnyx_sim_stale_seconds:threshold"
+ALERT_LABELS = {"alertname", "severity", "account", "action_type"}
+OF_RULES = {
+    "ALERTS": ALERT_LABELS | {"alertstate"},
+    "ALERTS_FOR_STATE": ALERT_LABELS,
+    RULES_LOADED: set[str](),
+}
+"""What Prometheus records of rules."""
+
 SERIES: dict[str, tuple[MetricType, set[str]]] = {
     each.name: (each.metric_type, {*each.labels})
     for each in CATALOGUE
@@ -63,21 +79,15 @@ SERIES |= {
     each.name: (MetricType.COUNTER, {*each.labels}) for each in CATALOGUE if each.name in NATIVE
 }
 SERIES |= {name: (kind, set()) for name, kind in OF_OTHERS.items()}
+SERIES |= {name: (MetricType.GAUGE, labels) for name, labels in OF_RULES.items()}
 """Each series that there can be: its kind, and its labels besides those of the target."""
+
+LINKS = ["Telnyx SIM exporter", "Exporter's page", "Log", "Runbooks"]
 
 ADVANCING = {"rate", "increase"}
 
-REMEMBERED = timedelta(hours=1)
-"""For how long an exporter that is down is known to be one, whatever time is shown."""
-
-
-def tells_exporters(node: Any, within: tuple[Any, ...]) -> bool:
-    """Tell whether a range is the one by which exporters are told from other targets."""
-    call = within[-1] if within else None
-    return isinstance(call, promql.Call) and (
-        (call.func.name, node.vector_selector.name, node.range)
-        == ("last_over_time", "telnyx_exporter_build_info", REMEMBERED)
-    )
+CONDITION = "condition"
+"""Stands among the outer parts of what only says which series are shown."""
 
 
 def queries(board: Json) -> Iterator[tuple[str, str]]:
@@ -100,10 +110,13 @@ def trees(board: Json) -> Iterator[tuple[str, Any]]:
 def nodes(tree: Any, within: tuple[Any, ...] = ()) -> Iterator[tuple[Any, tuple[Any, ...]]]:
     """Give every part of a parsed query, with the parts that it is in, the outermost first."""
     yield tree, within
-    inner = [getattr(tree, name, None) for name in ("expr", "lhs", "rhs", "vector_selector")]
+    inner = [getattr(tree, name, None) for name in ("expr", "lhs", "vector_selector")]
     for each in (*inner, *getattr(tree, "args", ())):
         if isinstance(each, promql.Expr):
             yield from nodes(each, (*within, tree))
+    if isinstance(tree, promql.BinaryExpr):
+        role = (CONDITION,) if str(tree.op) in {"and", "unless"} else ()
+        yield from nodes(tree.rhs, (*within, tree, *role))
 
 
 def selectors(board: Json) -> Iterator[tuple[str, Any, tuple[Any, ...]]]:
@@ -127,8 +140,8 @@ def board_breaks(board: Json) -> Iterator[str]:
     yield from (f"has no {key}" for key in ("title", "description") if not board.get(key))
     if board.get("tags") != ["telnyx-sim-exporter"]:
         yield "lacks the tag by which the dashboards link to each other"
-    if {each["type"] for each in board.get("links", [])} != {"dashboards", "link"}:
-        yield "does not link to the other dashboards and to the runbooks"
+    if [each["title"] for each in board["links"]] != LINKS:
+        yield f"does not link to {LINKS}"
     if [each["name"] for each in board["annotations"]["list"]] != ["Restarts", "Deploys"]:
         yield "does not mark restarts and deploys"
 
@@ -212,11 +225,20 @@ def matcher_breaks(board: Json) -> Iterator[str]:
     for place, node, _ in selectors(board):
         # A variable can only go by those before it.
         wanted = {"variable job": (), "variable instance": ("job",)}.get(place, ("job", "instance"))
-        yield from (
-            f"{place}: {node.name} is not limited by {label}"
-            for label in wanted
-            if matched(node).get(label) != '=~".+"'
-        )
+        yield from unlimited(place, node, set(wanted))
+
+
+def unlimited(place: str, node: Any, wanted: set[str]) -> Iterator[str]:
+    """List the labels by which a selector is not limited to what is chosen.
+
+    Alerts do not have all of them.
+    """
+    if node.name == RULES_LOADED:
+        return
+    for label in sorted(wanted):
+        optional = node.name in OF_RULES and label != "job"
+        if matched(node).get(label) != ('=~".+|"' if optional else '=~".+"'):
+            yield f"{place}: {node.name} is not limited by {label}"
 
 
 def choice_breaks(board: Json) -> Iterator[str]:
@@ -228,11 +250,7 @@ def choice_breaks(board: Json) -> Iterator[str]:
             wanted &= set(names[: names.index(place.split()[1])])
         elif place.startswith("annotation "):
             wanted = set()
-        yield from (
-            f"{place}: {node.name} is not limited by {label}"
-            for label in wanted & set(names)
-            if matched(node).get(label) != '=~".+"'
-        )
+        yield from unlimited(place, node, wanted & set(names))
 
 
 def name_breaks(board: Json) -> Iterator[str]:
@@ -242,9 +260,10 @@ def name_breaks(board: Json) -> Iterator[str]:
             yield f"{place}: there is no {node.name}"
             continue
         known = SERIES[node.name][1] | OF_TARGETS
+        outside = len(within) - within[::-1].index(CONDITION) if CONDITION in within else 0
         grouped = {
             label
-            for each in within
+            for each in within[outside:]
             if isinstance(each, promql.AggregateExpr) and each.modifier is not None
             for label in each.modifier.labels
         }
@@ -283,17 +302,22 @@ def histogram_breaks(board: Json) -> Iterator[str]:
 
 
 def range_breaks(board: Json) -> Iterator[str]:
-    """List ranges of fixed length: over time Grafana knows which, and a figure is of all time."""
+    """List ranges of fixed length: over time Grafana knows which, and a figure is of all time.
+
+    Those by which exporters and accounts are known are fixed.
+    """
     for panel in panels(board):
         for target in panel["targets"]:
             place = f"{panel['title']}, {target['refId']}"
             for node, within in nodes(promql.parse(filled(target["expr"], RANGES))):
+                call = within[-1].func.name if within and hasattr(within[-1], "func") else ""
+                remembers = call in {"last_over_time", "max_over_time"}
                 if isinstance(node, promql.MatrixSelector):
                     over_time = not target["instant"] and node.range == SIZE
-                    good = over_time or tells_exporters(node, within)
+                    good = node.range == RECENT if remembers else over_time
                 elif isinstance(node, promql.SubqueryExpr):
                     wanted = WHOLE_TIME if target["instant"] else (SIZE, None)
-                    good = (node.range, node.step) == wanted
+                    good = (node.range, node.step) == (REMEMBERED if remembers else wanted)
                 else:
                     continue
                 if not good:
@@ -303,16 +327,17 @@ def range_breaks(board: Json) -> Iterator[str]:
 def owner_breaks(board: Json) -> Iterator[str]:
     """List series that every target has, where they are not told from those of others."""
     for place, node, within in selectors(board):
-        if node.name in OF_OTHERS and not any(
-            isinstance(each, promql.BinaryExpr)
-            and str(each.op) == "and"
-            and any(
-                isinstance(part, promql.MatrixSelector) and tells_exporters(part, around)
+        if node.name in OF_OTHERS and CONDITION not in within:
+            conditions = (
+                part.name
+                for each in within
+                if isinstance(each, promql.BinaryExpr) and str(each.op) == "and"
                 for part, around in nodes(each.rhs)
+                if isinstance(part, promql.VectorSelector)
+                and any(isinstance(outer, promql.SubqueryExpr) for outer in around)
             )
-            for each in within
-        ):
-            yield f"{place}: {node.name} is of any target"
+            if "telnyx_exporter_build_info" not in conditions:
+                yield f"{place}: {node.name} is of any target"
 
 
 Check = Callable[[Json], Iterator[str]]
@@ -366,6 +391,72 @@ def test_replicas_are_told_as_by_the_rules() -> None:
     assert f"max without ({REPLICA}) (" in rules
 
 
+def test_loaded_rules_are_told_by_one_of_them() -> None:
+    """The figure of alerts is 0 then, and nothing without the rules."""
+    rules = (FOLDER.parent / "rules" / "telnyx-sim-exporter.rules.yaml").read_text("utf-8")
+    assert f"- record: {RULES_LOADED}\n" in rules
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_links_lead_somewhere(name: str) -> None:
+    """Each leads to the exporter's page, to a runbook or to a section of the runbooks."""
+    rules = (FOLDER.parent / "rules" / "telnyx-sim-exporter.rules.yaml").read_text("utf-8")
+    readme = (RUNBOOKS / "README.md").read_text("utf-8")
+    for link in links(read(name)):
+        if link.startswith("${page:raw}/"):
+            continue  # test_live opens it
+        if "${" in link:
+            assert link.replace("${__value.raw:percentencode}", "TelnyxSimDataStale") in rules
+        else:
+            address, _, anchor = link.partition("#")
+            assert f"{address.removesuffix('README.md')}TelnyxSimDataStale.md" in rules, link
+            assert not anchor or f"(#{anchor})" in readme, link
+
+
+def test_the_page_is_where_the_runbooks_expect_it() -> None:
+    """Links to it work with the commands there, and lead elsewhere if somebody says where."""
+    for name in FILES:
+        (page,) = variables(read(name), "textbox")
+        assert page["name"] == "page"
+        assert page["query"] == page["current"]["value"] == "http://127.0.0.1:10874"
+        assert f"The page is `{page['query']}/`" in (RUNBOOKS / "README.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_events_are_counted_without_colour(name: str) -> None:
+    """One failure in six hours is no alarm; alerts and the ratio tell what is."""
+    counted = [
+        (panel, target)
+        for panel in panels(read(name))
+        for target in panel["targets"]
+        if panel["type"] in {"stat", "table"}
+        and "increase(" in target["expr"]
+        and not isinstance(promql.parse(filled(target["expr"], RANGES)), promql.BinaryExpr)
+    ]
+    assert bool(counted) == (name == "sim-card-actions.json")
+    for panel, target in counted:
+        coloured = panel["fieldConfig"]["defaults"]
+        if panel["type"] == "table":
+            names = panel["transformations"][1]["options"]["renameByName"]
+            title = names[f"Value #{target['refId']}"]
+            (override,) = (
+                each
+                for each in panel["fieldConfig"]["overrides"]
+                if each["matcher"]["options"] == title
+            )
+            coloured = {each["id"]: each["value"] for each in override["properties"]}
+        steps = coloured.get("thresholds", {}).get("steps", [])
+        assert {each["color"] for each in steps} <= {"text"}, panel["title"]
+
+
+def test_the_log_events_in_the_text_exist() -> None:
+    """What somebody is told to search for is written by the exporter."""
+    (text,) = (each for each in read("sim-card-actions.json")["panels"] if each["type"] == "text")
+    words = set(re.findall(r"`(\w+)`", text["options"]["content"]))
+    assert words
+    assert words <= {each.name for each in LOG_EVENTS}
+
+
 def test_every_metric_is_shown_somewhere() -> None:
     """Each metric of the catalogue is in a query of a panel."""
     asked = {node.name for name in FILES for _, node, _ in selectors(read(name))}
@@ -412,7 +503,7 @@ ALL_FOUR = f'{BOTH}, account=~"$account", action_type=~"$action_type"'
         (panel_breaks, lambda b: _panel(b)["fieldConfig"]["defaults"].pop("unit"), "has no unit"),
         (panel_breaks, lambda b: _panel(b, "heatmap")["options"]["yAxis"].update(unit=""), "axis"),
         (grid_breaks, lambda b: _panel(b).update(id=101), "101: is the id of several"),
-        (grid_breaks, lambda b: _panel(b)["gridPos"].update(x=13), "overlaps"),
+        (grid_breaks, lambda b: _panel(b)["gridPos"].update(x=11), "overlaps"),
         (grid_breaks, lambda b: _panel(b)["gridPos"].update(x=17), "not within"),
         (target_breaks, lambda b: _target(b).update(refId="B"), "not A, B, C"),
         (target_breaks, lambda b: _panel(b).update(targets=[]), "asks nothing"),
@@ -444,10 +535,15 @@ ALL_FOUR = f'{BOTH}, account=~"$account", action_type=~"$action_type"'
         (range_breaks, _asks("increase(up[$__rate_interval])", "stat"), "0:13:00 is the wrong"),
         (range_breaks, _asks("increase(up[$__range:1m])", "stat"), "17:00:00 is the wrong"),
         (range_breaks, _asks("increase(up[$__rate_interval:1m])"), "0:13:00 is the wrong"),
-        (range_breaks, _asks("last_over_time(telnyx_exporter_build_info[2h])"), "2:00:00 is the"),
-        (range_breaks, _asks("last_over_time(telnyx_up[1h])"), "1:00:00 is the wrong"),
+        (range_breaks, _asks("last_over_time(telnyx_up[2h])"), "2:00:00 is the wrong"),
+        (range_breaks, _asks("last_over_time(telnyx_up[14d:1m])"), "14 days, 0:00:00 is the"),
         (owner_breaks, _asks(f"up{{{BOTH}}}"), "up is of any target"),
         (owner_breaks, _asks(f"up{{{BOTH}}} and on (job, instance) telnyx_up"), "of any target"),
+        (
+            owner_breaks,
+            _asks(f"up{{{BOTH}}} and on (job, instance) telnyx_exporter_build_info"),
+            "of any target",
+        ),
     ],
 )
 def test_check_finds(check: Check, change: Callable[[Json], object], found: str) -> None:

@@ -1,6 +1,7 @@
 """Read the shipped dashboards: panels, queries, and PromQL with Grafana's variables replaced."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -27,9 +28,21 @@ def read(name: str) -> Json:
 
 
 def panels(board: Json) -> Iterator[Json]:
-    """Give every panel, but not the headings between them."""
+    """Give every panel that shows data: neither headings nor texts."""
+    yield from (each for each in board["panels"] if each["type"] not in {"row", "text"})
+
+
+def links(board: Json) -> Iterator[str]:
+    """Give every address that the dashboard, its panels, tables and texts link to."""
+    panel_links = (link for panel in board["panels"] for link in panel.get("links") or ())
+    yield from (each["url"] for each in (*board["links"], *panel_links) if each["type"] == "link")
     for panel in board["panels"]:
-        yield from panel.get("panels", []) if panel["type"] == "row" else [panel]
+        for override in panel.get("fieldConfig", {}).get("overrides", ()):
+            for each in override["properties"]:
+                if each["id"] == "links":
+                    yield from (link["url"] for link in each["value"])
+        if panel["type"] == "text":
+            yield from re.findall(r"\]\((.*?)\)", panel["options"]["content"])
 
 
 def variables(board: Json, kind: str = "query") -> list[Json]:
@@ -51,7 +64,6 @@ def filled(query: str, ranges: Mapping[str, str]) -> str:
     # The longest first, as one name begins with another.
     for name in sorted(ranges, key=len, reverse=True):
         query = query.replace(f"${name}", ranges[name])
-    for name in ("action_type", "account", "instance", "job"):
-        query = query.replace(f'"${name}"', '".+"')
+    query = re.sub(r'"\$(?:action_type|account|instance|job)(\|?)"', r'".+\1"', query)
     assert "$" not in query, query
     return query

@@ -1,7 +1,5 @@
 import math
 import re
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -14,34 +12,18 @@ from demo_stack.receiver import NotificationReceiver
 from tests.end_to_end.conftest import eventually
 from tests.monitoring.dashboards.conftest import (
     FILES,
+    FOLDER,
     Json,
     filled,
+    links,
     panels,
     read,
     selector,
     variables,
 )
+from tests.monitoring.scraping import LIVELY, scrape, ways_to_store
 
 PATIENCE = 40.0
-PROMETHEUS = """\
-global: {{scrape_interval: 1s, evaluation_interval: 1s}}
-scrape_configs:
-  - job_name: telnyx-sim-exporter{options}
-    static_configs: [{{targets: ["{target}"]}}]
-  - job_name: another
-    static_configs: [{{targets: ["127.0.0.1:1"]}}]
-"""
-"""The other job is no exporter, and is down: nothing on the dashboards may be about it."""
-
-STORED = {
-    "classic": "",
-    "native": "\n    convert_classic_histograms_to_nhcb: true",
-    "both": (
-        "\n    convert_classic_histograms_to_nhcb: true\n    always_scrape_classic_histograms: true"
-    ),
-}
-"""How Prometheus stores histograms: as they are exported, or as it converts them from 3.4 on."""
-
 RANGES = {"__rate_interval": "4s", "__range": "1m", "__interval": "1s"}
 """What Grafana makes of them for a Prometheus that scrapes every second."""
 
@@ -49,32 +31,29 @@ METRIC = re.compile(r"\b(?:telnyx_\w+|up)\b")
 COUNTING = ("_total", "_count", "_sum", "_bucket")
 """How the names of counters end, and those of the parts of histograms."""
 
+EMPTY_IF_POLLED = {
+    "Telnyx: SIM card actions, Accounts with problems, A",
+    "Telnyx: SIM card actions, Accounts with problems, B",
+}
+"""Columns for accounts that are not polled; all accounts are."""
+
+RULES = FOLDER.parent / "rules" / "telnyx-sim-exporter.rules.yaml"
+ALERTS = """\
+groups:
+  - name: of this test
+    rules:
+      - {alert: TelnyxSimCritical, expr: telnyx_up == 1, labels: {severity: critical}}
+      - {alert: TelnyxSimOther, expr: telnyx_up == 1, labels: {severity: warning}}
+"""
+"""Alerts that fire at once, unlike those of the shipped rules."""
+
 SHOWN = 30
 """Seconds that are asked for."""
 
-LIFE = {
-    "rate": 8,
-    "mix": "enable=2,disable=1,set_public_ip=1",
-    "duration": 1,
-    "duration-sigma": 0.5,
-    "failed": 0.2,
-    "interrupted": 0.15,
-    "stuck": 0.02,
-    "stuck-at-start": 3,
-    "resumed": 0.5,
-    "resume-after": 1,
-    "bulk-every": 3,
-    "bulk-size": 20,
-    "history": 1000,
-    "rate-limit": 1000,
-    "server-error": 0.03,
-    "malformed": 0.01,
-}
-"""The account of the demo, in a hurry, and with an API that is not always well."""
-
 GOOD_AT_ZERO = {
-    "Telnyx: SIM card actions, Accounts failing",
-    "Telnyx: SIM exporter health, Accounts failing",
+    "Telnyx: SIM card actions, Accounts not polled",
+    "Telnyx: SIM card actions, Exporters down",
+    "Telnyx: SIM exporter health, Accounts not polled",
     "Telnyx: SIM exporter health, Exporters down",
     "Telnyx: SIM exporter health, Lists without order",
     "Telnyx: SIM exporter health, Problems over time",
@@ -135,20 +114,6 @@ def _samples(series: Json) -> list[Any]:
     return [*series.get("values", ()), *native]
 
 
-def _converts(prometheus: str) -> bool:
-    """Tell whether this Prometheus can convert histograms."""
-    told = subprocess.run((prometheus, "--version"), check=True, capture_output=True, text=True)  # noqa: S603 # a fixed program
-    found = re.search(r"version (\d+)\.(\d+)", told.stdout + told.stderr)
-    # One that was built from source alone knows no version.
-    return found is None or (int(found[1]), int(found[2])) >= (3, 4)
-
-
-def _ways() -> list[str]:
-    """Return the ways to store histograms that the Prometheus on this machine has."""
-    program = shutil.which("prometheus")
-    return list(STORED) if program and _converts(program) else ["classic"]
-
-
 @pytest.fixture
 def alertmanager() -> Iterator[str]:
     """Give the URL of a receiver that accepts every alert."""
@@ -156,7 +121,7 @@ def alertmanager() -> Iterator[str]:
         yield receiver.url
 
 
-@pytest.fixture(params=_ways())
+@pytest.fixture(params=ways_to_store())
 def server(  # one for each program
     request: pytest.FixtureRequest,
     alertmanager: str,
@@ -168,21 +133,13 @@ def server(  # one for each program
     tmp_path: Path,
 ) -> Server:
     """Give a Prometheus that scrapes an exporter of a lively account, for each way it stores."""
+    exporter = export(simulate(*LIVELY).url, alertmanagers=(alertmanager,))
     program = program_path("prometheus")
-    options = (f"--{name}={value}" for name, value in LIFE.items())
-    exporter = export(simulate(*options).url, alertmanagers=(alertmanager,))
-    target = exporter.url.removeprefix("http://")
-    config = PROMETHEUS.format(target=target, options=STORED[request.param])
-    file = tmp_path / "prometheus.yml"
-    file.write_text(config, "utf-8")
-    listen = f"127.0.0.1:{free_port}"
-    prometheus = start(
-        program,
-        f"--config.file={file}",
-        f"--storage.tsdb.path={tmp_path / 'data'}",
-        f"--web.listen-address={listen}",
-    )
-    return Server(f"http://{listen}", prometheus.http)
+    alerts = tmp_path / "alerts.yml"
+    alerts.write_text(ALERTS, "utf-8")
+    stored, rules = request.param, (RULES, alerts)
+    running = scrape(start, program, exporter, free_port, tmp_path, stored=stored, rules=rules)
+    return Server(running.url, running.http)
 
 
 def names(target: Json, panel: Json) -> set[str]:
@@ -204,7 +161,7 @@ def silent(server: Server) -> Iterator[str]:
             for target in panel["targets"]:
                 place = f"{board['title']}, {panel['title']}, {target['refId']}"
                 series = server.series(target["expr"], instant=target["instant"])
-                if not series:
+                if not series and place not in EMPTY_IF_POLLED:
                     yield f"{place}: no data"
                 for labels, _ in series:
                     yield from (
@@ -253,3 +210,16 @@ def test_every_query_returns_data(server: Server) -> None:
         return True
 
     eventually(shown, within=PATIENCE)
+
+
+def test_links_to_the_page_work(simulate: Callable[..., Any], export: Callable[..., Any]) -> None:
+    """Each part of the page that a dashboard links to exists, with these filters."""
+    exporter = export(simulate(*LIVELY).url)
+    paths = {
+        link.removeprefix("${page:raw}") for board in map(read, FILES) for link in links(board)
+    }
+    paths = {path.replace("${__value.raw:percentencode}", "default") for path in paths}
+    parts = {path for path in paths if path.startswith("/")}
+    assert parts
+    answers = {path: exporter.http.get(f"{exporter.url}{path}").status_code for path in parts}
+    assert set(answers.values()) == {200}, answers
