@@ -24,6 +24,7 @@ RUN python -m venv --without-pip /opt/telnyx-sim-exporter \
 # they need not be checked when it is loaded.
 COPY LICENSE README.md pyproject.toml ./
 COPY exporter exporter
+COPY helm helm
 RUN tools/bin/python -m hatchling build -t wheel -d dist \
     && python -m pip --python /opt/telnyx-sim-exporter/bin/python install --no-compile \
         --no-deps dist/*.whl \

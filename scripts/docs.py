@@ -10,13 +10,11 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import yaml
-
+from exporter.cli.rule_files import objective_rules, plain_rules
 from exporter.metrics.catalogue import CATALOGUE
 from exporter.sinks.log_events import LOG_EVENTS
 
 ROOT = Path(__file__).parents[1]
-RULES = ROOT / "helm" / "telnyx-sim-exporter" / "files" / "rules"
 
 
 def metrics() -> Iterator[tuple[str, ...]]:
@@ -30,12 +28,17 @@ def metrics() -> Iterator[tuple[str, ...]]:
 def alerts() -> Iterator[tuple[str, ...]]:
     """Yield a row for each alert, in the order of the rules, below a heading."""
     yield "Alert", "Severity", "Summary"
-    for file in sorted(RULES.glob("*.yaml"), reverse=True):  # the optional objective comes last
-        for group in yaml.safe_load(file.read_text(encoding="utf-8"))["groups"]:
-            for rule in group["rules"]:
-                if "alert" in rule:
-                    name, summary = rule["alert"], rule["annotations"]["summary"]
-                    yield f"[`{name}`](runbooks/{name}.md)", rule["labels"]["severity"], summary
+    for rule in (*plain_rules().rules, *objective_rules().rules):
+        if "alert" in rule:
+            name, summary = rule["alert"], rule["annotations"]["summary"]
+            yield f"[`{name}`](runbooks/{name}.md)", rule["labels"]["severity"], summary
+
+
+def thresholds() -> Iterator[tuple[str, ...]]:
+    """Yield a row for each threshold, in the order of the rules, below a heading."""
+    yield "Threshold", "Default", "Meaning"
+    for each in (*plain_rules().thresholds.values(), *objective_rules().thresholds.values()):
+        yield f"`{each.name}`", each.default, each.meaning
 
 
 def log_events() -> Iterator[tuple[str, ...]]:
@@ -69,6 +72,7 @@ def main(arguments: list[str]) -> None:
     folder = Path(arguments[0]) if arguments else ROOT / "docs"
     write(folder / "metrics.md", "metrics", metrics())
     write(folder / "alerts.md", "alerts", alerts())
+    write(folder / "alerts.md", "thresholds", thresholds())
     write(folder / "operations.md", "log events", log_events())
 
 

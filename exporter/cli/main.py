@@ -20,6 +20,7 @@ COMMANDS = {
     "demo": "demo",
     "once": "once",
     "problems": "problems",
+    "rules": "rules",
     "run": "run",
     "simulate": "simulate",
 }

@@ -24,8 +24,6 @@ NETWORK = (
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE"),
 )
 
-COMMANDS = ["run", "demo", "simulate", "check-config", "once", "problems"]
-
 Invoke = Callable[..., Result]
 
 

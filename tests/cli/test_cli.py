@@ -10,7 +10,7 @@ from click.testing import Result
 
 from exporter.version import __version__
 
-COMMANDS = ["run", "demo", "simulate", "check-config", "once", "problems"]
+COMMANDS = ["run", "demo", "simulate", "check-config", "once", "problems", "rules"]
 
 Invoke = Callable[..., Result]
 

@@ -7,8 +7,6 @@ import pytest
 from click.testing import Result
 from prometheus_client.parser import text_string_to_metric_families
 
-COMMANDS = ["run", "demo", "simulate", "check-config", "once", "problems"]
-
 Invoke = Callable[..., Result]
 
 

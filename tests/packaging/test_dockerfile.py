@@ -1,6 +1,7 @@
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 from exporter import __version__
@@ -56,7 +57,7 @@ def test_only_what_is_copied_is_sent() -> None:
     assert len(sent) == len(lines) - 1
     assert {pattern.partition("/")[0] for pattern in sent} == copied
     kinds = {path.suffix for pattern in sent for path in ROOT.glob(pattern)} - {"", ".md"}
-    assert kinds == {".css", ".html", ".lock", ".py", ".toml", ".typed"}
+    assert kinds == {".css", ".html", ".lock", ".py", ".toml", ".typed", ".yaml"}
     for pattern in sent:  # builders do not agree on which folders a wider one opens
         assert "*" not in pattern.rpartition("/")[0]
 
@@ -68,3 +69,14 @@ def test_all_of_the_package_is_sent() -> None:
     assert all(found.values())
     package = {path for path in (ROOT / "exporter").rglob("*") if path.suffix in KINDS}
     assert package - set().union(*found.values()) == set()
+
+
+def test_what_the_wheel_takes_from_elsewhere_is_sent() -> None:
+    """The wheel is built in the image, and its build needs the rules of the chart."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    taken = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    assert taken
+    sent = {
+        path for line in IGNORED.splitlines() if line[:1] == "!" for path in ROOT.glob(line[1:])
+    }
+    assert {ROOT / each for each in taken} <= sent

@@ -22,6 +22,16 @@ ROOT = Path(__file__).parents[2]
 LOCK = ROOT / "requirements.lock"
 NAME = "telnyx-sim-exporter"
 EPOCH = "1700000000"
+RULES = ROOT / "helm" / NAME / "files" / "rules"
+ELSEWHERE = """\
+import sys
+sys.path.insert(0, sys.argv.pop(1))
+import exporter.__main__
+assert exporter.__file__.startswith(sys.path[0])
+exporter.__main__.main()
+"""
+"""Runs the command line of the package in a folder, whatever else is installed."""
+
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", "")
 """No instruction of it spans lines."""
 
@@ -141,7 +151,26 @@ def test_packages_can_be_built_again(tmp_path: Path) -> None:
         names = archive.namelist()
     assert {name.partition("/")[0] for name in names} == {"exporter", f"{stem}.dist-info"}
     kinds = {Path(name).suffix for name in names if name.startswith("exporter/")}
-    assert kinds == {".css", ".html", ".py", ".typed"}
+    assert kinds == {".css", ".html", ".py", ".typed", ".yaml"}
+
+
+def test_the_wheel_has_the_rules(tmp_path: Path) -> None:
+    """What is installed from it prints the same rules as the checkout, and the chart has them."""
+    done = run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "site")
+    shipped = {
+        each.name: each.read_bytes() for each in (tmp_path / "site").glob("exporter/rules/*")
+    }
+    assert shipped == {each.name: each.read_bytes() for each in RULES.iterdir()}
+    words = ("rules", "--objective", "--set", "objective=0.9")
+    installed = run(
+        *(sys.executable, "-c", ELSEWHERE, str(tmp_path / "site"), *words), cwd=tmp_path
+    )
+    assert (installed.returncode, installed.stderr) == (0, "")
+    assert installed.stdout == run(sys.executable, "-m", "exporter", *words).stdout
 
 
 def test_audit_looks_at_every_lock() -> None:

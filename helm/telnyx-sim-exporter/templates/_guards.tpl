@@ -7,6 +7,8 @@
 {{- include "telnyx-sim-exporter.guards.service" . -}}
 {{- include "telnyx-sim-exporter.guards.state" . -}}
 {{- include "telnyx-sim-exporter.guards.alerts" . -}}
+{{- include "telnyx-sim-exporter.guards.thresholds" . -}}
+{{- include "telnyx-sim-exporter.guards.alertLabels" . -}}
 {{- end -}}
 
 {{- define "telnyx-sim-exporter.guards.accounts" -}}
@@ -124,6 +126,37 @@
 {{- end -}}
 {{- else if not (has $name (splitList ", " $known)) -}}
 {{- fail (printf "prometheusRule.alerts.%s does not match an alert of the chart. Available: %s; with prometheusRule.objective=true also: %s" $name $known $objective) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "telnyx-sim-exporter.guards.thresholds" -}}
+{{- $known := include "telnyx-sim-exporter.thresholds" (list . "files/rules/telnyx-sim-exporter.rules.yaml") | fromYaml -}}
+{{- $objective := include "telnyx-sim-exporter.thresholds" (list . "files/rules/telnyx-sim-exporter-objective.rules.yaml") | fromYaml -}}
+{{- range $name, $value := .Values.prometheusRule.thresholds -}}
+{{- if hasKey $known $name -}}
+{{- else if not (hasKey $objective $name) -}}
+{{- fail (printf "prometheusRule.thresholds.%s does not match a threshold of the rules. Available: %s; with prometheusRule.objective=true also: %s" $name (keys $known | sortAlpha | join ", ") (keys $objective | sortAlpha | join ", ")) -}}
+{{- else if not $.Values.prometheusRule.objective -}}
+{{- fail (printf "prometheusRule.thresholds.%s is a threshold of the objective: set prometheusRule.objective=true, or remove it" $name) -}}
+{{- end -}}
+{{- $expr := default (get $objective $name) (get $known $name) -}}
+{{- if and (ge (float64 $value) 1.0) (lt (regexFind "[0-9.]+" $expr | float64) 1.0) -}}
+{{- fail (printf "prometheusRule.thresholds.%s is a share: set it to a number between 0 and 1, such as 0.25" $name) -}}
+{{- else if le (float64 $value) 0.0 -}}
+{{- fail (printf "prometheusRule.thresholds.%s is not above 0: set it to a number such as 5 or 0.25" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "telnyx-sim-exporter.guards.alertLabels" -}}
+{{- $used := list -}}
+{{- range list "files/rules/telnyx-sim-exporter.rules.yaml" "files/rules/telnyx-sim-exporter-objective.rules.yaml" -}}
+{{- $used = concat $used (include "telnyx-sim-exporter.ruleLabels" (list $ .) | fromYaml).labels -}}
+{{- end -}}
+{{- range $name, $_ := .Values.prometheusRule.commonLabels -}}
+{{- if has $name $used -}}
+{{- fail (printf "prometheusRule.commonLabels.%s is a label that the rules use themselves: choose another name" $name) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -78,19 +78,83 @@ metricRelabelings:
 {{- $names | sortAlpha | join ", " -}}
 {{- end -}}
 
+{{/* The name of the threshold that a rule records, or nothing. */}}
+{{- define "telnyx-sim-exporter.thresholdName" -}}
+{{- if regexMatch "^job:telnyx_sim_\\w+:threshold$" (default "" .record) -}}
+{{- trimSuffix ":threshold" .record | trimPrefix "job:telnyx_sim_" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The expressions of the thresholds in a rule file by name, as YAML: [context, file]. */}}
+{{- define "telnyx-sim-exporter.thresholds" -}}
+{{- $found := dict -}}
+{{- range ((index . 0).Files.Get (index . 1) | fromYaml).groups -}}
+{{- range .rules -}}
+{{- $name := include "telnyx-sim-exporter.thresholdName" . -}}
+{{- if $name -}}
+{{- $_ := set $found $name .expr -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $found -}}
+{{- end -}}
+
 {{/*
-The groups of a rule file with the overrides in `prometheusRule.alerts`, as a YAML list under "groups":
+The labels that the rules in a file use or set, as a YAML list under "labels": [context, file]. The text
+names them in matchers, messages, grouping and matching.
+*/}}
+{{- define "telnyx-sim-exporter.ruleLabels" -}}
+{{- $text := (index . 0).Files.Get (index . 1) -}}
+{{- $labels := list "alertname" -}}
+{{- range list "[{,]\\s*\\w+\\s*[=!]" "\\$labels\\.\\w+" "\\b(by|without|on|ignoring|group_left|group_right)\\s*\\([\\w,\\s]*\\)" -}}
+{{- range regexFindAll . $text -1 -}}
+{{- $labels = concat $labels (regexFindAll "\\w+" . -1) -}}
+{{- end -}}
+{{- end -}}
+{{- range ($text | fromYaml).groups -}}
+{{- range .rules -}}
+{{- $labels = concat $labels (default dict .labels | keys) -}}
+{{- end -}}
+{{- end -}}
+{{- dict "labels" (uniq $labels) | toYaml -}}
+{{- end -}}
+
+{{/* The address of the page that alerts link to, or nothing; a variable cannot be resolved in a rule. */}}
+{{- define "telnyx-sim-exporter.pageUrl" -}}
+{{- $external := default "" (default dict .Values.config.web).external_url -}}
+{{- default (ternary "" $external (contains "$" $external)) .Values.prometheusRule.pageUrl | trimAll "/" -}}
+{{- end -}}
+
+{{/*
+The groups of a rule file with the settings in `prometheusRule`, as a YAML list under "groups":
 [context, file]. The file must not go through tpl: its templates are for Prometheus.
 */}}
 {{- define "telnyx-sim-exporter.ruleGroups" -}}
-{{- $changes := (index . 0).Values.prometheusRule.alerts -}}
+{{- $settings := (index . 0).Values.prometheusRule -}}
+{{- $page := include "telnyx-sim-exporter.pageUrl" (index . 0) -}}
 {{- $groups := list -}}
 {{- range ((index . 0).Files.Get (index . 1) | fromYaml).groups -}}
 {{- $rules := list -}}
 {{- range .rules -}}
-{{- $change := default dict (get $changes (default "" .alert)) -}}
+{{- $threshold := include "telnyx-sim-exporter.thresholdName" . -}}
+{{- if hasKey $settings.thresholds $threshold -}}
+{{- $_ := set . "expr" (printf "vector(%s)" (get $settings.thresholds $threshold | toJson | trimAll "\"")) -}}
+{{- end -}}
+{{- if .alert -}}
+{{- $_ := set . "labels" (mergeOverwrite .labels $settings.commonLabels) -}}
+{{- if $settings.runbookUrl -}}
+{{- $_ := set .annotations "runbook_url" (printf "%s/%s.md" (trimAll "/" $settings.runbookUrl) .alert) -}}
+{{- end -}}
+{{- if $page -}}
+{{- $_ := set .annotations "page_url" (printf "%s/{{ with $labels.account }}problems?account={{ . | urlquery }}{{ end }}" $page) -}}
+{{- end -}}
+{{- end -}}
+{{- $change := default dict (get $settings.alerts (default "" .alert)) -}}
 {{- if $change.for -}}
 {{- $_ := set . "for" $change.for -}}
+{{- end -}}
+{{- if $change.keepFiringFor -}}
+{{- $_ := set . "keep_firing_for" $change.keepFiringFor -}}
 {{- end -}}
 {{- if $change.severity -}}
 {{- $_ := set .labels "severity" $change.severity -}}

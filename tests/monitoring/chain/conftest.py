@@ -16,10 +16,12 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from demo_stack.programs import Program, reserve_port, start
 from demo_stack.receiver import Notification, NotificationReceiver
 from demo_stack.stack import RULES, Stack, StackSettings
+from exporter.cli.main import main
 
 T = TypeVar("T")
 
@@ -33,6 +35,13 @@ DEADLINE = 60.0
 PAUSE = 0.1
 KEY = "KEY-simulated"
 QUIET = {"rate": "0", "bulk-every": "0", "stuck-at-start": "0", "history": "100"}
+SOON = (
+    "TelnyxSimCardProblems.keep_firing_for=5m",
+    "TelnyxSimFailureRatioHigh.keep_firing_for=5m",
+    "TelnyxSimActionsStuck.keep_firing_for=1m",
+)
+"""Settings of the rules: an hour without flapping would be a minute for each test."""
+
 CALM = {"failed": "0", "interrupted": "0", "stuck": "0", "duration": "0.2"}
 
 
@@ -60,7 +69,12 @@ class Chain:
         self._simulators = {name: self._simulate(name) for name in accounts}
         self.exporter_port = reserve_port("the exporter", 0)
         ports = reserve_port("Prometheus", 0), reserve_port("Alertmanager", 0)
-        plan = StackSettings(receiver.url, *ports, faster=FASTER, scrape_interval=SECONDS)
+        rules = folder / "shipped.yml"
+        words = [word for each in SOON for word in ("--set", each)]
+        rules.write_text(CliRunner().invoke(main, ["rules", *words]).stdout, encoding="utf-8")
+        plan = StackSettings(
+            receiver.url, *ports, faster=FASTER, scrape_interval=SECONDS, rules_file=rules
+        )
         self.stack = undo.enter_context(closing(Stack(folder, plan, self._stop)))
         self.exporter = self.export()
         self.stack.set_targets(f"127.0.0.1:{self.exporter_port}")
@@ -132,6 +146,12 @@ class Chain:
         """Return who was told what, of the messages with all these words in their title."""
         told = [f"{each.receiver}: {each.title}" for each in list(self.notes)]
         return [each for each in told if all(word in each for word in words)]
+
+    def told(self, status: str, **labels: str) -> list[dict[str, Any]]:
+        """Return the alerts with this status and these labels that the webhook was told of."""
+        every = [alert for note in list(self.notes) for alert in note.alerts]
+        fits = (each for each in every if labels.items() <= each["labels"].items())
+        return [each for each in fits if each["status"] == status]
 
     def note(self, *words: str) -> Notification:
         """Wait for a message with all these words in its title, and return the first."""

@@ -222,4 +222,30 @@ GUARDS = [
         least(prometheusRule={"alerts": {"TelnyxSimErrorBudgetBurnFast": {"disabled": True}}}),
         ("TelnyxSimErrorBudgetBurnFast", "prometheusRule.objective"),
     ),
+    Guard(
+        "no-such-threshold",
+        least(prometheusRule={"thresholds": {"objectiv": 0.9}}),
+        ("prometheusRule.thresholds.objectiv", "Available: ", "objective=true also: objective"),
+    ),
+    Guard(
+        "threshold-of-an-objective-that-is-off",
+        least(prometheusRule={"thresholds": {"objective": 0.9}}),
+        ("prometheusRule.thresholds.objective", "prometheusRule.objective=true"),
+    ),
+    *(
+        Guard(
+            f"threshold-out-of-its-range-{value}",
+            least(prometheusRule={"objective": True, "thresholds": {"objective": value}}),
+            ("prometheusRule.thresholds.objective", said),
+        )
+        for value, said in ((1, "between 0 and 1"), ("99", "between 0 and 1"), ("0", "above 0"))
+    ),
+    *(
+        Guard(
+            f"label-of-the-rules-{name}",
+            least(prometheusRule={"commonLabels": {name: "x"}}),
+            (f"prometheusRule.commonLabels.{name}", "choose another name"),
+        )
+        for name in ("account", "alertname", "severity")
+    ),
 ]

@@ -1,4 +1,6 @@
 import copy
+import re
+import shlex
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -6,14 +8,26 @@ from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
+from exporter.cli.main import main
+from exporter.cli.rule_files import objective_rules, plain_rules
+from tests.docs.documents import blocks
 from tests.packaging.chart.documents import Json
-from tests.packaging.chart.helm import CHART, Rendering, least, read_yaml
+from tests.packaging.chart.helm import CHART, LEAST, HelmError, Rendering, least, read_yaml
 
 FILES = CHART / "files" / "rules"
 PLAIN = FILES / "telnyx-sim-exporter.rules.yaml"
 OBJECTIVE = FILES / "telnyx-sim-exporter-objective.rules.yaml"
 ALERT = "TelnyxSimCardProblems"
+HALVED = {
+    each.name: float(each.default) / 2
+    for file in (plain_rules(), objective_rules())
+    for each in file.thresholds.values()
+}
+"""Every threshold, at a value that it may have."""
+
+FLAGS = re.MULTILINE | re.DOTALL
 
 
 def groups(rendering: Rendering) -> list[Json]:
@@ -92,6 +106,7 @@ def test_a_disabled_alert_is_gone(
     ("change", "path", "value"),
     [
         pytest.param({"for": "1h"}, ("for",), "1h", id="for"),
+        pytest.param({"keepFiringFor": "30m"}, ("keep_firing_for",), "30m", id="keep-firing-for"),
         pytest.param({"severity": "info"}, ("labels", "severity"), "info", id="severity"),
         pytest.param({"labels": {"team": "sims"}}, ("labels", "team"), "sims", id="label"),
         pytest.param(
@@ -142,6 +157,124 @@ def test_a_group_without_rules_is_left_out(render: Callable[..., Rendering]) -> 
         for each in read_yaml(PLAIN)["groups"]
     ]
     assert left == [each for each in expected if each["rules"]]
+
+
+@pytest.mark.parametrize(
+    ("section", "words"),
+    [
+        pytest.param({}, [], id="nothing"),
+        pytest.param({"thresholds": {"objective": 0.5}}, ["objective=0.5"], id="threshold"),
+        pytest.param({"thresholds": {"objective": "0.95"}}, ["objective=0.95"], id="as-text"),
+        pytest.param({"thresholds": {"objective": 0.00001}}, ["objective=0.00001"], id="small"),
+        pytest.param(
+            {"thresholds": HALVED},
+            [f"{name}={value:g}" for name, value in HALVED.items()],
+            id="every-threshold",
+        ),
+        pytest.param(
+            {"commonLabels": {"team": "iot", "tier": "1"}},
+            ["labels.team=iot", "labels.tier=1"],
+            id="labels",
+        ),
+        pytest.param(
+            {"runbookUrl": "https://wiki.example.org/runbooks//"},
+            ["runbook_url=https://wiki.example.org/runbooks//"],
+            id="runbooks",
+        ),
+        pytest.param(
+            {"pageUrl": "https://exporter.example.org/"},
+            ["page_url=https://exporter.example.org/"],
+            id="page",
+        ),
+        pytest.param(
+            {
+                "alerts": {
+                    ALERT: {"for": "0", "severity": "critical"},
+                    "TelnyxSimDataStale": {"disabled": True},
+                    "TelnyxSimErrorBudgetBurnSlow": {"for": "1h", "keepFiringFor": "30m"},
+                },
+                "commonLabels": {"team": "iot"},
+            },
+            [
+                *(f"{ALERT}.for=0", f"{ALERT}.severity=critical"),
+                *("TelnyxSimDataStale.disabled=true", "labels.team=iot"),
+                "TelnyxSimErrorBudgetBurnSlow.for=1h",
+                "TelnyxSimErrorBudgetBurnSlow.keep_firing_for=30m",
+            ],
+            id="alerts",
+        ),
+    ],
+)
+def test_the_command_prints_the_same_rules(
+    render: Callable[..., Rendering], section: Json, words: list[str]
+) -> None:
+    """One setting means the same to the chart and to `telnyx-sim-exporter rules`."""
+    settings = [word for each in words for word in ("--set", each)]
+    printed = CliRunner().invoke(main, ["rules", "--objective", *settings])
+    assert printed.exit_code == 0, printed.output
+    rendered = render(least(prometheusRule={"objective": True, **section}))
+    assert groups(rendered) == yaml.safe_load(printed.stdout)["groups"]
+
+
+def test_the_examples_of_the_documentation_say_the_same(render: Callable[..., Rendering]) -> None:
+    """The call of the command and the values beside it give the same rules."""
+    (values,) = blocks("yaml", "# values.yaml")
+    (call,) = re.findall(r"^telnyx-sim-exporter (rules .*?) > ", "\n".join(blocks("sh")), FLAGS)
+    printed = CliRunner().invoke(main, shlex.split(call.replace("\\\n", "")))
+    assert printed.exit_code == 0, printed.output
+    assert (
+        groups(render(LEAST | yaml.safe_load(values))) == yaml.safe_load(printed.stdout)["groups"]
+    )
+
+
+@pytest.mark.parametrize("label", sorted(plain_rules().labels | objective_rules().labels))
+def test_labels_of_the_rules_are_not_common_ones(
+    render: Callable[..., Rendering], label: str
+) -> None:
+    """The chart refuses the same labels as the command."""
+    with pytest.raises(HelmError, match=label):
+        render(least(prometheusRule={"commonLabels": {label: "x"}}))
+
+
+@pytest.mark.parametrize(
+    ("external", "page", "linked"),
+    [
+        ("https://example.org/telnyx/", "", "https://example.org/telnyx/"),
+        ("https://example.org/telnyx", "https://inner.example.org", "https://inner.example.org/"),
+        ("https://${HOST}/telnyx", "", None),
+        (None, "", None),
+    ],
+)
+def test_alerts_link_to_the_page(
+    render: Callable[..., Rendering], external: str | None, page: str, linked: str | None
+) -> None:
+    """To that of the configuration where it can be known, unless the rules have their own."""
+    web = {} if external is None else {"external_url": external}
+    rendered = render(least(config={"web": web}, prometheusRule={"pageUrl": page}))
+    problems = "{{ with $labels.account }}problems?account={{ . | urlquery }}{{ end }}"
+    links = {each["annotations"].get("page_url") for each in alerts(rendered).values()}
+    assert links == {linked and linked + problems}
+
+
+def test_an_override_of_one_alert_wins(render: Callable[..., Rendering]) -> None:
+    """Over what is set for all of them."""
+    own = {
+        "labels": {"team": "billing"},
+        "annotations": {
+            "runbook_url": "https://x.example.org",
+            "page_url": "https://y.example.org",
+        },
+    }
+    section = {
+        "commonLabels": {"team": "iot"},
+        "runbookUrl": "https://wiki.example.org",
+        "pageUrl": "https://exporter.example.org",
+        "alerts": {ALERT: own},
+    }
+    found = alerts(render(least(prometheusRule=section)))
+    assert found[ALERT]["labels"]["team"] == "billing"
+    assert found[ALERT]["annotations"].items() >= own["annotations"].items()
+    assert found["TelnyxSimDataStale"]["labels"]["team"] == "iot"
 
 
 def test_rules_lie_where_prometheus_looks(render: Callable[..., Rendering]) -> None:

@@ -32,7 +32,9 @@ FREE = {
     "podSecurityContext.seccompProfile",
     "prometheusRule.alerts",
     "prometheusRule.annotations",
+    "prometheusRule.commonLabels",
     "prometheusRule.labels",
+    "prometheusRule.thresholds",
     "readinessProbe",
     "readinessProbe.httpGet",
     "resources",
@@ -93,10 +95,14 @@ def test_a_typo_is_refused(section: str) -> None:
 @pytest.mark.parametrize("section", sorted(FREE))
 def test_a_free_section_takes_any_key(section: str) -> None:
     """The list of exceptions has only what is one."""
-    value = {"existingSecret": "x"} if section == "keys" else {"disabled": True}
+    values = {
+        "keys": {"existingSecret": "x"},
+        "prometheusRule.alerts": {"disabled": True},
+        "prometheusRule.thresholds": 1,
+    }
     assert section in SECTIONS
-    free = value if section in {"keys", "prometheusRule.alerts"} else "x"
-    assert complaints(with_value((*section.split("."), "anything"), free)) == []
+    place = (*section.split("."), "anything")
+    assert complaints(with_value(place, values.get(section, "x"))) == []
 
 
 @pytest.mark.parametrize(
@@ -136,7 +142,18 @@ def test_another_type_is_refused(place: str, value: Any) -> None:
         ("monitor.kind", "Probe"),
         ("persistence.accessModes", ["ReadWriteEverywhere"]),
         ("prometheusRule.alerts.TelnyxSimCardProblems.disabled", "yes"),
+        ("prometheusRule.alerts.TelnyxSimCardProblems.keepFiringFor", "soon"),
+        ("prometheusRule.alerts.TelnyxSimCardProblems.for", "1m1h"),
+        ("prometheusRule.commonLabels", {"my-team": "x"}),
+        ("prometheusRule.commonLabels", {"__team": "x"}),
+        ("prometheusRule.commonLabels", {"team": ""}),
+        ("prometheusRule.commonLabels", {"team": "{{ x"}),
         ("prometheusRule.enabled", "on"),
+        ("prometheusRule.pageUrl", "exporter.example.org"),
+        ("prometheusRule.runbookUrl", "https://x/?page="),
+        ("prometheusRule.thresholds", {"failure_ratio": 0}),
+        ("prometheusRule.thresholds", {"failure_ratio": "10 %"}),
+        ("prometheusRule.thresholds", {"failure_ratio": "010"}),
         ("replicas", -1),
         ("enabled", "no"),
         ("service.ipFamilies", ["IPv5"]),
@@ -171,6 +188,11 @@ def test_a_value_out_of_its_bounds_is_refused(place: str, value: Any) -> None:
         ("monitor.enabled", True),
         ("persistence.size", "500Mi"),
         ("prometheusRule.alerts.X", {"disabled": False, "for": "1h", "severity": "info"}),
+        ("prometheusRule.alerts.X", {"keepFiringFor": "15m"}),
+        ("prometheusRule.commonLabels", {"team": "SIM cards"}),
+        ("prometheusRule.pageUrl", "https://exporter.example.org/telnyx/"),
+        ("prometheusRule.thresholds", {"failure_ratio": 0.2, "failed_cards": 5}),
+        ("prometheusRule.thresholds", {"failure_ratio": "0.2"}),  # as `helm --set` passes it
         ("prometheusRule.alerts.X", {"labels": {"team": "x"}, "annotations": {"a": "b"}}),
         ("readinessProbe", None),
         ("replicas", 0),

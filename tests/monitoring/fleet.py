@@ -1,0 +1,312 @@
+"""A fleet of SIM cards, minute by minute, and the series that the exporter shows of it.
+
+It models what the rules see, not how the exporter finds out; time is in minutes. It must not know
+any rule.
+"""
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from exporter.domain import concern_of
+
+Span = tuple[int, int]
+"""A first minute and the one after the last."""
+
+JOB = "telnyx-sim-exporter"
+STUCK_AFTER = 60
+"""Minutes after which an action in progress is stuck."""
+
+FINAL = ("completed", "failed", "interrupted")
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """An action of a SIM card; without an end, it hangs."""
+
+    start: int
+    action_type: str
+    sim_card: int
+    end: int | None = None
+    status: str = "completed"
+    reason_class: str = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """Actions of one type, evenly distributed or, with a seed, at random.
+
+    ``shares`` are those of actions that end as a status with a reason class, such as
+    ``{("failed", "network"): 0.1}``; ``hang`` is the share of those that never end. Every action
+    has a SIM card of its own, unless ``sim_cards`` limits them to so many.
+    """
+
+    action_type: str
+    per_hour: float
+    during: Span
+    shares: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    hang: float = 0
+    duration: int = 2
+    sim_cards: int | None = None
+    first_sim_card: int = 0
+    seed: int | None = None
+    mended_after: int | None = None
+    """Minutes after a failure until a repeated action completes."""
+
+    def actions(self) -> Iterator[Action]:
+        """Yield all of them."""
+        start, stop = self.during
+        chance = random.Random(self.seed)  # noqa: S311 - not for secrets
+        due: Counter[str] = Counter()
+        count = round((stop - start) * self.per_hour / 60)
+        for number in range(count):
+            begin = start + int(number * 60 / self.per_hour)
+            if self.seed is not None:
+                begin = chance.randrange(start, stop)
+            card = self.first_sim_card + number % (self.sim_cards or count)
+            outcome = self._outcome(chance, due)
+            if outcome == ("hang", ""):
+                yield Action(begin, self.action_type, card)
+                continue
+            end = begin + self.duration
+            yield Action(begin, self.action_type, card, end, *outcome)
+            if outcome[0] != "completed" and self.mended_after is not None:
+                again = end + self.mended_after
+                yield Action(again, self.action_type, card, again + self.duration)
+
+    def _outcome(self, chance: random.Random, due: Counter[str]) -> tuple[str, str]:
+        """Draw an outcome, or take the one that is most behind its share."""
+        shares = {**self.shares, ("hang", ""): self.hang}
+        if self.seed is not None:
+            drawn = chance.random()
+            for outcome, share in shares.items():
+                if (drawn := drawn - share) < 0:
+                    return outcome
+            return ("completed", "none")
+        for outcome, share in shares.items():
+            due[repr(outcome)] += round(share * 1_000_000)
+        behind = max(shares, key=lambda outcome: due[repr(outcome)])
+        if due[repr(behind)] >= 1_000_000 - 1:
+            due[repr(behind)] -= 1_000_000
+            return behind
+        return ("completed", "none")
+
+
+@dataclass(slots=True)
+class Account:
+    """An account of an exporter, and what happens to it."""
+
+    name: str
+    traffic: Sequence[Traffic] = ()
+    actions: Sequence[Action] = ()
+    api_away: Sequence[Span] = ()
+    failing: Mapping[int, str] = field(default_factory=dict)
+    """Minutes in which the poll fails, and why."""
+    configured: Sequence[Span] = ((0, 1_000_000),)
+    first_poll: int = 0
+    """Minutes that the first poll takes."""
+
+
+@dataclass(slots=True)
+class Exporter:
+    """A process with its accounts, and when it does not run or starts again."""
+
+    accounts: Sequence[Account]
+    down: Sequence[Span] = ()
+    restarts: Sequence[int] = ()
+    renamed: bool = False
+    """Each start is another pod."""
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What has been seen of an account, as committed in its state."""
+
+    created: Counter[str] = field(default_factory=Counter)
+    ended: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    opened: Counter[str] = field(default_factory=Counter)
+    problems: dict[tuple[str, int], tuple[int, str]] = field(default_factory=dict)
+    flying: list[Action] = field(default_factory=list)
+    stuck: Counter[str] = field(default_factory=Counter)
+
+    def poll(self, minute: int) -> None:
+        """Take in all that has ended."""
+        left = []
+        for each in self.flying:
+            if each.end is None or each.end > minute:
+                left.append(each)
+                if minute - each.start >= STUCK_AFTER:
+                    self._note(each, "stuck", minute)
+            else:
+                self.ended[each.status, each.action_type, each.reason_class] += 1
+                self._note(each, each.status, minute)
+        self.flying = left
+        old = (each for each in left if minute - each.start >= STUCK_AFTER)
+        self.stuck = Counter(each.action_type for each in old)
+
+    def _note(self, action: Action, status: str, minute: int) -> None:
+        """Open, keep or close the problem of a SIM card."""
+        key = concern_of(action.action_type), action.sim_card
+        if status == "completed":
+            self.problems.pop(key, None)
+            return
+        if key not in self.problems:
+            self.opened[key[0]] += 1
+        since, _ = self.problems.get(key, (minute, ""))
+        self.problems[key] = since, status
+
+
+@dataclass(slots=True)
+class _Process:
+    """What an account has since its process started, or since it was configured."""
+
+    since: int
+    up: int = 0
+    polls: int = 0
+    failures: Counter[str] = field(default_factory=Counter)
+    success: int = 0
+
+
+class _Recorder:
+    """Takes the samples of one exporter, minute by minute."""
+
+    def __init__(self, namespace: str) -> None:
+        self.samples: dict[str, dict[int, float]] = defaultdict(dict)
+        self.minute = 0
+        self.pod = ""
+        self._namespace = namespace
+
+    def put(self, metric: str, value: float, **labels: str) -> None:
+        """Take a sample of this minute."""
+        every = {"namespace": self._namespace, "job": JOB, "instance": "10.0.0.1:10874"}
+        every |= {"pod": self.pod, **labels}
+        pairs = ", ".join(f'{name}="{text}"' for name, text in every.items())
+        self.samples[f"{metric}{{{pairs}}}"][self.minute] = value
+
+
+def series(exporter: Exporter, minutes: int, namespace: str) -> list[dict[str, str]]:
+    """Return the series of promtool's ``input_series``, one sample a minute."""
+    recorder = _Recorder(namespace)
+    starts = sorted({0, *exporter.restarts, *(stop for _, stop in exporter.down)})
+    accounts = [_Model(each) for each in exporter.accounts]
+    for minute in range(minutes):
+        started = [each for each in starts if each <= minute]
+        recorder.minute = minute
+        recorder.pod = f"pod-{len(started)}" if exporter.renamed else "pod-0"
+        running = not _inside(minute, exporter.down)
+        recorder.put("up", running)
+        if running:
+            recorder.put("process_start_time_seconds", started[-1] * 60)
+            for each in accounts:
+                each.step(recorder, started[-1])
+    return [
+        {"series": name, "values": _values(points, minutes)}
+        for name, points in recorder.samples.items()
+    ]
+
+
+class _Model:
+    """One account over time."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        actions = [*account.actions, *(each for flow in account.traffic for each in flow.actions())]
+        self._todo = sorted(actions, key=lambda each: each.start, reverse=True)
+        self._types = sorted({each.action_type for each in actions} | {"enable"})
+        self._classes = sorted({(each.action_type, each.reason_class) for each in actions})
+        self._seen = _Seen()
+        self._process = _Process(-1)
+
+    def step(self, recorder: _Recorder, started: int) -> None:
+        """Poll, unless it cannot, and record what the exporter shows."""
+        minute, account = recorder.minute, self._account
+        if not _inside(minute, account.configured):
+            return
+        since = max(started, *(first for first, _ in account.configured if first <= minute))
+        if since != self._process.since:
+            self._process = _Process(since)
+        if minute >= since + account.first_poll:
+            cause = account.failing.get(minute)
+            self._poll(minute, "timeout" if _inside(minute, account.api_away) else cause)
+        self._record_polls(recorder)
+        self._record_actions(recorder)
+        self._record_problems(recorder)
+
+    def _poll(self, minute: int, cause: str | None) -> None:
+        process, seen = self._process, self._seen
+        process.polls += 1
+        process.up = int(cause is None)
+        if cause is not None:
+            process.failures[cause] += 1
+            return
+        while self._todo and self._todo[-1].start <= minute:
+            seen.flying.append(self._todo.pop())
+            seen.created[seen.flying[-1].action_type] += 1
+        seen.poll(minute)
+        process.success = minute * 60
+
+    def _record_polls(self, recorder: _Recorder) -> None:
+        name, process = self._account.name, self._process
+        recorder.put("telnyx_up", process.up, account=name)
+        recorder.put("telnyx_exporter_polls_total", process.polls, account=name)
+        for cause in ("auth", "timeout"):
+            count = process.failures[cause]
+            recorder.put("telnyx_exporter_poll_failures_total", count, account=name, cause=cause)
+        metric = "telnyx_exporter_last_success_timestamp_seconds"
+        recorder.put(metric, process.success, account=name)
+        recorder.put("telnyx_exporter_actions_tracked", len(self._seen.flying), account=name)
+
+    def _record_actions(self, recorder: _Recorder) -> None:
+        seen = self._seen
+        in_progress = Counter(each.action_type for each in seen.flying)
+        for name in self._types:
+            labels = {"account": self._account.name, "action_type": name}
+            recorder.put("telnyx_sim_card_actions_created_total", seen.created[name], **labels)
+            done = seen.ended["completed", name, "none"]
+            recorder.put("telnyx_sim_card_actions_completed_total", done, **labels)
+            metric, count = "telnyx_sim_card_actions", in_progress[name]
+            recorder.put(metric, count, **labels, status="in-progress")
+            recorder.put("telnyx_sim_card_actions_stuck", seen.stuck[name], **labels)
+        for name, reason in self._classes:
+            labels = {"account": self._account.name, "action_type": name, "reason_class": reason}
+            for status in ("failed", "interrupted"):
+                count = seen.ended[status, name, reason]
+                recorder.put(f"telnyx_sim_card_actions_{status}_total", count, **labels)
+
+    def _record_problems(self, recorder: _Recorder) -> None:
+        seen = self._seen
+        for concern in sorted({concern_of(name) for name in self._types}):
+            labels = {"account": self._account.name, "concern": concern}
+            found = [each for (name, _), each in seen.problems.items() if name == concern]
+            for status in ("failed", "interrupted", "stuck"):
+                count = sum(each[1] == status for each in found)
+                recorder.put("telnyx_sim_card_problems", count, **labels, status=status)
+            opened = seen.opened[concern]
+            recorder.put("telnyx_sim_card_problems_opened_total", opened, **labels)
+            if found:
+                metric = "telnyx_sim_card_problems_oldest_timestamp_seconds"
+                recorder.put(metric, min(since for since, _ in found) * 60, **labels)
+
+
+def _inside(minute: int, spans: Iterable[Span]) -> bool:
+    """Tell whether a minute is in one of the spans."""
+    return any(start <= minute < stop for start, stop in spans)
+
+
+def _values(points: Mapping[int, float], minutes: int) -> str:
+    """Write samples in promtool's notation: runs of one value together, and gaps as stale."""
+    words: list[str] = []
+    minute = 0
+    while minute < minutes:
+        value, length = points.get(minute), 1
+        while minute + length < minutes and points.get(minute + length) == value:
+            length += 1
+        if value is None:
+            words.append("stale" if minute else "_")
+            if length > 1:
+                words.append(f"_x{length - 1}")
+        else:
+            words.append(f"{value:.0f}x{length - 1}" if length > 1 else f"{value:.0f}")
+        minute += length
+    return " ".join(words)

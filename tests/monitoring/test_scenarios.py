@@ -1,0 +1,430 @@
+"""Fleets over hours and days: which alerts fire, how often, and who is woken.
+
+Promtool evaluates the shipped rules over the series of each fleet; the shipped Alertmanager example
+then says which of the alerts notify. Expected alerts are written as ``Name[@account][:type]``, with
+the number of times that they begin to fire; what is not listed must not fire.
+"""
+
+import json
+import re
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from exporter.domain import CONCERNS
+from tests.monitoring.fleet import Account, Action, Exporter, Traffic, series
+from tests.monitoring.inhibition import notifications
+
+FILES = Path(__file__).parents[2] / "helm" / "telnyx-sim-exporter" / "files"
+RULES = FILES / "rules" / "telnyx-sim-exporter.rules.yaml"
+HOUR = 60
+DAY = 24 * HOUR
+FUNDS = {("failed", "insufficient_funds"): 1.0}
+NETWORK = ("failed", "network")
+INTERRUPTED = {("interrupted", "none"): 1.0}
+PAGER = "telnyx-sim-pager"
+NOTHING: Mapping[str, int] = {}
+BROKEN = {"CardProblems:connectivity": 1, "CardProblemsGrowing:connectivity": 1}
+FAILING = {**BROKEN, "FailureRatioHigh:enable": 1}
+STUCK = {"CardProblems:connectivity": 1, "ActionsStuck:enable": 1}
+HANGING = {**BROKEN, **STUCK, "BacklogGrowing:enable": 1, "HardlyAnyCompletes": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """What happens, the alerts that have to fire, and how many pages they make."""
+
+    name: str
+    exporter: Exporter
+    minutes: int
+    alerts: Mapping[str, int] = field(default_factory=dict)
+    pages: int = 0
+
+
+def flow(
+    per_hour: float,
+    hours: tuple[float, float],
+    shares: Mapping[tuple[str, str], float] | None = None,
+    *,
+    sim_card: int = 0,
+    action_type: str = "enable",
+    **more: Any,
+) -> Traffic:
+    """Return traffic between two hours."""
+    during = round(hours[0] * HOUR), round(hours[1] * HOUR)
+    return Traffic(action_type, per_hour, during, shares or {}, first_sim_card=sim_card, **more)
+
+
+def one(traffic: Sequence[Traffic], actions: Sequence[Action] = (), **more: Any) -> Exporter:
+    """Return an exporter of one account, ``eu``."""
+    return Exporter([Account("eu", traffic, actions, **more)])
+
+
+def turns(per_hour: float, hours: float, **bad: Any) -> Exporter:
+    """Return a fleet that is well for three hours, then not."""
+    well = flow(per_hour, (0, 3))
+    return one([well, flow(per_hour, (3, hours), sim_card=100_000, **bad)])
+
+
+def hanging(count: int, start: int, first: int = 1) -> list[Action]:
+    """Return actions that begin one a minute and never end."""
+    return [Action(start + number, "enable", first + number) for number in range(count)]
+
+
+def failing() -> list[Scenario]:
+    """Return fleets of all sizes in which nothing completes any more, for one reason or another."""
+    rates = [(600, 5), (60, 5), (15, 6), (7.5, 7)]
+    found = [
+        Scenario(f"{rate} an hour fail", turns(rate, hours, shares=FUNDS), hours * HOUR, FAILING, 1)
+        for rate, hours in rates
+    ]
+    found += [
+        Scenario(
+            "600 an hour are interrupted",
+            turns(600, 5, shares=INTERRUPTED),
+            5 * HOUR,
+            FAILING,
+            1,
+        ),
+        Scenario(
+            "A tenth fails and the rest is interrupted",
+            turns(600, 5, shares={NETWORK: 0.1, ("interrupted", "none"): 0.9}),
+            5 * HOUR,
+            FAILING,
+            1,
+        ),
+        Scenario(
+            "A few an hour fail",
+            one([flow(3, (0, 6)), flow(3, (6, 14), FUNDS, sim_card=1000)]),
+            14 * HOUR,
+            {"CardProblems:connectivity": 1, "HardlyAnyCompletes": 1},
+            1,
+        ),
+    ]
+    for rate, hours in ((600, 7), (60, 7)):
+        fleet = turns(rate, hours, hang=1)
+        found.append(Scenario(f"{rate} an hour hang", fleet, hours * HOUR, HANGING, 1))
+    return found
+
+
+def mending() -> list[Scenario]:
+    """Return what passes, and what is quiet but not mended."""
+    return [
+        Scenario(
+            "It fails for two hours, then completes again",
+            one(
+                [
+                    flow(600, (0, 3)),
+                    flow(600, (3, 5), FUNDS, sim_card=10_000, mended_after=120),
+                    flow(600, (5, 9), sim_card=20_000),
+                ]
+            ),
+            9 * HOUR,
+            FAILING,
+            1,
+        ),
+        Scenario(
+            "It fails for two hours, then nothing is started",
+            one([flow(600, (0, 3)), flow(600, (3, 5), FUNDS, sim_card=10_000)]),
+            14 * HOUR,
+            FAILING,
+            1,
+        ),
+        Scenario(
+            "From one stuck action to 41",
+            one([flow(60, (0, 8), sim_card=1000)], hanging(1, 10) + hanging(40, 180, 100)),
+            8 * HOUR,
+            {**STUCK, **BROKEN, "ActionsStuck:enable": 1},
+        ),
+        Scenario(
+            "Three are stuck, and the API is away eight minutes an hour",
+            one(
+                [flow(60, (0, 7), sim_card=1000)],
+                hanging(3, 5),
+                api_away=[(hour * HOUR + 20, hour * HOUR + 28) for hour in range(1, 7)],
+            ),
+            7 * HOUR,
+            STUCK,
+        ),
+        Scenario(
+            "Three are stuck, and the exporter is down for three hours",
+            Exporter(
+                [Account("eu", [flow(60, (0, 8), sim_card=1000)], hanging(3, 5))],
+                down=[(180, 360)],
+            ),
+            8 * HOUR,
+            {**STUCK, "ExporterDown": 1},
+            1,
+        ),
+    ]
+
+
+def backlogs() -> list[Scenario]:
+    """Return backlogs that grow fast, slowly, and not."""
+    steady = flow(600, (0, 7), sim_card=100_000)
+    grows = {**STUCK, **BROKEN, "BacklogGrowing:enable": 1}
+    return [
+        Scenario(
+            f"The backlog grows by {rate / 60:g} a minute",
+            one([steady, flow(rate, (0, 7), hang=1)]),
+            7 * HOUR,
+            grows,
+        )
+        for rate in (60, 1200)
+    ] + [
+        Scenario(
+            "A bulk action takes half an hour",
+            one([steady, flow(180_000, (3, 3 + 1 / 60), duration=30)]),
+            7 * HOUR,
+        ),
+        Scenario(
+            "Of a large bulk action a few fail first",
+            one([flow(60, (0, 3)), flow(6000, (3, 3.5), {NETWORK: 0.004}, sim_card=10_000)]),
+            4 * HOUR,
+            BROKEN,
+        ),
+    ]
+
+
+def harmless() -> list[Scenario]:
+    """Return what nobody has to be woken for."""
+    superseded = {("failed", "superseded"): 4 / 24}
+    blocked = {("failed", "sim_blocked"): 1.0}
+    return [
+        Scenario(
+            "Four of 24 an hour are superseded",
+            one([flow(24, (0, 8), superseded, mended_after=1)]),
+            8 * HOUR,
+        ),
+        Scenario(
+            "A script retries one blocked SIM card",
+            one([flow(20, (0, 8), sim_card=100), flow(22, (3, 5), blocked, sim_cards=1)]),
+            8 * HOUR,
+            {"CardProblems:connectivity": 1},
+        ),
+        Scenario(
+            "One interruption every twenty minutes, mended soon",
+            one([flow(60, (0, 6), sim_card=1000), flow(3, (0, 6), INTERRUPTED, mended_after=8)]),
+            6 * HOUR,
+            {"CardProblems:connectivity": 1},
+        ),
+    ]
+
+
+def outages() -> list[Scenario]:
+    """Return what happens to the exporter and to what it asks."""
+    away = [Account(f"a{each}", [flow(10, (0, 6))], api_away=[(120, 240)]) for each in range(5)]
+    fails = Traffic("enable", 400, (180, 255), FUNDS, first_sim_card=9000)
+    each_away = {f"{name}@a{each}": 1 for name in ("PollFailing", "DataStale") for each in range(5)}
+    restarts = Account("eu", [flow(60, (0, 5))], first_poll=5)
+    four_of_five = {minute: "timeout" for minute in range(5 * HOUR) if minute % 5}
+    found = [
+        Scenario(
+            "It restarts every four minutes before its first poll has ended",
+            Exporter([restarts], restarts=range(4, 5 * HOUR, 4)),
+            5 * HOUR,
+            {"ExporterRestarting": 1, "DataStale": 1},
+            1,
+        ),
+        Scenario(
+            "Four of five polls fail",
+            one([flow(60, (0, 5))], failing=four_of_five),
+            5 * HOUR,
+            {"PollFailing": 1},
+        ),
+        Scenario(
+            "An account is dropped from the configuration",
+            one([flow(60, (0, 8))], hanging(1, 10, 5001), configured=[(0, 180)]),
+            8 * HOUR,
+            {**STUCK, "AccountGone": 1},
+            1,
+        ),
+        Scenario(
+            "An account is added, and its first poll takes long",
+            one([flow(60, (4, 8))], configured=[(240, 480)], first_poll=15),
+            8 * HOUR,
+        ),
+        Scenario(
+            "Telnyx is away for all accounts",
+            Exporter(away),
+            6 * HOUR,
+            {"AllPollsFailing": 1, "AllDataStale": 1, **each_away},
+            1,
+        ),
+    ]
+    for renamed in (False, True):
+        account = Account("eu", [flow(600, (0, 3)), fails, flow(600, (4.5, 8), sim_card=20_000)])
+        fleet = Exporter([account], down=[(180, 260)], renamed=renamed)
+        name = f"500 fail while the exporter is down{', and another pod takes over' * renamed}"
+        found.append(Scenario(name, fleet, 8 * HOUR, {**FAILING, "ExporterDown": 1}, 1))
+    return found
+
+
+def storms() -> list[Scenario]:
+    """Return one cause behind many alerts."""
+    types = tuple(CONCERNS)
+    flows = [flow(30, (0, 2), action_type=each, sim_card=i * 1000) for i, each in enumerate(types)]
+    flows += [
+        flow(30, (2, 4), FUNDS, action_type=each, sim_card=(i + 50) * 1000)
+        for i, each in enumerate(types)
+    ]
+    concerns = set(CONCERNS.values())
+    names = [
+        f"{name}:{each}" for name in ("CardProblems", "CardProblemsGrowing") for each in concerns
+    ]
+    return [
+        Scenario(
+            "The account is out of funds, with eight action types",
+            one(flows),
+            5 * HOUR,
+            {**dict.fromkeys(names, 1), **{f"FailureRatioHigh:{each}": 1 for each in types}},
+            1,
+        ),
+        Scenario(
+            "Five accounts fail at once",
+            Exporter(
+                [
+                    Account(f"a{i}", [flow(60, (0, 3)), flow(60, (3, 5), FUNDS, sim_card=1000)])
+                    for i in range(5)
+                ]
+            ),
+            5 * HOUR,
+            {
+                f"{name}@a{i}{about}": 1
+                for i in range(5)
+                for name, about in (
+                    ("CardProblems", ":connectivity"),
+                    ("CardProblemsGrowing", ":connectivity"),
+                    ("FailureRatioHigh", ":enable"),
+                )
+            },
+            1,
+        ),
+    ]
+
+
+def days() -> list[Scenario]:
+    """Return days that are calm, or nearly."""
+    soon: dict[str, Any] = {"mended_after": 20}
+    return [
+        Scenario(
+            "A calm day of 100,000 SIM cards, of which 0.5 % fail",
+            one([flow(4000, (0, 24), {NETWORK: 0.005}, seed=7, mended_after=30)]),
+            DAY,
+            {"CardProblems:connectivity": 1},
+        ),
+        Scenario(
+            "A tenth of 60 an hour fails",
+            one([flow(60, (0, 24), {NETWORK: 0.1}, seed=3, **soon)]),
+            DAY,
+            {"CardProblems:connectivity": 1, "FailureRatioHigh:enable": 2},
+            1,
+        ),
+        Scenario(
+            "An eighth of 60 an hour fails",
+            one([flow(60, (0, 24), {NETWORK: 0.12}, seed=5, **soon)]),
+            DAY,
+            {"CardProblems:connectivity": 1, "FailureRatioHigh:enable": 1},
+            1,
+        ),
+    ]
+
+
+GROUPS: Mapping[str, list[Scenario]] = {
+    "failing": failing(),
+    "mending": mending(),
+    "backlogs": backlogs(),
+    "harmless": harmless(),
+    "outages": outages(),
+    "storms": storms(),
+    "days": days(),
+}
+"""Scenarios that are evaluated together."""
+
+STEP = 2
+"""Minutes between two evaluations."""
+
+
+def labels_of(key: str, severity: str, number: int) -> dict[str, str]:
+    """Return the labels of an alert that is written as in this module's docstring."""
+    found = re.fullmatch(r"(\w+)(?:@(\w+))?(?::(\w+))?", key)
+    assert found is not None
+    name, account, about = found.groups()
+    labels = {"alertname": f"TelnyxSim{name}", "severity": severity, "namespace": f"s{number}"}
+    if not name.startswith(("All", "Exporter")):
+        labels["account"] = account or "eu"
+    if about:
+        labels["concern" if about in CONCERNS.values() else "action_type"] = about
+    return labels
+
+
+def sample(labels: Mapping[str, str], value: int) -> dict[str, Any]:
+    """Return an expected sample of promtool."""
+    pairs = ", ".join(f'{name}="{text}"' for name, text in labels.items())
+    return {"labels": f"{{{pairs}}}", "value": value}
+
+
+@pytest.fixture(scope="module")
+def severities() -> dict[str, str]:
+    """Give the severity of each shipped alert."""
+    groups = yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"]
+    rules = [rule for group in groups for rule in group["rules"] if "alert" in rule]
+    return {rule["alert"].removeprefix("TelnyxSim"): rule["labels"]["severity"] for rule in rules}
+
+
+@pytest.mark.program("promtool")
+@pytest.mark.parametrize("group", GROUPS)
+def test_alerts_fire_as_often_as_they_should(
+    program_path: Callable[[str], str], tmp_path: Path, severities: dict[str, str], group: str
+) -> None:
+    """Each alert begins to fire as often as expected, and no other does."""
+    scenarios = GROUPS[group]
+    inputs, checks = [], []
+    for number, scenario in enumerate(scenarios):
+        namespace = f"s{number}"
+        inputs += series(scenario.exporter, scenario.minutes, namespace)
+        firing = f'ALERTS{{alertstate="firing", namespace="{namespace}"}}'
+        begins = f"({firing} unless {firing} offset {STEP}m)[{scenario.minutes}m:{STEP}m]"
+        labels = "alertname, severity, namespace, account, action_type, concern"
+        expected = [
+            sample(labels_of(key, severities[re.split("[@:]", key)[0]], number), count)
+            for key, count in scenario.alerts.items()
+        ]
+        checks.append(
+            {
+                "expr": f"sum by ({labels}) (count_over_time({begins}))",
+                "eval_time": f"{scenario.minutes - 1}m",
+                "exp_samples": expected,
+            }
+        )
+    case = {"name": group, "interval": "1m", "input_series": inputs, "promql_expr_test": checks}
+    document = {"rule_files": [str(RULES)], "evaluation_interval": f"{STEP}m", "tests": [case]}
+    file = tmp_path / f"{group}.json"
+    file.write_text(json.dumps(document), encoding="utf-8")
+    command = (program_path("promtool"), "test", "rules", str(file))
+    run = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own file
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [each for scenarios in GROUPS.values() for each in scenarios],
+    ids=lambda each: each.name,
+)
+def test_one_cause_is_one_page(scenario: Scenario, severities: dict[str, str]) -> None:
+    """Of all alerts of a scenario, routes and inhibition let so many pages through.
+
+    Here they all fire at once; the chain of real programs shows them in time.
+    """
+    config = yaml.safe_load((FILES / "alertmanager" / "alertmanager.yaml").read_text("utf-8"))
+    firing = [
+        {"job": "telnyx-sim-exporter", **labels_of(key, severities[re.split("[@:]", key)[0]], 0)}
+        for key in scenario.alerts
+    ]
+    pages = [each for each in notifications(config, firing) if each.receiver == PAGER]
+    assert len(pages) == scenario.pages
