@@ -7,6 +7,9 @@
 # Without byte code, each of some hundred processes of the tests compiles all that it loads.
 unexport PYTHONDONTWRITEBYTECODE
 
+# Most programs in Go that the tests run end before they have much garbage.
+export GOGC := 400
+
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 PIP := $(PYTHON) -m pip --quiet --disable-pip-version-check
