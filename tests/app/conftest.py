@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from exporter.app import Exporter
 from exporter.clock import SystemClock
-from exporter.config import Account, Poll, Settings, State, Web
+from exporter.config import Account, Poll, Settings, SimCards, State, Web
 from exporter.domain import Status
 from exporter.errors import ConfigError
 from exporter.simulator.server import serving
@@ -129,7 +129,10 @@ async def simulators() -> AsyncIterator[Callable[..., Awaitable[tuple[Simulator,
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Callable[..., Settings]:
-    """Give a maker of settings: accounts by name and URL, polled often; the state in a file."""
+    """Give a maker of settings: accounts by name and URL, polled often; the state in a file.
+
+    SIM cards are not looked up: tests count requests, and lookups would come beside the polls'.
+    """
 
     def make(accounts: dict[str, str], *, interval: float = 0.05, **changes: Any) -> Settings:
         values: dict[str, Any] = {
@@ -138,6 +141,7 @@ def settings(tmp_path: Path) -> Callable[..., Settings]:
                 for name, url in accounts.items()
             ),
             "poll": Poll(interval=interval, audit_interval=900.0, rate_limit=1000.0),
+            "sim_cards": SimCards(lookup=False),
             "state": State(url=f"sqlite:///{tmp_path}/state.db"),
             "web": Web(listen_address=("127.0.0.1:0",)),
         }
