@@ -48,8 +48,8 @@ test: ## Run the linters and all tests
 	$(PYTHON) -m pytest $(PARALLEL)
 
 .PHONY: test-thorough
-test-thorough: $(VENV)/.dev ## Run the property tests with many more examples
-	$(PYTHON) -m pytest $(PARALLEL) -m hypothesis --hypothesis-profile=thorough --timeout=1800
+test-thorough: $(VENV)/.dev ## Run the property tests with many more examples, and all combinations
+	$(PYTHON) -m pytest $(PARALLEL) -m "hypothesis or combined" --hypothesis-profile=thorough --timeout=1800
 
 # highest or lowest-direct, see uv's --resolution.
 RESOLUTION := highest
