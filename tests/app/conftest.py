@@ -27,7 +27,7 @@ from tests.log_stream import LogStream, open_log
 from tests.support.simulation import QUIET
 
 DEADLINE = 15.0
-PAUSE = 0.01
+PAUSE = 0.03
 """Seconds between two scrapes: without a pause they would take most of the processor time."""
 
 KEY = "KEY-simulated"

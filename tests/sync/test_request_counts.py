@@ -59,12 +59,12 @@ async def test_new_actions_cost_their_pages_and_one(
 async def test_a_long_catch_up_costs_its_pages_and_one(
     open_account: OpenAccount, order: ListOrder
 ) -> None:
-    """Being away for 21,000 actions costs no more for being committed piece by piece."""
-    account = open_account(replace(QUIET, history=10_000, order=order))
+    """Being away for 84 pages of actions costs no more for being committed piece by piece."""
+    account = open_account(replace(QUIET, history=10_000, order=order), page_size=50)
     await account.poll()
-    for action_id in account.world.create(21_000):
+    for action_id in account.world.create(4_200):
         account.world.finish(action_id, Status.COMPLETED)
-    assert await account.poll() <= 1 + ceil(21_000 / 250) + 1
+    assert await account.poll() <= 1 + 84 + 1
     assert not account.differences()
 
 
@@ -82,17 +82,17 @@ async def test_the_first_poll_is_bounded(
 async def test_a_bulk_that_ends_at_once_costs_its_pages(
     open_account: OpenAccount, order: ListOrder
 ) -> None:
-    """5,000 end between two polls, after other actions have come and ended."""
-    account = open_account(replace(QUIET, history=10_000, order=order))
+    """1,000 end between two polls, after other actions have come and ended."""
+    account = open_account(replace(QUIET, history=10_000, order=order), page_size=50)
     await account.poll()
-    bulk = account.world.create(5_000, bulk=True)
+    bulk = account.world.create(1_000, bulk=True)
     await account.poll()
-    for action_id in account.world.create(5_000, bulk=True):
+    for action_id in account.world.create(1_000, bulk=True):
         account.world.finish(action_id, Status.COMPLETED)
     await account.poll()
     for action_id in bulk:
         account.world.finish(action_id, Status.COMPLETED)
-    assert await account.poll() <= 1 + ceil(5_000 / 250) + 2
+    assert await account.poll() <= 1 + 20 + 2
     assert not account.differences()
 
 

@@ -19,7 +19,7 @@ from exporter.config import Account, Poll, Settings, State, Web
 from tests.log_stream import open_log
 
 DEADLINE = 15.0
-PAUSE = 0.01
+PAUSE = 0.03
 """Seconds between two scrapes: without a pause they would take most of the processor time."""
 
 KEY = "KEY-simulated"
