@@ -51,6 +51,10 @@ test: ## Run the linters and all tests
 test-thorough: $(VENV)/.dev ## Run the property tests with many more examples, and all combinations
 	$(PYTHON) -m pytest $(PARALLEL) -m "hypothesis or combined" --hypothesis-profile=thorough --timeout=1800
 
+.PHONY: test-as-user
+test-as-user: ## Run tests as an unprivileged user on Debian's Python, as root
+	@scripts/test-as-user.sh
+
 # highest or lowest-direct, see uv's --resolution.
 RESOLUTION := highest
 CORE := $(addprefix tests/,app cli config ledger metrics scheduling simulator sinks sync telnyx web)
