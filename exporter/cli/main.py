@@ -41,7 +41,11 @@ class Commands(click.Group):
         """Return a command by its name."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"exporter.cli.{COMMANDS[cmd_name]}").command
+        name = f"exporter.cli.{COMMANDS[cmd_name]}"
+        if name not in sys.modules:
+            with interpreter.importing():
+                import_module(name)
+        command: click.Command = sys.modules[name].command
         return command
 
     def main(self, *args: Any, **options: Any) -> Any:

@@ -9,6 +9,7 @@ import math
 from bisect import bisect_left
 from collections import deque
 from dataclasses import dataclass
+from functools import lru_cache
 
 from exporter.domain import Status
 from exporter.simulator.actions import ActionFilter, SimulatedAction
@@ -63,7 +64,9 @@ class History:
         self._spacing = max(1, round(settings.history_spacing * 1000))
         self._duration = max(1, round(settings.duration * 1000))
         self._newest = start_ms - self._duration - self._spacing
-        self._pattern = tuple(_pattern(settings))
+        self._pattern = _pattern(
+            settings.seed, settings.weights, settings.failed, settings.interrupted, settings.stuck
+        )
         self._sim_cards = settings.sim_cards
         self._stride = _stride(settings.sim_cards)
         self._matches: dict[ActionFilter, MatchingIndexes] = {}
@@ -172,25 +175,31 @@ def shuffled(rank: int, total: int) -> int:
     raise IndexError(f"there are only {total} ranks")
 
 
-def _pattern(settings: WorldSettings) -> list[_Template]:
-    random = RandomSource(settings.seed, "history")
-    weights = settings.weights
+@lru_cache(maxsize=1)
+def _pattern(
+    seed: int,
+    weights: tuple[tuple[str, float], ...],
+    failed: float,
+    interrupted: float,
+    stuck: float,
+) -> tuple[_Template, ...]:
+    """Draw the pattern; the last one is kept, because it takes longer than all else at a start."""
+    random = RandomSource(seed, "history")
+    fractions = (
+        (Status.FAILED.value, failed),
+        (Status.INTERRUPTED.value, interrupted),
+        (Status.COMPLETED.value, max(0.0, 1 - failed - interrupted - stuck)),
+    )
     templates = []
     for position in range(_PATTERN_LENGTH):
         type_value, outcome, reason, spread, *_ = random.uniforms(position)
-        completed = 1 - settings.failed - settings.interrupted - settings.stuck
-        fractions = (
-            (Status.FAILED.value, settings.failed),
-            (Status.INTERRUPTED.value, settings.interrupted),
-            (Status.COMPLETED.value, max(0.0, completed)),
-        )
         status = Status(weighted_choice(outcome, fractions))
         templates.append(
             _Template(
                 weighted_choice(type_value, weights), status, choose_reason(status, reason), spread
             )
         )
-    return templates
+    return tuple(templates)
 
 
 def _stride(sim_cards: int) -> int:

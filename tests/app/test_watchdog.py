@@ -35,6 +35,9 @@ from tests.log_stream import open_log
 from tests.support.simulation import QUIET
 
 DEADLINE = 60.0
+PAUSE = 0.05
+"""Seconds between two rounds of requests: without a pause they would take most of the time."""
+
 LIMIT = 0.020
 LIVE = 2
 """Accounts that the simulator answers for."""
@@ -198,12 +201,14 @@ class Scene:
     def until(self, metric: str, holds: Callable[[float], bool]) -> None:
         """Ask for all that is served until a metric is as it should be for each live account."""
         end = time.monotonic() + DEADLINE
+        pacer = threading.Event()
         openmetrics = {"accept": "application/openmetrics-text;version=1.0.0"}
         while not all(map(holds, self.scrape(metric))):
             assert time.monotonic() < end, metric
             assert self.http.get("/-/healthy").is_success
             assert self.http.get("/metrics", headers=openmetrics).is_success
             assert self.http.get("/").is_success
+            pacer.wait(PAUSE)
 
 
 def _sums(text: str, metric: str) -> list[float]:

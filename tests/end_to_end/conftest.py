@@ -215,6 +215,7 @@ def export(command: Callable[..., Running], tmp_path: Path) -> Callable[..., Run
         api: str,
         *options: str,
         key: str = KEY,
+        interval: str = "200ms",
         timeout: str = "5s",
         state: str = "sqlite:///telnyx-sim-exporter.db",
         before: tuple[str, ...] = (),
@@ -226,7 +227,7 @@ def export(command: Callable[..., Running], tmp_path: Path) -> Callable[..., Run
         settings = {
             "accounts": [{"api_key": "${THE_KEY}", "base_url": f"{api}/v2"}],
             "poll": {
-                "interval": "200ms",
+                "interval": interval,
                 "audit_interval": "1h",
                 "rate_limit": 1000,
                 "request_timeout": timeout,

@@ -89,7 +89,13 @@ def test_no_personal_value_is_kept_or_shown(
             ]
             return found
 
-        exporter = export(f"{relay.url}/one", "--log.level", "debug", alertmanagers=(url,))
+        exporter = export(
+            f"{relay.url}/one",
+            "--log.level",
+            "debug",
+            alertmanagers=(url,),
+            interval="2s",  # lookups may take half of it; after one that took longer there are none
+        )
         exporter.wait_for("baseline_taken")
         fail(1)
         (first,) = until(lambda: [each for each in problems() if each["iccid"]])

@@ -387,11 +387,11 @@ def test_commands_are_as_recorded(tmp_path: Path) -> None:
         timeout=60,
         check=True,
     )
-    version, *answers = done.stdout.splitlines()
-    assert re.fullmatch(r"telnyx-sim-exporter, version \S+", version)
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert re.fullmatch(r"telnyx-sim-exporter, version \S+\n", answers[0][1])
     shown = []
     for words, answer in zip(COMMANDS, answers, strict=True):
-        shown += outcome(words, *json.loads(answer))
+        shown += outcome(words, *answer)
     compare("commands.txt", shown)
 
 

@@ -1,4 +1,4 @@
-"""Bulks of thousands of actions that share one moment, in each order that a list can have."""
+"""Bulks of many pages of actions that share one moment, in each order that a list can have."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,8 +12,9 @@ from tests.support.simulation import QUIET
 
 OpenAccount = Callable[..., Any]
 
-SIZE = 4_000
-UNSEEN = 10_000
+PAGE = 50
+SIZE = 800
+UNSEEN = 2_000
 """With what comes beside them, more than is read in one piece (`discovery.CHUNK_PAGES`)."""
 
 ENDS = (Status.COMPLETED, Status.FAILED, Status.INTERRUPTED, Status.FAILED)
@@ -30,7 +31,7 @@ async def test_a_bulk_of_one_moment_is_counted_in_each_order(
     open_account: OpenAccount, order: ListOrder
 ) -> None:
     """Seen in progress, it ends in three parts that lie scattered over the list."""
-    account = open_account(replace(QUIET, history=300, order=order))
+    account = open_account(replace(QUIET, history=60, order=order), page_size=PAGE)
     await account.poll()
     since = account.world.record()
     account.clock.advance(60)
@@ -53,7 +54,7 @@ async def test_bulks_of_one_moment_that_end_unseen_are_counted_in_each_order(
     open_account: OpenAccount, order: ListOrder
 ) -> None:
     """Two bulks and single actions share a moment, and have all ended before the next poll."""
-    account = open_account(replace(QUIET, history=300, order=order))
+    account = open_account(replace(QUIET, history=60, order=order), page_size=PAGE)
     await account.poll()
     since = account.world.record()
     account.clock.advance(60)

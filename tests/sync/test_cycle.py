@@ -20,6 +20,7 @@ from exporter.simulator.faults import Fault, FaultInjector, FaultSettings
 from exporter.simulator.rate_limiter import RateLimiter
 from exporter.simulator.settings import ListOrder, SimulatorSettings
 from exporter.sync.filters import AccountFilters
+from tests.support.combinations import combined
 from tests.support.simulation import QUIET
 
 OpenAccount = Callable[..., Any]
@@ -174,8 +175,7 @@ async def test_a_poll_that_fails_changes_nothing_that_is_shown(
     assert ended(account.snapshot) == (0, 300, 0)
 
 
-@pytest.mark.parametrize("broken", range(8))
-@pytest.mark.parametrize("order", ORDERS)
+@combined(broken=range(8), order=ORDERS)
 async def test_a_poll_that_breaks_in_the_middle_loses_nothing(
     open_account: OpenAccount, order: ListOrder, broken: int
 ) -> None:

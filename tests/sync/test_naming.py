@@ -12,6 +12,7 @@ from msgspec import structs
 
 from exporter.domain import Status
 from exporter.simulator.faults import FaultSettings
+from tests.support.combinations import combined
 from tests.support.simulation import QUIET
 
 OpenAccount = Callable[..., Any]
@@ -54,9 +55,7 @@ def opened(open_account: OpenAccount) -> OpenAccount:
     return open_one
 
 
-@pytest.mark.parametrize("budget", [1, 20])
-@pytest.mark.parametrize("cards", [100, 600, 20_000])
-@pytest.mark.parametrize("count", [1, 2, 5, 40])
+@combined(budget=[1, 20], cards=[100, 600, 20_000], count=[1, 2, 5, 40])
 async def test_names_cost_their_bound_at_most(
     opened: OpenAccount, cards: int, count: int, budget: int
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from exporter.domain import Status
 from exporter.simulator.settings import ListOrder
+from tests.support.combinations import combined
 from tests.support.simulation import QUIET
 
 HISTORIES = [0, 10_000_000]
@@ -17,8 +18,7 @@ ORDERS = [ListOrder.NEWEST, ListOrder.OLDEST, ListOrder.UPDATED]
 OpenAccount = Callable[..., Any]
 
 
-@pytest.mark.parametrize("order", ORDERS)
-@pytest.mark.parametrize("history", HISTORIES)
+@combined(order=ORDERS, history=HISTORIES)
 async def test_a_poll_with_nothing_in_flight_and_nothing_new_is_one_request(
     open_account: OpenAccount, history: int, order: ListOrder
 ) -> None:
@@ -28,9 +28,7 @@ async def test_a_poll_with_nothing_in_flight_and_nothing_new_is_one_request(
     assert [await account.poll() for _ in range(3)] == [1, 1, 1]
 
 
-@pytest.mark.parametrize("order", ORDERS)
-@pytest.mark.parametrize("history", HISTORIES)
-@pytest.mark.parametrize("running", [1, 250, 600])
+@combined(order=ORDERS, history=HISTORIES, running=[1, 250, 600])
 async def test_a_poll_with_actions_in_flight_costs_their_pages(
     open_account: OpenAccount, history: int, order: ListOrder, running: int
 ) -> None:
@@ -44,9 +42,7 @@ async def test_a_poll_with_actions_in_flight_costs_their_pages(
     assert sum(account.snapshot.created.values()) == running
 
 
-@pytest.mark.parametrize("order", ORDERS)
-@pytest.mark.parametrize("history", HISTORIES)
-@pytest.mark.parametrize("new", [1, 249, 250, 251, 600])
+@combined(order=ORDERS, history=HISTORIES, new=[1, 249, 250, 251, 600])
 async def test_new_actions_cost_their_pages_and_one(
     open_account: OpenAccount, history: int, order: ListOrder, new: int
 ) -> None:
@@ -63,18 +59,16 @@ async def test_new_actions_cost_their_pages_and_one(
 async def test_a_long_catch_up_costs_its_pages_and_one(
     open_account: OpenAccount, order: ListOrder
 ) -> None:
-    """Being away for 21,000 actions costs no more for being committed piece by piece."""
-    account = open_account(replace(QUIET, history=10_000, order=order))
+    """Being away for 84 pages of actions costs no more for being committed piece by piece."""
+    account = open_account(replace(QUIET, history=10_000, order=order), page_size=50)
     await account.poll()
-    for action_id in account.world.create(21_000):
+    for action_id in account.world.create(4_200):
         account.world.finish(action_id, Status.COMPLETED)
-    assert await account.poll() <= 1 + ceil(21_000 / 250) + 1
+    assert await account.poll() <= 1 + 84 + 1
     assert not account.differences()
 
 
-@pytest.mark.parametrize("order", ORDERS)
-@pytest.mark.parametrize("history", HISTORIES)
-@pytest.mark.parametrize("running", [0, 1, 600])
+@combined(order=ORDERS, history=HISTORIES, running=[0, 1, 600])
 async def test_the_first_poll_is_bounded(
     open_account: OpenAccount, history: int, order: ListOrder, running: int
 ) -> None:
@@ -88,24 +82,23 @@ async def test_the_first_poll_is_bounded(
 async def test_a_bulk_that_ends_at_once_costs_its_pages(
     open_account: OpenAccount, order: ListOrder
 ) -> None:
-    """5,000 end between two polls, after other actions have come and ended."""
-    account = open_account(replace(QUIET, history=10_000, order=order))
+    """1,000 end between two polls, after other actions have come and ended."""
+    account = open_account(replace(QUIET, history=10_000, order=order), page_size=50)
     await account.poll()
-    bulk = account.world.create(5_000, bulk=True)
+    bulk = account.world.create(1_000, bulk=True)
     await account.poll()
-    for action_id in account.world.create(5_000, bulk=True):
+    for action_id in account.world.create(1_000, bulk=True):
         account.world.finish(action_id, Status.COMPLETED)
     await account.poll()
     for action_id in bulk:
         account.world.finish(action_id, Status.COMPLETED)
-    assert await account.poll() <= 1 + ceil(5_000 / 250) + 2
+    assert await account.poll() <= 1 + 20 + 2
     assert not account.differences()
 
 
-@pytest.mark.parametrize("order", ORDERS)
-@pytest.mark.parametrize(
-    ("known", "sequence", "size"),
-    [
+@combined(
+    order=ORDERS,
+    bulk=[
         ("before", "mixed", 10_000),  # costs most
         ("before", "as created", 2_500),
         ("since", "mixed", 2_500),
@@ -113,9 +106,10 @@ async def test_a_bulk_that_ends_at_once_costs_its_pages(
     ],
 )
 async def test_a_bulk_that_ends_over_ten_polls_costs_a_twentieth_of_a_request_an_action(
-    open_account: OpenAccount, order: ListOrder, known: str, sequence: str, size: int
+    open_account: OpenAccount, order: ListOrder, bulk: tuple[str, str, int]
 ) -> None:
     """However a bulk ends, and whether it was there at the baseline or not."""
+    known, sequence, size = bulk
     account = open_account(replace(QUIET, history=10_000, order=order))
     if known == "before":
         ids = account.world.create(size, bulk=True)

@@ -107,7 +107,6 @@ actions = Table(
         "account_id",
         "ended_at",
         sqlite_where=text("status = 'interrupted'"),
-        postgresql_where=text("status = 'interrupted'"),
     ),
     # For the latest failures, of which there may be one among a million actions.
     Index(
@@ -116,7 +115,6 @@ actions = Table(
         "id",
         "account_id",
         sqlite_where=text(FAILED),
-        postgresql_where=text(FAILED),
     ),
     sqlite_with_rowid=False,
 )

@@ -6,7 +6,6 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-import jsonschema
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
@@ -46,6 +45,9 @@ def _validator(version: str, name: str) -> Any:
         schema = _read(version, f"{name}.json")
     except FileNotFoundError:
         raise KeyError(name) from None
+    # Where tests are collected, in each process, that would take a second.
+    import jsonschema  # noqa: PLC0415 # slow
+
     return jsonschema.Draft202012Validator(schema, registry=_definitions(version))
 
 

@@ -1,7 +1,6 @@
 from contextlib import nullcontext
 from typing import Any
 
-import jsonschema
 import pytest
 from pydantic import ValidationError
 
@@ -59,6 +58,8 @@ def test_the_configuration_has_the_exporters_own_schema() -> None:
 @pytest.mark.parametrize("text", ["", "s", "1", "1h", "1h30m", "30m1h", "${X}", "x${X}", "500ms"])
 def test_a_duration_is_read_alike(text: str) -> None:
     """The pattern that helm can read takes what the exporter's own takes."""
+    import jsonschema  # noqa: PLC0415 # slow
+
     poll = Settings.model_json_schema()["$defs"]["Poll"]["properties"]["interval"]
     taken = jsonschema.Draft202012Validator(poll).is_valid(text)
     assert (complaints(with_value(("config", "poll", "interval"), text)) == []) is taken

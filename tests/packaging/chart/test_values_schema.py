@@ -1,7 +1,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-import jsonschema
 import pytest
 
 from tests.packaging.chart.documents import Json
@@ -79,6 +78,8 @@ LEAVES = [(".".join(place), value) for place, value in leaves(defaults())]
 
 def test_the_schema_is_one() -> None:
     """It is itself well-formed, of the draft that helm reads, and takes the defaults."""
+    import jsonschema  # noqa: PLC0415 # slow
+
     jsonschema.Draft7Validator.check_schema(SCHEMA)
     assert SCHEMA["$schema"].rstrip("#") == "http://json-schema.org/draft-07/schema"
     assert complaints(defaults()) == []

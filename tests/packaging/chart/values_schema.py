@@ -2,9 +2,8 @@
 
 import copy
 import json
+from functools import cache
 from typing import Any
-
-import jsonschema
 
 from tests.packaging.chart.documents import Json
 from tests.packaging.chart.helm import CHART, defaults
@@ -12,7 +11,6 @@ from tests.packaging.chart.helm import CHART, defaults
 Path = tuple[str, ...]
 
 SCHEMA: Json = json.loads((CHART / "values.schema.json").read_text("utf-8"))
-VALIDATOR = jsonschema.Draft7Validator(SCHEMA)
 
 
 def with_value(place: Path, value: Any) -> Json:
@@ -27,4 +25,12 @@ def with_value(place: Path, value: Any) -> Json:
 
 def complaints(values: Json) -> list[str]:
     """List what the schema has against values."""
-    return [error.message for error in VALIDATOR.iter_errors(values)]
+    return [error.message for error in _validator().iter_errors(values)]
+
+
+@cache
+def _validator() -> Any:
+    # Where tests are collected, in each process, that would take a second.
+    import jsonschema  # noqa: PLC0415 # slow
+
+    return jsonschema.Draft7Validator(SCHEMA)

@@ -11,6 +11,7 @@ from exporter.domain import Status
 from exporter.ledger.snapshot import AccountSnapshot
 from exporter.simulator.settings import ListOrder
 from exporter.sync.filters import AccountFilters
+from tests.support.combinations import combined
 from tests.sync.odd_server.conftest import as_ever
 
 OpenOdd = Callable[..., Any]
@@ -34,8 +35,7 @@ def measured(snapshot: AccountSnapshot) -> list[float]:
     return [*(each.sum for each in snapshot.durations.values()), snapshot.detection_delay.sum]
 
 
-@pytest.mark.parametrize("order", [ListOrder.NEWEST, ListOrder.OLDEST, ListOrder.NONE])
-@pytest.mark.parametrize("jump", JUMPS)
+@combined(order=[ListOrder.NEWEST, ListOrder.OLDEST, ListOrder.NONE], jump=JUMPS)
 async def test_our_clock_may_jump(open_odd: OpenOdd, order: ListOrder, jump: float) -> None:
     """Whatever our clock says, each action counts once, and no time that is measured is negative.
 
@@ -65,9 +65,7 @@ async def test_our_clock_may_jump(open_odd: OpenOdd, order: ListOrder, jump: flo
     assert set(account.ledger.snapshot.drift.values()) == {0}
 
 
-@pytest.mark.parametrize("listed", ["as created", "by time"])
-@pytest.mark.parametrize("order", [ListOrder.NEWEST, ListOrder.OLDEST])
-@pytest.mark.parametrize("jump", JUMPS)
+@combined(listed=["as created", "by time"], order=[ListOrder.NEWEST, ListOrder.OLDEST], jump=JUMPS)
 async def test_the_clock_of_telnyx_may_jump(
     open_odd: OpenOdd, order: ListOrder, jump: float, listed: str
 ) -> None:

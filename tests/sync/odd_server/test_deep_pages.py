@@ -9,6 +9,7 @@ import pytest
 from exporter.errors import TooDeepError
 from exporter.simulator.settings import ListOrder
 from exporter.sync.filters import AccountFilters
+from tests.support.combinations import combined
 from tests.sync.odd_server.conftest import as_ever
 
 OpenOdd = Callable[..., Any]
@@ -37,8 +38,7 @@ def refuse(account: Any, way: str) -> None:
     account.server.answer = answer
 
 
-@pytest.mark.parametrize("way", REFUSALS)
-@pytest.mark.parametrize("order", [ListOrder.NEWEST, ListOrder.UPDATED])
+@combined(way=REFUSALS, order=[ListOrder.NEWEST, ListOrder.UPDATED])
 async def test_the_newest_are_enough(open_odd: OpenOdd, order: ListOrder, way: str) -> None:
     """The list begins with the newest: old ones in progress are asked for by their ids."""
     account = open_odd(audit_interval=300.0)
@@ -93,8 +93,7 @@ async def test_more_that_is_unseen_than_may_be_read(open_odd: OpenOdd, way: str)
     assert account.shortfall == 0
 
 
-@pytest.mark.parametrize("way", REFUSALS)
-@pytest.mark.parametrize("when", ["first poll", "later"])
+@combined(way=REFUSALS, when=["first poll", "later"])
 async def test_where_the_refused_page_is_needed_the_error_says_what_to_do(
     open_odd: OpenOdd, way: str, when: str
 ) -> None:
@@ -141,9 +140,7 @@ async def test_a_refusal_is_remembered_until_the_next_audit(open_odd: OpenOdd) -
     assert len(account.server.requests) <= 4
 
 
-@pytest.mark.parametrize("dated", [True, False], ids=["dated", "undated"])
-@pytest.mark.parametrize("apart", [2.0, 10.0], ids=["dense", "spread"])
-@pytest.mark.parametrize("way", REFUSALS)
+@combined(way=REFUSALS, apart=[2.0, 10.0], dated=[True, False])
 async def test_what_was_out_of_reach_is_no_news(
     open_odd: OpenOdd, way: str, apart: float, *, dated: bool
 ) -> None:

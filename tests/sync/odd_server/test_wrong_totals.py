@@ -5,7 +5,6 @@ A total only says how far to look: history stays history, and what ends counts o
 
 from collections.abc import Callable
 from itertools import count as counting
-from itertools import product
 from typing import Any
 
 import httpx
@@ -13,6 +12,7 @@ import pytest
 
 from exporter.simulator.settings import ListOrder
 from exporter.sync.filters import AccountFilters
+from tests.support.combinations import combined
 from tests.sync.odd_server.conftest import PAST_END
 
 OpenOdd = Callable[..., Any]
@@ -53,11 +53,12 @@ def open_listed(open_odd: OpenOdd) -> OpenOdd:
     return open_one
 
 
-@pytest.mark.parametrize("lie", LIES)
-@pytest.mark.parametrize(
-    ("order", "dated"),
+@combined(
+    lie=LIES,
+    order=ORDERS,
+    dated=[True, False],
     # Without an order and without times of the API's nothing but totals tells old from new.
-    [pair for pair in product(ORDERS, [True, False]) if pair != (ListOrder.NONE, False)],
+    possible=lambda lie, order, dated: dated or order is not ListOrder.NONE,  # noqa: ARG005
 )
 async def test_history_is_never_news(
     open_listed: OpenOdd, order: ListOrder, lie: str, *, dated: bool
@@ -77,8 +78,7 @@ async def test_history_is_never_news(
     assert account.counts == {"created": 11, "failed": 11}
 
 
-@pytest.mark.parametrize("lie", [name for name in LIES if name != "not told"])
-@pytest.mark.parametrize("order", ORDERS)
+@combined(lie=[name for name in LIES if name != "not told"], order=ORDERS)
 async def test_totals_that_are_wrong_for_a_while_lose_nothing(
     open_listed: OpenOdd, order: ListOrder, lie: str
 ) -> None:
@@ -102,8 +102,10 @@ async def test_totals_that_are_wrong_for_a_while_lose_nothing(
     assert account.shortfall == 0
 
 
-@pytest.mark.parametrize("lie", ["four pages short", "capped", "capped at a page", "not told"])
-@pytest.mark.parametrize("order", [ListOrder.NEWEST, ListOrder.OLDEST, ListOrder.UPDATED])
+@combined(
+    lie=["four pages short", "capped", "capped at a page", "not told"],
+    order=[ListOrder.NEWEST, ListOrder.OLDEST, ListOrder.UPDATED],
+)
 async def test_totals_that_are_always_too_small_lose_nothing(
     open_listed: OpenOdd, order: ListOrder, lie: str
 ) -> None:
@@ -235,8 +237,7 @@ async def test_a_total_of_nothing_asks_for_no_page_that_there_cannot_be(open_odd
     assert account.counts == {"created": 34, "failed": 34}
 
 
-@pytest.mark.parametrize("past_end", PAST_END)
-@pytest.mark.parametrize("order", [ListOrder.NEWEST, ListOrder.OLDEST])
+@combined(past_end=PAST_END, order=[ListOrder.NEWEST, ListOrder.OLDEST])
 async def test_a_total_that_is_ten_times_too_large_costs_little(
     open_odd: OpenOdd, order: ListOrder, past_end: int | None
 ) -> None:
@@ -253,8 +254,7 @@ async def test_a_total_that_is_ten_times_too_large_costs_little(
     assert max(costs) <= 15
 
 
-@pytest.mark.parametrize("past_end", PAST_END)
-@pytest.mark.parametrize("order", [ListOrder.NEWEST, ListOrder.UPDATED])
+@combined(past_end=PAST_END, order=[ListOrder.NEWEST, ListOrder.UPDATED])
 async def test_a_total_in_progress_that_lags_hides_nothing(
     open_odd: OpenOdd, order: ListOrder, past_end: int | None
 ) -> None:
