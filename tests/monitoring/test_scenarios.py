@@ -109,6 +109,13 @@ def failing() -> list[Scenario]:
     for rate, hours in ((600, 7), (60, 7)):
         fleet = turns(rate, hours, hang=1)
         found.append(Scenario(f"{rate} an hour hang", fleet, hours * HOUR, HANGING, 1))
+    ips = {"action_type": "set_public_ip"}
+    failing = [flow(6, (0, 2), **ips), flow(8, (2, 9), FUNDS, sim_card=5000, **ips)]
+    fleet = one([*failing, flow(300, (0, 4)), flow(300, (4, 9), hang=1, sim_card=10_000)])
+    ip_alerts = {"FailureRatioHigh:set_public_ip": 1, "CardProblems:public_ip": 1}
+    ip_alerts |= {"CardProblemsGrowing:public_ip": 1}
+    name = "One type fails, and later all of another one hang"
+    found.append(Scenario(name, fleet, 9 * HOUR, {**HANGING, **ip_alerts}, 1))
     return found
 
 
@@ -140,6 +147,19 @@ def mending() -> list[Scenario]:
             one([flow(60, (0, 8), sim_card=1000)], hanging(1, 10) + hanging(40, 180, 100)),
             8 * HOUR,
             {**STUCK, **BROKEN, "ActionsStuck:enable": 1},
+        ),
+        Scenario(
+            "Ninety break besides a hundred that were broken before",
+            one(
+                [
+                    flow(6000, (0, 1 / 60), {NETWORK: 1.0}, sim_card=50_000),
+                    flow(4000, (0, 8), sim_card=100_000),
+                    flow(5400, (5, 5 + 1 / 60), {NETWORK: 1.0}, sim_card=60_000),
+                ]
+            ),
+            8 * HOUR,
+            FAILING,
+            1,
         ),
         Scenario(
             "Three are stuck, and the API is away eight minutes an hour",
@@ -188,6 +208,18 @@ def backlogs() -> list[Scenario]:
             4 * HOUR,
             BROKEN,
         ),
+        Scenario(
+            "The failures of a bulk action are seen first",
+            one(
+                [
+                    flow(60, (0, 3)),
+                    flow(297_000, (3, 3 + 1 / 60), duration=30, sim_card=10_000),
+                    flow(3000, (3, 3 + 1 / 60), {NETWORK: 1.0}, duration=1, sim_card=90_000),
+                ]
+            ),
+            5 * HOUR,
+            BROKEN,
+        ),
     ]
 
 
@@ -206,6 +238,19 @@ def harmless() -> list[Scenario]:
             one([flow(20, (0, 8), sim_card=100), flow(22, (3, 5), blocked, sim_cards=1)]),
             8 * HOUR,
             {"CardProblems:connectivity": 1},
+        ),
+        Scenario(
+            "A script retries one of several SIM cards that were broken before",
+            one(
+                [
+                    flow(40, (0, 10), sim_card=100),
+                    flow(600, (0, 0.05), {NETWORK: 1.0}, sim_card=50_000),
+                    flow(22, (7, 9), blocked, sim_cards=1, sim_card=50_000),
+                ]
+            ),
+            10 * HOUR,
+            {"CardProblems:connectivity": 1, "FailureRatioHigh:enable": 1},
+            1,
         ),
         Scenario(
             "One interruption every twenty minutes, mended soon",
@@ -262,6 +307,11 @@ def outages() -> list[Scenario]:
         fleet = Exporter([account], down=[(180, 260)], renamed=renamed)
         name = f"500 fail while the exporter is down{', and another pod takes over' * renamed}"
         found.append(Scenario(name, fleet, 8 * HOUR, {**FAILING, "ExporterDown": 1}, 1))
+    night = Traffic("enable", 180, (130, 590), FUNDS, first_sim_card=90_000)
+    account = Account("eu", [flow(300, (0, 2)), night, flow(60, (10, 13), sim_card=20_000)])
+    name = "All fail while the exporter is down for eight hours"
+    fleet = Exporter([account], down=[(120, 600)])
+    found.append(Scenario(name, fleet, 13 * HOUR, {**FAILING, "ExporterDown": 1}, 1))
     return found
 
 
