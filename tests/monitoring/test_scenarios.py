@@ -109,7 +109,7 @@ def failing() -> list[Scenario]:
     for rate, hours in ((600, 7), (60, 7)):
         fleet = turns(rate, hours, hang=1)
         found.append(Scenario(f"{rate} an hour hang", fleet, hours * HOUR, HANGING, 1))
-    ips = {"action_type": "set_public_ip"}
+    ips: dict[str, Any] = {"action_type": "set_public_ip"}
     failing = [flow(6, (0, 2), **ips), flow(8, (2, 9), FUNDS, sim_card=5000, **ips)]
     fleet = one([*failing, flow(300, (0, 4)), flow(300, (4, 9), hang=1, sim_card=10_000)])
     ip_alerts = {"FailureRatioHigh:set_public_ip": 1, "CardProblems:public_ip": 1}
