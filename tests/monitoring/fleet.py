@@ -18,7 +18,8 @@ JOB = "telnyx-sim-exporter"
 STUCK_AFTER = 60
 """Minutes after which an action in progress is stuck."""
 
-FINAL = ("completed", "failed", "interrupted")
+GOLDEN_RATIO = 0.618033988749895
+"""Its multiples, without what is before the point, are spread evenly between 0 and 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +59,13 @@ class Traffic:
         """Yield all of them."""
         start, stop = self.during
         chance = random.Random(self.seed)  # noqa: S311 - not for secrets
-        due: Counter[str] = Counter()
         count = round((stop - start) * self.per_hour / 60)
         for number in range(count):
-            begin = start + int(number * 60 / self.per_hour)
+            begin, drawn = start + int(number * 60 / self.per_hour), number * GOLDEN_RATIO % 1
             if self.seed is not None:
-                begin = chance.randrange(start, stop)
+                begin, drawn = chance.randrange(start, stop), chance.random()
             card = self.first_sim_card + number % (self.sim_cards or count)
-            outcome = self._outcome(chance, due)
+            outcome = self._outcome(drawn)
             if outcome == ("hang", ""):
                 yield Action(begin, self.action_type, card)
                 continue
@@ -75,21 +75,11 @@ class Traffic:
                 again = end + self.mended_after
                 yield Action(again, self.action_type, card, again + self.duration)
 
-    def _outcome(self, chance: random.Random, due: Counter[str]) -> tuple[str, str]:
-        """Draw an outcome, or take the one that is most behind its share."""
-        shares = {**self.shares, ("hang", ""): self.hang}
-        if self.seed is not None:
-            drawn = chance.random()
-            for outcome, share in shares.items():
-                if (drawn := drawn - share) < 0:
-                    return outcome
-            return ("completed", "none")
-        for outcome, share in shares.items():
-            due[repr(outcome)] += round(share * 1_000_000)
-        behind = max(shares, key=lambda outcome: due[repr(outcome)])
-        if due[repr(behind)] >= 1_000_000 - 1:
-            due[repr(behind)] -= 1_000_000
-            return behind
+    def _outcome(self, drawn: float) -> tuple[str, str]:
+        """Return the outcome at this place between 0 and 1."""
+        for outcome, share in {**self.shares, ("hang", ""): self.hang}.items():
+            if (drawn := drawn - share) < 0:
+                return outcome
         return ("completed", "none")
 
 

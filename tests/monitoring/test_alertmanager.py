@@ -17,6 +17,7 @@ import httpx
 import pytest
 import yaml
 
+from exporter.cli.rule_files import objective_rules, plain_rules
 from exporter.domain import CONCERNS
 from tests.end_to_end.conftest import eventually
 from tests.monitoring.inhibition import (
@@ -33,9 +34,7 @@ CONFIG = FILES / "alertmanager" / "alertmanager.yaml"
 TEMPLATE = FILES / "alertmanager" / "telnyx-sim-exporter.tmpl"
 ALERTS = {
     rule["alert"]: rule
-    for file in sorted((FILES / "rules").glob("*.yaml"))
-    for group in yaml.safe_load(file.read_text(encoding="utf-8"))["groups"]
-    for rule in group["rules"]
+    for rule in (*plain_rules().rules, *objective_rules().rules)
     if "alert" in rule
 }
 RECEIVERS = {

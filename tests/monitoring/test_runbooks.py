@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from exporter.cli.rule_files import FOLDER, objective_rules, plain_rules
 from exporter.sinks.log_events import LOG_EVENTS
 from tests.end_to_end.conftest import (
     KEY,
@@ -31,7 +32,7 @@ __all__ = ["command", "export", "free_port", "simulate", "start"]
 # Fixtures of these names are for this module too.
 
 ROOT = Path(__file__).parents[2]
-RULES = sorted((ROOT / "helm" / "telnyx-sim-exporter" / "files" / "rules").glob("*.yaml"))
+RULES = sorted(FOLDER.glob("*.yaml"))
 UNIT = ROOT / "deploy" / "systemd" / "telnyx-sim-exporter.service"
 COMMANDS = ROOT / "docs" / "runbooks" / "README.md"
 PAGES = sorted(COMMANDS.parent.iterdir())
@@ -97,9 +98,8 @@ SHELL = [block for block in BLOCKS if block.language == "sh"]
 
 def rules() -> dict[str, dict[str, Any]]:
     """Give every rule by the name of its alert or record."""
-    groups = [group for file in RULES for group in yaml.safe_load(read(file))["groups"]]
-    each_rule = (rule for group in groups for rule in group["rules"])
-    return {rule.get("alert", rule.get("record")): rule for rule in each_rule}
+    every = (*plain_rules().rules, *objective_rules().rules)
+    return {rule.get("alert") or rule["record"]: rule for rule in every}
 
 
 ALL_RULES = rules()

@@ -16,12 +16,15 @@ from typing import Any
 import pytest
 import yaml
 
+from demo_stack.stack import ALERTMANAGER, RULES
+from exporter.cli.rule_files import plain_rules
 from exporter.domain import CONCERNS
 from tests.monitoring.fleet import Account, Action, Exporter, Traffic, series
 from tests.monitoring.inhibition import notifications
 
-FILES = Path(__file__).parents[2] / "helm" / "telnyx-sim-exporter" / "files"
-RULES = FILES / "rules" / "telnyx-sim-exporter.rules.yaml"
+SEVERITIES = {
+    rule["alert"]: rule["labels"]["severity"] for rule in plain_rules().rules if "alert" in rule
+}
 HOUR = 60
 DAY = 24 * HOUR
 FUNDS = {("failed", "insufficient_funds"): 1.0}
@@ -44,6 +47,8 @@ class Scenario:
     minutes: int
     alerts: Mapping[str, int] = field(default_factory=dict)
     pages: int = 0
+    resolves: bool = False
+    """Nothing fires any more at the end."""
 
 
 def flow(
@@ -134,6 +139,7 @@ def mending() -> list[Scenario]:
             9 * HOUR,
             FAILING,
             1,
+            resolves=True,
         ),
         Scenario(
             "It fails for two hours, then nothing is started",
@@ -400,12 +406,13 @@ STEP = 2
 """Minutes between two evaluations."""
 
 
-def labels_of(key: str, severity: str, number: int) -> dict[str, str]:
+def labels_of(key: str, number: int) -> dict[str, str]:
     """Return the labels of an alert that is written as in this module's docstring."""
     found = re.fullmatch(r"(\w+)(?:@(\w+))?(?::(\w+))?", key)
     assert found is not None
     name, account, about = found.groups()
-    labels = {"alertname": f"TelnyxSim{name}", "severity": severity, "namespace": f"s{number}"}
+    alert = f"TelnyxSim{name}"
+    labels = {"alertname": alert, "severity": SEVERITIES[alert], "namespace": f"s{number}"}
     if not name.startswith(("All", "Exporter")):
         labels["account"] = account or "eu"
     if about:
@@ -419,18 +426,10 @@ def sample(labels: Mapping[str, str], value: int) -> dict[str, Any]:
     return {"labels": f"{{{pairs}}}", "value": value}
 
 
-@pytest.fixture(scope="module")
-def severities() -> dict[str, str]:
-    """Give the severity of each shipped alert."""
-    groups = yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"]
-    rules = [rule for group in groups for rule in group["rules"] if "alert" in rule]
-    return {rule["alert"].removeprefix("TelnyxSim"): rule["labels"]["severity"] for rule in rules}
-
-
 @pytest.mark.program("promtool")
 @pytest.mark.parametrize("group", GROUPS)
 def test_alerts_fire_as_often_as_they_should(
-    program_path: Callable[[str], str], tmp_path: Path, severities: dict[str, str], group: str
+    program_path: Callable[[str], str], tmp_path: Path, group: str
 ) -> None:
     """Each alert begins to fire as often as expected, and no other does."""
     scenarios = GROUPS[group]
@@ -441,10 +440,7 @@ def test_alerts_fire_as_often_as_they_should(
         firing = f'ALERTS{{alertstate="firing", namespace="{namespace}"}}'
         begins = f"({firing} unless {firing} offset {STEP}m)[{scenario.minutes}m:{STEP}m]"
         labels = "alertname, severity, namespace, account, action_type, concern"
-        expected = [
-            sample(labels_of(key, severities[re.split("[@:]", key)[0]], number), count)
-            for key, count in scenario.alerts.items()
-        ]
+        expected = [sample(labels_of(key, number), count) for key, count in scenario.alerts.items()]
         checks.append(
             {
                 "expr": f"sum by ({labels}) (count_over_time({begins}))",
@@ -452,6 +448,9 @@ def test_alerts_fire_as_often_as_they_should(
                 "exp_samples": expected,
             }
         )
+        if scenario.resolves:
+            end = f"{scenario.minutes - 1}m"
+            checks.append({"expr": firing, "eval_time": end, "exp_samples": []})
     case = {"name": group, "interval": "1m", "input_series": inputs, "promql_expr_test": checks}
     document = {"rule_files": [str(RULES)], "evaluation_interval": f"{STEP}m", "tests": [case]}
     file = tmp_path / f"{group}.json"
@@ -466,15 +465,12 @@ def test_alerts_fire_as_often_as_they_should(
     [each for scenarios in GROUPS.values() for each in scenarios],
     ids=lambda each: each.name,
 )
-def test_one_cause_is_one_page(scenario: Scenario, severities: dict[str, str]) -> None:
+def test_one_cause_is_one_page(scenario: Scenario) -> None:
     """Of all alerts of a scenario, routes and inhibition let so many pages through.
 
     Here they all fire at once; the chain of real programs shows them in time.
     """
-    config = yaml.safe_load((FILES / "alertmanager" / "alertmanager.yaml").read_text("utf-8"))
-    firing = [
-        {"job": "telnyx-sim-exporter", **labels_of(key, severities[re.split("[@:]", key)[0]], 0)}
-        for key in scenario.alerts
-    ]
+    config = yaml.safe_load(ALERTMANAGER.read_text("utf-8"))
+    firing = [{"job": "telnyx-sim-exporter", **labels_of(key, 0)} for key in scenario.alerts]
     pages = [each for each in notifications(config, firing) if each.receiver == PAGER]
     assert len(pages) == scenario.pages

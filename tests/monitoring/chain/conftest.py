@@ -15,13 +15,11 @@ from typing import Any, TypeVar
 
 import httpx
 import pytest
-import yaml
-from click.testing import CliRunner
 
 from demo_stack.programs import Program, reserve_port, start
 from demo_stack.receiver import Notification, NotificationReceiver
-from demo_stack.stack import RULES, Stack, StackSettings
-from exporter.cli.main import main
+from demo_stack.stack import Stack, StackSettings
+from exporter.cli.rule_files import Changes, plain_rules, write_groups
 
 T = TypeVar("T")
 
@@ -35,12 +33,14 @@ DEADLINE = 60.0
 PAUSE = 0.1
 KEY = "KEY-simulated"
 QUIET = {"rate": "0", "bulk-every": "0", "stuck-at-start": "0", "history": "100"}
-SOON = (
-    "TelnyxSimCardProblems.keep_firing_for=5m",
-    "TelnyxSimFailureRatioHigh.keep_firing_for=5m",
-    "TelnyxSimActionsStuck.keep_firing_for=1m",
+SOON = Changes(
+    alerts={
+        "TelnyxSimCardProblems": {"keep_firing_for": "5m"},
+        "TelnyxSimFailureRatioHigh": {"keep_firing_for": "5m"},
+        "TelnyxSimActionsStuck": {"keep_firing_for": "1m"},
+    }
 )
-"""Settings of the rules: an hour without flapping would be a minute for each test."""
+"""What is set of the rules: an hour without flapping would be a minute for each test."""
 
 CALM = {"failed": "0", "interrupted": "0", "stuck": "0", "duration": "0.2"}
 
@@ -70,8 +70,7 @@ class Chain:
         self.exporter_port = reserve_port("the exporter", 0)
         ports = reserve_port("Prometheus", 0), reserve_port("Alertmanager", 0)
         rules = folder / "shipped.yml"
-        words = [word for each in SOON for word in ("--set", each)]
-        rules.write_text(CliRunner().invoke(main, ["rules", *words]).stdout, encoding="utf-8")
+        rules.write_text(write_groups(list(plain_rules().changed(SOON))), encoding="utf-8")
         plan = StackSettings(
             receiver.url, *ports, faster=FASTER, scrape_interval=SECONDS, rules_file=rules
         )
@@ -207,5 +206,4 @@ def until() -> Callable[..., Any]:
 @pytest.fixture(scope="module")
 def shipped() -> dict[str, dict[str, Any]]:
     """Give the shipped alerts by their names."""
-    groups = yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"]
-    return {rule["alert"]: rule for group in groups for rule in group["rules"] if "alert" in rule}
+    return {rule["alert"]: rule for rule in plain_rules().rules if "alert" in rule}
