@@ -114,10 +114,10 @@ audit: $(VENV)/.dev ## Check the locked dependencies for known vulnerabilities; 
 .PHONY: lock
 lock: $(PYTHON) ## Update requirements*.lock from pyproject.toml, keeping valid pins
 	$(PIP) install "$(LOCKER)"
-	$(LOCK) --output-file requirements.lock pyproject.toml
+	$(LOCK) --output-file requirements.lock --extra postgres pyproject.toml
 	$(LOCK) --output-file requirements-build.lock --group build --constraint requirements.lock
 	$(LOCK) --output-file requirements-dev.lock --group build --group dev \
-		--constraint requirements.lock --constraint requirements-build.lock pyproject.toml
+		--constraint requirements.lock --constraint requirements-build.lock --extra postgres pyproject.toml
 
 .PHONY: upgrade
 upgrade: LOCK_FLAGS := --upgrade

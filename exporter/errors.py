@@ -4,6 +4,7 @@
     +-- ConfigError            invalid configuration; `mistakes` lists all errors in it
     +-- StateError             the state database cannot be read or written
     |   +-- QueryTimeoutError  a query of it takes too long
+    |   +-- LeaseLostError   the account is not held by this process (any more)
     +-- QueryError             a filter or another parameter of a query is invalid
     +-- UsageError             the command line requests something that is not possible
     +-- OutputError            standard output cannot be written
@@ -65,6 +66,10 @@ class StateError(ExporterError):
 
 class QueryTimeoutError(StateError):
     """A query of the state database takes too long."""
+
+
+class LeaseLostError(StateError):
+    """The account is not held by this process, or not any more: nothing was written."""
 
 
 class QueryError(ExporterError):

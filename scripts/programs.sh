@@ -35,7 +35,9 @@ need golang-go go
 need mmdebstrap mmdebstrap
 need nodejs node
 need npm npm
+need pgbouncer pgbouncer
 need podman podman
+need postgresql postgres /usr/lib/postgresql/*/bin/postgres
 need prometheus prometheus
 need prometheus promtool
 need prometheus-alertmanager prometheus-alertmanager alertmanager

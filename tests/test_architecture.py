@@ -57,6 +57,7 @@ STORE_USERS = {"app.py", "cli/ledger_reader.py"}
 
 PURE = (
     "domain.py",
+    "ledger/leases.py",
     "ledger/listings.py",
     "ledger/queries.py",
     "ledger/reasons.py",
