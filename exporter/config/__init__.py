@@ -6,6 +6,7 @@ It must not act on what it reads: no connection, no database, no server.
 from exporter.config.api_keys import read_api_key
 from exporter.config.fields import LOG_LEVELS, LogFormat, LogLevel
 from exporter.config.load import from_environment, load
+from exporter.config.postgresql import is_postgresql, read_password_file
 from exporter.config.settings import (
     Account,
     Alertmanager,
@@ -20,6 +21,7 @@ from exporter.config.settings import (
     StuckAfter,
     Web,
     read_listen_addresses,
+    read_state,
 )
 
 __all__ = [
@@ -39,7 +41,10 @@ __all__ = [
     "StuckAfter",
     "Web",
     "from_environment",
+    "is_postgresql",
     "load",
     "read_api_key",
     "read_listen_addresses",
+    "read_password_file",
+    "read_state",
 ]

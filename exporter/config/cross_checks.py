@@ -5,21 +5,25 @@ repeat what the settings themselves check.
 """
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from exporter.config.api_keys import read_api_key_file
 from exporter.config.fields import is_snake_case
-from exporter.config.mistakes import Mistake
+from exporter.config.mistakes import KeyPath, Mistake
+from exporter.config.postgresql import read_password_file
 
 
 def cross_check(data: Mapping[str, object]) -> Iterator[Mistake]:
-    """Yield repeated account names, unusable key files and misspelled keys of stuck_after."""
+    """Yield repeated account names, unusable files of secrets, misspelled keys of stuck_after."""
     accounts = data.get("accounts")
     if isinstance(accounts, list):
         yield from _accounts(accounts)
     stuck_after = data.get("stuck_after")
     if isinstance(stuck_after, Mapping):
         yield from _stuck_after(stuck_after)
+    state = data.get("state")
+    if isinstance(state, Mapping):
+        yield from _unusable(state, ("state", "password_file"), read_password_file)
 
 
 def _accounts(accounts: list[object]) -> Iterator[Mistake]:
@@ -31,12 +35,19 @@ def _accounts(accounts: list[object]) -> Iterator[Mistake]:
         if isinstance(name, str) and first.setdefault(name, index) != index:
             text = f"is also the name of accounts[{first[name]}]; give each account a unique name"
             yield Mistake(("accounts", index, "name"), text)
-        path = account.get("api_key_file")
-        if isinstance(path, str) and path and path.isprintable():
-            try:
-                read_api_key_file(path)
-            except ValueError as exc:
-                yield Mistake(("accounts", index, "api_key_file"), str(exc))
+        yield from _unusable(account, ("accounts", index, "api_key_file"), read_api_key_file)
+
+
+def _unusable(
+    section: Mapping[str, object], path: KeyPath, read: Callable[[str], object]
+) -> Iterator[Mistake]:
+    """Yield what is wrong with the file that the last key of ``path`` names in ``section``."""
+    file = section.get(str(path[-1]))
+    if isinstance(file, str) and file and file.isprintable():
+        try:
+            read(file)
+        except ValueError as exc:
+            yield Mistake(path, str(exc))
 
 
 def _stuck_after(stuck_after: Mapping[str, object]) -> Iterator[Mistake]:

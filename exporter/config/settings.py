@@ -7,7 +7,15 @@ from collections.abc import Mapping, Sequence
 from typing import Self, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_serializer,
+    field_validator,
+)
 
 from exporter.address import ListenAddress, parse_listen_address
 from exporter.config.fields import (
@@ -32,6 +40,7 @@ from exporter.config.fields import (
     StatusName,
 )
 from exporter.config.mistakes import invalid, mistakes_in
+from exporter.config.postgresql import has_password, is_postgresql, without_secrets
 from exporter.config.urls import (
     AlertmanagerUrl,
     BaseUrl,
@@ -124,12 +133,37 @@ class Reason(BaseModel):
 
 
 class State(BaseModel):
-    """Where the state is kept; finished actions are remembered one by one for ``retention``."""
+    """Where the state is kept; finished actions are remembered one by one for ``retention``.
+
+    ``url`` may have a password in it, so that it must not be shown: texts of the settings have it
+    without. ``password_file`` is read by `read_password_file` at each new connection.
+    """
 
     model_config = _FROZEN
 
-    url: StateUrl = "sqlite:///telnyx-sim-exporter.db"
+    url: StateUrl = Field(default="sqlite:///telnyx-sim-exporter.db", repr=False)
+    password_file: FilePath | None = None
     retention: Duration = Field(default="30d", validate_default=True)
+
+    @property
+    def shared(self) -> bool:
+        """Tell whether several processes can share the state: it is in PostgreSQL."""
+        return is_postgresql(self.url)
+
+    @field_validator("password_file")
+    @classmethod
+    def _one_password_of_a_server(cls, value: str | None, info: ValidationInfo) -> str | None:
+        url = info.data.get("url")  # an invalid one is not among the data
+        if value is not None and url is not None:
+            if not is_postgresql(url):
+                raise invalid("is for a postgresql URL only; remove it, or change state.url")
+            if has_password(url):
+                raise invalid("cannot be combined with a password in state.url; keep one of them")
+        return value
+
+    @field_serializer("url")
+    def _without_secrets(self, url: str) -> str:
+        return without_secrets(url)
 
 
 class SimCards(BaseModel):
@@ -327,6 +361,22 @@ def read_listen_addresses(flags: Sequence[str]) -> tuple[ListenAddress, ...]:
     if mistakes:
         raise ConfigError(mistakes)
     return web.addresses
+
+
+def read_state(flag: str, url: str, password_file: str | None) -> State:
+    """Return where a state is that ``flag`` names by its URL; a file has no password.
+
+    Raises ConfigError as `Settings.with_overrides` does.
+    """
+    flags = {"url": flag, "password_file": "--password-file"}
+    try:
+        state = State.model_validate({"url": url})
+        if password_file is not None and state.shared:
+            state = State.model_validate({"url": url, "password_file": password_file})
+    except ValidationError as exc:
+        found = mistakes_in(exc, State)
+        raise ConfigError([f"{flags[str(item.path[0])]}: {item.text}" for item in found]) from exc
+    return state
 
 
 def _overridden(section: _Section, flags: Mapping[str, object], mistakes: list[str]) -> _Section:

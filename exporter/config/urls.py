@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 from exporter.address import parse_listen_address
 from exporter.config.hosts import is_literally_this_machine
 from exporter.config.mistakes import invalid
+from exporter.config.postgresql import read_postgresql_url
 
 _LONGEST_LABEL = 63
 _LONGEST_HOST = 253
@@ -171,9 +172,13 @@ def _state_url(value: object) -> str:
     url = as_printable_text(value)
     if url in {"sqlite://", "sqlite:///:memory:"}:
         return url
+    if re.match(r"postgres(ql)?(\+\w*)?:", url):
+        return read_postgresql_url(url)
     remedy = "write sqlite:///file.db, or sqlite:////var/lib/file.db for a path from the root"
     if not url.startswith("sqlite:"):
-        raise invalid(f"is not an SQLite URL, the only kind supported; {remedy}")
+        raise invalid(
+            f"is not an SQLite or PostgreSQL URL; {remedy}, or postgresql://USER@HOST/DATABASE"
+        )
     if not url.removeprefix("sqlite:///").strip("/") or not url.startswith("sqlite:///"):
         raise invalid(f"does not name a file; {remedy}")
     if "?" in url or url.endswith("/"):

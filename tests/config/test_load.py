@@ -60,7 +60,11 @@ def test_a_whole_file_is_read(load_text: Load) -> None:
     assert settings.stuck_after.model_dump() == {"default": 300.0, "enable": 5400.0}
     assert settings.reasons[0].reason_class == "blocked"
     assert settings.reasons[0].match == re.compile("(?i)blocked$")
-    assert settings.state.model_dump() == {"url": "sqlite://", "retention": 31_536_000.0}
+    assert settings.state.model_dump() == {
+        "url": "sqlite://",
+        "password_file": None,
+        "retention": 31_536_000.0,
+    }
     assert settings.sim_cards.model_dump() == {
         "lookup": False,
         "refresh": 3600.0,

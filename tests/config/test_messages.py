@@ -178,10 +178,32 @@ DURATION = "write it like 500ms, 15s, 5m, 1h30m or 30d"
             ),
         ),
         (
-            ACCOUNT + "state: {url: 'postgresql://u:secret@db/x'}\n",
+            ACCOUNT + "state: {url: 'mysql://u:secret@db/x'}\n",
             (
-                "config.yaml:2: state.url: is not an SQLite URL, the only kind supported; write "
-                "sqlite:///file.db, or sqlite:////var/lib/file.db for a path from the root"
+                "config.yaml:2: state.url: is not an SQLite or PostgreSQL URL; write "
+                "sqlite:///file.db, or sqlite:////var/lib/file.db for a path from the root, or "
+                "postgresql://USER@HOST/DATABASE"
+            ),
+        ),
+        (
+            ACCOUNT + "state: {url: 'postgresql://u:secret@db/x?sslmod=require'}\n",
+            (
+                "config.yaml:2: state.url: has the parameter sslmod, which PostgreSQL does not "
+                "know; did you mean sslmode?"
+            ),
+        ),
+        (
+            ACCOUNT + "state:\n  url: 'postgresql://db/x'\n  password_file: /nowhere/password\n",
+            (
+                "config.yaml:4: state.password_file: "
+                "cannot be read (No such file or directory); check the path and permissions"
+            ),
+        ),
+        (
+            ACCOUNT + "state: {password_file: /dev/null}\n",
+            (
+                "config.yaml:2: state.password_file: "
+                "is for a postgresql URL only; remove it, or change state.url"
             ),
         ),
         (

@@ -22,6 +22,9 @@ Load = Callable[[str], Settings]
         "state: {url: SECRET-KEY}\nlog: {level: SECRET-KEY}\nweb: {listen_address: SECRET-KEY}",
         "reasons: [{class: SECRET-KEY, match: '(?P<SECRET-KEY>)'}]",
         "accounts: [{api_key: x, base_url: 'https://u:SECRET-KEY@h'}]",
+        "state: {url: 'postgresql://u:SECRET-KEY/1@h/d'}",
+        "state: {url: 'postgresql://u:SECRET-KEY@h/d?passwort=SECRET-KEY'}",
+        "state: {url: 'postgresql://h/d?password=SECRET-KEY'}",
     ],
     ids=[
         "both",
@@ -35,6 +38,9 @@ Load = Callable[[str], Settings]
         "choices",
         "regex",
         "url",
+        "password",
+        "password-and-parameter",
+        "password-as-parameter",
     ],
 )
 def test_no_message_holds_a_value(load_text: Load, text: str) -> None:
@@ -53,3 +59,15 @@ def test_no_text_of_the_settings_holds_the_key(load_text: Load) -> None:
 
     shown = f"{settings} {settings!r} {settings.model_dump()} {settings.model_dump_json()}"
     assert "KEY0" not in shown
+
+
+@pytest.mark.parametrize("parameters", ["", "?sslpassword=KEY0-secret"])
+def test_no_text_of_the_settings_holds_the_password(load_text: Load, parameters: str) -> None:
+    """That of the database, too, which the URL itself keeps."""
+    url = f"postgresql://exporter:${{KEY}}@db:5433/telnyx{parameters}"
+    settings = load_text(f"accounts: [{{api_key: x}}]\nstate: {{url: '{url}'}}")
+
+    shown = f"{settings} {settings!r} {settings.model_dump()} {settings.model_dump_json()}"
+    assert "KEY0" not in shown
+    assert settings.model_dump()["state"]["url"] == "postgresql://exporter@db:5433/telnyx"
+    assert "KEY0" in settings.state.url
