@@ -30,8 +30,11 @@ need chromium chromium chromium-browser google-chrome
 need curl curl
 # Current Docker installations include Compose.
 docker compose version >/dev/null 2>&1 || need docker-compose docker-compose
+need faketime faketime
 need git git
 need golang-go go
+need iproute2 ip /usr/sbin/ip
+need iptables iptables /usr/sbin/iptables
 need mmdebstrap mmdebstrap
 need nodejs node
 need npm npm

@@ -13,11 +13,15 @@ from dataclasses import dataclass
 from itertools import islice
 from math import ceil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
 from exporter.sinks.logging_setup import QUIET_LIBRARIES
+
+_OF_DEBIAN = (*sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin"))), "/usr/sbin")
+"""Folders of servers, which Debian keeps off the PATH of users."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +32,10 @@ class Program:
     package: str
 
     def path(self) -> str | None:
-        """Find it on PATH; None where it is not installed."""
-        return next((path for name in self.names if (path := shutil.which(name))), None)
+        """Find it on PATH, or where Debian has servers; None where it is not installed."""
+        folders = os.pathsep.join((os.environ.get("PATH", os.defpath), *_OF_DEBIAN))
+        found = (shutil.which(name, path=folders) for name in self.names)
+        return next(filter(None, found), None)
 
 
 _ALERTMANAGER = "prometheus-alertmanager"
@@ -39,7 +45,9 @@ PROGRAMS = {
     "amtool": Program(("amtool",), _ALERTMANAGER),
     "chromium": Program(_BROWSERS, "chromium"),
     "go": Program(("go",), "golang-go"),
+    "ip": Program(("ip",), "iproute2"),
     "node": Program(("node",), "nodejs"),
+    "postgres": Program(("postgres",), "postgresql"),
     "prometheus": Program(("prometheus",), "prometheus"),
     "promtool": Program(("promtool",), "prometheus"),
     "systemd-analyze": Program(("systemd-analyze",), "systemd"),
@@ -144,3 +152,21 @@ def _logging_as_before() -> Iterator[None]:
     for logger, level, handlers in before:
         logger.setLevel(level)
         logger.handlers[:] = handlers
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Any]:
+    """Run a PostgreSQL server for all tests that leave it running."""
+    from tests.support.postgresql import new_cluster  # noqa: PLC0415 - few tests need the driver
+
+    with new_cluster() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Any]:
+    """Give a server that starts our own program without importing it anew."""
+    from tests.support.forking import new_fork_server  # noqa: PLC0415 - few tests need it
+
+    with new_fork_server() as server:
+        yield server

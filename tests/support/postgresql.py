@@ -10,7 +10,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,7 +34,7 @@ _FAST = (
 def program(name: str) -> str:
     """Return the path of one of PostgreSQL's programs: Debian keeps its server off the PATH."""
     of_debian = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
-    return str(of_debian[-1]) if of_debian else shutil.which(name) or name
+    return str(of_debian[-1]) if of_debian else shutil.which(name) or f"/usr/sbin/{name}"
 
 
 def free_port() -> int:
@@ -102,6 +102,20 @@ class Cluster:
             self.process.wait(30)
             self.process = None
 
+    def cpu(self) -> float:
+        """Return the seconds of CPU that the server has taken: all its processes, also past ones.
+
+        A process counts those of its own that ended as soon as they did.
+        """
+        assert self.process is not None
+        ticks = 0
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):
+                fields = stat.read_text().rpartition(")")[2].split()
+                if self.process.pid in {int(fields[1]), int(stat.parent.name)}:
+                    ticks += sum(map(int, fields[11:15]))
+        return ticks / os.sysconf("SC_CLK_TCK")
+
     def execute(self, statement: str, database: str = "postgres") -> list[tuple[object, ...]]:
         """Execute a statement as the superuser; returns its rows, if it has any."""
         with psycopg.connect(
@@ -111,6 +125,20 @@ class Cluster:
             # The statements are those of tests.
             cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description is not None else []
+
+    def lock(
+        self, database: str, table: str, mode: str = "ACCESS EXCLUSIVE"
+    ) -> Callable[[], None]:
+        """Lock a table of a database; returns what releases it.
+
+        Nobody can read it then, or not change its definition, as in a backup: ACCESS SHARE.
+        """
+        connection = psycopg.connect(
+            f"host=127.0.0.1 port={self.port} user=postgres dbname={database} connect_timeout=5"
+        )
+        # The names are those of a test.
+        connection.execute(f"LOCK TABLE {table} IN {mode} MODE".encode())
+        return connection.close
 
     def new_database(self) -> str:
         """Create an empty database that belongs to the role `exporter`; returns its name."""
@@ -130,6 +158,78 @@ class Cluster:
     def password_file(self) -> str:
         """The path of a file with the password of the role `exporter`."""
         return str(self.folder / "password")
+
+
+@dataclass
+class Pooler:
+    """A PgBouncer before a server, which gives a connection for each transaction."""
+
+    folder: Path
+    port: int
+    process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    def start(self) -> None:
+        """Start it, and wait until it accepts connections."""
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(  # noqa: S603 # a fixed command
+                [program("pgbouncer"), str(self.folder / "pgbouncer.ini")],
+                stdout=log,
+                stderr=log,
+                **as_postgres(),  # type: ignore[call-overload]
+            )
+        for _ in range(200):
+            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
+                return
+            time.sleep(0.05)
+        raise AssertionError((self.folder / "log").read_text())
+
+    def send(self, number: int) -> None:
+        """Send it a signal that does not end it."""
+        if self.process is not None:
+            self.process.send_signal(number)
+
+    def stop(self, number: int = signal.SIGKILL) -> None:
+        """End it by a signal: SIGTERM ends it at once too, connections and all."""
+        if self.process is not None:
+            self.process.send_signal(number)
+            self.process.wait(30)
+            self.process = None
+
+
+@contextmanager
+def new_pooler(cluster: Cluster, pool_size: int = 5) -> Iterator[Pooler]:
+    """Make and start a pooler before a server.
+
+    ``pool_size`` is how many connections it has to the server for each database.
+    """
+    port = free_port()
+    folder = Path(tempfile.mkdtemp(prefix="pgbouncer-", dir=cluster.folder))
+    quoted = PASSWORD.replace('"', '""')
+    (folder / "users").write_text(f'"exporter" "{quoted}"\n')
+    (folder / "pgbouncer.ini").write_text(
+        f"""
+        [databases]
+        * = host=127.0.0.1 port={cluster.port}
+        [pgbouncer]
+        listen_addr = 127.0.0.1
+        listen_port = {port}
+        unix_socket_dir =
+        auth_type = scram-sha-256
+        auth_file = {folder}/users
+        pool_mode = transaction
+        default_pool_size = {pool_size}
+        server_login_retry = 1
+        """
+    )
+    if os.getuid() == 0:
+        for each in (folder, *folder.iterdir()):
+            shutil.chown(each, "postgres", "postgres")
+    pooler = Pooler(folder, port)
+    try:
+        pooler.start()
+        yield pooler
+    finally:
+        pooler.stop()
 
 
 @contextmanager

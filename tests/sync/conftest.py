@@ -14,6 +14,8 @@ from exporter.ledger.ledger import Ledger
 from exporter.ledger.reasons import Reasons
 from exporter.ledger.snapshot import AccountSnapshot, SnapshotOptions
 from exporter.ledger.store.database import Database
+from exporter.ledger.store.postgresql import open_postgresql
+from exporter.ledger.store.protocol import LedgerStore
 from exporter.ledger.store.sqlite import SqliteStore
 from exporter.simulator.record import ActivityRecord
 from exporter.simulator.settings import SimulatorSettings, WorldSettings
@@ -24,6 +26,8 @@ from exporter.sync.filters import AccountFilters
 from exporter.sync.naming import Naming, NamingOptions
 from exporter.telnyx.client import Client, ClientLimits
 from exporter.telnyx.http import open_http
+from tests.ledger.store.contract import Holder
+from tests.support.postgresql import Cluster
 from tests.support.simulation import QUIET, AdvancingClock, InProcessTransport, ManualClock
 
 ALL = AccountFilters((), ())
@@ -168,10 +172,29 @@ class OpenAccount(Protocol):
 
 
 @pytest.fixture
-def open_account(tmp_path: Path) -> Iterator[OpenAccount]:
-    """Open accounts, each with a state file of its own."""
+def new_store(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[Callable[[int], LedgerStore]]:
+    """Give the way to open a store on the state of a number: in SQLite unless PostgreSQL is asked.
+
+    In PostgreSQL that is always the same database; each number has an account of its own name.
+    """
+    if getattr(request, "param", "sqlite") == "sqlite":
+        yield lambda number: SqliteStore(Database(f"sqlite:///{tmp_path}/state-{number}.db"))
+        return
+    cluster: Cluster = request.getfixturevalue("cluster")
+    database = cluster.new_database()
+    fence = Holder(cluster.url(database), cluster.password_file)
+    yield lambda _: open_postgresql(cluster.url(database), cluster.password_file, fence=fence)
+    fence.table.close()
+    cluster.drop_database(database)
+
+
+@pytest.fixture
+def open_account(new_store: Callable[[int], LedgerStore]) -> Iterator[OpenAccount]:
+    """Open accounts, each with a state of its own."""
     worker = ThreadPoolExecutor(1)
-    stores: list[SqliteStore] = []
+    stores: list[LedgerStore] = []
 
     def open_one(  # noqa: PLR0913 - as declared above
         world: WorldSettings = QUIET,
@@ -195,7 +218,7 @@ def open_account(tmp_path: Path) -> Iterator[OpenAccount]:
         def parts(simulator: Simulator, clock: ManualClock) -> tuple[Cycle, Ledger]:
             for each in stores[number:]:
                 worker.submit(each.close).result()
-            store = SqliteStore(Database(f"sqlite:///{tmp_path}/state-{number}.db"))
+            store = new_store(number)
             stores.append(store)
             time = AdvancingClock(clock)
             client = Client(
@@ -207,7 +230,7 @@ def open_account(tmp_path: Path) -> Iterator[OpenAccount]:
                 clock=time,
             )
             ledger = Ledger(
-                name="test",
+                name=f"test-{number}",
                 store=store,
                 worker=worker,
                 reasons=REASONS,

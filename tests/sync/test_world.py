@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -145,13 +146,20 @@ class Mover:
                 self.interrupted.append(action_id)
 
 
-@settings(
-    max_examples=settings().max_examples // 3,  # each takes as long as a hundred elsewhere
-    deadline=None,
-    report_multiple_bugs=False,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-@given(
+@dataclass(frozen=True)
+class Story:
+    """What happens: ``first`` is what the first poll is told."""
+
+    steps: list[Create | Finish | Resume | Poll | Restart]
+    cursor: tuple[ListOrder, int]
+    history: int
+    before: int
+    concurrency: int
+    first: FaultSettings
+
+
+stories = st.builds(
+    Story,
     steps=steps,
     cursor=st.tuples(
         st.sampled_from([ListOrder.NEWEST, ListOrder.OLDEST, ListOrder.UPDATED]), st.integers(3, 25)
@@ -163,43 +171,65 @@ class Mover:
     concurrency=st.integers(1, 4),
     first=st.just(TRUE) | st.sampled_from(LIES),
 )
+
+
+def few(share: int) -> settings:
+    """Return settings for a share of the examples: each takes as long as a hundred elsewhere."""
+    return settings(
+        max_examples=max(1, settings().max_examples // share),
+        deadline=None,
+        report_multiple_bugs=False,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )
+
+
+@few(3)
+@given(story=stories)
 def test_every_action_is_counted_once_whatever_happens(
-    open_account: OpenAccount,
-    steps: list[Create | Finish | Resume | Poll | Restart],
-    cursor: tuple[ListOrder, int],
-    history: int,
-    before: int,
-    concurrency: int,
-    first: FaultSettings,
+    open_account: OpenAccount, story: Story
 ) -> None:
     """Pages shift, answers fail, totals lie, processes are replaced: the counts are the truth.
 
-    ``first`` is what the first poll is told. Without an order, and without the time there, nothing
-    but totals tells old from new: they are right then.
+    Without an order, and without the time there, nothing but totals tells old from new: they are
+    right then.
     """
+    assert differences(open_account, story) == {}
+
+
+@pytest.mark.program("postgres")
+@pytest.mark.parametrize("new_store", ["postgresql"], indirect=True)
+@few(10)
+@given(story=stories)
+def test_so_it_is_in_postgresql(open_account: OpenAccount, story: Story) -> None:
+    """The same, where each process that is replaced has to find out what the last one wrote."""
+    assert differences(open_account, story) == {}
+
+
+def differences(open_account: OpenAccount, story: Story) -> dict[str, tuple[int, int]]:
+    """Let a story happen; returns where the counts differ from what happened."""
 
     async def live() -> dict[str, tuple[int, int]]:
         clock = LivelyClock()
-        order, page_size = cursor
+        order, page_size = story.cursor
         account = open_account(
-            replace(QUIET, history=history, order=order),
+            replace(QUIET, history=story.history, order=order),
             clock=clock,
             page_size=page_size,
-            concurrency=concurrency,
+            concurrency=story.concurrency,
             audit_interval=1.0,
         )
         mover = Mover(account.world)
-        if before:
-            mover.move(Create(before, "enable", bulk=False))
+        if story.before:
+            mover.move(Create(story.before, "enable", bulk=False))
         unsorted = order is ListOrder.NONE
         start = account.world.record()
-        account.simulator.faults = FaultInjector(TRUE if unsorted else first, seed=1)
+        account.simulator.faults = FaultInjector(TRUE if unsorted else story.first, seed=1)
         with suppress(TooDeepError):  # a full last page, though the total promises another
             await account.poll()
         account.simulator.faults = FaultInjector(TRUE, seed=1)
         if not account.snapshot.baselined:
             await account.poll()
-        for step in steps:
+        for step in story.steps:
             clock.advance(1)
             account.simulator.tick()
             if isinstance(step, Restart):
@@ -222,7 +252,7 @@ def test_every_action_is_counted_once_whatever_happens(
                 mover.move(step)
         for _ in range(6):
             await account.poll()
-        differences: dict[str, tuple[int, int]] = account.differences(start)
-        return differences
+        found: dict[str, tuple[int, int]] = account.differences(start)
+        return found
 
-    assert asyncio.run(live()) == {}
+    return asyncio.run(live())

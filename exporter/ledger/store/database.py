@@ -8,7 +8,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, StaticPool, create_engine, event, make_url
@@ -19,6 +19,9 @@ from exporter.ledger.store.commit_record import MAX_COMMITS
 from exporter.ledger.store.file_lock import RESTORE, FileSizes, StateFileLock, StateObserver
 from exporter.ledger.store.schema import is_new, migrate
 from exporter.ledger.store.wal import KEPT, WriteAheadLog, write_back
+
+_READING = "reading"
+"""The execution option of connections that only read."""
 
 BUSY_TIMEOUT_MS = 5000
 """How long SQLite waits for another reader or writer (a backup, say), in milliseconds."""
@@ -104,12 +107,13 @@ class Database:
         return self._sizes
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
+    def transaction(self, _account_id: int | None = None) -> Iterator[Connection]:
         """Run one transaction: committed at the end, rolled back on any error.
 
-        Raises StateError; the database is then closed, and reopened by the next transaction.
+        Raises StateError; the database is then closed, and reopened by the next transaction. Which
+        account it writes does not matter: all of them are this process'.
         """
-        try:
+        with self._guarded():
             with self._opened().begin() as connection:
                 before = _changes(connection)
                 yield connection
@@ -119,6 +123,27 @@ class Database:
                     connection.exec_driver_sql(f"PRAGMA user_version = {self._commits}")
             if written and self._file_lock is not None:
                 self._file_lock.note(self._commits)
+
+    def loading(self, _name: str) -> AbstractContextManager[Connection]:
+        """Run the transaction that loads an account."""
+        return self.transaction()
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Give a connection for a single SELECT, which needs no transaction.
+
+        Raises StateError; the database is then closed, and reopened by the next call.
+        """
+        with (
+            self._guarded(),
+            self._opened().execution_options(**{_READING: True}).connect() as connection,
+        ):
+            yield connection
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        try:
+            yield
         except (SQLAlchemyError, sqlite3.Error, OSError) as exc:
             self.close()
             message = error_text(exc, self._file)
@@ -192,6 +217,8 @@ class Database:
 
 
 def _begin(connection: Connection) -> None:
+    if connection.get_execution_options().get(_READING):
+        return
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 

@@ -30,16 +30,21 @@ class LedgerStore(Protocol):
     crash and a power loss. Accounts share nothing; an ``account_id`` is what `load` returned.
 
     Every method may raise StateError, which names the cause and a remedy, and nothing else that
-    stands in the environment. It ends the session. Usually nothing was written then, but a write
-    may have taken place whose confirmation was lost, so callers `load` before they go on. The
-    next call opens the store anew: it recovers when its disk or its server does.
+    stands in the environment. Usually nothing was written then, but a write may have taken place
+    whose confirmation was lost, so callers `load` that account before they go on. The next call
+    opens the store anew: it recovers when its disk or its server does. A store that several
+    processes share raises LeaseLostError for an account that this one does not hold (any more).
 
     Calls block; a store is used by one thread at a time.
     """
 
     @property
     def session(self) -> int:
-        """Changes whenever the store is closed: what was read in an earlier one may be stale."""
+        """Changes when what was read before may be stale, of whichever account.
+
+        So it does when the store is closed; after an error only if the store does not find out by
+        itself what is stale.
+        """
         ...
 
     @property
@@ -52,6 +57,10 @@ class LedgerStore(Protocol):
 
     def close(self) -> None:
         """End the session; the next call opens the store anew. Raises nothing."""
+        ...
+
+    def interrupt(self) -> None:
+        """End a call that waits for a server, with StateError; for any thread, raises nothing."""
         ...
 
     def load(self, name: str) -> LedgerState:
@@ -174,4 +183,15 @@ class LedgerReader(Protocol):
         limit: int | None = None,
     ) -> SimCardHistory:
         """Return what is known of a SIM card; of its actions a part, the newest first."""
+        ...
+
+
+class StateReader(LedgerReader, Protocol):
+    """The states of accounts as others read them, whoever holds them; as a `LedgerReader` else."""
+
+    def state(self, name: str) -> LedgerState | None:
+        """Return the state of the account ``name``, as `LedgerStore.load` does.
+
+        None if the ledger has no account of that name.
+        """
         ...

@@ -27,13 +27,18 @@ from exporter.errors import StateError
 
 metadata = MetaData()
 
+# In the order of their bytes in both databases: PostgreSQL's order is that of a language otherwise.
+TEXT = Text().with_variant(Text(collation="C"), "postgresql")
+# SQLite numbers rows itself in columns of this very name; its integers have 64 bits anyway.
+NUMBER = Integer().with_variant(BigInteger(), "postgresql")
+
 schema_version = Table("schema_version", metadata, Column("version", Integer, primary_key=True))
 
 accounts = Table(
     "accounts",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("name", Text, nullable=False, unique=True),
+    Column("id", NUMBER, primary_key=True),
+    Column("name", TEXT, nullable=False, unique=True),
     Column("baseline_at", Float),
     Column("audit_at", Float),
     Column("sim_card_total", BigInteger),
@@ -43,9 +48,9 @@ accounts = Table(
 def _by_type_and_status() -> tuple[Column[int], Column[str], Column[str]]:
     """Return the key of control state: one row by account, action type and status."""
     return (
-        Column("account_id", Integer, primary_key=True, autoincrement=False),
-        Column("action_type", Text, primary_key=True),
-        Column("status", Text, primary_key=True),
+        Column("account_id", NUMBER, primary_key=True, autoincrement=False),
+        Column("action_type", TEXT, primary_key=True),
+        Column("status", TEXT, primary_key=True),
     )
 
 
@@ -53,7 +58,7 @@ list_cursors = Table(
     "list_cursors",
     metadata,
     *_by_type_and_status(),  # "" for no filter
-    Column("sort_order", Text, nullable=False),
+    Column("sort_order", TEXT, nullable=False),
     Column("seen_count", BigInteger, nullable=False),
     Column("baseline_cutoff", Float),
     Column("high_watermark", Float),
@@ -83,12 +88,12 @@ actions = Table(
     "actions",
     metadata,
     # First in the key: with the account first, SQLite would scan all rows for the open ones.
-    Column("id", Text, primary_key=True),
-    Column("account_id", Integer, primary_key=True, autoincrement=False),
-    Column("sim_card_id", Text, nullable=False),
-    Column("action_type", Text, nullable=False),
-    Column("status", Text, nullable=False),
-    Column("reason", Text),
+    Column("id", TEXT, primary_key=True),
+    Column("account_id", NUMBER, primary_key=True, autoincrement=False),
+    Column("sim_card_id", TEXT, nullable=False),
+    Column("action_type", TEXT, nullable=False),
+    Column("status", TEXT, nullable=False),
+    Column("reason", TEXT),
     Column("created_at", Float),
     Column("updated_at", Float),
     Column("seen_at", Float, nullable=False),
@@ -96,7 +101,7 @@ actions = Table(
     Column("position", BigInteger),
     Column("stuck", Boolean, nullable=False),
     Column("failure_at", Float),
-    Column("failure_status", Text, nullable=False, server_default=""),
+    Column("failure_status", TEXT, nullable=False, server_default=""),
     # For the open actions at startup, and the oldest ended ones for pruning.
     Index("actions_by_end", "account_id", "ended_at"),
     # For what happened to one SIM card.
@@ -122,23 +127,23 @@ actions = Table(
 sums = Table(
     "sums",
     metadata,
-    Column("account_id", Integer, primary_key=True, autoincrement=False),
-    Column("metric", Text, primary_key=True),
-    Column("action_type", Text, primary_key=True),
-    Column("label", Text, primary_key=True),
+    Column("account_id", NUMBER, primary_key=True, autoincrement=False),
+    Column("metric", TEXT, primary_key=True),
+    Column("action_type", TEXT, primary_key=True),
+    Column("label", TEXT, primary_key=True),
     Column("value", Float, nullable=False),
-    Column("exemplar_action_id", Text),
-    Column("exemplar_sim_card_id", Text),
+    Column("exemplar_action_id", TEXT),
+    Column("exemplar_sim_card_id", TEXT),
     Column("exemplar_at", Float),
 )
 
 outbox = Table(
     "outbox",
     metadata,
-    Column("seq", Integer, primary_key=True, autoincrement=True),
-    Column("account_id", Integer, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("body", Text, nullable=False),  # an Event as JSON
+    Column("seq", NUMBER, primary_key=True, autoincrement=True),
+    Column("account_id", NUMBER, nullable=False),
+    Column("kind", TEXT, nullable=False),
+    Column("body", TEXT, nullable=False),  # an Event as JSON
     # For the undelivered events of an account, however many others have.
     Index("outbox_by_account", "account_id", "seq"),
     sqlite_autoincrement=True,
@@ -147,24 +152,24 @@ outbox = Table(
 sink_positions = Table(
     "sink_positions",
     metadata,
-    Column("account_id", Integer, primary_key=True, autoincrement=False),
-    Column("sink", Text, primary_key=True),
+    Column("account_id", NUMBER, primary_key=True, autoincrement=False),
+    Column("sink", TEXT, primary_key=True),
     Column("seq", BigInteger, nullable=False),  # of the last event delivered to the sink
 )
 
 problems = Table(
     "problems",
     metadata,
-    Column("account_id", Integer, primary_key=True, autoincrement=False),
-    Column("sim_card_id", Text, primary_key=True),
-    Column("concern", Text, primary_key=True),
-    Column("status", Text, nullable=False),
+    Column("account_id", NUMBER, primary_key=True, autoincrement=False),
+    Column("sim_card_id", TEXT, primary_key=True),
+    Column("concern", TEXT, primary_key=True),
+    Column("status", TEXT, nullable=False),
     Column("opened_at", Float, nullable=False),
     Column("attempts", BigInteger, nullable=False),
-    Column("action_id", Text, nullable=False),  # of the latest failure, as all below
-    Column("action_type", Text, nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("reason_class", Text, nullable=False),
+    Column("action_id", TEXT, nullable=False),  # of the latest failure, as all below
+    Column("action_type", TEXT, nullable=False),
+    Column("reason", TEXT, nullable=False),
+    Column("reason_class", TEXT, nullable=False),
     Column("started_at", Float, nullable=False),
     Column("changed_at", Float, nullable=False),
 )
@@ -172,21 +177,21 @@ problems = Table(
 resolved_problems = Table(
     "resolved_problems",
     metadata,
-    Column("account_id", Integer, primary_key=True, autoincrement=False),
-    Column("sim_card_id", Text, primary_key=True),
-    Column("concern", Text, primary_key=True),
-    Column("status", Text, primary_key=True),
+    Column("account_id", NUMBER, primary_key=True, autoincrement=False),
+    Column("sim_card_id", TEXT, primary_key=True),
+    Column("concern", TEXT, primary_key=True),
+    Column("status", TEXT, primary_key=True),
     Column("resolved_at", Float, nullable=False),
-    Column("body", Text, nullable=False),  # a Problem as JSON
+    Column("body", TEXT, nullable=False),  # a Problem as JSON
 )
 
 sim_cards = Table(
     "sim_cards",
     metadata,
-    Column("account_id", Integer, primary_key=True, autoincrement=False),
-    Column("id", Text, primary_key=True),
+    Column("account_id", NUMBER, primary_key=True, autoincrement=False),
+    Column("id", TEXT, primary_key=True),
     Column("looked_up_at", Float, nullable=False),
-    Column("body", Text, nullable=False),  # a SimCard as JSON
+    Column("body", TEXT, nullable=False),  # a SimCard as JSON
 )
 
 Step = Callable[[Connection], None]
@@ -309,7 +314,8 @@ MIGRATIONS: tuple[Step, ...] = (
 )
 """The first one migrates version 1 to 2, and so on; a released migration never changes.
 
-A new database needs none: it is created from the tables above.
+A new database needs none: it is created from the tables above. A later one than these has to give
+text columns the order of TEXT in PostgreSQL, which no version before 5 was in.
 """
 
 
@@ -327,7 +333,7 @@ def migrate(connection: Connection, steps: Sequence[Step] = MIGRATIONS) -> None:
     if version > newest:
         raise StateError(
             f"the state database has schema version {version}, but this release supports up to "
-            f"{newest}; run the newer release, or set state.url to another file"
+            f"{newest}; run the newer release, or set state.url to another database"
         )
     for step in steps[version - 1 :]:
         step(connection)
@@ -366,12 +372,12 @@ def _version(connection: Connection) -> int | None:
         if version is None:
             raise StateError(
                 "the state database was created by another program (its table "
-                f"{schema_version.name!r} is not the exporter's); set state.url to another file"
+                f"{schema_version.name!r} is not the exporter's); set state.url to another database"
             )
         return version
     if tables:
         raise StateError(
             f"the state database was created by another program (it has a table {tables[0]!r}); "
-            "set state.url to another file"
+            "set state.url to another database"
         )
     return None

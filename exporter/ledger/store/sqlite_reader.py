@@ -18,19 +18,9 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine, event, inspe
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from exporter.errors import QueryTimeoutError, StateError
-from exporter.ledger.queries import (
-    AccountAction,
-    AccountProblem,
-    FailureQuery,
-    LedgerView,
-    ProblemQuery,
-    ReasonCount,
-    Rows,
-    SimCardHistory,
-)
-from exporter.ledger.store import reading
 from exporter.ledger.store.database import error_text
 from exporter.ledger.store.schema import MIGRATIONS, schema_version, stored_version
+from exporter.ledger.store.sql_reader import SqlReader
 
 TIMEOUT = 2.0
 """Seconds that a query may take, and wait for a locked file."""
@@ -42,7 +32,7 @@ _UNWRITABLE = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
 """What SQLite reports where it cannot write its index of the log."""
 
 
-class SqliteReader:
+class SqliteReader(SqlReader):
     """A `LedgerReader` of the SQLite file at a path."""
 
     def __init__(
@@ -60,34 +50,8 @@ class SqliteReader:
             immutable: self._engine(immutable=immutable) for immutable in (False, True)
         }
 
-    def problems(self, view: LedgerView, query: ProblemQuery) -> Rows[AccountProblem]:
-        """Return the open problems that pass the filters."""
-        with self._reading() as connection:
-            return reading.find_problems(connection, view, query)
-
-    def failures(self, view: LedgerView, query: FailureQuery) -> Rows[AccountAction]:
-        """Return the actions that failed or were interrupted, latest first."""
-        with self._reading() as connection:
-            return reading.find_failures(connection, view, query)
-
-    def failure_reasons(self, view: LedgerView, since: float) -> tuple[ReasonCount, ...]:
-        """Return why actions failed or were interrupted since a time."""
-        with self._reading() as connection:
-            return reading.count_reasons(connection, view, since)
-
-    def sim_card(
-        self,
-        view: LedgerView,
-        sim_card_id: str,
-        after: tuple[float, str, str] | None = None,
-        limit: int | None = None,
-    ) -> SimCardHistory:
-        """Return what is known of a SIM card."""
-        with self._reading() as connection:
-            return reading.find_sim_card(connection, view, sim_card_id, after, limit)
-
     @contextmanager
-    def _reading(self) -> Iterator[Connection]:
+    def reading(self) -> Iterator[Connection]:
         """Read one committed state; raises StateError."""
         try:
             with self._opened() as connection:

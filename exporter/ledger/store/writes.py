@@ -1,14 +1,15 @@
-"""The statements that write a unit of work to the tables, within a transaction of the store.
+"""What a commit writes, as values: changes of rows, table by table, in the order of their writing.
 
-Rows are written whole and replace those with the same key. It must not commit.
+Pure: each store has its own way to carry out a plan. It must not reach a database.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from operator import attrgetter
+from typing import NamedTuple, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Executable, Table, bindparam, delete, insert, update
+from sqlalchemy import Executable, Table, delete, update
 
 from exporter.domain import Problem, types_of
 from exporter.ledger.records import SumKey, TrackedAction
@@ -27,81 +28,107 @@ from exporter.ledger.store.schema import (
 )
 from exporter.ledger.unit_of_work import UnitOfWork
 
-Values = dict[str, object]
+Row = tuple[object, ...]
+T = TypeVar("T")
+
+ACTION_COLUMNS = tuple(TrackedAction.__struct_fields__)
+"""The columns of an action, in the order of its fields."""
 
 PROBLEM_COLUMNS = tuple(name for name in Problem.__struct_fields__ if name != "retrying")
 """The fields of a problem that are kept; whether it is retried follows from what is open."""
 
 AT_ONCE = 1000
-"""Rows per statement: as dictionaries they take ten times the memory."""
+"""Actions per change: a hundred thousand would take much memory at once."""
 
 
-def write_unit(
-    connection: Connection, account_id: int, unit: UnitOfWork, after: Mapping[SumKey, float]
-) -> None:
-    """Write a unit of work; ``after`` has the new values of the sums that it changes."""
-    mine: Values = {"account_id": account_id}
-    replaced = {id_ for id_ in unit.rows if id_ not in unit.added}
-    delete_rows(connection, account_id, replaced)
-    _insert_rows(connection, account_id, unit.rows.values())
-    _replace(connection, sums, [mine | _sum_values(unit, key, after[key]) for key in after])
-    _replace(
-        connection,
+class Insert(NamedTuple):
+    """Rows that are new, each with a value for each of the columns."""
+
+    table: Table
+    columns: Sequence[str]
+    rows: Sequence[Row]
+
+
+class Replace(NamedTuple):
+    """Rows that are written whole: they replace those with the same primary key, if any."""
+
+    table: Table
+    columns: Sequence[str]
+    rows: Sequence[Row]
+
+
+class Delete(NamedTuple):
+    """Rows that end, by the columns of their primary key; they need not exist."""
+
+    table: Table
+    columns: Sequence[str]
+    rows: Sequence[Row]
+
+
+class Run(NamedTuple):
+    """A statement that has no rows, for what depends on what is stored."""
+
+    statement: Executable
+
+
+Change = Insert | Replace | Delete | Run
+
+
+def plan_unit(account_id: int, unit: UnitOfWork, after: Mapping[SumKey, float]) -> Iterator[Change]:
+    """Yield what writes a unit of work; ``after`` has the new values of the sums that it changes.
+
+    No key is in a change twice. The account comes last.
+    """
+    yield from _plan_actions(account_id, unit)
+    yield Replace(
+        sums,
+        (
+            *("account_id", "metric", "action_type", "label", "value"),
+            *("exemplar_action_id", "exemplar_sim_card_id", "exemplar_at"),
+        ),
+        [(account_id, *key, value, *_exemplar(unit, key)) for key, value in after.items()],
+    )
+    by_type = ("account_id", "action_type", "status")
+    yield Replace(
         list_cursors,
+        (
+            *(*by_type, "sort_order", "seen_count", "baseline_cutoff"),
+            *("high_watermark", "dropped", "baseline_time"),
+        ),
         [
-            mine
-            | {
-                "action_type": list_filter.action_type or "",
-                "status": list_filter.status or "",
-                "sort_order": cursor.order,
-                "seen_count": cursor.seen_count,
-                "baseline_cutoff": cursor.baseline_cutoff,
-                "high_watermark": cursor.high_watermark,
-                "dropped": cursor.dropped,
-                "baseline_time": cursor.baseline_time,
-            }
+            (
+                account_id,
+                list_filter.action_type or "",
+                list_filter.status or "",
+                cursor.order,
+                cursor.seen_count,
+                cursor.baseline_cutoff,
+                cursor.high_watermark,
+                cursor.dropped,
+                cursor.baseline_time,
+            )
             for list_filter, cursor in unit.cursors.items()
         ],
     )
-    _replace(
-        connection,
+    yield Replace(
         drift,
-        [
-            mine | {"action_type": label, "status": status, "difference": difference}
-            for (label, status), difference in unit.drift.items()
-        ],
+        (*by_type, "difference"),
+        [(account_id, *key, difference) for key, difference in unit.drift.items()],
     )
-    changed = [
-        (mine | {"action_type": label, "status": status}, sweep)
-        for (label, status), sweep in unit.sweeps.items()
-    ]
-    _delete(connection, sweeps, [key for key, _ in changed])
-    _insert(
-        connection,
-        sweeps,
-        [key | sweep._asdict() for key, sweep in changed if sweep is not None],
-    )
-    _insert(
-        connection,
+    ended = [(account_id, *key) for key, sweep in unit.sweeps.items() if sweep is None]
+    kept = [(account_id, *key, *sweep) for key, sweep in unit.sweeps.items() if sweep is not None]
+    yield Delete(sweeps, by_type, ended)
+    yield Replace(sweeps, (*by_type, "next_page", "missing"), kept)
+    yield Insert(
         outbox,
-        [
-            mine | {"kind": event.event_type, "body": msgspec.json.encode(event).decode()}
-            for event in unit.events
-        ],
+        ("account_id", "kind", "body"),
+        [(account_id, event.event_type, _json(event)) for event in unit.events],
     )
-    _write_problems(connection, account_id, unit)
-    _replace(
-        connection,
+    yield from _plan_problems(account_id, unit)
+    yield Replace(
         sim_cards,
-        [
-            mine
-            | {
-                "id": card.id,
-                "looked_up_at": card.looked_up_at,
-                "body": msgspec.json.encode(card).decode(),
-            }
-            for card in unit.sim_cards.values()
-        ],
+        ("account_id", "id", "looked_up_at", "body"),
+        [(account_id, card.id, card.looked_up_at, _json(card)) for card in unit.sim_cards.values()],
     )
     times = {
         "baseline_at": unit.baseline_at,
@@ -109,22 +136,31 @@ def write_unit(
         "sim_card_total": unit.sim_card_total,
     }
     if known := {name: value for name, value in times.items() if value is not None}:
-        connection.execute(update(accounts).where(accounts.c.id == account_id).values(known))
+        yield Run(update(accounts).where(accounts.c.id == account_id).values(known))
 
 
-def _write_problems(connection: Connection, account_id: int, unit: UnitOfWork) -> None:
-    mine: Values = {"account_id": account_id}
-    changed = [
-        (mine | {"sim_card_id": card, "concern": concern}, problem)
-        for (card, concern), problem in unit.problems.items()
-    ]
-    _delete(connection, problems, [key for key, _ in changed])
-    _insert(
-        connection,
+def _plan_actions(account_id: int, unit: UnitOfWork) -> Iterator[Change]:
+    """Yield the changes of actions: sorted like the table, as each is on another page otherwise."""
+    columns = (ACTION_COLUMNS[0], "account_id", *ACTION_COLUMNS[1:])
+    rows = sorted(unit.rows.values(), key=attrgetter("id"))
+    new = (row for row in rows if row.id in unit.added)
+    old = (row for row in rows if row.id not in unit.added)
+    for kind, of_kind in ((Replace, old), (Insert, new)):
+        for part in parts(of_kind, AT_ONCE):
+            values = map(msgspec.structs.astuple, part)
+            yield kind(actions, columns, [(row[0], account_id, *row[1:]) for row in values])
+
+
+def _plan_problems(account_id: int, unit: UnitOfWork) -> Iterator[Change]:
+    key = ("account_id", "sim_card_id", "concern")
+    ended = [(account_id, *name) for name, problem in unit.problems.items() if problem is None]
+    yield Delete(problems, key, ended)
+    yield Replace(
         problems,
+        ("account_id", *PROBLEM_COLUMNS),
         [
-            key | {name: getattr(problem, name) for name in PROBLEM_COLUMNS}
-            for key, problem in changed
+            (account_id, *name, *(getattr(problem, column) for column in PROBLEM_COLUMNS[2:]))
+            for name, problem in unit.problems.items()
             if problem is not None
         ],
     )
@@ -132,30 +168,20 @@ def _write_problems(connection: Connection, account_id: int, unit: UnitOfWork) -
         (each.problem.sim_card_id, each.problem.concern, each.problem.status): each
         for each in unit.resolved
     }
-    _replace(
-        connection,
+    yield Replace(
         resolved_problems,
-        [
-            mine
-            | {
-                "sim_card_id": card,
-                "concern": concern,
-                "status": status,
-                "resolved_at": each.resolved_at,
-                "body": msgspec.json.encode(each.problem).decode(),
-            }
-            for (card, concern, status), each in told.items()
-        ],
+        (*key, "status", "resolved_at", "body"),
+        [(account_id, *name, each.resolved_at, _json(each.problem)) for name, each in told.items()],
     )
     if told:
-        connection.execute(
+        yield Run(
             delete(resolved_problems).where(
                 resolved_problems.c.account_id == account_id,
                 resolved_problems.c.resolved_at < unit.now - RESOLVED_SHOWN,
             )
         )
     for card, concern in unit.forgotten:
-        connection.execute(
+        yield Run(
             update(actions)
             .where(
                 actions.c.account_id == account_id,
@@ -166,61 +192,19 @@ def _write_problems(connection: Connection, account_id: int, unit: UnitOfWork) -
         )
 
 
-def delete_rows(connection: Connection, account_id: int, ids: Collection[str]) -> None:
-    """Delete actions by their ids."""
-    if ids:
-        statement = delete(actions).where(
-            actions.c.account_id == account_id, actions.c.id == bindparam("gone")
-        )
-        _in_parts(connection, statement, ({"gone": id_} for id_ in ids))
+def parts(values: Iterable[T], size: int) -> Iterator[tuple[T, ...]]:
+    """Yield values in parts of a size, the last of which may be smaller."""
+    left = iter(values)
+    while part := tuple(islice(left, size)):
+        yield part
 
 
-def _sum_values(unit: UnitOfWork, key: SumKey, value: float) -> Values:
+def _exemplar(unit: UnitOfWork, key: SumKey) -> Row:
     exemplar = unit.exemplars.get(key)
-    return {
-        **key._asdict(),
-        "value": value,
-        "exemplar_action_id": exemplar.action_id if exemplar else None,
-        "exemplar_sim_card_id": exemplar.sim_card_id if exemplar else None,
-        "exemplar_at": exemplar.timestamp if exemplar else None,
-    }
+    if exemplar is None:
+        return None, None, None
+    return exemplar.action_id, exemplar.sim_card_id, exemplar.timestamp
 
 
-def _insert_rows(connection: Connection, account_id: int, rows: Iterable[TrackedAction]) -> None:
-    """Insert actions with positional parameters, because named ones take as long as the writing.
-
-    The columns of the table are the fields of a row, with the account after the first one. Rows are
-    sorted like the table: in random order, each would touch a different page.
-    """
-    statement = str(insert(actions).compile(dialect=connection.dialect))
-    left = iter(sorted(rows, key=attrgetter("id")))
-    while part := [msgspec.structs.astuple(row) for row in islice(left, AT_ONCE)]:
-        connection.exec_driver_sql(statement, [(row[0], account_id, *row[1:]) for row in part])
-
-
-def _insert(connection: Connection, table: Table, rows: Iterable[Values]) -> None:
-    _in_parts(connection, insert(table), rows)
-
-
-def _in_parts(connection: Connection, statement: Executable, parameters: Iterable[Values]) -> None:
-    """Execute a statement for each of the parameters, in batches to limit memory."""
-    left = iter(parameters)
-    while part := list(islice(left, AT_ONCE)):
-        connection.execute(statement, part)
-
-
-def _replace(connection: Connection, table: Table, rows: Sequence[Values]) -> None:
-    """Insert rows, replacing those with the same primary key."""
-    _delete(connection, table, rows)
-    _insert(connection, table, rows)
-
-
-def _delete(connection: Connection, table: Table, rows: Sequence[Values]) -> None:
-    """Delete rows by their primary keys; other columns may be missing."""
-    if not rows:
-        return
-    keys = {f"key_{column.name}": column for column in table.primary_key}
-    connection.execute(
-        delete(table).where(*(column == bindparam(name) for name, column in keys.items())),
-        [{name: row[column.name] for name, column in keys.items()} for row in rows],
-    )
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()

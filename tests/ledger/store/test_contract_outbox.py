@@ -135,6 +135,7 @@ def test_numbers_are_never_used_again(place: StatePlace) -> None:
         store.delivered(mine, "log", last := seq)
         assert not store.undelivered(mine, "log", 10)
         store = place.reopen()
+        store.load("main")
 
 
 def test_a_sink_that_is_not_attached_gets_nothing(store: LedgerStore) -> None:
@@ -178,6 +179,7 @@ def test_every_sink_gets_every_event_once_and_in_order(
                     assert ids(store, mine, sink, limit) == [*range(len(got[sink]), count)][:limit]
                 case _:
                     store = place.reopen()
+                    store.load("main")
                     store.attach_sinks(mine, ["log", "other"])
         kept = store.load("main").failures
         assert [int(each.action_id) for each in kept] == [*reversed(range(count))][:RECENT_FAILURES]

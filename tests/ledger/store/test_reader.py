@@ -1,24 +1,15 @@
 """What is read of a ledger beside its owner: the same as the owner publishes, and errors."""
 
-import os
 import re
-import shutil
-import sqlite3
-import subprocess
-import sys
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from exporter.domain import Action, SimCard
-from exporter.errors import QueryTimeoutError, StateError
+from exporter.domain import SimCard
 from exporter.ledger.queries import (
-    AccountScope,
     FailureQuery,
     LedgerView,
     ProblemQuery,
@@ -27,41 +18,26 @@ from exporter.ledger.queries import (
     read_in_parts,
 )
 from exporter.ledger.reasons import Reasons, Rule
-from exporter.ledger.store.sqlite_reader import SqliteReader, sqlite_reader
+from exporter.ledger.store.protocol import LedgerReader, LedgerStore
+from exporter.ledger.store.sql_reader import SqlReader
+from tests.ledger.store.contract import NOW, STORES, StatePlace, failed
 
 REASONS = Reasons.with_configured(())
-NOW = 1_000_000.0
 Opener = Callable[..., Any]
 
-
-@pytest.fixture
-def view(make_options: Callable[..., Any]) -> Callable[..., LedgerView]:
-    """Give a maker of views, of accounts that are shown as the options say."""
-
-    def make(*names: str, **options: Any) -> LedgerView:
-        scopes = (AccountScope(name, make_options(**options)) for name in names or ("main",))
-        return LedgerView(tuple(scopes), REASONS.classify, REASONS.classes)
-
-    return make
+pytestmark = pytest.mark.parametrize("place", STORES, indirect=True)
 
 
 @pytest.fixture
-def reader(state_file: Path) -> SqliteReader:
-    """Give a reader of the state file."""
-    return SqliteReader(state_file)
+def open_store(place: StatePlace) -> Callable[[], LedgerStore]:
+    """Open stores on the state, for the accounts of `open_account`."""
+    return place.reopen
 
 
-def failed(name: str, sim: str = "sim", at: float = NOW, **fields: Any) -> Action:
-    """Return an action that failed ten seconds after it was created."""
-    usual: dict[str, Any] = {
-        "sim_card_id": sim,
-        "action_type": "enable",
-        "status": "failed",
-        "reason": "SIM card is blocked",
-        "created_at": at,
-        "updated_at": at + 10,
-    }
-    return Action(id=name, **(usual | fields))
+@pytest.fixture
+def reader(place: StatePlace) -> SqlReader:
+    """Give a reader of the state."""
+    return place.make_reader(2.0)
 
 
 async def name_cards(account: Any, *cards: SimCard) -> None:
@@ -72,7 +48,7 @@ async def name_cards(account: Any, *cards: SimCard) -> None:
 
 
 async def test_the_same_problems_are_read_as_are_published(
-    open_account: Opener, reader: SqliteReader, view: Callable[..., LedgerView]
+    open_account: Opener, reader: LedgerReader, view: Callable[..., LedgerView]
 ) -> None:
     """While the owner has the file open, with who is retried and who is not."""
     account = open_account()
@@ -117,7 +93,7 @@ async def test_the_same_problems_are_read_as_are_published(
 )
 async def test_filters(
     open_account: Opener,
-    reader: SqliteReader,
+    reader: LedgerReader,
     view: Callable[..., LedgerView],
     query: dict[str, Any],
     cards: list[str],
@@ -154,7 +130,7 @@ async def test_filters(
 
 
 async def test_what_an_account_does_not_watch_is_not_shown(
-    open_account: Opener, reader: SqliteReader, view: Callable[..., LedgerView]
+    open_account: Opener, reader: LedgerReader, view: Callable[..., LedgerView]
 ) -> None:
     """After a change of its filters problems may be left whose repair nobody would see."""
     await open_account().saw(
@@ -173,7 +149,7 @@ async def test_what_an_account_does_not_watch_is_not_shown(
 
 
 async def test_failures_are_paged_without_a_shift(
-    open_account: Opener, reader: SqliteReader, view: Callable[..., LedgerView]
+    open_account: Opener, reader: LedgerReader, view: Callable[..., LedgerView]
 ) -> None:
     """While new ones come between two pages, none is read twice or left out."""
     account = open_account()
@@ -194,7 +170,7 @@ async def test_failures_are_paged_without_a_shift(
 
 
 async def test_failures_have_filters(
-    open_account: Opener, reader: SqliteReader, view: Callable[..., LedgerView]
+    open_account: Opener, reader: LedgerReader, view: Callable[..., LedgerView]
 ) -> None:
     """Completed and open actions are none of them."""
     await open_account().saw(
@@ -217,7 +193,7 @@ async def test_failures_have_filters(
 
 
 async def test_a_rare_class_is_found_among_many_failures(
-    open_account: Opener, state_file: Path, view: Callable[..., LedgerView]
+    open_account: Opener, reader: LedgerReader, view: Callable[..., LedgerView]
 ) -> None:
     """Each reason is classified once, not each failure."""
     await open_account().saw(
@@ -233,20 +209,18 @@ async def test_a_rare_class_is_found_among_many_failures(
 
     counting = replace(view(), classify=classify)
     query = FailureQuery(reason_class="sim_blocked", limit=100)
-    found = SqliteReader(state_file).failures(counting, query)
+    found = reader.failures(counting, query)
     assert [row.action_id for row in found.rows] == ["z"]
     assert len(classified) <= 10
     rest = [
         row.action_id
-        for row in SqliteReader(state_file)
-        .failures(view(), FailureQuery(reason_class="network", limit=3))
-        .rows
+        for row in reader.failures(view(), FailureQuery(reason_class="network", limit=3)).rows
     ]
     assert rest == ["a-04999", "a-04998", "a-04997"]
 
 
 async def test_a_class_of_very_many_reasons_is_paged(
-    open_account: Opener, reader: SqliteReader, view: Callable[..., LedgerView]
+    open_account: Opener, reader: LedgerReader, view: Callable[..., LedgerView]
 ) -> None:
     """More of them than a statement can name."""
     await open_account().saw(
@@ -267,7 +241,7 @@ async def test_a_class_of_very_many_reasons_is_paged(
 )
 async def test_a_list_is_read_in_parts(
     open_account: Opener,
-    reader: SqliteReader,
+    reader: LedgerReader,
     view: Callable[..., LedgerView],
     limit: int | None,
     sizes: list[int],
@@ -287,7 +261,7 @@ async def test_a_list_is_read_in_parts(
 
 
 async def test_a_very_long_reason_is_read_in_part(
-    open_account: Opener, reader: SqliteReader, view: Callable[..., LedgerView]
+    open_account: Opener, reader: LedgerReader, view: Callable[..., LedgerView]
 ) -> None:
     """As much as is told and one character more, wherever it is read; its class is the same."""
     long = "no network " + "x" * 1_000_000
@@ -302,7 +276,7 @@ async def test_a_very_long_reason_is_read_in_part(
 
 
 async def test_problems_have_the_class_of_the_present_rules(
-    open_account: Opener, reader: SqliteReader, view: Callable[..., LedgerView]
+    open_account: Opener, reader: LedgerReader, view: Callable[..., LedgerView]
 ) -> None:
     """As failures have: what was stored came from rules that may have changed since."""
     await open_account().saw(
@@ -330,7 +304,7 @@ async def test_problems_have_the_class_of_the_present_rules(
 
 
 async def test_problems_of_very_many_reasons_are_filtered_by_class(
-    open_account: Opener, reader: SqliteReader, view: Callable[..., LedgerView]
+    open_account: Opener, reader: LedgerReader, view: Callable[..., LedgerView]
 ) -> None:
     """More of them than a statement can name."""
     await open_account().saw(
@@ -346,7 +320,7 @@ async def test_problems_of_very_many_reasons_are_filtered_by_class(
 
 
 async def test_failures_of_a_day_by_reason(
-    open_account: Opener, reader: SqliteReader, view: Callable[..., LedgerView]
+    open_account: Opener, reader: LedgerReader, view: Callable[..., LedgerView]
 ) -> None:
     """The most frequent first; what ended earlier, and was only seen since, is not of the day."""
     await open_account().saw(
@@ -366,7 +340,7 @@ async def test_failures_of_a_day_by_reason(
 
 
 async def test_the_timeline_of_a_sim_card(
-    open_account: Opener, reader: SqliteReader, view: Callable[..., LedgerView]
+    open_account: Opener, reader: LedgerReader, view: Callable[..., LedgerView]
 ) -> None:
     """All that is remembered of it, newest first, with its problems, in every account."""
     account = open_account()
@@ -393,7 +367,7 @@ async def test_the_timeline_of_a_sim_card(
 
 
 async def test_ten_thousand_problems_are_read_in_time(
-    open_account: Opener, reader: SqliteReader, view: Callable[..., LedgerView]
+    open_account: Opener, reader: LedgerReader, view: Callable[..., LedgerView]
 ) -> None:
     """All at once, and by a filter that only the last one passes."""
     account = open_account()
@@ -405,7 +379,7 @@ async def test_ten_thousand_problems_are_read_in_time(
 
 
 async def test_a_reader_needs_no_owner(
-    open_account: Opener, open_store: Opener, reader: SqliteReader, view: Callable[..., LedgerView]
+    open_account: Opener, open_store: Opener, reader: LedgerReader, view: Callable[..., LedgerView]
 ) -> None:
     """After a clean end, and the owner finds its file as it was."""
     account = open_account()
@@ -415,164 +389,12 @@ async def test_a_reader_needs_no_owner(
     assert len(open_store().load("main").problems) == 1
 
 
-async def test_a_log_that_was_left_over_is_read(
-    open_account: Opener, state_file: Path, tmp_path: Path, view: Callable[..., LedgerView]
+async def test_the_state_of_an_account_is_read_as_its_owner_loads_it(
+    open_account: Opener, reader: SqlReader
 ) -> None:
-    """As after a kill: the last commits are in the log only."""
-    await open_account().saw(failed("a"), at=NOW + 100)
-    copy = tmp_path / "copy.db"
-    for suffix in ("", "-wal"):
-        shutil.copy(f"{state_file}{suffix}", f"{copy}{suffix}")
-    assert len(SqliteReader(copy).problems(view(), ProblemQuery()).rows) == 1
-
-
-READ = """
-import sys
-from pathlib import Path
-from exporter.errors import StateError
-from exporter.ledger.queries import AccountScope, LedgerView, ProblemQuery
-from exporter.ledger.snapshot import SnapshotOptions
-from exporter.ledger.store.sqlite_reader import SqliteReader
-
-scope = AccountScope("main", SnapshotOptions((), (), {}, 900.0, ()))
-view = LedgerView((scope,), lambda _: "", ())
-try:
-    print(len(SqliteReader(Path(sys.argv[1])).problems(view, ProblemQuery()).rows))
-except StateError as exc:
-    print(exc)
-"""
-
-
-@pytest.fixture
-def open_folder() -> Iterator[Path]:
-    """Give a folder through which every user may pass, which those of pytest do not allow."""
-    with tempfile.TemporaryDirectory() as made:
-        Path(made).chmod(0o755)
-        yield Path(made)
-
-
-def change(path: Path, mode: int) -> None:
-    """Change who may read a file."""
-    path.chmod(mode)
-
-
-@pytest.mark.program("setpriv")
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
-async def test_another_user_reads_what_he_may(
-    open_account: Opener,
-    open_store: Opener,
-    program_path: Callable[[str], str],
-    open_folder: Path,
-) -> None:
-    """A file in a directory in which he cannot write; one that he may not read is an error."""
-    file = open_folder / "state.db"
-    account = open_account(store=open_store(file))
-    await account.saw(failed("a"), at=NOW + 100)
-    account.store.close()
-
-    def read() -> str:
-        command = (program_path("setpriv"), "--reuid=65534", sys.executable, "-c", READ, file)
-        done = subprocess.run(  # noqa: S603 # ours
-            command, capture_output=True, check=True, text=True, timeout=30, cwd="/"
-        )
-        return done.stdout.strip()
-
-    change(file, 0o600)
-    assert "check the path and permissions; run this as the user" in read()
-    change(file, 0o644)
-    assert read() == "1"
-
-
-async def test_a_query_that_takes_long_says_what_to_do(
-    open_account: Opener, state_file: Path, view: Callable[..., LedgerView]
-) -> None:
-    """It ends, and the next one is answered."""
-    await open_account().saw(*(failed(f"a-{n}") for n in range(3000)), at=NOW + 100)
-    clock = iter(range(1_000_000))
-    slow = SqliteReader(state_file, timeout=1.0, monotonic=lambda: float(next(clock)))
-    with pytest.raises(QueryTimeoutError, match=r"longer than 1 s; narrow the filters"):
-        slow.failures(view(), FailureQuery())
-    assert slow.problems(view(), ProblemQuery(sim_card_id="x")).rows == ()
-
-
-def _foreign(file: Path) -> None:
-    with sqlite3.connect(file) as connection:
-        connection.execute("CREATE TABLE other (id)")
-    connection.close()
-
-
-def _version(*versions: object, column: str = "version") -> Callable[[Path], None]:
-    def make(file: Path) -> None:
-        with sqlite3.connect(file) as connection:
-            connection.execute(f"CREATE TABLE schema_version ({column})")
-            rows = [(each,) for each in versions]
-            connection.executemany("INSERT INTO schema_version VALUES (?)", rows)
-        connection.close()
-
-    return make
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda _: None, "does not exist; check state.url"),
-        (Path.mkdir, "is not a regular file; check state.url"),
-        (os.mkfifo, "is not a regular file; check state.url"),
-        (Path.touch, "is empty; set state.url"),
-        (lambda file: file.write_bytes(b"text" * 1000), "file is not a database"),
-        (_foreign, "was created by another program; set state.url"),
-        *(
-            (make, "was created by another program; set state.url to the exporter's file")
-            for make in (
-                _version(),
-                _version("1.2.3"),
-                _version("5"),
-                _version(5.5),
-                _version(b"5"),
-                _version(None),
-                _version(0),
-                _version(-1),
-                _version(1, 2),
-                _version(5, "five"),
-                _version(5, column="installed_rank"),
-            )
-        ),
-        (_version(1), "has schema version 1, but .*; start the exporter of this release"),
-        (_version(99), "has schema version 99, but .*; run the newer release"),
-    ],
-)
-def test_a_file_that_cannot_be_read_is_one_line(
-    reader: SqliteReader,
-    state_file: Path,
-    view: Callable[..., LedgerView],
-    make: Callable[[Path], None],
-    message: str,
-) -> None:
-    """Which file, what is wrong, and what to do."""
-    make(state_file)
-    with pytest.raises(StateError, match=message) as caught:
-        reader.problems(view(), ProblemQuery())
-    assert str(state_file) in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-async def test_a_locked_file_is_reported(
-    open_account: Opener, state_file: Path, view: Callable[..., LedgerView]
-) -> None:
-    """Somebody has it for himself, as no exporter does."""
+    """All of it; there is none for an account that the ledger does not have."""
     account = open_account()
-    await account.saw(failed("a"), at=NOW + 100)
-    account.store.close()
-    holder = sqlite3.connect(state_file)
-    holder.execute("PRAGMA locking_mode=EXCLUSIVE")
-    holder.execute("BEGIN EXCLUSIVE")
-    with pytest.raises(StateError, match="is locked; stop the process that has it open"):
-        SqliteReader(state_file, timeout=0.05).problems(view(), ProblemQuery())
-    holder.close()
-
-
-def test_only_a_file_has_a_reader() -> None:
-    """Nobody else sees what is in the memory of a process."""
-    assert sqlite_reader("sqlite://") is None
-    assert sqlite_reader("sqlite:///:memory:") is None
-    assert sqlite_reader("sqlite:///a ?#%b.db") is not None
+    await account.saw(failed("a", "one"), failed("b", "two", status="in-progress"), at=NOW + 100)
+    await name_cards(account, SimCard("one", "8988"))
+    assert reader.state("main") == account.kept()
+    assert reader.state("nobody") is None

@@ -28,6 +28,7 @@ from tests.support.simulation import AdvancingClock, InProcessTransport, ManualC
 from tests.sync import conftest as sync_fixtures
 
 OpenAccount = Callable[..., Any]
+new_store = sync_fixtures.new_store
 open_account = sync_fixtures.open_account
 SECRET = "KEY-of-the-test"
 

@@ -1,0 +1,62 @@
+"""A `LedgerReader` by the queries that both SQLite and PostgreSQL support.
+
+It must not know how a database is opened.
+"""
+
+from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager
+
+from sqlalchemy import Connection
+
+from exporter.ledger.queries import (
+    AccountAction,
+    AccountProblem,
+    FailureQuery,
+    LedgerView,
+    ProblemQuery,
+    ReasonCount,
+    Rows,
+    SimCardHistory,
+)
+from exporter.ledger.state import LedgerState
+from exporter.ledger.store import reading
+from exporter.ledger.store.loading import load_state
+
+
+class SqlReader(ABC):
+    """A `LedgerReader`, and a `StateReader`, of an SQL database."""
+
+    @abstractmethod
+    def reading(self) -> AbstractContextManager[Connection]:
+        """Run a transaction that reads one committed state; raises StateError."""
+
+    def problems(self, view: LedgerView, query: ProblemQuery) -> Rows[AccountProblem]:
+        """Return the open problems that pass the filters."""
+        with self.reading() as connection:
+            return reading.find_problems(connection, view, query)
+
+    def failures(self, view: LedgerView, query: FailureQuery) -> Rows[AccountAction]:
+        """Return the actions that failed or were interrupted, latest first."""
+        with self.reading() as connection:
+            return reading.find_failures(connection, view, query)
+
+    def failure_reasons(self, view: LedgerView, since: float) -> tuple[ReasonCount, ...]:
+        """Return why actions failed or were interrupted since a time."""
+        with self.reading() as connection:
+            return reading.count_reasons(connection, view, since)
+
+    def sim_card(
+        self,
+        view: LedgerView,
+        sim_card_id: str,
+        after: tuple[float, str, str] | None = None,
+        limit: int | None = None,
+    ) -> SimCardHistory:
+        """Return what is known of a SIM card."""
+        with self.reading() as connection:
+            return reading.find_sim_card(connection, view, sim_card_id, after, limit)
+
+    def state(self, name: str) -> LedgerState | None:
+        """Return the state of the account ``name``; None if there is none of that name."""
+        with self.reading() as connection:
+            return load_state(connection, name)
