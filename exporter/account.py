@@ -6,6 +6,7 @@ It must not run them, which is up to the scheduler.
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -34,7 +35,10 @@ NO_ACCOUNTS: Mapping[str, Any] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class SharedResources:
-    """What all accounts share."""
+    """What all accounts share.
+
+    ``holds`` tells whether this process may poll an account; ``leased`` whether that can change.
+    """
 
     store: LedgerStore
     worker: ThreadPoolExecutor
@@ -42,6 +46,8 @@ class SharedResources:
     event_log: EventLog
     network: Network
     delivery: Delivery
+    holds: Callable[[str], bool] = lambda _: True
+    leased: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,8 @@ class AccountRuntime:
         poll = settings.poll
         before = earlier.get(account.name)
         self_metrics = SelfMetrics(account.name) if before is None else before.self_metrics
+        if before is None and shared.leased:
+            self_metrics.unheld()
         reported = (
             ReportedState(account.name, shared.event_log) if before is None else before.reported
         )
@@ -92,6 +100,7 @@ class AccountRuntime:
             options=options,
             sinks=shared.delivery.sinks,
             on_events=shared.delivery.wake,
+            is_held=partial(shared.holds, account.name),
         )
         route = shared.network.routes[account.base_url]
         http = open_http(timeout=poll.request_timeout, concurrency=poll.concurrency, route=route)

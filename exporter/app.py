@@ -7,30 +7,26 @@ import asyncio
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
-from exporter.account import AccountRuntime, SharedResources
+from exporter.account import SharedResources
 from exporter.address import ListenAddress
 from exporter.clock import Clock
 from exporter.config import Settings
-from exporter.errors import ConfigError, StateError
+from exporter.errors import Cause, ConfigError, StateError
 from exporter.ledger.snapshot import AccountSnapshot
-from exporter.ledger.store.database import Database
-from exporter.ledger.store.protocol import LedgerStore
-from exporter.ledger.store.sqlite import SqliteStore
-from exporter.ledger.store.sqlite_reader import sqlite_reader
 from exporter.ledger.views import view_of
-from exporter.metrics.exporter_snapshot import ExporterSnapshot
+from exporter.metrics.exporter_snapshot import ExporterSnapshot, Leases
 from exporter.metrics.render import Renderer
 from exporter.network import find_alertmanager, find_network
-from exporter.scheduling.scheduler import Scheduler
+from exporter.polls import LAST_WORDS, Polls
+from exporter.scheduling.lease_follower import LeaseFollower
 from exporter.sinks.alertmanager.http_config import HttpConfigReloader
 from exporter.sinks.alertmanager.sink import AlertmanagerSink
 from exporter.sinks.delivery import Delivery
 from exporter.sinks.event_log import EventLog
 from exporter.sinks.log import LogSink
+from exporter.state import open_state
 from exporter.web.app import create_app
 from exporter.web.config_reloader import WebConfigReloader
 from exporter.web.detail_routes import LedgerSource
@@ -38,6 +34,15 @@ from exporter.web.server import Server
 
 GRACE = 3.0
 """Seconds allowed for open connections and deliveries to sinks when the exporter stops."""
+
+NOT_HELD = (
+    "another process polls this account, with the same state; stop it, or ask it for its metrics"
+)
+UNREADABLE = "the state database does not tell whether another process polls this account"
+"""Why `once` does not poll an account."""
+
+INTERRUPT_EVERY = 0.1
+"""Seconds between two interruptions of the database, until a reload that runs has ended."""
 
 LAST_LINES = 0.25
 """Minimum seconds allowed for writing the last lines of the log."""
@@ -47,6 +52,7 @@ REVISION = "TELNYX_SIM_EXPORTER_REVISION"
 
 FIXED_SETTINGS = (
     "state.url",
+    "state.password_file",
     "web.listen_address",
     "web.config_file",
     "web.external_url",
@@ -65,40 +71,67 @@ class Exporter:
     """
 
     def __init__(
-        self, settings: Settings, *, load: Callable[[], Settings], clock: Clock, event_log: EventLog
+        self,
+        settings: Settings,
+        *,
+        load: Callable[[], Settings],
+        clock: Clock,
+        event_log: EventLog,
+        visiting: bool = False,
     ) -> None:
-        """Build the parts; nothing is started, and no file is opened yet. Raises ConfigError."""
+        """Build the parts; nothing is started, and no file is opened yet. Raises ConfigError.
+
+        With replicas, one who is ``visiting`` only polls what no other does.
+        """
         self._settings = settings
         self._view = view_of(settings)
         self._load = load
         self._clock = clock
         self._event_log = event_log
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="ledger")
-        self._store: LedgerStore = SqliteStore(Database(settings.state.url, notices=event_log))
+        self._state = open_state(settings, event_log, visiting=visiting)
+        self._store = self._state.store
         self._delivery = Delivery([LogSink(event_log)], clock, event_log)
-        self._shared = SharedResources(
-            self._store, self._worker, clock, event_log, find_network(settings), self._delivery
+        self._polls = Polls(
+            settings,
+            SharedResources(
+                self._store,
+                self._worker,
+                clock,
+                event_log,
+                find_network(settings),
+                self._delivery,
+                self._state.holds,
+                leased=self._state.keeper is not None,
+            ),
         )
-        self._alertmanager = AlertmanagerSink(clock, event_log, self._account_snapshots)
+        self._alertmanager = AlertmanagerSink(
+            clock,
+            event_log,
+            self._account_snapshots,
+            shared=self._state.keeper is not None,
+        )
         self._alertmanager_http = find_alertmanager(settings)
         self._page = ""
         self._configure_alertmanager(self._alertmanager_http)
-        self._scheduler = Scheduler(clock)
         self._reloading = asyncio.Lock()
+        self._follower = (
+            None
+            if self._state.keeper is None
+            else LeaseFollower(self._state.keeper, self._polls, event_log, lambda: self._reloading)
+        )
         self._started = self._stopping = False
-        # Also keys of accounts that a reload ends: lines of theirs may wait to be written.
-        self._struck_out: frozenset[str] = frozenset()
         self._reload_successful = True
         self._reload_success_at = clock.now()
         self._revision = os.environ.get(REVISION, "unknown")
         app = create_app(
             snapshot=self.snapshot,
             write=Renderer().render,
-            healthy=self._scheduler.alive,
-            ready=self.ready,
+            healthy=self._polls.scheduler.alive,
+            waiting_for=self.waiting_for,
             reload=self.reload,
             ledger=(
-                LedgerSource(lambda: self._view, sqlite_reader(settings.state.url))
+                LedgerSource(lambda: self._view, self._state.reader)
                 if settings.web.details
                 else None
             ),
@@ -116,27 +149,21 @@ class Exporter:
             on_full=event_log.connections_limited,
             on_handshake_error=event_log.tls_handshake_failed,
         )
-        self._accounts = {
-            account.name: AccountRuntime.build(settings, account, self._shared)
-            for account in settings.accounts
-        }
 
     async def start(self) -> ListenAddress:
         """Start serving and polling; returns the first listen address. Raises UsageError."""
-        # Loaded before the first scrape, so that counters do not disappear for one scrape. If the
-        # state cannot be read, the first polls report it: waiting for it here, once per account,
-        # would delay listening.
-        with suppress(StateError):
-            for account in self._accounts.values():
-                await account.ledger.open(self._clock.now())
-        self._scheduler.start()
+        if self._follower is None:
+            await self._polls.open()
+        self._polls.scheduler.start()
         listening = await self._server.start(*self._settings.web.addresses)
-        for name, account in self._accounts.items():
-            self._poll_from_now(name, account)
+        if self._follower is None:
+            self._polls.start()
+        else:
+            self._follower.start()
         secure = self._web_config is not None and self._web_config.current().tls is not None
         urls = [each.url.replace("http:", "https:" if secure else "http:", 1) for each in listening]
         prefix = self._settings.web.prefix
-        self._event_log.started(",".join(f"{url}{prefix}" for url in urls), self._accounts)
+        self._event_log.started(",".join(f"{url}{prefix}" for url in urls), self._polls.accounts)
         self._page = (self._settings.web.external_url or f"{urls[0]}{prefix}").rstrip("/")
         self._configure_alertmanager(self._alertmanager_http)
         self._alertmanager.start()
@@ -145,7 +172,16 @@ class Exporter:
 
     async def poll_once(self) -> ExporterSnapshot:
         """Poll all accounts once, concurrently, and deliver to the sinks, without serving."""
-        await asyncio.gather(*(each.poller.poll() for each in self._accounts.values()))
+        keeper = self._state.keeper
+        if keeper is not None:
+            keeper.start()
+            await keeper.looked()
+        await self._polls.poll_once(filter(self._state.holds, self._polls.accounts))
+        for name, account in self._polls.accounts.items():
+            if not self._state.holds(name):  # or not any more
+                why = UNREADABLE if self.waiting_for() else NOT_HELD
+                account.self_metrics.poll_failed(self._clock.now(), 0.0, Cause.STATE, why)
+                self._event_log.poll_failed(name, Cause.STATE, why)
         await self._delivery.settle(GRACE)
         return self.snapshot()
 
@@ -153,16 +189,20 @@ class Exporter:
         """Stop in order: first polls, then responses and deliveries, then the database."""
         loop = asyncio.get_running_loop()
         self._stopping = True
+        if self._follower is not None:
+            await self._follower.stop()
+        while self._reloading.locked():  # nobody needs what a reload waits for
+            self._store.interrupt()
+            await asyncio.sleep(INTERRUPT_EVERY)
         async with self._reloading:  # a running reload would start polls again
-            await self._scheduler.stop()
+            await self._polls.stop()
             end = loop.time() + GRACE
             await asyncio.gather(
-                self._server.stop(GRACE),
-                self._delivery.stop(GRACE),
-                self._alertmanager.stop(GRACE),
+                self._server.stop(GRACE), self._stop_telling(), self._alertmanager.stop(GRACE)
             )
-            for account in self._accounts.values():
-                await account.close()
+            await self._polls.close()
+            # What still waits for a database serves nobody any more.
+            self._store.interrupt()
             await loop.run_in_executor(self._worker, self._store.close)
             self._worker.shutdown(wait=False)
         if self._started:
@@ -183,7 +223,10 @@ class Exporter:
                     mistakes += self._web_config.check()
                 if not mistakes:
                     alertmanager = await asyncio.to_thread(find_alertmanager, settings)
-                    await self._swap(settings)
+                    await self._polls.swap(settings)
+                    self._settings, self._view = settings, view_of(settings)
+                    if self._state.keeper is not None:
+                        self._state.keeper.configure(self._polls.accounts)
                     self._configure_alertmanager(alertmanager)
             except ConfigError as exc:
                 mistakes = exc.mistakes
@@ -203,7 +246,7 @@ class Exporter:
         return ExporterSnapshot(
             accounts=tuple(
                 (each.ledger.snapshot, each.self_metrics.health())
-                for each in self._accounts.values()
+                for each in self._polls.accounts.values()
             ),
             reload_successful=self._reload_successful,
             reload_success_at=self._reload_success_at,
@@ -222,19 +265,51 @@ class Exporter:
             alertmanager_last_success={
                 target: each.last_success for target, each in alerts.items()
             },
+            leases=self._leases(),
             revision=self._revision,
         )
 
     def secrets(self) -> frozenset[str]:
         """Return all keys used so far, which must not appear in the log. For any thread."""
-        return self._struck_out.union(*(each.key.used for each in self._accounts.values()))
+        return self._polls.secrets()
 
-    def ready(self) -> bool:
-        """Tell whether every account has been polled completely at least once."""
-        return all(each.ledger.snapshot.baselined for each in self._accounts.values())
+    def waiting_for(self) -> str:
+        """Name what it waits for until it is ready: a complete poll of every account, at first.
+
+        A replica is ready while it can read the leases: it serves what others poll, too.
+        """
+        keeper = self._state.keeper
+        if keeper is not None:
+            return "" if keeper.readable else "the state database"
+        polled = all(each.ledger.snapshot.baselined for each in self._polls.accounts.values())
+        return "" if polled else "the first complete poll of every account"
+
+    def _leases(self) -> Leases:
+        names = self._polls.accounts
+        keeper, follower = self._state.keeper, self._follower
+        takeovers = {} if keeper is None else keeper.takeovers
+        lost = {} if follower is None else follower.lost
+        return Leases(
+            held={name: self._state.holds(name) for name in names},
+            holders={} if keeper is None else keeper.holders,
+            unheld=0 if keeper is None else keeper.unheld,
+            takeovers={name: takeovers.get(name, 0) for name in names},
+            lost={name: lost.get(name, 0) for name in names},
+        )
+
+    async def _stop_telling(self) -> None:
+        """Tell the sinks what is left, then let go of the leases: others wait for them."""
+        keeper = self._state.keeper
+        await self._delivery.stop(GRACE if keeper is None else LAST_WORDS)
+        if keeper is not None:
+            await keeper.stop(LAST_WORDS)
 
     def _account_snapshots(self) -> Iterator[AccountSnapshot]:
-        return (each.ledger.announced for each in self._accounts.values())
+        return (
+            each.ledger.announced
+            for name, each in self._polls.accounts.items()
+            if self._state.holds(name)
+        )
 
     def _configure_alertmanager(self, http: HttpConfigReloader | None) -> None:
         names = (account.name for account in self._settings.accounts)
@@ -251,76 +326,7 @@ class Exporter:
 
     def _files(self) -> int:
         """Return the maximum number of connections of the polls."""
-        return len(self._accounts) * self._settings.poll.concurrency
-
-    async def _swap(self, settings: Settings) -> None:
-        """Switch to new settings; unaffected accounts continue.
-
-        Raises StateError, without any change, if the state database cannot be read.
-        """
-        before, accounts = self._accounts, await self._built(settings)
-        ended = {name: old for name, old in before.items() if accounts.get(name) is not old}
-        begun = {name: new for name, new in accounts.items() if before.get(name) is not new}
-        self._struck_out = self.secrets().union(*(new.key.used for new in begun.values()))
-        for name in ended:
-            await self._scheduler.remove(name)
-        try:
-            # Loaded after the previous polls have ended and before the new accounts are visible:
-            # a counter must not lose its last increments, or be 0 in the meantime.
-            for new in begun.values():
-                await new.ledger.open(self._clock.now())
-        except StateError:
-            for new in begun.values():
-                await new.close()
-            for name, old in ended.items():
-                self._poll_from_now(name, old)
-            raise
-        self._settings, self._accounts = settings, accounts
-        self._view = view_of(settings)
-        for name, new in begun.items():
-            new.gate.reopen()
-            self._poll_from_now(name, new)
-        for name in accounts.keys() - begun.keys():
-            # A reload also retries a rejected key, and a rate limit that was reported as exhausted
-            # for a long time.
-            reopened = accounts[name].gate.reopen()
-            if accounts[name].poller.try_again() or reopened:
-                self._scheduler.poll_now(name)
-        for old in ended.values():
-            await old.close()
-
-    async def _built(self, settings: Settings) -> dict[str, AccountRuntime]:
-        """Return the accounts of new settings, reusing unaffected ones."""
-        same = _polled_alike(self._settings, settings)
-        shared: SharedResources | None = None
-        accounts: dict[str, AccountRuntime] = {}
-        for account in settings.accounts:
-            before = self._accounts.get(account.name)
-            if before is not None and same and before.account == account:
-                accounts[account.name] = before
-            else:
-                if shared is None:
-                    network = await asyncio.to_thread(find_network, settings)
-                    shared = replace(self._shared, network=network)
-                accounts[account.name] = AccountRuntime.build(
-                    settings, account, shared, self._accounts
-                )
-                await asyncio.sleep(0)  # each takes a millisecond, and there may be a hundred
-        return accounts
-
-    def _poll_from_now(self, name: str, account: AccountRuntime) -> None:
-        self._scheduler.add(
-            name,
-            account.poller.poll,
-            interval=account.budget.interval,
-            deadline=lambda: account.poller.deadline,
-        )
-
-
-def _polled_alike(before: Settings, after: Settings) -> bool:
-    """Tell whether accounts whose own settings did not change are polled as before."""
-    sections = ("poll", "stuck_after", "reasons", "state", "sim_cards", "problems")
-    return all(getattr(before, each) == getattr(after, each) for each in sections)
+        return len(self._settings.accounts) * self._settings.poll.concurrency
 
 
 def _unchangeable(before: Settings, after: Settings) -> tuple[str, ...]:

@@ -66,7 +66,7 @@ async def face(folder: Path) -> AsyncIterator[Face]:
                 snapshot=lambda: ExporterSnapshot((), True, 0.0, 0.0, 60.0),  # noqa: FBT003 # a record
                 write=Renderer().render,
                 healthy=lambda: healthy,
-                ready=lambda: False,
+                waiting_for=lambda: "something",
                 reload=lambda: asyncio.sleep(0, ()),
             )
             file = folder / "web.yml"

@@ -17,8 +17,10 @@ def read_settings(config_file: Path | None) -> Settings:
     return from_environment(os.environ) if config_file is None else load(config_file, os.environ)
 
 
-def build_exporter(settings: Settings, read: Callable[[], Settings]) -> tuple[Exporter, EventLog]:
-    """Build the exporter and its event log, each of which needs the other."""
+def build_exporter(
+    settings: Settings, read: Callable[[], Settings], *, visiting: bool = False
+) -> tuple[Exporter, EventLog]:
+    """Build the exporter and its event log, each of which needs the other; as in `Exporter`."""
     built: list[Exporter] = []
     event_log = open_event_log(
         level=settings.log.level,
@@ -26,5 +28,7 @@ def build_exporter(settings: Settings, read: Callable[[], Settings]) -> tuple[Ex
         stream=sys.stderr,
         secrets=lambda: built[0].secrets() if built else (),
     )
-    built.append(Exporter(settings, load=read, clock=SystemClock(), event_log=event_log))
+    built.append(
+        Exporter(settings, load=read, clock=SystemClock(), event_log=event_log, visiting=visiting)
+    )
     return built[0], event_log

@@ -9,7 +9,7 @@ from pathlib import Path
 from exporter.config import Settings, from_environment, load
 from exporter.errors import UsageError
 from exporter.ledger.store.protocol import LedgerReader
-from exporter.ledger.store.sqlite_reader import sqlite_reader
+from exporter.state import open_reader as reader_of
 
 TIMEOUT = 30.0
 """Seconds that a query may take: longer than for the page, which has a browser waiting."""
@@ -24,7 +24,7 @@ def read_settings(config_file: Path | None) -> Settings:
 
 def open_reader(settings: Settings) -> LedgerReader:
     """Return the reader of the state; raises UsageError if it is in memory."""
-    reader = sqlite_reader(settings.state.url, timeout=TIMEOUT)
+    reader = reader_of(settings, timeout=TIMEOUT)
     if reader is None:
         raise UsageError(
             "state.url: the state is kept in the memory of the exporter, where no other program "

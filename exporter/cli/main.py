@@ -17,6 +17,7 @@ from exporter.version import __version__
 
 COMMANDS = {
     "check-config": "check_config",
+    "copy-state": "copy_state",
     "demo": "demo",
     "once": "once",
     "problems": "problems",

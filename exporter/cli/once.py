@@ -30,7 +30,7 @@ from exporter.metrics.render import Renderer
 def command(config_file: Path | None, output: str, **flags: Any) -> None:
     """Poll every account once and print the result; exit with 1 if an account failed."""
     settings = read_settings(config_file).with_overrides(**flags)
-    exporter, event_log = build_exporter(settings, lambda: settings)
+    exporter, event_log = build_exporter(settings, lambda: settings, visiting=True)
 
     async def poll() -> int:
         loop, polling = asyncio.get_running_loop(), asyncio.ensure_future(exporter.poll_once())

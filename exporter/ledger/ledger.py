@@ -16,7 +16,7 @@ from typing import ParamSpec, TypeVar
 import msgspec
 
 from exporter.domain import Action, Event, SimCard, Status
-from exporter.errors import StateError
+from exporter.errors import LeaseLostError, StateError
 from exporter.ledger.problem_tracking import forget_problems, note_problems
 from exporter.ledger.reasons import Reasons
 from exporter.ledger.records import ListCursor, TrackedAction
@@ -84,12 +84,13 @@ class Ledger:
         options: SnapshotOptions,
         sinks: Collection[str] = (),
         on_events: Callable[["Ledger"], None] = lambda _: None,
+        is_held: Callable[[], bool] = lambda: True,
     ) -> None:
         """Keep the parts; nothing is read before `open`.
 
         Events are kept until each of ``sinks`` was delivered them. ``on_events`` is called on the
         event loop when there may be some to deliver: once what they are about is published, and
-        when the state was read.
+        when the state was read. ``is_held`` tells whether this process may write the account.
         """
         self._name = name
         self._store = store
@@ -98,6 +99,7 @@ class Ledger:
         self._options = options
         self._sinks = tuple(sinks)
         self._on_events = on_events
+        self._is_held = is_held
         self._unannounced = False
         # SIM cards of events that are not announced yet, in order.
         self._in_events: dict[str, None] = {}
@@ -110,6 +112,11 @@ class Ledger:
     def name(self) -> str:
         """The name of the account."""
         return self._name
+
+    @property
+    def held(self) -> bool:
+        """Whether this process may write the account, and tell the sinks of it."""
+        return self._is_held()
 
     @property
     def snapshot(self) -> AccountSnapshot:
@@ -134,6 +141,12 @@ class Ledger:
             self._state = None
         await self.in_worker(self._open, now)
         self.announce()
+
+    async def leave(self) -> None:
+        """Forget the state, as another process changes it from now on; `open` reads it anew."""
+        self._snapshot = self._announced = empty_snapshot(self._name, self._options)
+        # In the worker, where a call of a poll that was cancelled may still run, and publish.
+        await asyncio.get_running_loop().run_in_executor(self._worker, self._leave)
 
     def begin(self, now: float) -> UnitOfWork:
         """Begin a unit of work at ``now``."""
@@ -211,6 +224,7 @@ class Ledger:
 
         def guarded() -> T:
             try:
+                self._check_held()
                 self._check_session()
                 return call(*args, **kwargs)
             except Exception as exc:
@@ -222,12 +236,24 @@ class Ledger:
 
         return await asyncio.get_running_loop().run_in_executor(self._worker, guarded)
 
+    def _check_held(self) -> None:
+        # Before the database is asked: calls may wait in line when it does not answer.
+        if not self._is_held():
+            raise LeaseLostError(f"account {self._name!r} is not held by this process any more")
+
     def _check_session(self) -> None:
         if self._state is not None and self._session != self._store.session:
             # Another account met an error, so memory may not match the database any more.
             raise StateError(
                 "the state database was closed after an error in another account; it is reopened"
             )
+
+    def _leave(self) -> None:
+        self._state = None
+        self._error = NOT_OPENED
+        self._snapshot = self._announced = empty_snapshot(self._name, self._options)
+        self._unannounced = False
+        self._in_events = {}
 
     def _open(self, now: float) -> None:
         if self._state is not None:

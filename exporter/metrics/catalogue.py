@@ -191,17 +191,22 @@ ACCOUNT_METRICS: tuple[MetricDefinition[AccountSnapshot], ...] = (
         lambda account: one(account.tracked),
     ),
 )
-"""Read from what is committed of an account: these outlive a restart."""
+"""Read from what is committed of an account that this process polls: these outlive a restart."""
 
-POLL_METRICS: tuple[MetricDefinition[AccountHealth], ...] = (
+UP_METRICS: tuple[MetricDefinition[AccountHealth], ...] = (
     MetricDefinition(
         "telnyx_up",
         MetricType.GAUGE,
         ("account",),
         "1 if the last poll of the account succeeded, 0 if it failed or none has ended yet (the "
-        "exporter polls on its own timer, not on each scrape).",
-        lambda health: one(health.up),
+        "exporter polls on its own timer, not on each scrape); with several replicas from the one "
+        "that polls it.",
+        lambda health: if_known(health.up),
     ),
+)
+"""Read from how the polls of an account go, of the accounts that this process polls."""
+
+POLL_METRICS: tuple[MetricDefinition[AccountHealth], ...] = (
     MetricDefinition(
         "telnyx_exporter_polls_total",
         MetricType.COUNTER,
@@ -369,6 +374,39 @@ EXPORTER_METRICS: tuple[MetricDefinition[ExporterSnapshot], ...] = (
         lambda exporter: exporter.alertmanager_last_success.items(),
     ),
     MetricDefinition(
+        "telnyx_exporter_account_held",
+        MetricType.GAUGE,
+        ("account",),
+        "1 if this replica polls the account, 0 if another one does, or none; 1 without replicas.",
+        lambda exporter: exporter.leases.held.items(),
+    ),
+    MetricDefinition(
+        "telnyx_exporter_accounts_unheld",
+        MetricType.GAUGE,
+        (),
+        "Accounts that no replica polls, as far as this one sees; all of them while it cannot read "
+        "the leases.",
+        lambda exporter: one(exporter.leases.unheld),
+        zero_at_rest=True,
+    ),
+    MetricDefinition(
+        "telnyx_exporter_lease_takeovers_total",
+        MetricType.COUNTER,
+        ("account",),
+        "Times this replica took over an account that another one had polled.",
+        lambda exporter: exporter.leases.takeovers.items(),
+        zero_at_rest=True,
+    ),
+    MetricDefinition(
+        "telnyx_exporter_lease_lost_total",
+        MetricType.COUNTER,
+        ("account",),
+        "Times this replica lost an account without letting it go: its lease ran out, or another "
+        "replica had it.",
+        lambda exporter: exporter.leases.lost.items(),
+        zero_at_rest=True,
+    ),
+    MetricDefinition(
         "telnyx_exporter_build_info",
         MetricType.GAUGE,
         ("version", "python_version", "revision"),
@@ -386,6 +424,7 @@ CATALOGUE: tuple[
     ...,
 ] = (
     *ACCOUNT_METRICS,
+    *UP_METRICS,
     *POLL_METRICS,
     *EXPORTER_METRICS,
 )

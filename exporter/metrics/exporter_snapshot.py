@@ -11,6 +11,21 @@ from exporter.metrics.self_metrics import AccountHealth
 
 
 @dataclass(frozen=True, slots=True)
+class Leases:
+    """Who polls the accounts, as this replica sees it; by account, zeros included.
+
+    ``held`` tells which this one polls, ``holders`` names who polls the others, empty for nobody;
+    ``unheld`` is how many nobody does. ``takeovers`` and ``lost`` count since it started.
+    """
+
+    held: Mapping[str, bool] = field(default_factory=dict)
+    holders: Mapping[str, str] = field(default_factory=dict)
+    unheld: int = 0
+    takeovers: Mapping[str, int] = field(default_factory=dict)
+    lost: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class ExporterSnapshot:
     """The exporter at one instant.
 
@@ -23,7 +38,7 @@ class ExporterSnapshot:
     the log, other than those of actions, that were not written.
     ``alerts_active`` are the alerts of each account that Alertmanager is told of; ``alerts_sent``,
     ``alert_errors`` and ``alertmanager_last_success`` are by the URL of a target.
-    ``revision`` is the revision of the source.
+    ``leases`` are those of the accounts, ``revision`` is the revision of the source.
     """
 
     accounts: tuple[tuple[AccountSnapshot, AccountHealth], ...]
@@ -40,4 +55,5 @@ class ExporterSnapshot:
     alerts_sent: Mapping[str, int] = field(default_factory=dict)
     alert_errors: Mapping[str, int] = field(default_factory=dict)
     alertmanager_last_success: Mapping[str, float] = field(default_factory=dict)
+    leases: Leases = field(default_factory=Leases)
     revision: str = "unknown"

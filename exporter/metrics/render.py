@@ -24,7 +24,12 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.utils import floatToGoString
 
 from exporter.ledger.records import Exemplar, Histogram
-from exporter.metrics.catalogue import ACCOUNT_METRICS, EXPORTER_METRICS, POLL_METRICS
+from exporter.metrics.catalogue import (
+    ACCOUNT_METRICS,
+    EXPORTER_METRICS,
+    POLL_METRICS,
+    UP_METRICS,
+)
 from exporter.metrics.definition import MetricDefinition
 from exporter.metrics.exporter_snapshot import ExporterSnapshot
 from exporter.metrics.negotiation import Format
@@ -53,17 +58,21 @@ class Renderer:
         ProcessCollector(registry=self._runtime)
         PlatformCollector(registry=self._runtime)
         GCCollector(registry=self._runtime)
-        self._kept: dict[tuple[Format, int], _Kept] = {}
+        self._kept: dict[tuple[Format, int, int], _Kept] = {}
 
     def render(self, snapshot: ExporterSnapshot, chosen: Format) -> bytes:
         """Return the exposition as UTF-8; on any thread, but on one at a time."""
-        committed = [(each.name, each) for each, _ in snapshot.accounts if each.readable]
+        # What another replica polls, it tells: the same series must not come from two places.
+        held = [pair for pair in snapshot.accounts if snapshot.leases.held.get(pair[0].name, True)]
+        committed = [(each.name, each) for each, _ in held if each.readable]
+        polled = [(each.name, each) for _, each in held]
         healths = [(each.name, each) for _, each in snapshot.accounts]
         current = {id(source) for pair in snapshot.accounts for source in pair}
-        self._kept = {key: kept for key, kept in self._kept.items() if key[1] in current}
+        self._kept = {key: kept for key, kept in self._kept.items() if key[2] in current}
         return b"".join(
             (
                 *self._group(ACCOUNT_METRICS, committed, chosen),
+                *self._group(UP_METRICS, polled, chosen),
                 *self._group(POLL_METRICS, healths, chosen),
                 *(render_metric(each, [(None, snapshot)], chosen) for each in EXPORTER_METRICS),
                 _runtime(self._runtime, chosen),
@@ -89,7 +98,7 @@ class Renderer:
         source: _Source,
         chosen: Format,
     ) -> tuple[bytes, ...]:
-        key = (chosen, id(source))
+        key = (chosen, id(metrics), id(source))
         kept = self._kept.get(key)
         if kept is None:
             samples = tuple(_samples(metric, name, source, chosen) for metric in metrics)

@@ -53,12 +53,14 @@ class HandshakeCause(StrEnum):
 class AccountHealth:
     """How the polls of one account went since this process started.
 
-    ``requests`` is keyed by (endpoint, code), ``retries`` and ``sweeps`` by cause. Times are
-    seconds since the epoch, 0 for never; ``last_error`` is a sentence without secrets.
+    ``up`` is None for an account that this process does not poll, or did not since it took it over;
+    then ``last_cause`` is, too. ``requests`` is keyed by (endpoint, code), ``retries`` and
+    ``sweeps`` by cause. Times are seconds since the epoch, 0 for never; ``last_error`` is a
+    sentence without secrets.
     """
 
     name: str
-    up: bool
+    up: bool | None
     polls: int
     poll_failures: Mapping[Cause, int]
     poll_duration: Histogram
@@ -100,7 +102,7 @@ class SelfMetrics:
     def __init__(self, name: str) -> None:
         """Start at zero for the account ``name``."""
         self._name = name
-        self._up = False
+        self._up: bool | None = False
         self._polls = 0
         self._failures: Counter[Cause] = Counter()
         self._poll_duration = _Tally(POLL_BUCKETS)
@@ -153,6 +155,11 @@ class SelfMetrics:
         self._poll_ended(at, seconds)
         self._up, self._last = False, (cause, error)
         self._failures[cause] += 1
+
+    def unheld(self) -> None:
+        """Note that the account is not polled here, or that this process has just taken it over."""
+        self._copy = None
+        self._up, self._last = None, None
 
     def _poll_ended(self, at: float, seconds: float) -> None:
         self._copy = None

@@ -15,6 +15,7 @@ from exporter.errors import (
     Cause,
     DeadlineError,
     ExporterError,
+    LeaseLostError,
     RateLimitedError,
 )
 from exporter.ledger.ledger import Ledger
@@ -150,6 +151,8 @@ class Poller:
             if self._only_checks_key():
                 return 0.0
             await self._attempt()
+        except LeaseLostError:
+            return 0.0  # no failure: whoever follows the leases ends the polls, and says so
         except ExporterError as exc:
             self._failed(str(exc), exc.cause, started)
             return self._pause(exc)

@@ -35,6 +35,7 @@ class _Entry:
     job: str | None = None
     watch: asyncio.TimerHandle | None = None
     poll_again: bool = False
+    rest: float = 0.0
 
 
 class Scheduler:
@@ -74,6 +75,14 @@ class Scheduler:
         entry.poll_again = entry.started is not None
         if not entry.poll_again:
             self._arm(name, 0.0)
+
+    def busy(self, name: str) -> bool:
+        """Tell whether a poll of ``name`` is running."""
+        return self._entries[name].started is not None
+
+    def rest(self, name: str, seconds: float) -> None:
+        """Let ``seconds`` pass between the running poll of ``name`` and the next one."""
+        self._entries[name].rest = seconds
 
     async def remove(self, name: str) -> None:
         """Stop polling ``name``; a running poll is cancelled and has ended on return."""
@@ -148,6 +157,8 @@ class Scheduler:
         finally:
             entry.started = entry.task = None
             if self._entries.get(name) is entry:
-                rest = started + entry.interval - self._clock.monotonic()
-                self._arm(name, pause if entry.poll_again else max(0.0, rest, pause))
+                pause = max(pause, entry.rest)
+                left = started + entry.interval - self._clock.monotonic()
+                self._arm(name, pause if entry.poll_again else max(0.0, left, pause))
                 entry.poll_again = False
+                entry.rest = 0.0

@@ -8,8 +8,9 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import takewhile
-from operator import eq
 from typing import Protocol
+
+import msgspec
 
 from exporter.clock import Clock
 from exporter.domain import Event
@@ -57,6 +58,13 @@ class Delivery:
         for each in self._each:
             each.wake(outbox)
 
+    async def leave(self, name: str, seconds: float) -> bool:
+        """Deliver nothing more of an account; tells whether that is so after at most ``seconds``.
+
+        What a sink was handed already may take longer; `wake` begins again.
+        """
+        return all(await asyncio.gather(*(each.leave(name, seconds) for each in self._each)))
+
     async def settle(self, patience: float | None = None) -> None:
         """Wait until there is nothing left to deliver, but for what failed and is tried later.
 
@@ -85,6 +93,8 @@ class _SinkDelivery:
         self._unnoted: dict[str, Batch] = {}
         self._progress = 0
         self._stopping = False
+        self._current = ""
+        self._turn_over = asyncio.Event()
 
     def wake(self, outbox: Outbox) -> None:
         if self._stopping:
@@ -93,6 +103,19 @@ class _SinkDelivery:
         self._due[outbox.name] = outbox
         if self._task is None or self._task.done():
             self._task = asyncio.ensure_future(self._run())
+
+    async def leave(self, name: str, seconds: float) -> bool:
+        self._due.pop(name, None)
+        self._failures.pop(name, None)
+        self._reported.discard(name)
+        if retry := self._retries.pop(name, None):
+            retry.cancel()
+        if self._current == name:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._turn_over.wait()
+        self._due.pop(name, None)
+        return self._current != name
 
     async def settle(self, patience: float | None = None) -> None:
         while self._task is not None and not self._task.done():
@@ -123,6 +146,8 @@ class _SinkDelivery:
         while self._due and not self._stopping:
             name = next(iter(self._due))
             outbox = self._due.pop(name)
+            self._current = name
+            self._turn_over = asyncio.Event()
             try:
                 more = await self._deliver(outbox)
             except Exception as exc:  # noqa: BLE001 - one sink's defect must not touch another
@@ -131,6 +156,9 @@ class _SinkDelivery:
                 self._succeeded(name)
                 if more:  # behind the others: each gets its turn
                     self._due.setdefault(name, outbox)
+            finally:
+                self._current = ""
+                self._turn_over.set()
 
     async def _deliver(self, outbox: Outbox) -> bool:
         """Deliver some events; tells whether there may be more."""
@@ -138,9 +166,9 @@ class _SinkDelivery:
         if not batch:
             return False
         unnoted = self._unnoted.get(outbox.name, ())
-        arrived = sum(takewhile(bool, map(eq, batch, unnoted)))
+        arrived = sum(takewhile(bool, map(_alike, batch, unnoted)))
         try:
-            while arrived < len(batch) and not self._stopping:
+            while arrived < len(batch) and not self._stopping and outbox.held:
                 part = batch[arrived : arrived + PART]
                 await self._sink.deliver([event for _, event in part])
                 arrived += len(part)
@@ -150,7 +178,7 @@ class _SinkDelivery:
             await self._note(outbox, batch[: arrived + delivered])
             raise
         await self._note(outbox, batch[:arrived])
-        return True
+        return outbox.held
 
     async def _note(self, outbox: Outbox, arrived: Batch) -> None:
         if not arrived:
@@ -191,3 +219,10 @@ class _SinkDelivery:
             if self._retries.get(outbox.name) is asyncio.current_task():
                 del self._retries[outbox.name]
                 self.wake(outbox)
+
+
+def _alike(one: tuple[int, Event], other: tuple[int, Event]) -> bool:
+    """Tell whether two are the same event: the name of its SIM card may have come in between."""
+    (seq, event), (other_seq, named) = one, other
+    name = {"iccid": named.iccid, "sim_card_group": named.sim_card_group, "tags": named.tags}
+    return seq == other_seq and msgspec.structs.replace(event, **name) == named

@@ -152,6 +152,31 @@ class EventLog:
         """Tell that a program which reads the state database keeps its log from being emptied."""
         self._write(log_events.STATE_LOG_LARGE, file=file, bytes=size)
 
+    def lease_acquired(self, account: str, epoch: int, holder_before: str) -> None:
+        """Tell that this process polls an account from now on, and who did before, if anybody."""
+        fields: dict[str, object] = {"from": holder_before or None}
+        self._write(log_events.LEASE_ACQUIRED, None, account=account, epoch=epoch, **fields)
+
+    def lease_released(self, account: str, epoch: int, reason: str) -> None:
+        """Tell that this process let an account go, and why."""
+        self._write(log_events.LEASE_RELEASED, account=account, epoch=epoch, reason=reason)
+
+    def lease_lost(self, account: str, epoch: int, reason: str) -> None:
+        """Tell that this process may not poll an account any more, and why."""
+        self._write(log_events.LEASE_LOST, account=account, epoch=epoch, reason=reason)
+
+    def leases_unavailable(self, error: str) -> None:
+        """Tell that leases cannot be read or renewed."""
+        self._write(log_events.LEASES_UNAVAILABLE, error=error)
+
+    def leases_available(self) -> None:
+        """Tell that they can again."""
+        self._write(log_events.LEASES_AVAILABLE)
+
+    def ledger_replaced(self, reason: str) -> None:
+        """Tell that the ledger in the database is an older one, or another."""
+        self._write(log_events.LEDGER_REPLACED, reason=reason)
+
     def started(self, address: str, accounts: Iterable[str]) -> None:
         """Tell that the exporter serves."""
         self._write(log_events.STARTED, address=address, accounts=",".join(accounts))

@@ -191,6 +191,42 @@ STATE_EXPOSED = LogEvent(
     ("file", "advice"),
     "Other users may read the state database",
 )
+LEASE_ACQUIRED = LogEvent(
+    "lease_acquired",
+    LogLevel.INFO,
+    ("account", "epoch", "from"),
+    "This replica polls the account from now on; `from` is the replica that polled it before, if "
+    "one did",
+)
+LEASE_RELEASED = LogEvent(
+    "lease_released",
+    LogLevel.INFO,
+    ("account", "epoch", "reason"),
+    "This replica let the account go: to spread the accounts (`surplus`), because it cannot reach "
+    "Telnyx (`unreachable`), or because a reload removed the account (`removed`)",
+)
+LEASE_LOST = LogEvent(
+    "lease_lost",
+    LogLevel.WARNING,
+    ("account", "epoch", "reason"),
+    "This replica does not poll the account any more, without having let it go: the lease was not "
+    "renewed in time (`expired`), or another replica has it (`taken`)",
+)
+LEASES_UNAVAILABLE = LogEvent(
+    "leases_unavailable",
+    LogLevel.ERROR,
+    ("error",),
+    "The leases cannot be read or renewed; repeated only when the error changes",
+)
+LEASES_AVAILABLE = LogEvent("leases_available", LogLevel.INFO, (), "They can again")
+LEDGER_REPLACED = LogEvent(
+    "ledger_replaced",
+    LogLevel.WARNING,
+    ("reason",),
+    "The ledger in the database is not the one that it was: an older copy of it (`went back`), "
+    "as after a restore or a failover that lost commits, or another one (`replaced`). Counters go "
+    "on from there, and what is missing is caught up with from the API",
+)
 CONFIGURATION_RELOADED = LogEvent(
     "configuration_reloaded",
     LogLevel.INFO,
@@ -266,6 +302,12 @@ LOG_EVENTS = (
     STATE_WENT_BACK,
     STATE_LOG_LARGE,
     STATE_EXPOSED,
+    LEASE_ACQUIRED,
+    LEASE_RELEASED,
+    LEASE_LOST,
+    LEASES_UNAVAILABLE,
+    LEASES_AVAILABLE,
+    LEDGER_REPLACED,
     CONFIGURATION_RELOADED,
     CONFIGURATION_REFUSED,
     WEB_CONFIGURATION_RELOADED,

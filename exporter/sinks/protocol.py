@@ -39,6 +39,11 @@ class Outbox(Protocol):
         """The name of the account."""
         ...
 
+    @property
+    def held(self) -> bool:
+        """Whether this process may still tell of them; if not, somebody else does."""
+        ...
+
     async def undelivered(self, sink: str) -> Sequence[tuple[int, Event]]:
         """Return the oldest events that ``sink`` was not delivered yet, each with its number.
 

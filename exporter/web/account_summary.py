@@ -27,6 +27,10 @@ class AccountState(StrEnum):
     DOWN = "down"
     WAITING = "waiting"
     OVERDUE = "overdue"
+    ELSEWHERE = "elsewhere"
+    """Another replica polls it."""
+    UNHELD = "unheld"
+    """No replica polls it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ class AccountSummary:
     def rank(self) -> int:
         """The place of an account: those with trouble first, the others in their order."""
         ranks = (
-            self.state is AccountState.DOWN,
+            self.state in {AccountState.DOWN, AccountState.UNHELD},
             self.state is AccountState.OVERDUE,
             bool(self.view.problems),
             bool(self.total.stuck),
@@ -84,8 +88,8 @@ class AccountSummary:
 class Trouble:
     """What is wrong in all accounts.
 
-    ``down`` names the accounts that are down or overdue, ``oldest`` is when the oldest of the
-    ``problems`` opened.
+    ``down`` names the accounts that are down, overdue or polled by nobody, ``oldest`` is when the
+    oldest of the ``problems`` opened.
     """
 
     down: tuple[str, ...]
@@ -107,7 +111,7 @@ def trouble_in(accounts: Sequence[AccountSummary]) -> Trouble:
         down=tuple(
             each.name
             for each in accounts
-            if each.state in {AccountState.DOWN, AccountState.OVERDUE}
+            if each.state in {AccountState.DOWN, AccountState.OVERDUE, AccountState.UNHELD}
         ),
         problems=sum(len(each.view.problems) for each in accounts),
         oldest=min(opened, default=None),
@@ -139,6 +143,9 @@ def _summary(
 def _state(
     view: AccountSnapshot, health: AccountHealth, snapshot: ExporterSnapshot
 ) -> AccountState:
+    if not snapshot.leases.held.get(view.name, True):
+        held = snapshot.leases.holders.get(view.name)
+        return AccountState.ELSEWHERE if held else AccountState.UNHELD
     if health.last_cause is not None:
         return AccountState.DOWN
     if not health.last_poll or not view.baselined:

@@ -35,7 +35,7 @@ def create_app(
     snapshot: Callable[[], ExporterSnapshot],
     write: Callable[[ExporterSnapshot, Format], bytes],
     healthy: Callable[[], bool],
-    ready: Callable[[], bool],
+    waiting_for: Callable[[], str],
     reload: Callable[[], Awaitable[tuple[str, ...]]],
     ledger: LedgerSource | None = None,
     prefix: str = "",
@@ -43,8 +43,9 @@ def create_app(
 ) -> ASGIApp:
     """Return the ASGI app with its routes below ``prefix``; any other path is 404.
 
-    ``snapshot``, ``healthy`` and ``ready`` are called on the thread of the event loop; ``write``
-    returns the exposition of a snapshot, on another thread.
+    ``snapshot``, ``healthy`` and ``waiting_for`` are called on the thread of the event loop;
+    ``write`` returns the exposition of a snapshot, on another thread.
+    ``waiting_for`` names what has to come before it is ready, empty once that is so.
     ``reload`` reloads the configuration and returns its mistakes: none if it is now in effect.
     ``ledger`` is what the pages and the API read; without one there are neither.
     ``prefix`` is empty, or has a leading and no trailing slash; ``/`` redirects there.
@@ -63,9 +64,8 @@ def create_app(
         return _probe_response(healthy(), "healthy", "the poll loop is not running")
 
     async def is_ready(_: Request) -> Response:
-        return _probe_response(
-            ready(), "ready", "waiting for the first complete poll of every account"
-        )
+        missing = waiting_for()
+        return _probe_response(not missing, "ready", f"waiting for {missing}")
 
     async def do_reload(request: Request) -> Response:
         if is_cross_site(request.headers, external_url):

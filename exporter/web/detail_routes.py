@@ -10,9 +10,10 @@ import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from http import HTTPStatus
+from math import inf
 from typing import Any
 from urllib.parse import urlencode
 
@@ -42,7 +43,8 @@ from exporter.ledger.queries import (
     read_in_parts,
 )
 from exporter.ledger.rules import FAILURE_STATUSES
-from exporter.ledger.store.protocol import LedgerReader
+from exporter.ledger.snapshot import AccountSnapshot, build
+from exporter.ledger.store.protocol import LedgerReader, StateReader
 from exporter.metrics.exporter_snapshot import ExporterSnapshot
 from exporter.web.addresses import sim_card_page
 from exporter.web.page import Page
@@ -54,6 +56,9 @@ PAGE_ROWS = 100
 
 API_ROWS = 1000
 """Problems in a response of the API, unless the request has a limit."""
+
+OTHERS_FOR = 10.0
+"""Seconds for which the status page shows accounts of other replicas as they were read."""
 
 _REASONS_SHOWN = 100
 _THREADS = 2
@@ -118,11 +123,23 @@ class LedgerSource:
     """
 
     view: Callable[[], LedgerView]
-    reader: LedgerReader | None = None
+    reader: StateReader | None = None
 
     def reading(self, snapshot: ExporterSnapshot) -> LedgerReader:
         """Return what reads the ledger."""
         return self.reader or SnapshotReader(snapshot)
+
+    def others(self, snapshot: ExporterSnapshot) -> dict[str, AccountSnapshot]:
+        """Read the accounts that other replicas poll, by name; raises StateError."""
+        if self.reader is None:
+            return {}
+        read: dict[str, AccountSnapshot] = {}
+        for scope in self.view().accounts:
+            if not snapshot.leases.held.get(scope.name, True):
+                state = self.reader.state(scope.name)
+                if state is not None:
+                    read[scope.name] = build(state, scope.options, snapshot.now)
+        return read
 
 
 class DetailRoutes:
@@ -142,6 +159,8 @@ class DetailRoutes:
         self._page = page
         self._prefix = prefix
         self._external_url = external_url
+        self._others: Mapping[str, AccountSnapshot] = {}
+        self._others_at = -inf
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="reader")
         self._homes: CoalescedResponses[ExporterSnapshot, None] = CoalescedResponses(
             snapshot, lambda taken, _: self._home_page(taken).encode()
@@ -168,6 +187,14 @@ class DetailRoutes:
 
     def _home_page(self, snapshot: ExporterSnapshot) -> str:
         try:
+            if not self._others_at <= snapshot.now < self._others_at + OTHERS_FOR:
+                self._others, self._others_at = self._ledger.others(snapshot), snapshot.now
+            accounts = tuple(
+                (view if snapshot.leases.held.get(view.name, True) else others, health)
+                for view, health in snapshot.accounts
+                for others in (self._others.get(view.name, view),)
+            )
+            snapshot = replace(snapshot, accounts=accounts)
             reasons = self._ledger.reading(snapshot).failure_reasons(
                 self._ledger.view(), snapshot.now - DAY
             )

@@ -80,6 +80,7 @@ class Page:
         refresh = shortest if waiting else min(max(int(snapshot.poll_interval), shortest), longest)
         return self.render_part(
             "page.html",
+            holders=snapshot.leases.holders,
             accounts=sorted(accounts, key=lambda account: account.rank),
             trouble=trouble_in(accounts),
             links=(("Runbooks", RUNBOOKS), *snapshot.external_links),

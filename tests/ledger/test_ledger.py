@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -267,3 +268,16 @@ async def test_nothing_to_write_is_no_commit(open_account: Opener, make_action: 
     await account.ledger.commit(unit)
     assert account.ledger.state.open["a"].position == 4
     assert account.kept() == before
+
+
+async def test_one_that_is_left_while_it_is_read_shows_nothing(
+    open_account: Opener, make_action: Maker
+) -> None:
+    """What another process changes from now on must not be served when it comes back."""
+    account = open_account()
+    await account.saw(make_action("a"))
+    await account.ledger.leave()
+    opening = asyncio.ensure_future(account.ledger.open(130.0))
+    await asyncio.gather(opening, account.ledger.leave())
+    assert not account.ledger.snapshot.baselined
+    assert not account.ledger.announced.baselined

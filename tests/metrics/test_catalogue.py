@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from exporter.metrics.catalogue import ACCOUNT_METRICS, CATALOGUE, POLL_METRICS
+from exporter.metrics.catalogue import ACCOUNT_METRICS, CATALOGUE, POLL_METRICS, UP_METRICS
 from exporter.metrics.definition import MetricDefinition
 
 UNITS = {
@@ -23,7 +23,11 @@ def test_names_are_unique() -> None:
 
 def test_accounts_are_told_apart() -> None:
     """What is read of an account has the label account, and it comes first."""
-    metrics: tuple[MetricDefinition[Any], ...] = (*ACCOUNT_METRICS, *POLL_METRICS)
+    metrics: tuple[MetricDefinition[Any], ...] = (
+        *ACCOUNT_METRICS,
+        *UP_METRICS,
+        *POLL_METRICS,
+    )
     assert [each.name for each in metrics if each.labels[:1] != ("account",)] == []
 
 

@@ -44,6 +44,7 @@ class MemoryOutbox:
         """Begin empty."""
         self.name = name
         self.limit = limit
+        self.held = True
         self.events: list[Event] = []
         self.positions: dict[str, int] = {}
         self.take_errors: list[Exception | None] = []

@@ -2,6 +2,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -268,6 +269,25 @@ async def test_what_arrived_and_could_not_be_noted_is_not_delivered_again(
     assert not rig.clock.waits
 
 
+async def test_what_arrived_without_the_name_of_its_sim_card_is_not_delivered_again_with_it(
+    outbox: Outbox, broken_state: StateError
+) -> None:
+    """The SIM card may be looked up between the delivery and its note."""
+    sink = Recorder()
+    rig, main = Rig(sink), outbox()
+    main.add(2)
+    named = main.events[:]
+    main.events = [
+        msgspec.structs.replace(each, iccid="", sim_card_group="", tags=()) for each in named
+    ]
+    main.note_errors = [broken_state]
+    await rig.deliver(main)
+    main.events = named
+    await rig.deliver(main, 1)
+    assert sink.ids() == [0, 1, 2]
+    assert main.positions == {"recorder": 3}
+
+
 async def test_other_events_under_the_same_numbers_are_delivered(
     outbox: Outbox, broken_state: StateError
 ) -> None:
@@ -434,3 +454,48 @@ def test_nothing_is_lost_or_repeated(steps: list[tuple[str, Any]]) -> None:
         await rig.delivery.stop(WITHIN)
 
     asyncio.run(play())
+
+
+async def test_an_account_that_is_left_is_told_no_more(outbox: Outbox) -> None:
+    """What a sink was handed ends before; another account goes on, and so does it when it comes."""
+    slow = Slow()
+    rig, main, other = Rig(slow), outbox("main"), outbox("other")
+    main.add(25)
+    other.add(5)
+    rig.delivery.wake(main)
+    rig.delivery.wake(other)
+    await slow.until(10)
+    main.held = False
+    assert await rig.delivery.leave("main", WITHIN)
+    told = slow.ids()
+    assert len(told) == main.positions[slow.name] < 25
+    await rig.deliver(other)
+    assert (slow.ids("other"), slow.ids()) == ([*range(5)], told)
+    main.held = True
+    await rig.deliver(main)
+    assert slow.ids() == [*range(25)]
+
+
+async def test_a_sink_that_hangs_cannot_be_left_yet(outbox: Outbox) -> None:
+    """It may still tell what it was handed, so nobody else may."""
+    hanging = Hanging()
+    rig, main = Rig(hanging), outbox()
+    main.add(1)
+    rig.delivery.wake(main)
+    await asyncio.sleep(0)
+    assert not await rig.delivery.leave("main", 0.01)
+    hanging.free.set()
+    assert await rig.delivery.leave("main", WITHIN)
+    assert hanging.ids() == [0]
+
+
+async def test_a_retry_of_an_account_that_is_left_never_comes(outbox: Outbox) -> None:
+    """Nor does it hold up anything at the end."""
+    sink = Recorder(errors=[DeliveryError("no")])
+    rig, main = Rig(sink), outbox()
+    await rig.deliver(main, 1)
+    ((_, wait),) = rig.clock.waits
+    assert await rig.delivery.leave("main", WITHIN)
+    wait.set()
+    await rig.delivery.stop(WITHIN)
+    assert sink.ids() == []

@@ -29,6 +29,7 @@ NOW = 1_785_585_605.0
 """2026-08-01 12:00:05 UTC."""
 
 REASONS = Reasons.with_configured(())
+FIRST_POLLS = "the first complete poll of every account"
 VIEW = LedgerView(
     tuple(AccountScope(name, OPTIONS) for name in ("default", "one", "two")),
     REASONS.classify,
@@ -69,7 +70,7 @@ class Operator:
             snapshot=lambda: self.snapshot,
             write=Renderer().render,
             healthy=lambda: self.healthy,
-            ready=lambda: self.ready,
+            waiting_for=lambda: "" if self.ready else FIRST_POLLS,
             reload=self.wait if waits else self.reload,
             **{"ledger": LedgerSource(lambda: VIEW), **options},
         )

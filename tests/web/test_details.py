@@ -151,7 +151,7 @@ async def test_accounts_with_trouble_come_first(
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         html = (await client.get("/")).text
     text = _Text(html).text
-    assert "What is wrong 1 account down or overdue: down 3 SIM card problems" in text
+    assert "What is wrong 1 account down, overdue or not polled: down 3 SIM card problems" in text
     order = [text.index(f"Account {name} ") for name in ("down", "broken", "fine-1", "fine-2")]
     assert order == sorted(order)
 
@@ -531,7 +531,7 @@ class _Refusing:
     def _fail(self, *_: object) -> Any:
         raise self._error
 
-    problems = failures = failure_reasons = sim_card = _fail
+    problems = failures = failure_reasons = sim_card = state = _fail
 
 
 @pytest.mark.parametrize(

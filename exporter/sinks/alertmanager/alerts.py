@@ -137,6 +137,11 @@ class AccountAlerts:
         return (*changed, *gone.values())
 
 
+def is_of(alert: Alert, account: str) -> bool:
+    """Tell whether an alert is one of an account."""
+    return ("account", _label(account)) in alert.labels
+
+
 def _key(problem: Problem) -> _Key:
     return problem.sim_card_id, problem.concern
 

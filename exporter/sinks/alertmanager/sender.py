@@ -17,7 +17,7 @@ import msgspec
 from exporter.clock import Clock
 from exporter.errors import DeliveryError, ExporterError
 from exporter.sanitize import one_line, redacted
-from exporter.sinks.alertmanager.alerts import Alert, Labels
+from exporter.sinks.alertmanager.alerts import Alert, Labels, is_of
 from exporter.sinks.alertmanager.http_config import HttpConfig
 from exporter.sinks.alertmanager.names import Names
 from exporter.telnyx.proxy import LAST_PORT
@@ -103,6 +103,7 @@ class Sender:
         self._clock = clock
         self._log = log
         self._pending: dict[Labels, Alert] = {}
+        self._batch: dict[Labels, Alert] = {}
         self._most, self._valid_for = QUEUE, 240.0
         self._probe = False
         self._refused: set[Labels] = set()
@@ -133,6 +134,12 @@ class Sender:
         self._probe = not self._pending
         self._idle.clear()
         self._waiting.set()
+
+    def forget(self, account: str) -> None:
+        """Send no more of what waits of an account: what it says may soon be wrong."""
+        for waiting in (self._pending, self._batch):
+            for labels in [each.labels for each in waiting.values() if is_of(each, account)]:
+                del waiting[labels]
 
     async def settle(self) -> None:
         """Wait until nothing waits any more."""
@@ -177,7 +184,7 @@ class Sender:
             self._stats.last_success = self._clock.now()
             return True
         suspect = next(iter(self._pending)) in self._refused
-        batch: dict[Labels, Alert] = {}
+        batch = self._batch = {}
         for labels, alert in self._pending.items():
             # One that was refused before goes alone, so that the others need not be split.
             if len(batch) < (1 if suspect else BATCH) and (labels in self._refused) == suspect:

@@ -52,11 +52,17 @@ class AlertmanagerSink:
         log: AlertmanagerLog,
         snapshots: Callable[[], Iterable[AccountSnapshot]],
         resolver: Resolver = system_addresses,
+        *,
+        shared: bool = False,
     ) -> None:
-        """Keep what is needed; nothing is sent before `configure` and `start`."""
+        """Keep what is needed; nothing is sent before `configure` and `start`.
+
+        If the accounts are ``shared``, others may tell of those that are gone from here.
+        """
         self._clock = clock
         self._log = log
         self._snapshots = snapshots
+        self._shared = shared
         self._lookups = Names(clock, resolver)
         self._settings = Alertmanager()
         self._http: HttpConfigReloader | None = None
@@ -84,7 +90,8 @@ class AlertmanagerSink:
 
         Without ``details`` there are no pages of SIM cards to link to.
 
-        The alerts of accounts that are not configured any more are resolved.
+        The alerts of accounts that are not configured any more are resolved; shared ones end by
+        themselves, unless somebody else sends them again.
         """
         self._settings = settings
         if settings.targets:  # else senders go on as before until they are closed
@@ -173,7 +180,7 @@ class AlertmanagerSink:
         changed: list[Alert] = []
         snapshots = {each.name: each for each in self._snapshots()}
         for name in [*self._alerts]:
-            if name not in self._names:
+            if name not in self._names and not self._shared:
                 alerts = self._alerts[name]
                 changed += alerts.resolve_all(now)
                 if not alerts.current(now):
@@ -181,6 +188,9 @@ class AlertmanagerSink:
             elif name not in snapshots:  # somebody else watches it now
                 del self._alerts[name]
                 self._seen.pop(name, None)
+                for target in self._targets.values():
+                    for sender in target.senders:
+                        sender.forget(name)
         for name, snapshot in snapshots.items():
             if name in self._names and snapshot.readable:
                 if self._differs(snapshot):

@@ -9,6 +9,7 @@ from exporter.errors import (
     AuthError,
     Cause,
     InvalidResponseError,
+    LeaseLostError,
     NotFoundError,
     RateLimitedError,
     StateError,
@@ -201,3 +202,12 @@ async def test_a_poll_that_is_cancelled_ends(rig: Any) -> None:
         await task
     assert rig.telemetry.health().polls == 0
     assert not rig.reported("poll_failed")
+
+
+async def test_an_account_that_another_replica_has_now_did_not_fail(rig: Any) -> None:
+    """Nothing is counted or told: whoever polls it counts its own polls."""
+    rig.cycle.errors = [LeaseLostError("the account is not held")]
+    assert await rig.poller().poll() == 0.0
+    health = rig.telemetry.health()
+    assert (health.polls, health.last_cause) == (0, None)
+    assert rig.reported("poll_failed") == []

@@ -168,3 +168,18 @@ async def test_stopping_ends_all(clock: Any, new_polls: NewPolls) -> None:
         await polls.reach(1)
     await schedule.stop()
     assert [each.cancelled for each in running] == [1, 1]
+
+
+async def test_an_account_rests_once_if_it_is_told_to(
+    schedule: Scheduler, new_polls: NewPolls
+) -> None:
+    """Polls that take longer than the interval would else follow one another without a gap."""
+    polls = new_polls(open_=False)
+    schedule.add("a", polls, interval=OFTEN, deadline=lambda: LONG)
+    await polls.reach(1)
+    schedule.rest("a", 0.2)
+    polls.gate.set()
+    await polls.reach(3)
+    first, second, third = polls.starts[:3]
+    assert second - first >= 0.2
+    assert third - second < 0.2

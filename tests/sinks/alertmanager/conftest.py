@@ -91,8 +91,10 @@ class Rig:
         self.lookups = Names(self.clock, self._resolve)
         self.sink = self._built()
 
-    def _built(self) -> AlertmanagerSink:
-        return AlertmanagerSink(self.clock, self.log, self.snapshots.values, self._resolve)
+    def _built(self, *, shared: bool = False) -> AlertmanagerSink:
+        return AlertmanagerSink(
+            self.clock, self.log, self.snapshots.values, self._resolve, shared=shared
+        )
 
     async def _resolve(self, host: str, port: int) -> Sequence[str]:
         assert port
@@ -115,9 +117,9 @@ class Rig:
         reloader = HttpConfigReloader(path, settings.targets, {}) if http else None
         self.sink.configure(settings, reloader, accounts, PAGE)
 
-    def start_again(self) -> None:
+    def start_again(self, *, shared: bool = False) -> None:
         """Replace the sink, which was stopped, by one that knows nothing, as a restart does."""
-        self.sink = self._built()
+        self.sink = self._built(shared=shared)
 
     def stats(self, target: str) -> tuple[int, int]:
         """Return how many alerts were sent, and how many failed."""

@@ -483,6 +483,40 @@ async def test_an_account_that_is_not_configured_any_more_is_resolved(
     assert rig.sink.active() == {"fleet": 1, "moved": 0}
 
 
+async def test_what_waits_of_an_account_that_moved_is_not_sent(
+    rig: Any, server: Server, problem: Maker, snapshot: Maker
+) -> None:
+    """By the time that it could be, it may be wrong, and nobody here would ever correct it."""
+    server.answer = lambda _: (500, "")
+    rig.configure(await server.open(), accounts=("fleet", "moved"), resend_interval=3600.0)
+    for name in ("fleet", "moved"):
+        rig.show(snapshot(problem(1), name=name))
+    rig.sink.start()
+    await server.until(lambda: len(server.alerts()) == 2)
+    del rig.snapshots["moved"]
+    await rig.until(lambda: rig.sink.active() == {"fleet": 1, "moved": 0})
+    before = len(server.alerts())
+    server.answer = lambda _: (200, "")
+    await rig.until(lambda: rig.events("alertmanager_recovered"))
+    assert [each["labels"]["account"] for each in server.alerts()[before:]] == ["fleet"]
+
+
+async def test_a_shared_account_that_is_not_configured_any_more_is_left_to_others(
+    rig: Any, server: Server, problem: Maker, snapshot: Maker
+) -> None:
+    """Replicas are reloaded one after the other: its problems are still open."""
+    rig.start_again(shared=True)
+    rig.configure(await server.open(), accounts=("fleet", "lab"), resend_interval=3600.0)
+    for name in ("fleet", "lab"):
+        rig.show(snapshot(problem(1), name=name))
+    rig.sink.start()
+    await server.until(lambda: len(server.alerts()) == 2)
+    del rig.snapshots["lab"]
+    rig.configure(server.url, resend_interval=3600.0)
+    await server.until(lambda: len(server.alerts()) >= 3)
+    assert [each["labels"]["account"] for each in server.alerts()[2:]] == ["fleet"]
+
+
 async def test_targets_and_labels_change_while_it_runs(
     rig: Any, server: Server, problem: Maker, snapshot: Maker
 ) -> None:

@@ -1,0 +1,68 @@
+"""The state that the settings name: its store, its reader, and its leases if it is shared.
+
+It must not read or write it.
+"""
+
+import socket
+from dataclasses import dataclass
+from uuid import uuid4
+
+from exporter.config import Settings
+from exporter.ledger.store.database import Database
+from exporter.ledger.store.protocol import LedgerStore, StateReader
+from exporter.ledger.store.sqlite import SqliteStore
+from exporter.ledger.store.sqlite_reader import TIMEOUT, sqlite_reader
+from exporter.scheduling.lease_keeper import LeaseKeeper
+from exporter.scheduling.lease_rules import TTL
+from exporter.sinks.event_log import EventLog
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What keeps the state; without a ``reader`` it is in memory, without a ``keeper`` not shared.
+
+    ``store`` belongs to the thread of the ledger, ``reader`` and ``keeper`` to any.
+    """
+
+    store: LedgerStore
+    reader: StateReader | None = None
+    keeper: LeaseKeeper | None = None
+
+    def holds(self, account: str) -> bool:
+        """Tell whether this process may poll an account now. For any thread."""
+        return self.keeper is None or self.keeper.holds(account)
+
+
+def open_state(settings: Settings, event_log: EventLog, *, visiting: bool = False) -> State:
+    """Return the state that the settings name; nothing is opened before it is used.
+
+    One who is ``visiting`` polls what nobody else does, as `LeaseKeeper` explains.
+    """
+    url = settings.state.url
+    if not settings.state.shared:
+        return State(SqliteStore(Database(url, notices=event_log)), sqlite_reader(url))
+    # Only those who share the state have the driver, and need the time that it takes to load.
+    from exporter.ledger.store.lease_table import PostgresqlLeaseTable  # noqa: PLC0415
+    from exporter.ledger.store.postgresql import open_postgresql  # noqa: PLC0415
+    from exporter.ledger.store.postgresql_connections import Connections  # noqa: PLC0415
+
+    password_file = settings.state.password_file
+    keeper = LeaseKeeper(
+        PostgresqlLeaseTable(Connections(url, password_file), ttl=TTL),
+        f"{socket.gethostname()}-{uuid4().hex[:8]}",
+        (account.name for account in settings.accounts),
+        event_log,
+        visiting=visiting,
+    )
+    store = open_postgresql(url, password_file, fence=keeper.lease)
+    return State(store, open_reader(settings, timeout=TIMEOUT), keeper)
+
+
+def open_reader(settings: Settings, *, timeout: float) -> StateReader | None:
+    """Return the reader of the state; None if it is in memory. ``timeout`` is in seconds."""
+    state = settings.state
+    if not state.shared:
+        return sqlite_reader(state.url, timeout=timeout)
+    from exporter.ledger.store.postgresql_reader import PostgresqlReader  # noqa: PLC0415
+
+    return PostgresqlReader(state.url, state.password_file, timeout=timeout)
