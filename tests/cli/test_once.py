@@ -61,3 +61,17 @@ def test_a_flag_wins_over_the_file(invoke: Invoke, write: Callable[..., str], ap
     assert "baseline_taken" in invoke("once", "--config.file", file).stderr
     again = invoke("once", "--config.file", file, "--log.level", "warning")
     assert (again.exit_code, again.stderr) == (0, "")
+
+
+def test_once_does_not_poll_what_another_may_poll(
+    invoke: Invoke, write: Callable[..., str], api: str
+) -> None:
+    """Only the shared database tells, and it does not answer."""
+    file = write(api, state={"url": "postgresql://127.0.0.1:1/telnyx"})
+    result = invoke("once", "--config.file", file, "--log.format", "json")
+    assert result.exit_code == 1
+    unavailable, failed = (json.loads(line) for line in result.stderr.splitlines())
+    assert "Connection refused" in unavailable["error"]
+    assert failed["error"] == (
+        "the state database does not tell whether another process polls this account"
+    )
