@@ -64,7 +64,7 @@ def dashboard(uid: str, title: str, description: str, *, types: bool) -> build.D
         .with_variable(_datasource())
         .with_variable(_variable("job", "Job", "telnyx_exporter_build_info"))
         .with_variable(_variable("instance", "Instance", 'telnyx_exporter_build_info{job=~"$job"}'))
-        .with_variable(_variable("account", "Account", of_exporter("telnyx_up")))
+        .with_variable(_variable("account", "Account", of_exporter("telnyx_exporter_polls_total")))
         .annotation(_RESTARTS)
         .annotation(_DEPLOYS)
         .link(_others())

@@ -3,6 +3,7 @@
 It must not know panels. Ranges are Grafana variables.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -21,9 +22,16 @@ REMEMBERED = "14d:1h"
 RULES_LOADED = "job:telnyx_sim_stale_seconds:threshold"
 """A record that the shipped rules make whatever is down; it has no labels."""
 
-EXPORTER = ('job=~"$job"', 'instance=~"$instance"')
-ACCOUNT = (*EXPORTER, 'account=~"$account"')
-ACTION = (*ACCOUNT, 'action_type=~"$action_type"')
+OF_ACCOUNTS = "telnyx_(sim_card|bulk)_.+|telnyx_up"
+"""The metrics that only the replica has that polls the account."""
+
+ONE_INSTANCE = "telnyx-sim-exporter"
+"""Their instance by the shipped scrape configuration: the same whichever replica polls."""
+
+JOB = 'job=~"$job"'
+INSTANCE = 'instance=~"$instance"'
+ANY_INSTANCE = f'instance=~"$instance|{ONE_INSTANCE}"'
+EXPORTER = (JOB, INSTANCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +85,17 @@ def of_alerts(alerts: str, *matchers: str) -> str:
 
 
 def of_account(metric: str, *matchers: str) -> str:
-    """Select the series of a metric of the selected exporters and accounts."""
-    return _select(metric, (*ACCOUNT, *matchers))
+    """Select the series of a metric of the selected exporters and accounts.
+
+    What is known of an account has the instance of whichever replica polls it: it is shown for any.
+    """
+    instance = ANY_INSTANCE if re.fullmatch(OF_ACCOUNTS, metric) else INSTANCE
+    return _select(metric, (JOB, instance, 'account=~"$account"', *matchers))
 
 
 def of_action(metric: str, *matchers: str) -> str:
     """Select the series of a metric of the selected exporters, accounts and action types."""
-    return _select(metric, (*ACTION, *matchers))
+    return of_account(metric, 'action_type=~"$action_type"', *matchers)
 
 
 def rate(selector: str) -> str:
@@ -102,7 +114,7 @@ def increase(selector: str) -> str:
 
 
 def merged(vector: str) -> str:
-    """Aggregate replicas by max: all that poll an account see the same actions."""
+    """Aggregate replicas by max: whichever polls an account has all that is known of it."""
     return f"max without ({REPLICA}) ({vector})"
 
 
@@ -110,12 +122,14 @@ def gone(selector: str) -> str:
     """Return the last values of series that may be gone.
 
     They are kept for `RECENT`. Where the target is down, or no exporter with its labels is up, they
-    are kept as long as they are remembered. In that case, what was removed before counts too.
+    are kept as long as they are remembered. In that case, what was removed before counts too. Where
+    replicas have one instance in common, it is down if all are.
     """
     targets = of_exporter("up")
     replaced = (
         f"({exporters()} unless on (job, instance) {targets} == 0 "
-        f"and ignoring (version, python_version, revision, {REPLICA}) {targets} == 1)"
+        f"and ignoring (version, python_version, revision, {REPLICA}) {targets} == 1 "
+        f'or label_replace({merged(f"{targets} == 1")}, "instance", "{ONE_INSTANCE}", "", ""))'
     )
     return (
         f"(last_over_time({selector}[{RECENT}]) "
@@ -131,6 +145,12 @@ def held(selector: str, *labels: str) -> str:
     polled = merged(of_account("telnyx_up"))
     last = merged(gone(selector))
     return f"({merged(selector)} or {last} unless ignoring ({', '.join(labels)}) {polled})"
+
+
+def by_holder(vector: str) -> str:
+    """Restrict what every replica has of an account to the one that polls it."""
+    others = of_account("telnyx_exporter_account_held")
+    return f"({vector} unless on (job, instance, account) {others} == 0)"
 
 
 def total(vector: str, *by: str) -> str:

@@ -84,10 +84,11 @@ def needs(installed: metadata.Distribution, extras: frozenset[str]) -> list[Requ
 
 
 def graph(root: str) -> dict[str, set[str]]:
-    """Return what each package needs that the root needs, itself included."""
+    """Return what each package needs that the root needs with its extras, itself included."""
     edges: dict[str, set[str]] = {}
     seen: set[tuple[str, frozenset[str]]] = set()
-    waiting = [(root, frozenset[str]())]
+    offered = metadata.distribution(root).metadata.get_all("Provides-Extra") or []
+    waiting = [(root, frozenset(offered))]
     while waiting:
         name, extras = waiting.pop()
         if (name, extras) in seen:

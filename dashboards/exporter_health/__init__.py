@@ -1,7 +1,7 @@
 """The dashboard *Exporter health*: whether the data can be trusted, and what it costs.
 
-It must not know how panels look or are placed. Replicas are not aggregated here: this dashboard
-shows each of them.
+It must not know how panels look or are placed. Replicas are not aggregated here, where they differ:
+this dashboard shows each of them.
 """
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
@@ -32,5 +32,6 @@ def build() -> Dashboard:
             Section("Ledger and API totals", details.ledger()),
             Section("Alerts pushed", details.alerts()),
             Section("Process", details.process()),
+            Section("Replicas", details.replicas()),
         ],
     )

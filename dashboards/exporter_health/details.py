@@ -8,29 +8,43 @@ from dashboards.exporter_health.series import (
     DELAY,
     DRIFT,
     EACH,
+    HELD,
     LAST_ACCEPTED,
     LAST_AUDIT,
     LAST_SUCCESS,
+    LOST,
     NAMED,
     POLL_TIME,
     POLLS,
     REQUEST_TIME,
     REQUESTS,
+    TAKEOVERS,
     TARGET,
     TO,
+    UNHELD,
 )
 from dashboards.panels import (
+    BAD,
+    GOOD,
+    Column,
     Head,
+    Key,
     Query,
+    Scale,
     bars,
+    figure,
     lines,
+    rows,
     spread,
 )
 from dashboards.queries import (
     added,
     age,
+    by_holder,
     highest,
+    increase,
     lowest,
+    merged,
     of_account,
     of_exporter,
     own,
@@ -48,8 +62,12 @@ def polls() -> list[Line]:
         Query(per_minute(added(rate(POLLS), *EACH)), NAMED),
     )
     silence = lines(
-        Head("Time since the last successful poll", "Rises while polls fail or hang.", "s"),
-        Query(highest(age(LAST_SUCCESS), *EACH), NAMED),
+        Head(
+            "Time since the last successful poll",
+            "By any replica. Rises while polls fail or hang, or no replica polls.",
+            "s",
+        ),
+        Query(highest(age(merged(LAST_SUCCESS)), "account"), "{{account}}"),
     )
     heat = spread(
         Head("Poll duration", "Distribution of poll durations, including failed polls.", "s"),
@@ -97,11 +115,12 @@ def requests() -> list[Line]:
             "short",
         ),
         Query(
-            lowest(of_account("telnyx_exporter_api_rate_limit_remaining"), "account"),
+            lowest(by_holder(of_account("telnyx_exporter_api_rate_limit_remaining")), "account"),
             "{{account}}: remaining",
         ),
         Query(
-            lowest(of_account("telnyx_exporter_api_rate_limit"), "account"), "{{account}}: limit"
+            lowest(by_holder(of_account("telnyx_exporter_api_rate_limit")), "account"),
+            "{{account}}: limit",
         ),
         decimals=0,
     )
@@ -299,4 +318,57 @@ def process() -> list[Line]:
     return [
         Line(8, [(6, memory), (6, cpu), (6, files), (6, dropped)]),
         Line(8, [(8, unlogged), (8, uptime), (8, configured)]),
+    ]
+
+
+def replicas() -> list[Line]:
+    """Show which replica polls which account, and how accounts move."""
+    unheld = figure(
+        Head(
+            "Accounts unheld",
+            "Accounts that none of the replicas polls; without replicas, none.",
+            "short",
+        ),
+        added(f"{merged(HELD)} == bool 0"),
+        Scale(GOOD, [(1, BAD)]),
+        nothing="no data",
+    )
+    held = lines(
+        Head("Accounts by replica", "Number of accounts that each replica polls.", "short"),
+        Query(added(HELD, "instance"), "{{instance}}"),
+        decimals=0,
+    )
+    who = rows(
+        Head("Holders", "The replica that polls each account now.", "short"),
+        {"account": Key("Account"), "instance": Key("Replica")},
+        [Column("Holds", highest(f"{HELD} == 1", "account", "instance"), word="yes", colour=GOOD)],
+        sort="Account",
+        descending=False,
+        nothing="no account is held",
+    )
+    seen = lines(
+        Head(
+            "Unheld as seen by replicas",
+            "Accounts whose lease has run out; all for a replica that cannot read the leases.",
+            "short",
+        ),
+        Query(highest(UNHELD, "instance"), "{{instance}}"),
+        decimals=0,
+    )
+    takeovers = bars(
+        Head("Takeovers", "Accounts that a replica took over from another one.", "short"),
+        Query(added(increase(TAKEOVERS), "instance"), "{{instance}}"),
+    )
+    lost = bars(
+        Head(
+            "Leases lost",
+            "Accounts that a replica lost without letting them go, as after a hang or while it "
+            "cannot reach the database.",
+            "short",
+        ),
+        Query(added(increase(LOST), "instance"), "{{instance}}"),
+    )
+    return [
+        Line(8, [(4, unheld), (10, held), (10, who)]),
+        Line(8, [(8, seen), (8, takeovers), (8, lost)]),
     ]

@@ -8,6 +8,7 @@ from dashboards.exporter_health.series import (
     DRIFT,
     EACH,
     FAILURES,
+    HELD,
     LAST_AUDIT,
     NAMED,
     RELOADED,
@@ -33,6 +34,7 @@ from dashboards.queries import (
     age,
     highest,
     lowest,
+    merged,
     of_account,
     of_exporter,
     per_minute,
@@ -91,12 +93,13 @@ def since_when() -> Line:
         Head(
             "Problems over time",
             "Red while an exporter is down, has rejected its new configuration, fails to poll an "
-            "account or has ledger drift. Gaps: no data.",
+            "account or has ledger drift, and while no replica polls an account. Gaps: no data.",
             "short",
         ),
         Query(highest(f"{SCRAPED} == bool 0", "instance"), "{{instance}} is down"),
         Query(highest(f"{RELOADED} == bool 0", "instance"), "{{instance}}: configuration rejected"),
-        Query(highest(f"{UP} == bool 0", *EACH), f"{NAMED}: polls failing"),
+        Query(highest(f"{merged(UP)} == bool 0", "account"), "{{account}}: polls failing"),
+        Query(highest(f"{merged(HELD)} == bool 0", "account"), "{{account}}: polled by no replica"),
         Query(highest(f"{DRIFT} != bool 0", *EACH), f"{NAMED}: drift"),
         bad="problem",
     )

@@ -23,6 +23,11 @@ SENT = of_exporter("telnyx_exporter_alerts_sent_total")
 UNSENT = of_exporter("telnyx_exporter_alert_errors_total")
 LAST_ACCEPTED = of_exporter("telnyx_exporter_alertmanager_last_success_timestamp_seconds")
 
+HELD = of_account("telnyx_exporter_account_held")
+UNHELD = of_exporter("telnyx_exporter_accounts_unheld")
+TAKEOVERS = of_account("telnyx_exporter_lease_takeovers_total")
+LOST = of_account("telnyx_exporter_lease_lost_total")
+
 EACH = ("instance", "account")
 NAMED = "{{account}} on {{instance}}"
 

@@ -5,11 +5,13 @@ any rule.
 """
 
 import random
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from exporter.domain import concern_of
+from tests.monitoring.scraping import OF_ACCOUNTS, ONE_INSTANCE
 
 Span = tuple[int, int]
 """A first minute and the one after the last."""
@@ -20,6 +22,10 @@ STUCK_AFTER = 60
 
 GOLDEN_RATIO = 0.618033988749895
 """Its multiples, without what is before the point, are spread evenly between 0 and 1."""
+
+
+BASELINE = -86400
+"""When the counting of every account began, in seconds: a day before the first minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,15 +104,48 @@ class Account:
     """Minutes that the first poll takes."""
 
 
-@dataclass(slots=True)
-class Exporter:
-    """A process with its accounts, and when it does not run or starts again."""
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """A process, and when it does not run or starts again."""
 
-    accounts: Sequence[Account]
     down: Sequence[Span] = ()
+    """After a kill: its accounts are exposed by no replica in the minute in which it ends."""
+    stopped: Sequence[Span] = ()
+    """After SIGTERM: its accounts are let go first."""
     restarts: Sequence[int] = ()
     renamed: bool = False
     """Each start is another pod."""
+
+    def runs(self, minute: int) -> bool:
+        """Tell whether it runs in this minute."""
+        return not _inside(minute, (*self.down, *self.stopped))
+
+    def starts(self, minute: int) -> list[int]:
+        """Return when it was started, up to this minute."""
+        ends = (stop for _, stop in (*self.down, *self.stopped))
+        return sorted({start for start in (0, *self.restarts, *ends) if start <= minute})
+
+
+@dataclass(slots=True)
+class Exporter:
+    """Replicas that share a ledger, or a single process, and their accounts.
+
+    Accounts are spread over the replicas that run; while the database is away, nobody has any.
+    """
+
+    accounts: Sequence[Account]
+    replicas: Sequence[Replica] = (Replica(),)
+    database_away: Sequence[Span] = ()
+
+    def holder(self, index: int, minute: int) -> int | None:
+        """Return the replica that polls an account in this minute, None where no one does."""
+        before, now = (self._spread(index, each) for each in (minute - 1, minute))
+        killed = before is not None and minute in (start for start, _ in self.replicas[before].down)
+        return None if killed or _inside(minute, self.database_away) else now
+
+    def _spread(self, index: int, minute: int) -> int | None:
+        running = [number for number, each in enumerate(self.replicas) if each.runs(minute)]
+        return running[index % len(running)] if running else None
 
 
 @dataclass(slots=True)
@@ -152,44 +191,56 @@ class _Process:
     """What an account has since its process started, or since it was configured."""
 
     since: int
-    up: int = 0
+    held_since: int | None = None
+    up: int | None = 0
+    """None for a replica that has not polled the account since it took it over."""
     polls: int = 0
     failures: Counter[str] = field(default_factory=Counter)
     success: int = 0
 
 
 class _Recorder:
-    """Takes the samples of one exporter, minute by minute."""
+    """Takes the samples of an exporter, minute by minute.
 
-    def __init__(self, namespace: str) -> None:
+    ``relabelled`` are those of accounts, as by the shipped scrape configuration.
+    """
+
+    def __init__(self, namespace: str, *, relabelled: bool) -> None:
         self.samples: dict[str, dict[int, float]] = defaultdict(dict)
         self.minute = 0
+        self.instance = ""
         self.pod = ""
         self._namespace = namespace
+        self._relabelled = relabelled
 
     def put(self, metric: str, value: float, **labels: str) -> None:
         """Take a sample of this minute."""
-        every = {"namespace": self._namespace, "job": JOB, "instance": "10.0.0.1:10874"}
-        every |= {"pod": self.pod, **labels}
+        target = {"instance": self.instance, "pod": self.pod}
+        if self._relabelled and re.fullmatch(OF_ACCOUNTS, metric):
+            target = dict.fromkeys(target, ONE_INSTANCE)
+        every = {"namespace": self._namespace, "job": JOB, **target, **labels}
         pairs = ", ".join(f'{name}="{text}"' for name, text in every.items())
         self.samples[f"{metric}{{{pairs}}}"][self.minute] = value
 
 
-def series(exporter: Exporter, minutes: int, namespace: str) -> list[dict[str, str]]:
+def series(
+    exporter: Exporter, minutes: int, namespace: str, *, relabelled: bool = True
+) -> list[dict[str, str]]:
     """Return the series of promtool's ``input_series``, one sample a minute."""
-    recorder = _Recorder(namespace)
-    starts = sorted({0, *exporter.restarts, *(stop for _, stop in exporter.down)})
-    accounts = [_Model(each) for each in exporter.accounts]
+    recorder = _Recorder(namespace, relabelled=relabelled)
+    accounts = [_Model(each, len(exporter.replicas)) for each in exporter.accounts]
     for minute in range(minutes):
-        started = [each for each in starts if each <= minute]
         recorder.minute = minute
-        recorder.pod = f"pod-{len(started)}" if exporter.renamed else "pod-0"
-        running = not _inside(minute, exporter.down)
-        recorder.put("up", running)
-        if running:
-            recorder.put("process_start_time_seconds", started[-1] * 60)
-            for each in accounts:
-                each.step(recorder, started[-1])
+        holders = [exporter.holder(index, minute) for index in range(len(accounts))]
+        for number, replica in enumerate(exporter.replicas):
+            started = replica.starts(minute)
+            recorder.instance = f"10.0.0.{number + 1}:10874"
+            recorder.pod = f"pod-{number}-{len(started) if replica.renamed else 1}"
+            recorder.put("up", replica.runs(minute))
+            if replica.runs(minute):
+                recorder.put("process_start_time_seconds", started[-1] * 60)
+                for holder, each in zip(holders, accounts, strict=True):
+                    each.step(recorder, number, started[-1], holds=holder == number)
     return [
         {"series": name, "values": _values(points, minutes)}
         for name, points in recorder.samples.items()
@@ -197,34 +248,42 @@ def series(exporter: Exporter, minutes: int, namespace: str) -> list[dict[str, s
 
 
 class _Model:
-    """One account over time."""
+    """One account over time: what is committed, and what each replica has of its own."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, replicas: int) -> None:
         self._account = account
         actions = [*account.actions, *(each for flow in account.traffic for each in flow.actions())]
         self._todo = sorted(actions, key=lambda each: each.start, reverse=True)
         self._types = sorted({each.action_type for each in actions} | {"enable"})
         self._classes = sorted({(each.action_type, each.reason_class) for each in actions})
         self._seen = _Seen()
-        self._process = _Process(-1)
+        self._processes = [_Process(-1)] * replicas
 
-    def step(self, recorder: _Recorder, started: int) -> None:
-        """Poll, unless it cannot, and record what the exporter shows."""
+    def step(self, recorder: _Recorder, replica: int, started: int, *, holds: bool) -> None:
+        """Poll, unless the replica cannot, and record what it shows."""
         minute, account = recorder.minute, self._account
         if not _inside(minute, account.configured):
             return
         since = max(started, *(first for first, _ in account.configured if first <= minute))
-        if since != self._process.since:
-            self._process = _Process(since)
-        if minute >= since + account.first_poll:
+        if since != self._processes[replica].since:
+            self._processes[replica] = _Process(since)
+        process = self._processes[replica]
+        if not holds:
+            process.held_since = None
+        elif process.held_since is None:
+            process.held_since = minute
+            process.up = None if len(self._processes) > 1 else 0
+        if process.held_since is not None and minute >= process.held_since + account.first_poll:
             cause = account.failing.get(minute)
-            self._poll(minute, "timeout" if _inside(minute, account.api_away) else cause)
-        self._record_polls(recorder)
-        self._record_actions(recorder)
-        self._record_problems(recorder)
+            self._poll(process, minute, "timeout" if _inside(minute, account.api_away) else cause)
+        self._record_polls(recorder, process)
+        if holds:
+            self._record_committed(recorder, process)
+            self._record_actions(recorder)
+            self._record_problems(recorder)
 
-    def _poll(self, minute: int, cause: str | None) -> None:
-        process, seen = self._process, self._seen
+    def _poll(self, process: _Process, minute: int, cause: str | None) -> None:
+        seen = self._seen
         process.polls += 1
         process.up = int(cause is None)
         if cause is not None:
@@ -236,16 +295,23 @@ class _Model:
         seen.poll(minute)
         process.success = minute * 60
 
-    def _record_polls(self, recorder: _Recorder) -> None:
-        name, process = self._account.name, self._process
-        recorder.put("telnyx_up", process.up, account=name)
+    def _record_polls(self, recorder: _Recorder, process: _Process) -> None:
+        name = self._account.name
+        held = process.held_since is not None
+        recorder.put("telnyx_exporter_account_held", held, account=name)
         recorder.put("telnyx_exporter_polls_total", process.polls, account=name)
         for cause in ("auth", "timeout"):
             count = process.failures[cause]
             recorder.put("telnyx_exporter_poll_failures_total", count, account=name, cause=cause)
         metric = "telnyx_exporter_last_success_timestamp_seconds"
         recorder.put(metric, process.success, account=name)
+
+    def _record_committed(self, recorder: _Recorder, process: _Process) -> None:
+        name = self._account.name
+        if process.up is not None:
+            recorder.put("telnyx_up", process.up, account=name)
         recorder.put("telnyx_exporter_actions_tracked", len(self._seen.flying), account=name)
+        recorder.put("telnyx_exporter_baseline_timestamp_seconds", BASELINE, account=name)
 
     def _record_actions(self, recorder: _Recorder) -> None:
         seen = self._seen

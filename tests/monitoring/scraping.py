@@ -1,12 +1,27 @@
 """Start a Prometheus that scrapes an exporter; it must not know what is asked of it."""
 
+import json
 import re
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from tests.end_to_end.conftest import Running
+
+SHIPPED = Path(__file__).parents[2] / "deploy" / "compose" / "prometheus-replicas.yml"
+_JOBS = yaml.safe_load(SHIPPED.read_text("utf-8"))["scrape_configs"]
+RELABELING: list[dict[str, Any]] = _JOBS[0]["metric_relabel_configs"]
+"""What the shipped scrape configuration changes in the labels of samples."""
+
+OF_ACCOUNTS: str = RELABELING[0]["regex"]
+"""The names of the metrics that the replica exposes that polls the account."""
+
+ONE_INSTANCE: str = RELABELING[0]["replacement"]
+"""The instance that they have instead of that of the replica."""
 
 PROMETHEUS = """\
 global: {{scrape_interval: 1s, evaluation_interval: 1s}}
@@ -14,6 +29,7 @@ rule_files: [{rules}]
 scrape_configs:
   - job_name: telnyx-sim-exporter{options}
     static_configs: [{{targets: ["{target}"]}}]
+    metric_relabel_configs: {relabeling}
   - job_name: another
     static_configs: [{{targets: ["127.0.0.1:1"]}}]
 """
@@ -81,6 +97,7 @@ def scrape(
     config = PROMETHEUS.format(
         target=exporter.url.removeprefix("http://"),
         options=STORED[stored],
+        relabeling=json.dumps(RELABELING),
         rules=", ".join(map(str, rules)),
     )
     file.write_text(config, "utf-8")

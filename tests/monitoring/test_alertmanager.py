@@ -152,6 +152,7 @@ KINDS = {
     "TelnyxSimDataStale": Kind("critical", BY_ACCOUNT),
     "TelnyxSimKeyRefused": Kind("critical", BY_ACCOUNT),
     "TelnyxSimAccountGone": Kind("critical", BY_ACCOUNT),
+    "TelnyxSimAccountUnheld": Kind("critical", BY_ACCOUNT),
     "TelnyxSimExporterAbsent": Kind("critical"),
     "TelnyxSimExporterGone": Kind("critical"),
     "TelnyxSimExporterDown": Kind("critical", ("instance",)),
@@ -168,6 +169,7 @@ KINDS = {
     "TelnyxSimCountingRestarted": Kind("warning", BY_ACCOUNT),
     "TelnyxSimConfigReloadFailed": Kind("warning", ("instance",)),
     "TelnyxSimExporterRestarting": Kind("warning", ("instance",)),
+    "TelnyxSimReplicaDown": Kind("warning", ("instance",)),
     "TelnyxSimErrorBudgetBurnSlow": Kind("warning", BY_ACCOUNT),
     **PUSHED,
 }
@@ -270,9 +272,11 @@ def test_each_alert_silences_what_follows_from_it_and_no_more(config: dict[str, 
     assert found == SILENCES | {
         "ExporterAbsent": rules.keys() - {"ExporterAbsent"},
         "ExporterGone": of_account | of_all,
-        "ExporterDown": of_account | of_all | of_target - {"ExporterDown"},
+        "ExporterDown": of_account | of_all | of_target - {"ExporterDown", "ReplicaDown"},
+        "ReplicaDown": of_target - {"ExporterDown", "ReplicaDown"},
         "AccountGone": of_account - {"AccountGone"},
-        "KeyRefused": of_account - {"AccountGone", "KeyRefused"},
+        "AccountUnheld": of_account - {"AccountGone", "AccountUnheld"},
+        "KeyRefused": of_account - {"AccountGone", "AccountUnheld", "KeyRefused"},
     }
 
 
@@ -348,6 +352,17 @@ AWAY = ("DataStale", "PollFailing", *STATES)
             firing("AccountGone", "KeyRefused", *AWAY, account="fleet"),
             [("telnyx-sim-pager", "AccountGone", 1)],
             id="account-gone",
+        ),
+        pytest.param(
+            firing("AccountUnheld", "KeyRefused", *AWAY),
+            [("telnyx-sim-pager", "AccountUnheld", 2)],
+            id="accounts-unheld",
+        ),
+        pytest.param(
+            firing("ReplicaDown", "ExporterRestarting", instance="a:1")
+            + firing("AccountUnheld", "DataStale", account="fleet"),
+            [("telnyx-sim-pager", "AccountUnheld", 1), ("telnyx-sim-ticket", "ReplicaDown", 1)],
+            id="replica-down",
         ),
         pytest.param(
             firing("ExporterGone", "AccountGone", "AllDataStale", "AllPollsFailing", *AWAY),

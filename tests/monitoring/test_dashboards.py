@@ -12,11 +12,12 @@ from typing import Any
 import promql_parser as promql
 import pytest
 
-from dashboards.queries import REPLICA
+from dashboards.queries import OF_ACCOUNTS, ONE_INSTANCE, REPLICA
 from dashboards.shipped import FOLDER, shipped
 from exporter.metrics.catalogue import CATALOGUE
 from exporter.metrics.definition import MetricType
 from exporter.sinks.log_events import LOG_EVENTS
+from tests.monitoring import scraping
 from tests.monitoring.dashboards.conftest import (
     FILES,
     Json,
@@ -231,13 +232,17 @@ def matcher_breaks(board: Json) -> Iterator[str]:
 def unlimited(place: str, node: Any, wanted: set[str]) -> Iterator[str]:
     """List the labels by which a selector is not limited to what is chosen.
 
-    Alerts do not have all of them.
+    Alerts do not have all of them; the series of an account have the instance of no replica.
     """
     if node.name == RULES_LOADED:
         return
     for label in sorted(wanted):
-        optional = node.name in OF_RULES and label != "job"
-        if matched(node).get(label) != ('=~".+|"' if optional else '=~".+"'):
+        other = ""
+        if node.name in OF_RULES and label != "job":
+            other = "|"
+        elif label == "instance" and re.fullmatch(OF_ACCOUNTS, node.name):
+            other = f"|{ONE_INSTANCE}"
+        if matched(node).get(label) != f'=~".+{other}"':
             yield f"{place}: {node.name} is not limited by {label}"
 
 
@@ -391,6 +396,15 @@ def test_replicas_are_told_as_by_the_rules() -> None:
     assert f"max without ({REPLICA}) (" in rules
 
 
+def test_the_series_of_accounts_are_told_as_by_the_scrape_configuration() -> None:
+    """They are found whatever replica is chosen."""
+    assert (OF_ACCOUNTS, ONE_INSTANCE) == (scraping.OF_ACCOUNTS, scraping.ONE_INSTANCE)
+    of_accounts = {each.name for each in CATALOGUE if re.fullmatch(OF_ACCOUNTS, each.name)}
+    assert "telnyx_up" in of_accounts
+    assert not any(name.startswith("telnyx_exporter_") for name in of_accounts)
+    assert all("account" in SERIES[each.name][1] for each in CATALOGUE if each.name in of_accounts)
+
+
 def test_loaded_rules_are_told_by_one_of_them() -> None:
     """The figure of alerts is 0 then, and nothing without the rules."""
     rules = (FOLDER.parent / "rules" / "telnyx-sim-exporter.rules.yaml").read_text("utf-8")
@@ -511,6 +525,7 @@ ALL_FOUR = f'{BOTH}, account=~"$account", action_type=~"$action_type"'
         (target_breaks, lambda b: _target(b).update(legendFormat=""), "have no names"),
         (matcher_breaks, _asks('up{job=~"$job"}'), "up is not limited by instance"),
         (matcher_breaks, _asks(f"up{{{BOTH}}} > bool up"), "up is not limited by job"),
+        (matcher_breaks, _asks(f"telnyx_up{{{BOTH}}}"), "telnyx_up is not limited by instance"),
         (choice_breaks, _asks(f"telnyx_up{{{BOTH}}}"), "telnyx_up is not limited by account"),
         (name_breaks, _asks(f"telnyx_down{{{BOTH}}}"), "there is no telnyx_down"),
         (name_breaks, _asks(f'telnyx_up{{{BOTH}, cause="x"}}'), "telnyx_up has no label cause"),

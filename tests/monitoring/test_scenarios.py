@@ -19,7 +19,7 @@ import yaml
 from demo_stack.stack import ALERTMANAGER, RULES
 from exporter.cli.rule_files import plain_rules
 from exporter.domain import CONCERNS
-from tests.monitoring.fleet import Account, Action, Exporter, Traffic, series
+from tests.monitoring.fleet import Account, Action, Exporter, Replica, Traffic, series
 from tests.monitoring.inhibition import notifications
 
 SEVERITIES = {
@@ -181,7 +181,7 @@ def mending() -> list[Scenario]:
             "Three are stuck, and the exporter is down for three hours",
             Exporter(
                 [Account("eu", [flow(60, (0, 8), sim_card=1000)], hanging(3, 5))],
-                down=[(180, 360)],
+                [Replica([(180, 360)])],
             ),
             8 * HOUR,
             {**STUCK, "ExporterDown": 1},
@@ -277,7 +277,7 @@ def outages() -> list[Scenario]:
     found = [
         Scenario(
             "It restarts every four minutes before its first poll has ended",
-            Exporter([restarts], restarts=range(4, 5 * HOUR, 4)),
+            Exporter([restarts], [Replica(restarts=range(4, 5 * HOUR, 4))]),
             5 * HOUR,
             {"ExporterRestarting": 1, "DataStale": 1},
             1,
@@ -310,13 +310,13 @@ def outages() -> list[Scenario]:
     ]
     for renamed in (False, True):
         account = Account("eu", [flow(600, (0, 3)), fails, flow(600, (4.5, 8), sim_card=20_000)])
-        fleet = Exporter([account], down=[(180, 260)], renamed=renamed)
+        fleet = Exporter([account], [Replica([(180, 260)], renamed=renamed)])
         name = f"500 fail while the exporter is down{', and another pod takes over' * renamed}"
         found.append(Scenario(name, fleet, 8 * HOUR, {**FAILING, "ExporterDown": 1}, 1))
     night = Traffic("enable", 180, (130, 590), FUNDS, first_sim_card=90_000)
     account = Account("eu", [flow(300, (0, 2)), night, flow(60, (10, 13), sim_card=20_000)])
     name = "All fail while the exporter is down for eight hours"
-    fleet = Exporter([account], down=[(120, 600)])
+    fleet = Exporter([account], [Replica([(120, 600)])])
     found.append(Scenario(name, fleet, 13 * HOUR, {**FAILING, "ExporterDown": 1}, 1))
     return found
 
@@ -364,6 +364,9 @@ def storms() -> list[Scenario]:
     ]
 
 
+THREE = (Replica(), Replica(), Replica())
+
+
 def days() -> list[Scenario]:
     """Return days that are calm, or nearly."""
     soon: dict[str, Any] = {"mended_after": 20}
@@ -388,6 +391,114 @@ def days() -> list[Scenario]:
             {"CardProblems:connectivity": 1, "FailureRatioHigh:enable": 1},
             1,
         ),
+        Scenario(
+            "One of three replicas is down nearly all day",
+            Exporter([Account("eu", [flow(60, (0, 24))])], [Replica([(20, DAY - 20)]), *THREE[1:]]),
+            DAY,
+            {"ReplicaDown": 1},
+            resolves=True,
+        ),
+    ]
+
+
+KILLS = tuple(range(200, 300, 20))
+"""When a replica is killed that is back ten minutes later, each time another one."""
+
+
+def killed(number: int) -> Replica:
+    """Return one of three replicas that are killed in turn."""
+    return Replica([(each, each + 10) for each in KILLS[number::3]])
+
+
+def replicas() -> list[Scenario]:
+    """Return what happens to three replicas that share a ledger."""
+    well = [Account(f"a{each}", [flow(60, (0, 8))]) for each in range(3)]
+    fails = [flow(600, (0, 3)), flow(600, (3, 5), FUNDS, sim_card=10_000)]
+    four_of_five = {minute: "timeout" for minute in range(6 * HOUR) if minute % 5}
+    names = ("CardProblems@a0:connectivity", "ActionsStuck@a0:enable")
+    stuck = Account("a0", [flow(60, (0, 8), sim_card=1000)], hanging(3, 5))
+    return [
+        Scenario("Two stand by", Exporter([well[0]], THREE), 8 * HOUR),
+        *(
+            Scenario(
+                f"The holder is killed {after} minutes after all began to fail",
+                Exporter([Account("eu", fails)], [Replica([(180 + after, 220)]), *THREE[1:]]),
+                7 * HOUR,
+                {**FAILING, "ReplicaDown": 1} if after < 30 else FAILING,
+                1,
+            )
+            for after in (0, 12, 35)
+        ),
+        Scenario(
+            "Replicas are killed in turn while Telnyx fails three of four polls",
+            Exporter(
+                [Account("eu", [flow(60, (0, 6))], failing=four_of_five)],
+                [killed(each) for each in range(3)],
+            ),
+            6 * HOUR,
+            {"PollFailing": 1},
+        ),
+        Scenario(
+            "Replicas are killed in turn while three actions are stuck",
+            Exporter([stuck, *well[1:]], [killed(each) for each in range(3)]),
+            8 * HOUR,
+            dict.fromkeys(names, 1),
+        ),
+        Scenario(
+            "Rolling restarts, as other pods, of which the first polls take long",
+            Exporter(
+                [Account(f"a{each}", [flow(60, (0, 8))], first_poll=8) for each in range(3)],
+                [
+                    Replica(
+                        stopped=[(at + each, at + each + 2) for at in (120, 180, 240)], renamed=True
+                    )
+                    for each in (0, 3, 6)
+                ],
+            ),
+            8 * HOUR,
+        ),
+        Scenario(
+            "The database is away for two hours",
+            Exporter([stuck, *well[1:]], THREE, database_away=[(120, 240)]),
+            8 * HOUR,
+            {
+                **dict.fromkeys(names, 1),
+                **{f"{name}@a{i}": 1 for name in ("AccountUnheld", "DataStale") for i in range(3)},
+            },
+            1,
+        ),
+        Scenario(
+            "All are down for an hour",
+            Exporter(well, [Replica([(120, 180)])] * 3),
+            6 * HOUR,
+            {"ExporterDown": 3},
+            1,
+            resolves=True,
+        ),
+        Scenario(
+            "Telnyx is away for all accounts, whoever polls them",
+            Exporter(
+                [
+                    Account(f"a{each}", [flow(10, (0, 6))], api_away=[(120, 240)])
+                    for each in range(3)
+                ],
+                [Replica(), Replica([(150, 155)]), Replica(stopped=[(170, 172)])],
+            ),
+            6 * HOUR,
+            {
+                "AllPollsFailing": 1,
+                "AllDataStale": 1,
+                **{f"{name}@a{i}": 1 for name in ("PollFailing", "DataStale") for i in range(3)},
+            },
+            1,
+        ),
+        Scenario(
+            "An account is dropped from the configuration of all",
+            Exporter([Account("eu", [flow(60, (0, 8))], configured=[(0, 180)]), *well[1:]], THREE),
+            8 * HOUR,
+            {"AccountGone": 1},
+            1,
+        ),
     ]
 
 
@@ -399,6 +510,7 @@ GROUPS: Mapping[str, list[Scenario]] = {
     "outages": outages(),
     "storms": storms(),
     "days": days(),
+    "replicas": replicas(),
 }
 """Scenarios that are evaluated together."""
 
@@ -413,7 +525,7 @@ def labels_of(key: str, number: int) -> dict[str, str]:
     name, account, about = found.groups()
     alert = f"TelnyxSim{name}"
     labels = {"alertname": alert, "severity": SEVERITIES[alert], "namespace": f"s{number}"}
-    if not name.startswith(("All", "Exporter")):
+    if not name.startswith(("All", "Exporter", "Replica")):
         labels["account"] = account or "eu"
     if about:
         labels["concern" if about in CONCERNS.values() else "action_type"] = about
@@ -427,16 +539,21 @@ def sample(labels: Mapping[str, str], value: int) -> dict[str, Any]:
 
 
 @pytest.mark.program("promtool")
-@pytest.mark.parametrize("group", GROUPS)
+@pytest.mark.parametrize(
+    ("group", "relabelled"), [*((group, True) for group in GROUPS), ("outages", False)]
+)
 def test_alerts_fire_as_often_as_they_should(
-    program_path: Callable[[str], str], tmp_path: Path, group: str
+    program_path: Callable[[str], str], tmp_path: Path, group: str, *, relabelled: bool
 ) -> None:
-    """Each alert begins to fire as often as expected, and no other does."""
+    """Each alert begins to fire as often as expected, and no other does.
+
+    With the shipped relabelling of the series of accounts, and without for one replica.
+    """
     scenarios = GROUPS[group]
     inputs, checks = [], []
     for number, scenario in enumerate(scenarios):
         namespace = f"s{number}"
-        inputs += series(scenario.exporter, scenario.minutes, namespace)
+        inputs += series(scenario.exporter, scenario.minutes, namespace, relabelled=relabelled)
         firing = f'ALERTS{{alertstate="firing", namespace="{namespace}"}}'
         begins = f"({firing} unless {firing} offset {STEP}m)[{scenario.minutes}m:{STEP}m]"
         labels = "alertname, severity, namespace, account, action_type, concern"
@@ -472,5 +589,8 @@ def test_one_cause_is_one_page(scenario: Scenario) -> None:
     """
     config = yaml.safe_load(ALERTMANAGER.read_text("utf-8"))
     firing = [{"job": "telnyx-sim-exporter", **labels_of(key, 0)} for key in scenario.alerts]
+    for each in firing:
+        if each["alertname"].startswith(("TelnyxSimExporter", "TelnyxSimReplica")):
+            each["instance"] = "10.0.0.1:10874"
     pages = [each for each in notifications(config, firing) if each.receiver == PAGER]
     assert len(pages) == scenario.pages

@@ -28,8 +28,13 @@ def pins(lock: str) -> dict[str, Requirement]:
 
 
 def asked(*groups: str) -> list[Requirement]:
-    """Return what the project, if that is among ``groups``, and its dependency groups ask for."""
-    listed = PROJECT["dependency-groups"] | {"project": PROJECT["project"]["dependencies"]}
+    """Return what the project, if that is among ``groups``, and its dependency groups ask for.
+
+    The project asks for what its extras need too.
+    """
+    extras = PROJECT["project"]["optional-dependencies"].values()
+    project = [*PROJECT["project"]["dependencies"], *(line for extra in extras for line in extra)]
+    listed = PROJECT["dependency-groups"] | {"project": project}
     return [Requirement(line) for group in groups for line in listed[group]]
 
 

@@ -10,16 +10,25 @@ import pytest
 import yaml
 
 from exporter.config import load
+from exporter.metrics.catalogue import CATALOGUE
 from exporter.simulator.settings import SimulatorSettings
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "compose.yaml"
 SHIPPED = ROOT / "helm" / "telnyx-sim-exporter" / "files"
-PINNED = re.compile(r"[a-z./-]+:v?\d+\.\d+\.\d+@sha256:[0-9a-f]{64}")
+PINNED = re.compile(r"[a-z./-]+:v?\d+(\.\d+){1,2}@sha256:[0-9a-f]{64}")
 VARIABLE = re.compile(r"\$\{\w+:-([^}]*)\}")
-OWN = ("exporter", "simulator")
+REPLICAS = ("replica-1", "replica-2", "replica-3")
+OWN = ("exporter", "simulator", "replicas-simulator", *REPLICAS)
 DEMO_KEY = SimulatorSettings().key
-PORTS = {"exporter": 10874, "prometheus": 9090, "alertmanager": 9093, "grafana": 3000}
+PORTS = {
+    "exporter": ["10874:10874"],
+    "prometheus": ["9090:9090"],
+    "alertmanager": ["9093:9093"],
+    "grafana": ["3000:3000"],
+    "replicas-simulator": ["10881:10881", "10882:10882", "10883:10883"],
+    "replicas-prometheus": ["9091:9090"],
+}
 
 
 def compose() -> tuple[str, ...]:
@@ -46,10 +55,11 @@ SERVICES: dict[str, dict[str, Any]] = WRITTEN["services"]
 def mounts(service: str) -> dict[str, Path]:
     """Give the files of the project that a service sees, by where it sees them."""
     parts = [each.split(":") for each in SERVICES[service].get("volumes", ())]
-    parts += [
-        (WRITTEN["secrets"][each["source"]]["file"], each["target"])
+    secrets = (
+        {"source": each, "target": f"/run/secrets/{each}"} if isinstance(each, str) else each
         for each in SERVICES[service].get("secrets", ())
-    ]
+    )
+    parts += [(WRITTEN["secrets"][each["source"]]["file"], each["target"]) for each in secrets]
     return {target: ROOT / source for source, target, *_ in parts if source.startswith("./")}
 
 
@@ -80,7 +90,9 @@ def test_compose_understands_it(
     """There is no unknown key, and a configuration of one's own takes the place of the demo's."""
     monkeypatch.setenv("EXPORTER_CONFIG", config)
     monkeypatch.setenv("TELNYX_API_KEY", config and "KEY-own")
-    resolved = yaml.safe_load(run(*COMPOSE, "--file", str(FILE), "config"))
+    words = ("--file", str(FILE), "--profile", "replicas", "config")
+    resolved = yaml.safe_load(run(*COMPOSE, *words))
+    assert resolved["services"].keys() == SERVICES.keys()
     exporter = resolved["services"]["exporter"]
     source = ROOT / (config or "deploy/compose/exporter.yaml")
     assert resolved["secrets"]["config"]["file"] == str(source)
@@ -97,7 +109,8 @@ def test_service_is_hardened(name: str) -> None:
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert "healthcheck" in service or name == "exporter"  # that of its image
-    assert not {"privileged", "pid", "user"} & service.keys()
+    assert not {"privileged", "pid", "cap_add"} & service.keys()
+    assert service.get("user") == ("postgres" if name == "database" else None)
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -117,7 +130,8 @@ def test_health_has_time_to_come(name: str) -> None:
 def test_health_is_asked_for_directly(name: str) -> None:
     """Docker may set a proxy for all containers, which knows nothing of what is inside one."""
     command = " ".join(SERVICES[name]["healthcheck"]["test"])
-    assert command.startswith(("CMD python -m exporter.probe ", "CMD wget -Y off "))
+    probes = ("CMD python -m exporter.probe ", "CMD wget -Y off ", "CMD pg_isready -h 127.0.0.1 ")
+    assert command.startswith(probes)
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -134,29 +148,29 @@ def test_image_is_built_once() -> None:
     """Two builds of one name would collide; who does not build it never asks a registry for it."""
     assert [name for name in SERVICES if "build" in SERVICES[name]] == ["exporter"]
     assert SERVICES["exporter"]["build"] == "."
-    assert SERVICES["simulator"]["pull_policy"] == "never"
+    assert [SERVICES[name].get("pull_policy") for name in OWN] == [None, *["never"] * 5]
     assert SERVICES["simulator"]["depends_on"] == ["exporter"]
 
 
 @pytest.mark.parametrize("name", PORTS)
 def test_port_is_for_this_machine_only(name: str) -> None:
     """Nobody else reaches the demo, as it asks for no password."""
-    assert SERVICES[name]["ports"] == [f"127.0.0.1:{PORTS[name]}:{PORTS[name]}"]
-    assert SERVICES.keys() - {"simulator"} == PORTS.keys()
+    assert SERVICES[name]["ports"] == [f"127.0.0.1:{each}" for each in PORTS[name]]
+    assert {each for each in SERVICES if "ports" in SERVICES[each]} == PORTS.keys()
 
 
-@pytest.mark.parametrize("name", PORTS)
+@pytest.mark.parametrize("name", SERVICES)
 def test_what_is_mounted_is_there(name: str) -> None:
     """A path that is not there would be made as an empty folder; none can be written to."""
     for target, source in mounts(name).items():
         assert source.exists(), target
-    for each in SERVICES[name]["volumes"]:
+    for each in SERVICES[name].get("volumes", ()):
         assert each.endswith(":ro") == each.startswith("./")
 
 
 def test_a_missing_configuration_is_no_folder() -> None:
     """Docker makes the source of a volume, but not of a secret, and only that may be missing."""
-    assert [name for name in SERVICES if "secrets" in SERVICES[name]] == ["exporter"]
+    assert SERVICES["exporter"]["secrets"][0]["source"] == "config"
     text = FILE.read_text(encoding="utf-8")
     assert text.count("${EXPORTER_CONFIG") == 1
     assert yaml.safe_load(text)["secrets"]["config"]["file"].startswith("${EXPORTER_CONFIG:-")
@@ -176,20 +190,81 @@ def test_simulator_is_this_machine_to_the_exporter() -> None:
     assert settings.web.listen_address == (":10874",)
 
 
-def test_prometheus_scrapes_what_the_rules_select() -> None:
+def test_replicas_are_a_profile() -> None:
+    """Who does not ask for them gets none, and each is one exporter on the same account."""
+    assert {name for name in SERVICES if "profiles" in SERVICES[name]} == {
+        "database",
+        "replicas-simulator",
+        "replicas-prometheus",
+        *REPLICAS,
+    }
+    assert {tuple(each.get("profiles", ["replicas"])) for each in SERVICES.values()} == {
+        ("replicas",)
+    }
+    for name, port in zip(REPLICAS, (10881, 10882, 10883), strict=True):
+        service = SERVICES[name]
+        assert service["network_mode"] == "service:replicas-simulator"
+        assert service["command"][-2:] == ["--web.listen-address", f":{port}"]
+        assert service["healthcheck"]["test"][-1] == f"http://127.0.0.1:{port}/-/healthy"
+        assert "volumes" not in service
+
+
+def test_replicas_share_a_database(tmp_path: Path) -> None:
+    """Which has the user, the name and the password that they use; the file holds."""
+    mounted = "/run/secrets/database-password"
+    file = seen("replica-1", SERVICES["replica-1"]["command"][2])
+    password = seen("replica-1", mounted)
+    copy = tmp_path / "config.yaml"
+    copy.write_text(file.read_text("utf-8").replace(mounted, str(password)), encoding="utf-8")
+    settings = load(copy, {})
+    environment = SERVICES["database"]["environment"]
+    user, name = environment["POSTGRES_USER"], environment["POSTGRES_DB"]
+    assert settings.state.url == f"postgresql://{user}@database/{name}?sslmode=disable"
+    assert environment["POSTGRES_PASSWORD_FILE"] == mounted
+    assert seen("database", mounted) == password
+    assert "ports" not in SERVICES["database"]
+    assert {account.base_url for account in settings.accounts} == {"http://127.0.0.1:10875/v2"}
+    assert len(settings.accounts) == len(REPLICAS)
+
+
+@pytest.mark.parametrize(
+    ("name", "targets"),
+    [
+        ("prometheus", ["exporter:10874"]),
+        ("replicas-prometheus", ["replica-1:10881", "replica-2:10882", "replica-3:10883"]),
+    ],
+)
+def test_prometheus_scrapes_what_the_rules_select(name: str, targets: list[str]) -> None:
     """The job is the one of the rules; exporter and Alertmanager are where they listen."""
-    config = parse(seen("prometheus", "/etc/prometheus/prometheus.yml"))
+    config = parse(seen(name, "/etc/prometheus/prometheus.yml"))
     (job,) = config["scrape_configs"]
     assert job["job_name"] == "telnyx-sim-exporter"
-    assert job["static_configs"] == [{"targets": ["exporter:10874"]}]
+    assert job["static_configs"] == [{"targets": targets}]
+    known = {*SERVICES, *SERVICES["replicas-simulator"]["networks"]["default"]["aliases"]}
+    assert {each.partition(":")[0] for each in targets} <= known
     (alertmanagers,) = config["alerting"]["alertmanagers"]
     assert alertmanagers["static_configs"] == [{"targets": ["alertmanager:9093"]}]
 
 
+def test_series_of_accounts_are_of_no_replica() -> None:
+    """They are the same after a takeover, and told by the same names in documents and chart."""
+    config = parse(seen("replicas-prometheus", "/etc/prometheus/prometheus.yml"))
+    (rule,) = config["scrape_configs"][0]["metric_relabel_configs"]
+    assert (rule["source_labels"], rule["target_label"]) == (["__name__"], "instance")
+    for each in CATALOGUE:
+        of_account = not each.name.startswith("telnyx_exporter_")
+        assert bool(re.fullmatch(rule["regex"], each.name)) is of_account, each.name
+    for path in ("docs/replicas.md", "helm/telnyx-sim-exporter/templates/_monitoring.tpl"):
+        assert rule["regex"] in (ROOT / path).read_text("utf-8")
+
+
 @pytest.mark.program("promtool")
-def test_prometheus_loads_the_shipped_rules(run: Callable[..., str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["prometheus", "replicas-prometheus"])
+def test_prometheus_loads_the_shipped_rules(
+    run: Callable[..., str], tmp_path: Path, name: str
+) -> None:
     """With the folders laid out as in the container, promtool accepts it and finds all rules."""
-    for target, source in mounts("prometheus").items():
+    for target, source in mounts(name).items():
         place = tmp_path / target.removeprefix("/etc/prometheus/")
         place.symlink_to(source)
     said = run("promtool", "check", "config", str(tmp_path / "prometheus.yml"))

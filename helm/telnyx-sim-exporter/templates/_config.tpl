@@ -14,6 +14,15 @@ The configuration file. It must not go through tpl: the exporter interprets `${V
 {{- $file := dict "config_file" (printf "/etc/telnyx-sim-exporter/web/%s" .Values.web.file) -}}
 {{- $_ := set $config "web" (mergeOverwrite (default dict $config.web) $file) -}}
 {{- end -}}
+{{- $state := dict -}}
+{{- if .Values.database.urlKey -}}
+{{- $state = dict "url" (printf "${%s}" (include "telnyx-sim-exporter.urlVariable" .)) -}}
+{{- else if .Values.database.existingSecret -}}
+{{- $state = dict "password_file" "/etc/telnyx-sim-exporter/database/password" -}}
+{{- end -}}
+{{- if $state -}}
+{{- $_ := set $config "state" (mergeOverwrite (default dict $config.state) $state) -}}
+{{- end -}}
 {{- toYaml $config -}}
 {{- end -}}
 

@@ -5,6 +5,7 @@
 {{- include "telnyx-sim-exporter.guards.keys" . -}}
 {{- include "telnyx-sim-exporter.guards.web" . -}}
 {{- include "telnyx-sim-exporter.guards.service" . -}}
+{{- include "telnyx-sim-exporter.guards.database" . -}}
 {{- include "telnyx-sim-exporter.guards.state" . -}}
 {{- include "telnyx-sim-exporter.guards.alerts" . -}}
 {{- include "telnyx-sim-exporter.guards.thresholds" . -}}
@@ -94,25 +95,51 @@
 {{- end -}}
 {{- end -}}
 
+{{- define "telnyx-sim-exporter.guards.database" -}}
+{{- $state := default dict .Values.config.state -}}
+{{- $url := include "telnyx-sim-exporter.stateUrl" . -}}
+{{- $shared := include "telnyx-sim-exporter.shared" . -}}
+{{- if and .Values.database.urlKey (not .Values.database.existingSecret) -}}
+{{- fail "database.urlKey is set but database.existingSecret is not: set database.existingSecret to the name of the Secret" -}}
+{{- end -}}
+{{- if and .Values.database.existingSecret (not $shared) -}}
+{{- fail "database.existingSecret is set but config.state.url is not a PostgreSQL URL: set config.state.url=postgresql://USER@HOST/DATABASE, or database.urlKey if the Secret has the URL" -}}
+{{- end -}}
+{{- if and .Values.database.urlKey (regexMatch "^postgres(ql)?:" $url) -}}
+{{- fail "database.urlKey and a PostgreSQL URL in config.state.url are both set: remove one of the two" -}}
+{{- end -}}
+{{- if and .Values.database.existingSecret $state.password_file -}}
+{{- fail "config.state.password_file and database.existingSecret are both set: remove config.state.password_file, which database.existingSecret sets itself" -}}
+{{- end -}}
+{{- if and $shared (regexMatch "^[a-z]+://[^/@]*:[^/@]+@" $url) (not (regexMatch "^[a-z]+://[^/@:]*:\\$\\{[A-Za-z_][A-Za-z0-9_]*\\}@" $url)) -}}
+{{- fail "the password in config.state.url would be stored unprotected in a ConfigMap: remove it, store it in a Secret and set database.existingSecret" -}}
+{{- end -}}
+{{- if hasPrefix "$" $url -}}
+{{- fail "config.state.url begins with a variable, so the chart does not know which kind of database it is: for a PostgreSQL URL in a Secret, set database.existingSecret and database.urlKey" -}}
+{{- end -}}
+{{- if and (gt (int .Values.replicas) 1) (not $shared) -}}
+{{- fail "replicas is above 1 but the state is in SQLite, which pods cannot share: set replicas=1, or set config.state.url=postgresql://USER@HOST/DATABASE and database.existingSecret" -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "telnyx-sim-exporter.guards.state" -}}
-{{- $url := default "" (default dict .Values.config.state).url -}}
+{{- if not (include "telnyx-sim-exporter.shared" .) -}}
+{{- $url := include "telnyx-sim-exporter.stateUrl" . -}}
 {{- $file := regexMatch "^sqlite:////var/lib/telnyx-sim-exporter/[^/?]*[^/?.][^/?]*$" $url -}}
 {{- $rolling := ne (default "RollingUpdate" (default dict .Values.strategy).type) "Recreate" -}}
 {{- if and .Values.persistence.existingClaim (not .Values.persistence.enabled) -}}
 {{- fail "persistence.existingClaim is set but persistence.enabled is false: set persistence.enabled=true, or remove persistence.existingClaim" -}}
 {{- end -}}
 {{- if .Values.persistence.enabled -}}
-{{- if gt (int .Values.replicas) 1 -}}
-{{- fail "replicas is above 1 but persistence.enabled is true, and pods cannot share the state: set replicas=1 or persistence.enabled=false" -}}
-{{- end -}}
 {{- if and .Values.strategy $rolling -}}
 {{- fail "strategy is RollingUpdate but persistence.enabled is true: the new pod would wait for the state that the old one has locked. Remove strategy, or set strategy.type=Recreate" -}}
 {{- end -}}
 {{- if not $file -}}
 {{- fail (printf "config.state.url %q is not a file on the volume: use a file directly in /var/lib/telnyx-sim-exporter, such as sqlite:////var/lib/telnyx-sim-exporter/state.db, or set persistence.enabled=false" $url) -}}
 {{- end -}}
-{{- else if and (or $rolling (gt (int .Values.replicas) 1)) (not $file) (not (has $url (list "sqlite://" "sqlite:///:memory:"))) -}}
-{{- fail (printf "config.state.url %q may be shared by two pods, because replicas is above 1 or the strategy is RollingUpdate: use a file in /var/lib/telnyx-sim-exporter, which is private to each pod, such as sqlite:////var/lib/telnyx-sim-exporter/state.db, or use persistence.existingClaim" $url) -}}
+{{- else if and $rolling (not $file) (not (has $url (list "sqlite://" "sqlite:///:memory:"))) -}}
+{{- fail (printf "config.state.url %q may be shared by two pods, because the strategy is RollingUpdate: use a file in /var/lib/telnyx-sim-exporter, which is private to each pod, such as sqlite:////var/lib/telnyx-sim-exporter/state.db, or use persistence.existingClaim" $url) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 

@@ -59,10 +59,25 @@ relabelings:
   {{- with .Values.monitor.relabelings }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
-{{- with .Values.monitor.metricRelabelings }}
 metricRelabelings:
+  {{- range list "instance" "pod" }}
+  - action: replace
+    sourceLabels: [__name__]
+    regex: {{ include "telnyx-sim-exporter.domainSeries" $ }}
+    targetLabel: {{ . }}
+    replacement: {{ include "telnyx-sim-exporter.fullname" $ | quote }}
+  {{- end }}
+  {{- with .Values.monitor.metricRelabelings }}
   {{- toYaml . | nindent 2 }}
-{{- end }}
+  {{- end }}
+{{- end -}}
+
+{{/*
+The names of the series of the accounts. Only the pod that polls an account serves them, which another pod
+may be at any time: the labels of the pod must not make it another series.
+*/}}
+{{- define "telnyx-sim-exporter.domainSeries" -}}
+telnyx_(sim_card|bulk)_.+|telnyx_up
 {{- end -}}
 
 {{/* The names of the alerts in a rule file, sorted and comma-separated: [context, file]. */}}

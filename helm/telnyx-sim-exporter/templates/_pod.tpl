@@ -52,12 +52,38 @@ Kubernetes rejects two handlers. Paths below /-/ are the exporter's and get its 
 {{- toYaml $probe -}}
 {{- end -}}
 
-{{/* The topology spread constraints, each with a selector. */}}
+{{/*
+The topology spread constraints, each with a selector; several replicas without any are spread over nodes,
+where those of an old ReplicaSet do not count.
+*/}}
 {{- define "telnyx-sim-exporter.spread" -}}
+{{- $given := .Values.topologySpreadConstraints -}}
+{{- if and (not $given) (gt (int .Values.replicas) 1) -}}
+{{- $given = list (dict "maxSkew" 1 "topologyKey" "kubernetes.io/hostname" "whenUnsatisfiable" "ScheduleAnyway" "matchLabelKeys" (list "pod-template-hash")) -}}
+{{- end -}}
 {{- $constraints := list -}}
 {{- $selector := dict "matchLabels" (include "telnyx-sim-exporter.selectorLabels" . | fromYaml) -}}
-{{- range .Values.topologySpreadConstraints -}}
+{{- range $given -}}
 {{- $constraints = append $constraints (ternary . (set (deepCopy .) "labelSelector" $selector) (hasKey . "labelSelector")) -}}
 {{- end -}}
-{{- toYaml $constraints -}}
+{{- with $constraints -}}
+{{- toYaml . -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+The Deployment's strategy. Pods that share a database take over from each other, so none has to go before
+its successor is ready; those with a volume have to, as two cannot share the state.
+*/}}
+{{- define "telnyx-sim-exporter.strategy" -}}
+{{- if .Values.strategy -}}
+{{- toYaml .Values.strategy -}}
+{{- else if include "telnyx-sim-exporter.shared" . -}}
+type: RollingUpdate
+rollingUpdate:
+  maxSurge: 1
+  maxUnavailable: 0
+{{- else -}}
+type: {{ ternary "Recreate" "RollingUpdate" .Values.persistence.enabled }}
+{{- end -}}
 {{- end -}}

@@ -64,6 +64,6 @@ def filled(query: str, ranges: Mapping[str, str]) -> str:
     # The longest first, as one name begins with another.
     for name in sorted(ranges, key=len, reverse=True):
         query = query.replace(f"${name}", ranges[name])
-    query = re.sub(r'"\$(?:action_type|account|instance|job)(\|?)"', r'".+\1"', query)
+    query = re.sub(r'"\$(?:action_type|account|instance|job)((?:\|[\w-]*)?)"', r'".+\1"', query)
     assert "$" not in query, query
     return query

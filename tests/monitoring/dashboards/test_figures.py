@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from dashboards.queries import ONE_INSTANCE
 from tests.monitoring.dashboards.conftest import FILES, filled, panels, read
 
 RANGES = {"__rate_interval": "4m", "__range": "1h", "__interval": "1m"}
@@ -68,15 +69,26 @@ def check(
     folder: Path,
     interval: str,
     series: Mapping[str, str],
-    expected: Mapping[str, Sequence[float]],
+    expected: Mapping[str, Sequence[float] | Mapping[str, float]],
     at: str,
 ) -> None:
-    """Check the values of queries at a time, of series with a sample in each interval."""
+    """Check the values of queries at a time, of series with a sample in each interval.
+
+    They are without labels, or by their labels.
+    """
     test = {
         "interval": interval,
         "input_series": [{"series": name, "values": each} for name, each in series.items()],
         "promql_expr_test": [
-            {"expr": query, "eval_time": at, "exp_samples": [{"value": each} for each in values]}
+            {
+                "expr": query,
+                "eval_time": at,
+                "exp_samples": [
+                    {"labels": labels, "value": value} for labels, value in values.items()
+                ]
+                if isinstance(values, Mapping)
+                else [{"value": value} for value in values],
+            }
             for query, values in expected.items()
         ],
     }
@@ -103,8 +115,13 @@ UP, DOWN = f"1x{LATER}", f"0x{LATER}"
 """What a target is after it was well."""
 
 
-def exporter(instance: str, accounts: str, after: str, *, problems: int = 0) -> dict[str, str]:
-    """Give the series of an exporter with accounts of one letter each."""
+def exporter(
+    instance: str, accounts: str, after: str, *, problems: int = 0, shared: str = ""
+) -> dict[str, str]:
+    """Give the series of an exporter with accounts of one letter each.
+
+    What is known of accounts is of the instance ``shared``, if there is one.
+    """
     target = f"job='j', instance='{instance}'"
     values = f"x{SAMPLES + LATER}" if after == UP else f"x{SAMPLES} stale"
     series = {
@@ -112,10 +129,11 @@ def exporter(instance: str, accounts: str, after: str, *, problems: int = 0) -> 
         f"telnyx_exporter_build_info{{{target}, version='1'}}": f"1{values}",
     }
     for account in accounts:
-        of = f"{target}, account='{account}'"
+        of = f"job='j', instance='{shared or instance}', account='{account}'"
+        own = f"{target}, account='{account}'"
         series |= {
             f"telnyx_up{{{of}}}": f"1{values}",
-            f"telnyx_exporter_last_success_timestamp_seconds{{{of}}}": f"0+300{values}",
+            f"telnyx_exporter_last_success_timestamp_seconds{{{own}}}": f"0+300{values}",
             f"telnyx_sim_card_problems{{{of}, concern='voice', status='failed'}}": (
                 f"{problems}{values}"
             ),
@@ -126,6 +144,11 @@ def exporter(instance: str, accounts: str, after: str, *, problems: int = 0) -> 
             f"telnyx_sim_card_actions_stuck{{{of}, action_type='enable'}}": f"{problems}{values}",
         }
     return series
+
+
+def replica(instance: str, accounts: str, after: str, *, problems: int = 0) -> dict[str, str]:
+    """Give the series of the replica that polls these accounts, as they are scraped."""
+    return exporter(instance, accounts, after, problems=problems, shared=ONE_INSTANCE)
 
 
 def never_up(job: str, instance: str) -> dict[str, str]:
@@ -164,6 +187,18 @@ def never_up(job: str, instance: str) -> dict[str, str]:
         ),
         pytest.param(
             exporter("x", "a", UP) | never_up("other", "z"), 0, 0, 0, id="another-job-is-down"
+        ),
+        pytest.param(
+            replica("x", "ab", UP, problems=3) | replica("y", "", UP), 0, 0, 6, id="stands-by"
+        ),
+        pytest.param(
+            replica("x", "ab", UP, problems=3) | replica("y", "", DOWN), 1, 0, 6, id="standby-down"
+        ),
+        pytest.param(
+            replica("x", "ab", DOWN, problems=3) | replica("y", "", DOWN), 2, 2, 6, id="all-down"
+        ),
+        pytest.param(
+            replica("x", "ab", GONE, problems=3) | replica("y", "", GONE), 1, 2, 6, id="all-gone"
         ),
     ],
 )
@@ -216,16 +251,47 @@ def test_a_restart_while_telnyx_is_away_does_not_hide_the_last_poll(
 
 
 @pytest.mark.program("promtool")
+@pytest.mark.parametrize("shared", ["", ONE_INSTANCE])
 @pytest.mark.parametrize(("hours", "unpolled"), [(5, 1), (7, 0)])
 def test_a_removed_account_is_shown_as_long_as_its_alert(
-    hours: int, unpolled: int, program_path: Callable[[str], str], tmp_path: Path
+    hours: int, unpolled: int, shared: str, program_path: Callable[[str], str], tmp_path: Path
 ) -> None:
     """TelnyxSimAccountGone fires for six hours."""
-    series = exporter("x", "b", GONE) | exporter("x", "a", UP)
+    series = exporter("x", "b", GONE, shared=shared) | exporter("x", "a", UP, shared=shared)
     expected = {
         filled(expression("sim-card-actions.json", "Accounts not polled"), RANGES): [unpolled]
     }
     check(program_path("promtool"), tmp_path, "5m", series, expected, f"{WELL + hours}h")
+
+
+@pytest.mark.program("promtool")
+def test_replicas_are_told_apart_where_they_differ(
+    program_path: Callable[[str], str], tmp_path: Path
+) -> None:
+    """Who polls what is counted, and what another one had before is not shown."""
+    x, y, account = "job='j', instance='x'", "job='j', instance='y'", "account='a'"
+    series = {
+        f"telnyx_exporter_account_held{{{x}, {account}}}": "1x20 0x70",
+        f"telnyx_exporter_account_held{{{y}, {account}}}": "0x20 1x70",
+        f"telnyx_exporter_account_held{{{x}, account='b'}}": "0x90",
+        f"telnyx_exporter_account_held{{{y}, account='b'}}": "0x90",
+        f"telnyx_exporter_accounts_unheld{{{x}}}": "1x90",
+        f"telnyx_exporter_accounts_unheld{{{y}}}": "1x90",
+        f"telnyx_exporter_api_rate_limit_remaining{{{x}, {account}}}": "3x90",
+        f"telnyx_exporter_api_rate_limit_remaining{{{y}, {account}}}": "90x90",
+    }
+    figures = {
+        "Accounts unheld": {"{}": 1.0},
+        "Accounts by replica": {'{instance="x"}': 0.0, '{instance="y"}': 1.0},
+        "Holders": {'{account="a", instance="y"}': 1.0},
+        "Unheld as seen by replicas": {'{instance="x"}': 1.0, '{instance="y"}': 1.0},
+        "Remaining rate limit": {'{account="a"}': 90.0},
+    }
+    expected = {
+        filled(expression("exporter-health.json", title), RANGES): found
+        for title, found in figures.items()
+    }
+    check(program_path("promtool"), tmp_path, "1m", series, expected, "60m")
 
 
 @pytest.mark.program("promtool")

@@ -54,6 +54,7 @@ GOOD_AT_ZERO = {
     "Telnyx: SIM card actions, Accounts not polled",
     "Telnyx: SIM card actions, Exporters down",
     "Telnyx: SIM exporter health, Accounts not polled",
+    "Telnyx: SIM exporter health, Accounts unheld",
     "Telnyx: SIM exporter health, Exporters down",
     "Telnyx: SIM exporter health, Lists without order",
     "Telnyx: SIM exporter health, Problems over time",

@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 from tests.packaging.chart.documents import Json
-from tests.packaging.chart.helm import LEAST, least
+from tests.packaging.chart.helm import DATABASE, LEAST, least
 
 ON_PODS: Json = {"persistence": {"enabled": False}}
 
@@ -74,10 +74,56 @@ GUARDS = [
         config(web={"config_file": "/x/web.yml"}) | {"web": {"existingSecret": "telnyx-web"}},
         ("config.web.config_file", "web.existingSecret"),
     ),
+    *(
+        Guard(
+            f"several-pods-without-a-database-{number}",
+            state(url, replicas=2, **sections),
+            ("replicas", "replicas=1", "config.state.url=postgresql://", "database.existingSecret"),
+        )
+        for number, (url, sections) in enumerate(
+            (
+                ("sqlite:////var/lib/telnyx-sim-exporter/state.db", {}),
+                ("sqlite:////var/lib/telnyx-sim-exporter/state.db", ON_PODS),
+                ("sqlite://", ON_PODS),
+                ("sqlite:////data/state.db", ON_PODS | {"strategy": {"type": "Recreate"}}),
+            )
+        )
+    ),
     Guard(
-        "two-pods-with-a-volume",
-        least(replicas=2),
-        ("replicas", "persistence.enabled"),
+        "url-in-no-secret",
+        least(database={"urlKey": "uri"}),
+        ("database.urlKey", "database.existingSecret"),
+    ),
+    Guard(
+        "password-of-no-database",
+        least(database={"existingSecret": "telnyx-database"}),
+        ("database.existingSecret", "config.state.url=postgresql://", "database.urlKey"),
+    ),
+    Guard(
+        "two-urls",
+        state(DATABASE, database={"existingSecret": "telnyx-database", "urlKey": "uri"}),
+        ("database.urlKey", "config.state.url"),
+    ),
+    Guard(
+        "two-passwords",
+        config(state={"url": DATABASE, "password_file": "/x/password"})
+        | {"database": {"existingSecret": "telnyx-database"}},
+        ("config.state.password_file", "database.existingSecret"),
+    ),
+    *(
+        Guard(
+            f"password-in-the-configuration-{number}",
+            state(f"postgresql://exporter:{password}@db/telnyx"),
+            ("config.state.url", "database.existingSecret"),
+        )
+        for number, password in enumerate(
+            ("KEY0", "KEY0${X}", "${X}KEY0", "${KEY0-plain}", "$KEY0")
+        )
+    ),
+    Guard(
+        "url-of-a-variable",
+        state("${STATE_URL}", **ON_PODS),
+        ("config.state.url", "database.urlKey"),
     ),
     Guard(
         "rolling-with-a-volume",
@@ -112,15 +158,14 @@ GUARDS = [
     *(
         Guard(
             f"state-that-pods-share-{number}",
-            state(url, **ON_PODS, replicas=replicas, strategy=strategy),
+            state(url, **ON_PODS, strategy=strategy),
             ("config.state.url", url, "persistence.existingClaim"),
         )
-        for number, (url, replicas, strategy) in enumerate(
+        for number, (url, strategy) in enumerate(
             (
-                ("sqlite:////data/state.db", 1, None),
-                ("sqlite:////data/state.db", 1, {"type": "RollingUpdate"}),
-                ("sqlite:////data/state.db", 2, {"type": "Recreate"}),
-                ("sqlite:////var/lib/telnyx-sim-exporter/shared/state.db", 1, None),
+                ("sqlite:////data/state.db", None),
+                ("sqlite:////data/state.db", {"type": "RollingUpdate"}),
+                ("sqlite:////var/lib/telnyx-sim-exporter/shared/state.db", None),
             )
         )
     ),

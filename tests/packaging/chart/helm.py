@@ -25,6 +25,14 @@ NAMESPACE = "fleet"
 LEAST: Json = {"keys": {"default": {"existingSecret": "telnyx"}}}
 """The least values that the chart is content with."""
 
+DATABASE = "postgresql://exporter@db.example.org/telnyx"
+SHARED: Json = {
+    "replicas": 3,
+    "config": {"state": {"url": DATABASE}},
+    "database": {"existingSecret": "telnyx-database"},
+}
+"""Several replicas, and what they need besides the least values."""
+
 
 def least(**sections: Any) -> Json:
     """Give the least values with these sections besides."""

@@ -10,10 +10,11 @@ from click.testing import CliRunner
 from exporter.cli.main import main
 from exporter.config import load
 from tests.packaging.chart.documents import Json
-from tests.packaging.chart.helm import LEAST, Helm, Rendering, least
+from tests.packaging.chart.helm import DATABASE, LEAST, SHARED, Helm, Rendering, least
 
 ETC = "/etc/telnyx-sim-exporter"
 KEY = "KEY-of-the-test"
+URL = "TELNYX_SIM_EXPORTER_STATE_URL"
 WEB = "basic_auth_users: {}\n"
 
 
@@ -25,6 +26,8 @@ def laid_out(rendering: Rendering, root: Path) -> Path:
     assert f"{ETC}/config/config.yaml" in seen, "the ConfigMap of another name is mounted"
     config = rendering.config
     named = {each["api_key_file"]: KEY for each in config["accounts"] if "api_key_file" in each}
+    if config["state"].get("password_file"):
+        named[config["state"]["password_file"]] = KEY
     if config.get("web", {}).get("config_file"):
         named[config["web"]["config_file"]] = WEB
     text = rendering.config_map["data"]["config.yaml"]
@@ -41,6 +44,8 @@ def laid_out(rendering: Rendering, root: Path) -> Path:
 def files(rendering: Rendering, mount: Json) -> list[str]:
     """Give each file that a mount is sure to bring, or its folder where others fill that."""
     folder, volume = mount["mountPath"], rendering.volume(mount["name"])
+    if "items" in volume.get("secret", {}):
+        return [f"{folder}/{item['path']}" for item in volume["secret"]["items"]]
     if volume.get("configMap") == {"name": rendering.config_map["metadata"]["name"]}:
         return [f"{folder}/{name}" for name in rendering.config_map["data"]]
     sources = [each["secret"]["items"] for each in volume.get("projected", {}).get("sources", [])]
@@ -48,8 +53,10 @@ def files(rendering: Rendering, mount: Json) -> list[str]:
 
 
 def environment(rendering: Rendering) -> dict[str, str]:
-    """Give the container's variables, with a key for what comes from elsewhere."""
-    return {each["name"]: each.get("value", KEY) for each in rendering.container.get("env", [])}
+    """Give the container's variables, with a key or a URL for what comes from elsewhere."""
+    variables = rendering.container.get("env", [])
+    others = {URL: "postgresql://exporter:secret@db/telnyx"}
+    return {each["name"]: each.get("value", others.get(each["name"], KEY)) for each in variables}
 
 
 def test_the_exporter_takes_the_configuration(tried: Rendering, tmp_path: Path) -> None:
@@ -81,6 +88,35 @@ def test_nothing_but_accounts_and_web_file_is_added(render: Callable[..., Render
         "web": {"listen_address": ":10874"},
     }
     assert render().config == expected
+
+
+def test_the_password_of_the_database_is_a_file(render: Callable[..., Rendering]) -> None:
+    """It is the one in the Secret, not in a subPath, so that a replaced one is seen."""
+    made = render(least(**SHARED | {"database": {"existingSecret": "db", "passwordKey": "pass"}}))
+    assert made.config["state"] == {
+        "url": DATABASE,
+        "password_file": f"{ETC}/database/password",
+    }
+    volume = made.mounted_at(f"{ETC}/database")
+    assert volume["secret"] == {
+        "secretName": "db",
+        "defaultMode": 0o440,
+        "items": [{"key": "pass", "path": "password"}],
+    }
+    assert "subPath" not in volume["mount"]
+    assert volume["mount"]["readOnly"] is True
+    assert "env" not in made.container
+
+
+def test_the_url_of_the_database_is_a_variable(render: Callable[..., Rendering]) -> None:
+    """It comes from the Secret, and no file is mounted beside it; other variables stay."""
+    own = {"name": "X", "value": "y"}
+    database = {"existingSecret": "db", "urlKey": "uri"}
+    made = render(least(replicas=3, database=database, extraEnv=[own]))
+    assert made.config["state"] == {"url": f"${{{URL}}}"}
+    reference = {"secretKeyRef": {"name": "db", "key": "uri"}}
+    assert made.container["env"] == [{"name": URL, "valueFrom": reference}, own]
+    assert f"{ETC}/database" not in {each["mountPath"] for each in made.container["volumeMounts"]}
 
 
 def test_the_web_file_is_named(render: Callable[..., Rendering]) -> None:

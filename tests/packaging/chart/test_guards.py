@@ -4,7 +4,7 @@ import pytest
 
 from tests.packaging.chart.documents import Json
 from tests.packaging.chart.guards import GUARDS, ON_PODS, Guard, accounts, config, state
-from tests.packaging.chart.helm import TEMPLATES, Helm, least
+from tests.packaging.chart.helm import DATABASE, SHARED, TEMPLATES, Helm, least
 
 
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.name)
@@ -20,7 +20,16 @@ def test_values_that_cannot_work_are_refused(helm: Helm, guard: Guard) -> None:
     "values",
     [
         pytest.param(least(replicas=0), id="no-pod"),
-        pytest.param(least(replicas=2) | ON_PODS, id="two-pods-without-a-volume"),
+        pytest.param(least(**SHARED), id="several-pods"),
+        pytest.param(state(DATABASE, replicas=3), id="several-pods-without-a-password"),
+        pytest.param(
+            state("postgres://exporter:${PASSWORD}@db/telnyx?sslmode=require", replicas=2),
+            id="password-of-a-variable",
+        ),
+        pytest.param(
+            least(**SHARED, strategy={"type": "Recreate"}, persistence={"existingClaim": "mine"}),
+            id="claim-that-is-left",
+        ),
         pytest.param(state("sqlite://", **ON_PODS), id="in-memory-without-a-volume"),
         pytest.param(state("sqlite:///:memory:", **ON_PODS), id="in-memory-spelt-out"),
         pytest.param(

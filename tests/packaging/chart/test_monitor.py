@@ -1,10 +1,12 @@
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from exporter.metrics.catalogue import CATALOGUE
 from tests.packaging.chart.documents import Json
-from tests.packaging.chart.helm import JOB, NAMESPACE, Rendering, least
+from tests.packaging.chart.helm import JOB, NAMESPACE, SHARED, Rendering, least
 from tests.packaging.chart.selection import takes
 
 KINDS = {"ServiceMonitor": "endpoints", "PodMonitor": "podMetricsEndpoints"}
@@ -68,6 +70,36 @@ def test_releases_of_a_namespace_are_told_apart(render: Callable[..., Rendering]
     assert {key for key in first if first[key] != second[key]} - dropped
 
 
+POD: Json = {"namespace": NAMESPACE, "pod": "sims-1", "instance": "10.0.0.1:10874"}
+
+
+def after_scrape(rules: list[Json], name: str) -> Json:
+    """Give the labels of a metric after replacements by its name, as Prometheus does them."""
+    labels = POD
+    for each in rules:
+        assert (each["action"], each["sourceLabels"]) == ("replace", ["__name__"])
+        if re.fullmatch(each["regex"], name):
+            labels = labels | {each["targetLabel"]: each["replacement"]}
+    return labels
+
+
+@pytest.mark.parametrize("values", [{}, SHARED], ids=["one", "several"])
+def test_series_of_accounts_are_of_no_pod(
+    render: Callable[..., Rendering], monitor: Callable[..., Json], values: Json
+) -> None:
+    """A takeover, a new pod and more replicas go on with the same series; health is the pod's."""
+    rules = endpoint(monitor(values))["metricRelabelings"]
+    name = render().one("Deployment")["metadata"]["name"]
+    bulk = ("telnyx_bulk_sim_card_actions", "telnyx_bulk_sim_card_action_members")
+    ours = [each.name for each in CATALOGUE if not each.name.startswith("telnyx_exporter_")]
+    for each in (*ours, *bulk, "telnyx_sim_card_action_duration_seconds_bucket"):
+        assert after_scrape(rules, each) == POD | {"instance": name, "pod": name}, each
+    own = [each.name for each in CATALOGUE if each.name.startswith("telnyx_exporter_")]
+    assert len(own) + len(ours) == len(CATALOGUE)
+    for each in (*own, "up", "scrape_samples_scraped", "process_cpu_seconds_total"):
+        assert after_scrape(rules, each) == POD, each
+
+
 def test_only_one_kind_is_made(render: Callable[..., Rendering], kind: str) -> None:
     """Two would scrape everything twice."""
     assert render(least(monitor={"kind": kind})).kinds() & KINDS.keys() == {kind}
@@ -102,7 +134,6 @@ def test_prometheus_keeps_its_own_settings(monitor: Callable[..., Json]) -> None
     """What is not set is left out, and labels of the exporter do not win over the target's."""
     made = endpoint(monitor())
     assert not made.keys() & {"interval", "scrapeTimeout", "tlsConfig", "basicAuth", "honorLabels"}
-    assert not made.get("metricRelabelings")
     assert {each["targetLabel"] for each in made["relabelings"]} <= {"job", "service"}
     assert made.get("scheme", "http") == "http"
 
@@ -129,7 +160,7 @@ def test_settings_are_taken_over(monitor: Callable[..., Json]) -> None:
     assert made["basicAuth"] == {"username": secret, "password": secret}
     assert relabelled(made["relabelings"][:-1], {})["job"] == JOB
     assert made["relabelings"][-1] == own
-    assert made["metricRelabelings"] == [drop]
+    assert made["metricRelabelings"] == [*endpoint(monitor())["metricRelabelings"], drop]
 
 
 def test_it_may_lie_in_another_namespace(monitor: Callable[..., Json]) -> None:

@@ -18,7 +18,7 @@ LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 FILES = {path.name.removesuffix("-values.yaml"): path for path in CI_FILES}
-EVERY_KIND = ("everything", "own-secret", "podmonitor", "no-persistence")
+EVERY_KIND = ("everything", "own-secret", "podmonitor", "replicas")
 """The files of values that make all kinds, together."""
 
 

@@ -93,6 +93,29 @@ def test_dns_and_the_api_are_reached(policy: Callable[..., Json]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("url", "ports"),
+    [
+        pytest.param("postgresql://u@db/d?sslmode=require", {5432}, id="default-port"),
+        pytest.param("postgresql://u@db:6432/d", {6432}, id="own-port"),
+        pytest.param("postgresql://u:${PW}@db:6432/d", {6432}, id="beside-a-password"),
+        pytest.param("postgres://[2001:db8::1]:6432/d", {6432}, id="ipv6"),
+        pytest.param("postgresql://[2001:db8::1]/d", {5432}, id="ipv6-default-port"),
+        pytest.param("postgresql://u@/d?host=a,b&port=5432,6432", {5432, 6432}, id="two"),
+        pytest.param("postgresql://u@/d?host=a,b", {5432}, id="two-default-ports"),
+        pytest.param(None, {5432}, id="url-in-a-secret"),
+    ],
+)
+def test_ports_follow_the_database(
+    policy: Callable[..., Json], url: str | None, ports: set[int]
+) -> None:
+    """That of the URL, as far as the chart sees it."""
+    secret = {"database": {"existingSecret": "db", "urlKey": "uri"}}
+    opened = list(let_out(policy(secret if url is None else {"config": {"state": {"url": url}}})))
+    assert set(opened) == DNS | {("TCP", 443)} | {("TCP", port) for port in ports}
+    assert len(opened) == len(set(opened))
+
+
+@pytest.mark.parametrize(
     ("urls", "ports"),
     [
         pytest.param(["https://api.telnyx.com/v2"], {443}, id="default-port"),

@@ -1,10 +1,13 @@
 import re
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.packaging.chart.documents import Json
-from tests.packaging.chart.helm import JOB, NAMESPACE, RELEASE, Rendering, least
+from tests.packaging.chart.helm import JOB, NAMESPACE, RELEASE, SHARED, Rendering, least
 
 OWN: Json = {"keys": {"default": {"value": "KEY-of-the-test"}}}
 
@@ -39,6 +42,33 @@ def test_they_say_how_to_scrape_without_the_operator(notes: Callable[..., str]) 
     assert f"job_name: {JOB}" in said
     assert "scrape_config" in said
     assert "scrape_config" not in notes(operator=True)
+
+
+@pytest.mark.program("promtool")
+@pytest.mark.parametrize("values", [least(), least(**SHARED)], ids=["one", "several"])
+def test_prometheus_takes_what_they_say(
+    notes: Callable[..., str], program_path: Callable[[str], str], tmp_path: Path, values: Json
+) -> None:
+    """One pod is scraped by the Service, several each by itself, and their series are the same."""
+    said = notes(values, operator=False)
+    text = re.search(r"^  scrape_configs:\n(?:(?:    .*)\n)+", said, re.MULTILINE)
+    assert text is not None
+    (job,) = yaml.safe_load(text[0])["scrape_configs"]
+    assert ("kubernetes_sd_configs" in job) is (values != least())
+    assert ("static_configs" in job) is (values == least())
+    (rule,) = job["metric_relabel_configs"]
+    assert rule["target_label"] == "instance"
+    job.pop("kubernetes_sd_configs", None)  # Debian's Prometheus is built without it
+    file = tmp_path / "prometheus.yml"
+    file.write_text(yaml.safe_dump({"scrape_configs": [job]}), encoding="utf-8")
+    command = (program_path("promtool"), "check", "config", "--syntax-only", str(file))
+    done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 # the test's own words
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_they_do_not_warn_of_a_volume_that_is_not_needed(notes: Callable[..., str]) -> None:
+    """With PostgreSQL there is none."""
+    assert "WARNING" not in notes(least(**SHARED, persistence={"enabled": False}))
 
 
 def test_they_tell_the_label_that_prometheus_may_want(notes: Callable[..., str]) -> None:
@@ -78,9 +108,6 @@ def test_waiting_for_the_pod_ends(notes: Callable[..., str]) -> None:
             least(persistence={"enabled": False}), "persistence is disabled", id="no-volume"
         ),
         pytest.param(least(replicas=0), "replicas is 0", id="no-pod"),
-        pytest.param(
-            least(replicas=2, persistence={"enabled": False}), "each of the 2 pods", id="two-pods"
-        ),
         pytest.param(
             least(web={"existingSecret": "web"}), "monitor has neither basicAuth", id="password"
         ),

@@ -3,12 +3,11 @@ from collections.abc import Callable
 import pytest
 
 from tests.packaging.chart.documents import Json
-from tests.packaging.chart.helm import JOB, NAMESPACE, Rendering, least
+from tests.packaging.chart.helm import JOB, NAMESPACE, SHARED, Rendering, least
 from tests.packaging.chart.selection import takes
 
 ON: Json = {
-    "persistence": {"enabled": False},
-    "replicas": 2,
+    **SHARED,
     "monitor": {"enabled": True},
     "networkPolicy": {"enabled": True},
 }
@@ -61,7 +60,7 @@ def test_exactly_the_exporters_pods_are_selected(made: Rendering, others: list[J
     """Not the pod of the test, and no pod of another release, whatever they are called."""
     exporter, test = labels_of_pods(made)
     found = selectors(made)
-    assert len(found) == 4
+    assert len(found) == 5
     for name, selector in found.items():
         assert takes(selector, exporter), name
         assert not takes(selector, test), name
@@ -92,6 +91,25 @@ def test_a_spread_without_a_selector_gets_one(render: Callable[..., Rendering]) 
     assert takes(first.pop("labelSelector"), made.pod["metadata"]["labels"])
     assert first == bare
     assert second["labelSelector"] == own
+
+
+def test_several_pods_are_spread_over_nodes(render: Callable[..., Rendering]) -> None:
+    """As far as there are any, those of this version; one pod, or who says otherwise, is not."""
+    made = render(least(**SHARED))
+    (constraint,) = made.pod["spec"]["topologySpreadConstraints"]
+    assert takes(constraint.pop("labelSelector"), made.pod["metadata"]["labels"])
+    assert constraint == {
+        "maxSkew": 1,
+        "topologyKey": "kubernetes.io/hostname",
+        "whenUnsatisfiable": "ScheduleAnyway",
+        "matchLabelKeys": ["pod-template-hash"],
+    }
+    assert "topologySpreadConstraints" not in render().pod["spec"]
+    own = {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}
+    asked = render(least(**SHARED, topologySpreadConstraints=[own]))
+    assert [each["topologyKey"] for each in asked.pod["spec"]["topologySpreadConstraints"]] == [
+        "zone"
+    ]
 
 
 def test_own_labels_do_not_reach_the_selectors(render: Callable[..., Rendering]) -> None:
@@ -146,13 +164,12 @@ def test_the_service_is_as_asked_for(render: Callable[..., Rendering]) -> None:
 
 def test_a_budget_is_for_more_than_one_pod(render: Callable[..., Rendering]) -> None:
     """For one pod it would only block drains."""
-    two = {"replicas": 2, "persistence": {"enabled": False}}
     kind = "PodDisruptionBudget"
     assert kind not in render().kinds()
     assert kind not in render(least(replicas=0)).kinds()
-    made = render(least(**two)).one(kind)["spec"]
+    made = render(least(**SHARED)).one(kind)["spec"]
     assert made["maxUnavailable"] == 1
     assert made["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
-    assert kind not in render(least(**two, podDisruptionBudget={"enabled": False})).kinds()
-    half = least(**two, podDisruptionBudget={"maxUnavailable": "50%"})
+    assert kind not in render(least(**SHARED, podDisruptionBudget={"enabled": False})).kinds()
+    half = least(**SHARED, podDisruptionBudget={"maxUnavailable": "50%"})
     assert render(half).one(kind)["spec"]["maxUnavailable"] == "50%"

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from tests.packaging.chart.documents import Json
-from tests.packaging.chart.helm import LEAST, Rendering, least
+from tests.packaging.chart.helm import LEAST, SHARED, Rendering, least
 
 STATE = "/var/lib/telnyx-sim-exporter"
 CLAIM = "PersistentVolumeClaim"
@@ -94,6 +94,30 @@ def test_without_persistence_the_state_goes_with_the_pod(
     made = persisted(enabled=False, size="200Mi")
     assert CLAIM not in made.kinds()
     assert made.mounted_at(STATE)["emptyDir"] == {"sizeLimit": "200Mi"}
+
+
+@pytest.mark.parametrize("persistence", [{}, {"enabled": False}, {"existingClaim": "mine"}])
+def test_with_a_database_there_is_no_volume(
+    render: Callable[..., Rendering], persistence: Json
+) -> None:
+    """Nothing of the state is on the node, and no claim waits for a pod."""
+    made = render(least(**SHARED, persistence=persistence))
+    assert CLAIM not in made.kinds()
+    assert STATE not in {mount["mountPath"] for mount in made.container["volumeMounts"]}
+    assert "state" not in {volume["name"] for volume in made.pod["spec"]["volumes"]}
+
+
+@pytest.mark.parametrize("replicas", [1, 3])
+def test_with_a_database_the_new_pod_comes_first(
+    render: Callable[..., Rendering], replicas: int
+) -> None:
+    """It is ready when it can take over, so that accounts wait for no start of a pod."""
+    spec = render(least(**SHARED | {"replicas": replicas})).one("Deployment")["spec"]
+    assert spec["replicas"] == replicas
+    assert spec["strategy"] == {
+        "type": "RollingUpdate",
+        "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
+    }
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.packaging.chart.documents import Json
-from tests.packaging.chart.helm import Rendering
+from tests.packaging.chart.helm import SHARED, Rendering
 from tests.packaging.chart.written import Entry, commented
 
 BASE: Json = {
@@ -16,11 +16,13 @@ BASE: Json = {
 }
 """What has to be on for the other values to matter."""
 
-PODS: Json = {"persistence": {"enabled": False}, "replicas": 2}
 OTHER: dict[str, Any] = {
     "config.accounts": [{"name": "default", "action_types": ["enable"]}],
     "config.state.url": "sqlite:////var/lib/telnyx-sim-exporter/other.db",
     "config.web.listen_address": ":9999",
+    "database.existingSecret": "other",
+    "database.passwordKey": "other",
+    "database.urlKey": "other",
     "dashboards.enabled": False,
     "dnsPolicy": "Default",
     "fullnameOverride": "other",
@@ -54,11 +56,14 @@ OTHER: dict[str, Any] = {
 """Values that are not free, or hide another one: one that there is, tried by itself."""
 
 BESIDE: dict[str, Json] = {
+    "database.urlKey": {"database": {"existingSecret": "telnyx-database", "urlKey": "uri"}},
     "keys.default.value": {"keys": {"default": {"existingSecret": "", "value": "before"}}},
-    "podDisruptionBudget.enabled": PODS,
-    "podDisruptionBudget.maxUnavailable": PODS,
+    "database.existingSecret": SHARED,
+    "database.passwordKey": SHARED,
+    "podDisruptionBudget.enabled": SHARED,
+    "podDisruptionBudget.maxUnavailable": SHARED,
     "prometheusRule.thresholds": {"prometheusRule": {"objective": True}},
-    "replicas": {"persistence": {"enabled": False}},
+    "replicas": SHARED,
     "service.nodePort": {"service": {"type": "NodePort"}},
     "strategy": {"persistence": {"enabled": False}},
 }
