@@ -80,7 +80,7 @@ coverage: $(VENV)/.dev programs ## Run all tests and show uncovered lines and br
 
 .PHONY: bench
 bench: $(VENV)/.dev ## Run all benchmarks, or NAMES="requests scrapes"
-	@scripts/programs.sh prometheus-alertmanager
+	@scripts/programs.sh postgresql prometheus-alertmanager
 	@$(PYTHON) -m benchmarks $(NAMES)
 
 BASE := HEAD~1
@@ -93,6 +93,11 @@ MINUTES := 5
 .PHONY: soak
 soak: $(VENV)/.dev ## Kill the exporter and inject API faults for MINUTES=5, then verify its counters
 	@$(PYTHON) -m benchmarks.soak --minutes $(MINUTES)
+
+.PHONY: soak-replicas
+soak-replicas: $(VENV)/.dev ## Break three replicas, their database and the API for MINUTES=5, then verify
+	@scripts/programs.sh postgresql prometheus
+	@$(PYTHON) -m benchmarks.soak_replicas --minutes $(MINUTES)
 
 .PHONY: dist
 dist: $(VENV)/.run-time ## Build the wheel and the source distribution into dist

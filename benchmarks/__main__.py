@@ -19,6 +19,7 @@ NAMES = (
     "latency",
     "state",
     "alerts",
+    "replicas",
 )
 """The modules with a `measure`. Each is imported when its turn comes: none weighs on another."""
 

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,11 +61,24 @@ class Program:
             return self.process.wait()
 
 
+def cpu_of(pid: int) -> float:
+    """Return the seconds of CPU that a process has taken, its threads included."""
+    stat = Path(f"/proc/{pid}/stat").read_text("utf-8")
+    # The name of the program, in parentheses, is the second field and may hold spaces.
+    user, system = stat.rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 def start(*words: str, output: Path, env: Mapping[str, str] | None = None) -> Program:
     """Start our own program with these command line ``words``."""
+    return run([sys.executable, "-m", "exporter", *words], output=output, env=env)
+
+
+def run(command: Sequence[str], *, output: Path, env: Mapping[str, str] | None = None) -> Program:
+    """Start any program."""
     with output.open("wb") as stream:
-        process = subprocess.Popen(  # noqa: S603 # our own program
-            [sys.executable, "-m", "exporter", *words],
+        process = subprocess.Popen(  # noqa: S603 # those of a benchmark
+            command,
             env={**os.environ, **(env or {})},
             stdin=subprocess.DEVNULL,
             stdout=stream,

@@ -39,7 +39,7 @@ class Rig:
         self._http = httpx.Client(trust_env=False, timeout=5)
         try:
             self._api = self._simulator.wait_for(r"base_url (http://\S+)/v2")
-            self._quiet()
+            quiet(self._http, self._api)
         except BaseException:
             self.close()
             raise
@@ -117,18 +117,26 @@ class Rig:
             raise ProgramError("the exporter was not started")
         return self._exporter
 
-    def _quiet(self) -> None:
-        """Let nothing arrive, and nothing that arrived before that happen any more."""
-        self.control("pause")
-        answer = self._http.get(
-            f"{self._api}/v2/sim_card_actions",
-            params={"page[size]": PAGE, "filter[status]": "in-progress"},
-            headers={"authorization": f"Bearer {KEY}"},
-        )
-        running = answer.raise_for_status().json()["data"]
-        if len(running) == PAGE:
-            raise ProgramError("too many actions arrived before the pause; give a lower rate")
-        for action in running:
-            self.control(f"actions/{action['id']}", {"status": "completed"})
-        if self.record()["interrupted"] != dict.fromkeys(self.record()["interrupted"], 0):
-            raise ProgramError("an action was interrupted before the pause, and may go on")
+
+def quiet(http: httpx.Client, api: str) -> None:
+    """Let nothing arrive at a simulator, and nothing that arrived before happen any more."""
+
+    def control(what: str, body: dict[str, object] | None = None) -> None:
+        http.post(f"{api}/_simulator/{what}", json=body or {}).raise_for_status()
+
+    control("pause")
+    answer = http.get(
+        f"{api}/v2/sim_card_actions",
+        params={"page[size]": PAGE, "filter[status]": "in-progress"},
+        headers={"authorization": f"Bearer {KEY}"},
+    )
+    running = answer.raise_for_status().json()["data"]
+    if len(running) == PAGE:
+        raise ProgramError("too many actions arrived before the pause; give a lower rate")
+    for action in running:
+        ended = http.post(f"{api}/_simulator/actions/{action['id']}", json={"status": "completed"})
+        if ended.status_code != httpx.codes.UNPROCESSABLE_ENTITY:  # it ended in the meantime
+            ended.raise_for_status()
+    interrupted = http.get(f"{api}/_simulator/record").raise_for_status().json()["interrupted"]
+    if any(interrupted.values()):
+        raise ProgramError("an action was interrupted before the pause, and may go on")

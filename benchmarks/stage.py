@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from benchmarks.programs import PATIENCE, Program, ProgramError, start
+from benchmarks.programs import PATIENCE, Program, ProgramError, cpu_of, start
 
 KEY = "KEY-simulated"
 ADDRESS = r'"address": "(http://[^"]+)"'
@@ -87,10 +87,7 @@ class Stage:
 
     def cpu(self) -> float:
         """Return the seconds of CPU that the exporter's process has taken, its threads included."""
-        stat = Path(f"/proc/{self._programs[1].process.pid}/stat").read_text("utf-8")
-        # The name of the program, in parentheses, is the second field and may hold spaces.
-        user, system = stat.rpartition(")")[2].split()[11:13]
-        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+        return cpu_of(self._programs[1].process.pid)
 
     def memory(self) -> int:
         """Return the bytes that the exporter's process holds in memory, libraries included."""

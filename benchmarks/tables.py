@@ -14,8 +14,8 @@ from exporter.ledger.reasons import Reasons
 from exporter.ledger.rules import observe
 from exporter.ledger.store.database import Database
 from exporter.ledger.store.schema import accounts
-from exporter.ledger.store.sqlite import SqliteStore
-from exporter.ledger.store.writes import write_unit
+from exporter.ledger.store.sqlite import SqliteStore, write
+from exporter.ledger.store.writes import plan_unit
 from exporter.ledger.unit_of_work import UnitOfWork
 from exporter.simulator.reasons import choose_reason
 
@@ -48,7 +48,7 @@ def fill(file: Path, name: str, *, rows: int, since: float, rate: float) -> None
                     unit.rows[row.id] = row
             unit.added.update(unit.rows)
             unit.baseline_at = since
-            write_unit(connection, mine, unit, {})
+            write(connection, plan_unit(mine, unit, {}))
         connection.commit()
     engine.dispose()
 

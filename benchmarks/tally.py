@@ -71,6 +71,18 @@ def counted(exposition: str) -> Counts:
     return +counts
 
 
+def of_account(exposition: str, account: str) -> str:
+    """Return the lines of an ``exposition`` that are about an account."""
+    label = f'account="{account}"'
+    return "".join(f"{line}\n" for line in exposition.splitlines() if label in line)
+
+
+def sums(exposition: str, metric: str) -> float:
+    """Return the sum of all series of one name."""
+    lines = (line for line in exposition.splitlines() if line.startswith(f"{metric}{{"))
+    return sum(float(line.rpartition(" ")[2]) for line in lines)
+
+
 def drifts(exposition: str) -> dict[str, int]:
     """Read the drift at the last audit, by status."""
     name = "telnyx_exporter_ledger_drift"
