@@ -23,7 +23,10 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.support.forking import Forked, ForkServer
+
 T = TypeVar("T")
+Process = subprocess.Popen[str] | Forked
 
 DEADLINE = 20.0
 PAUSE = 0.05
@@ -57,7 +60,7 @@ def loopback() -> httpx.Client:
 class Running:
     """A process whose output is read as it comes."""
 
-    process: subprocess.Popen[str]
+    process: Process
     out: list[str] = field(default_factory=list)
     err: list[str] = field(default_factory=list)
     url: str = ""
@@ -96,6 +99,10 @@ class Running:
         """Send a signal and return the exit code; all output is there then."""
         if self.process.poll() is None:
             self.process.send_signal(how)
+        return self.ended(within)
+
+    def ended(self, within: float = DEADLINE) -> int:
+        """Wait until it has ended by itself and return the exit code; all output is there then."""
         code = self.process.wait(within)
         for reader in self.readers:
             reader.join(within)
@@ -155,20 +162,11 @@ class Running:
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
-    """Give a starter of processes; those that still run in the end are killed."""
+def gather() -> Iterator[Callable[[Process], Running]]:
+    """Give what reads the output of a process; it is killed in the end if it still runs."""
     started: list[Running] = []
 
-    def run(*command: str, cwd: Path = tmp_path, env: Mapping[str, str] | None = None) -> Running:
-        process = subprocess.Popen(  # noqa: S603 # our own programs, and Prometheus
-            command,
-            cwd=cwd,
-            env={**os.environ, **(env or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    def run(process: Process) -> Running:
         running = Running(process)
         started.append(running)
         running.read(process.stdout, running.out)
@@ -182,11 +180,46 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
 
 
 @pytest.fixture
-def command(start: Callable[..., Running]) -> Callable[..., Running]:
-    """Give a starter of our own program; ``before`` are words of a program that starts it."""
+def start(gather: Callable[[Process], Running], tmp_path: Path) -> Callable[..., Running]:
+    """Give a starter of processes; those that still run in the end are killed."""
 
-    def run(*words: str, before: tuple[str, ...] = (), **how: Any) -> Running:
-        return start(*before, sys.executable, "-m", "exporter", *words, **how)
+    def run(*command: str, cwd: Path = tmp_path, env: Mapping[str, str] | None = None) -> Running:
+        process = subprocess.Popen(  # noqa: S603 # our own programs, and Prometheus
+            command,
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        return gather(process)
+
+    return run
+
+
+@pytest.fixture
+def command(
+    start: Callable[..., Running],
+    gather: Callable[[Process], Running],
+    forks: ForkServer,
+    tmp_path: Path,
+) -> Callable[..., Running]:
+    """Give a starter of our own program; ``before`` are words of a program that starts it.
+
+    Without them it is forked, wherever a new interpreter would make no difference.
+    """
+
+    def run(
+        *words: str,
+        before: tuple[str, ...] = (),
+        cwd: Path = tmp_path,
+        env: Mapping[str, str] | None = None,
+    ) -> Running:
+        whole = {**os.environ, **(env or {})}
+        if before or not forks.serves(cwd, whole):
+            return start(*before, sys.executable, "-m", "exporter", *words, cwd=cwd, env=env)
+        return gather(forks.start(*words, cwd=cwd, env=whole))
 
     return run
 

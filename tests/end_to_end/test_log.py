@@ -6,7 +6,6 @@ import os
 import signal
 import sqlite3
 import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -23,6 +22,7 @@ from exporter.simulator.server import serving
 from exporter.simulator.settings import SimulatorSettings
 from exporter.simulator.simulator import Simulator
 from tests.end_to_end.conftest import KEY, Running, eventually
+from tests.support.forking import ForkServer
 from tests.support.simulation import QUIET
 
 T = TypeVar("T")
@@ -172,7 +172,9 @@ class Program(Running):
 
 
 @pytest.fixture
-def run(account: Account, tmp_path: Path, free_port: int) -> Iterator[Callable[..., Program]]:
+def run(
+    account: Account, tmp_path: Path, free_port: int, forks: ForkServer
+) -> Iterator[Callable[..., Program]]:
     """Give a starter of exporters of the account, one after the other, by what their log is."""
     file = tmp_path / "config.yaml"
     settings = {
@@ -186,13 +188,12 @@ def run(account: Account, tmp_path: Path, free_port: int) -> Iterator[Callable[.
     started = []
 
     def start(log: int, word: str = "run") -> Program:
-        process = subprocess.Popen(  # noqa: S603 # our own program
-            [sys.executable, "-m", "exporter", word, "--config.file", str(file)],
+        process = forks.start(
+            *(word, "--config.file", str(file)),
             cwd=tmp_path,
-            stdin=subprocess.DEVNULL,
+            env=os.environ,
             stdout=subprocess.DEVNULL,
             stderr=log,
-            text=True,
         )
         program = Program(process, url=f"http://127.0.0.1:{free_port}")
         program.state = str(tmp_path / "state.db")

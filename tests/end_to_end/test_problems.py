@@ -1,9 +1,6 @@
 import json
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 
@@ -21,24 +18,18 @@ def test_a_broken_sim_card_is_found_and_followed(
     simulate: Callable[..., Any],
     export: Callable[..., Any],
     until: Callable[..., Any],
-    tmp_path: Path,
+    command: Callable[..., Any],
 ) -> None:
     """On the page, in the API and by the command, which works beside the exporter and after it."""
     simulator = simulate()
     running = export(simulator.url)
     running.wait_for("baseline_taken")
 
-    def command(*words: str) -> dict[str, Any]:
-        done = subprocess.run(  # noqa: S603 # ours
-            [sys.executable, "-m", "exporter", "problems", "--config.file", "config.yaml", *words],
-            cwd=tmp_path,
-            capture_output=True,
-            check=False,
-            timeout=30,
-            text=True,
-        )
-        assert (done.returncode, done.stderr) == (0, "")
-        answer: dict[str, Any] = json.loads(done.stdout)
+    def told(*words: str) -> dict[str, Any]:
+        telling = command("problems", "--config.file", "config.yaml", "--format", "json", *words)
+        assert telling.ended(30) == 0
+        assert not telling.err
+        answer: dict[str, Any] = json.loads("\n".join(telling.out))
         return answer
 
     made = simulator.post("/_simulator/actions", {"action_type": "enable", "count": 1}).json()
@@ -56,9 +47,9 @@ def test_a_broken_sim_card_is_found_and_followed(
     page = running.http.get(problem["url"])
     assert (page.status_code, action_id in page.text) == (200, True)
     assert "Failures of the last day by reason" in running.get("/").text
-    found = command("--format", "json")
+    found = told()
     assert [each["action_id"] for each in found["problems"]] == [action_id]
     assert [each["count"] for each in found["failure_reasons"]] == [1]
     assert running.samples("telnyx_up")["telnyx_up"] == {(("account", "default"),): 1.0}
     running.end(signal.SIGKILL)
-    assert command("--format", "json", "--status", "failed") == found
+    assert told("--status", "failed") == found

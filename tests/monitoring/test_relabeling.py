@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.conftest import Running, eventually, free_port, start
+from tests.end_to_end.conftest import Running, eventually, free_port, gather, start
 from tests.monitoring.scraping import ONE_INSTANCE, RELABELING
 
-__all__ = ["free_port", "start"]
+__all__ = ["free_port", "gather", "start"]
 # Fixtures of these names are for this module too.
 
 COUNTER = "telnyx_sim_card_actions_failed_total"

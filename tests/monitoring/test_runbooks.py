@@ -22,13 +22,14 @@ from tests.end_to_end.conftest import (
     eventually,
     export,
     free_port,
+    gather,
     simulate,
     start,
 )
 from tests.monitoring.scraping import LIVELY, scrape, ways_to_store
 from tests.packaging.chart.helm import NAMESPACE, Helm
 
-__all__ = ["command", "export", "free_port", "simulate", "start"]
+__all__ = ["command", "export", "free_port", "gather", "simulate", "start"]
 # Fixtures of these names are for this module too.
 
 ROOT = Path(__file__).parents[2]

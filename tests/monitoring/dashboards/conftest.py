@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.end_to_end.conftest import command, export, free_port, simulate, start
+from tests.end_to_end.conftest import command, export, free_port, gather, simulate, start
 
-__all__ = ["command", "export", "free_port", "simulate", "start"]
+__all__ = ["command", "export", "free_port", "gather", "simulate", "start"]
 # Fixtures of these names are for this folder too.
 
 FOLDER = Path(__file__).parents[3] / "helm" / "telnyx-sim-exporter" / "files" / "dashboards"
