@@ -23,8 +23,8 @@ SHOWN_EVERY = 50_000
 def command(source: str, target: str, password_file: str | None) -> None:
     """Copy the state from SQLite to PostgreSQL or back, counters and all.
 
-    Nobody may use either of them meanwhile: stop the exporter first. What is copied stays as it
-    is, and the target must have no state yet. Then set state.url to the target.
+    Nobody may use either of them meanwhile: stop the exporter first. What is copied stays, in the
+    tables of this release, and the target must have no state yet. Then set state.url to the target.
     """
     old = read_state("--from", source, password_file)
     new = read_state("--to", target, password_file)

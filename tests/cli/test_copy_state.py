@@ -165,6 +165,50 @@ def test_neither_side_may_be_in_use(
     assert invoke("copy-state", *words).exit_code == 0
 
 
+def test_a_backup_does_not_make_a_replica_seem_dead(
+    invoke: Invoke, cluster: Cluster, file: str, database: str, tmp_path: Path
+) -> None:
+    """It keeps the copy from the tables, which in turn would keep the replica from its leases."""
+    password = ("--password-file", cluster.password_file)
+    assert invoke("copy-state", "--from", file, "--to", database, *password).exit_code == 0
+    table = PostgresqlLeaseTable(Connections(database, cluster.password_file), ttl=10.0)
+    table.exchange("me", ["told"], {})
+    end_backup = cluster.lock(database.rpartition("/")[2], "leases", "ACCESS SHARE")
+    target = f"sqlite:///{tmp_path / 'new.db'}"
+    refused = invoke("copy-state", "--from", database, "--to", target, *password)
+    end_backup()
+    assert refused.exit_code == 1
+    assert "another transaction holds a lock for long" in refused.stderr
+    seen = table.exchange("another", ["told"], None)
+    assert [each.expires_at > seen.now for each in seen.replicas] == [True]
+    table.close()
+
+
+def test_text_that_only_a_file_can_hold(
+    invoke: Invoke, cluster: Cluster, file: str, database: str
+) -> None:
+    """PostgreSQL has no NUL, which the first releases kept: it becomes what the later ones keep."""
+    with open_side(file, None, source=True) as side:
+        side.connection.exec_driver_sql("UPDATE actions SET reason = 'no' || char(0) || 'reason'")
+    words = ("--from", file, "--to", database, "--password-file", cluster.password_file)
+    assert invoke("copy-state", *words).exit_code == 0
+    with open_side(database, cluster.password_file, source=True) as side:
+        reasons = side.connection.exec_driver_sql("SELECT DISTINCT reason FROM actions")
+        assert list(reasons.scalars()) == ["no\ufffdreason"]
+
+
+def test_what_has_no_state_is_not_copied(
+    invoke: Invoke, cluster: Cluster, database: str, tmp_path: Path
+) -> None:
+    """As when another database is named by mistake; no file is made of it."""
+    new = tmp_path / "new.db"
+    words = ("--from", database, "--to", f"sqlite:///{new}")
+    found = invoke("copy-state", *words, "--password-file", cluster.password_file)
+    assert (found.exit_code, found.stdout) == (1, "")
+    assert "the source has no state; check what --from names" in found.stderr
+    assert not new.exists()
+
+
 @pytest.mark.parametrize(
     ("source", "target", "more", "says"),
     [

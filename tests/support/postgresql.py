@@ -126,13 +126,16 @@ class Cluster:
             cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description is not None else []
 
-    def lock(self, database: str, table: str) -> Callable[[], None]:
-        """Lock a table of a database, so that nobody can read it; returns what releases it."""
+    def lock(self, database: str, table: str, mode: str = "ACCESS EXCLUSIVE") -> Callable[[], None]:
+        """Lock a table of a database; returns what releases it.
+
+        Nobody can read it then, or with ACCESS SHARE, as in a backup, change its definition.
+        """
         connection = psycopg.connect(
             f"host=127.0.0.1 port={self.port} user=postgres dbname={database} connect_timeout=5"
         )
-        # The name is that of a test.
-        connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE".encode())
+        # The names are those of a test.
+        connection.execute(f"LOCK TABLE {table} IN {mode} MODE".encode())
         return connection.close
 
     def new_database(self) -> str:

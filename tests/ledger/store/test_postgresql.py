@@ -288,6 +288,23 @@ def test_a_newer_release_ends_the_writing_of_an_older_one(
         each.close()
 
 
+def test_a_migration_that_a_backup_holds_up(cluster: Cluster, new_database: str) -> None:
+    """It gives up before those that wait behind it: the older release goes on."""
+    url, password_file = cluster.url(new_database), cluster.password_file
+    fence = Holder(url, password_file)
+    fence("main")
+    end_backup = cluster.lock(new_database, "schema_version", "ACCESS SHARE")
+    with ThreadPoolExecutor(1) as other:
+        migration = other.submit(migrate_to_newer, Connections(url, password_file))
+        while not migration.done():
+            fence.table.exchange("me", ["main"], {})
+        with pytest.raises(StateError, match="another transaction holds a lock for long"):
+            migration.result()
+    end_backup()
+    migrate_to_newer(Connections(url, password_file))
+    fence.table.close()
+
+
 def test_an_older_copy_is_migrated_again(cluster: Cluster, new_database: str) -> None:
     """A database that went back while it was in use, and had the tables of an older release."""
     url, password_file = cluster.url(new_database), cluster.password_file

@@ -103,6 +103,19 @@ def test_the_tables_of_another_program(cluster: Cluster, new_database: str) -> N
     assert cluster.execute(tables, new_database) == [("other",)]
 
 
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+def test_an_encoding_that_lacks_characters(cluster: Cluster, encoding: str) -> None:
+    """Said at once, not when the first of them comes."""
+    name = f"encoded_{encoding.lower()}"
+    cluster.execute(
+        f"CREATE DATABASE {name} OWNER exporter TEMPLATE template0"
+        f" ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C'"
+    )
+    with pytest.raises(StateError, match=rf"encoding is {encoding}, .* with ENCODING 'UTF8'"):
+        load(cluster.url(name), cluster.password_file)
+    cluster.drop_database(name)
+
+
 def test_an_empty_database_has_nothing_to_read(cluster: Cluster, new_database: str) -> None:
     """Readers make no tables."""
     reader = PostgresqlReader(cluster.url(new_database), cluster.password_file)
