@@ -3,10 +3,9 @@
 import click
 
 from exporter.cli.output import say
-from exporter.config import read_state
+from exporter.config import read_password_file, read_state
 from exporter.errors import UsageError
 from exporter.ledger.store.copying import copy_ledger, open_side
-from exporter.reading import read_file
 
 SHOWN_EVERY = 50_000
 """Rows of a table between two lines that say how far it is."""
@@ -32,7 +31,7 @@ def command(source: str, target: str, password_file: str | None) -> None:
         if not (old.shared or new.shared):
             raise UsageError("--password-file: is for PostgreSQL, which neither URL names")
         try:
-            read_file(password_file)
+            read_password_file(password_file)
         except ValueError as exc:
             raise UsageError(f"--password-file: {exc}") from exc
     if old.url == new.url:

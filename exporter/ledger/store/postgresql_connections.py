@@ -17,8 +17,8 @@ import certifi
 from sqlalchemy import URL, Connection, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DisconnectionError, SQLAlchemyError
 
+from exporter.config import read_password_file
 from exporter.errors import StateError
-from exporter.reading import read_file
 
 try:
     import psycopg
@@ -294,10 +294,6 @@ def _settings(url: URL) -> dict[str, object]:
 
 def _password(file: str | Path) -> str:
     try:
-        content = read_file(file)
-        return content.decode().strip("\r\n")
-    except UnicodeDecodeError:
-        text = "is not text in UTF-8; check that it is the right file"
+        return read_password_file(str(file))
     except ValueError as exc:
-        text = str(exc)
-    raise StateError(f"state.password_file: {file}: {text}")
+        raise StateError(f"state.password_file: {file}: {exc}") from exc
