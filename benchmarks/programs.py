@@ -69,6 +69,12 @@ def cpu_of(pid: int) -> float:
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
+def memory_of(pid: int) -> int:
+    """Return the bytes that a process holds in memory, libraries included."""
+    pages = Path(f"/proc/{pid}/statm").read_text("utf-8").split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
 def start(*words: str, output: Path, env: Mapping[str, str] | None = None) -> Program:
     """Start our own program with these command line ``words``."""
     return run([sys.executable, "-m", "exporter", *words], output=output, env=env)

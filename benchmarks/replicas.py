@@ -3,7 +3,6 @@
 All are processes on loopback, all accounts are the same simulated one. It needs PostgreSQL.
 """
 
-import os
 import signal
 import tempfile
 import time
@@ -13,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.figures import Figure, Report
-from benchmarks.programs import ProgramError, cpu_of
+from benchmarks.programs import ProgramError, cpu_of, memory_of
 from benchmarks.replica_rig import ReplicaRig, account_names, replica_rig
 from benchmarks.tally import sums
 
@@ -101,7 +100,7 @@ def _window(rig: ReplicaRig) -> dict[str, float]:
         "database share": 100 * done["database"] / seconds,
         "transactions": done["transactions"] / seconds,
         "lag": done["delays"] / done["delayed"],
-        "memory": sum(_memory(each.process.pid) for each in running) / len(running) / 1e6,
+        "memory": sum(memory_of(each.process.pid) for each in running) / len(running) / 1e6,
     }
 
 
@@ -167,8 +166,3 @@ def _wait(until: Callable[[], bool]) -> None:
         if time.monotonic() > end:
             raise ProgramError(f"not within {SPREAD_WITHIN:g} s")
         time.sleep(0.25)
-
-
-def _memory(pid: int) -> int:
-    pages = Path(f"/proc/{pid}/statm").read_text("utf-8").split()[1]
-    return int(pages) * os.sysconf("SC_PAGE_SIZE")

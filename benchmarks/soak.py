@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -241,12 +241,21 @@ def _arguments() -> argparse.Namespace:
 
 def main() -> int:
     """Run as a program; returns the exit code."""
-    arguments = _arguments()
+    return run(soak, _arguments())
+
+
+def run(
+    soaking: Callable[[argparse.Namespace, Path, Console], bool], arguments: argparse.Namespace
+) -> int:
+    """Do a whole run in the folder of the arguments; returns the exit code of the program.
+
+    ``soaking`` tells whether all was as it should be.
+    """
     console = Console()
     exit_on_signals()
     try:
         with _folder(arguments.folder) as folder:
-            return 0 if soak(arguments, folder, console) else 1
+            return 0 if soaking(arguments, folder, console) else 1
     except (ProgramError, httpx.HTTPError, OSError) as exc:
         console.print(f"could not go on: {exc}", style="red", markup=False)
     return 1

@@ -11,11 +11,9 @@ import heapq
 import json
 import signal
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
@@ -30,8 +28,8 @@ from rich.table import Table
 from benchmarks.fault_schedule import OFF, FaultSchedule, body
 from benchmarks.programs import PATIENCE, PAUSE, ProgramError
 from benchmarks.replica_rig import CUT_OFF, ReplicaRig, account_names, replica_rig
-from benchmarks.signals import exit_on_signals
 from benchmarks.soak import DURATION, HISTORY, QUIET, RETRIED, RETRIED_AFTER, SIGMA, SIM_CARDS
+from benchmarks.soak import run as run_program
 from benchmarks.tally import (
     LOGGED,
     WHAT,
@@ -472,16 +470,6 @@ def soak(arguments: argparse.Namespace, folder: Path, console: Console) -> bool:
     return not run.problems
 
 
-@contextmanager
-def _folder(wanted: Path | None) -> Iterator[Path]:
-    if wanted is not None:
-        wanted.mkdir(parents=True)
-        yield wanted
-        return
-    with tempfile.TemporaryDirectory(prefix="soak-") as name:
-        yield Path(name)
-
-
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak_replicas", description=__doc__)
     add = parser.add_argument
@@ -496,15 +484,7 @@ def _arguments() -> argparse.Namespace:
 
 def main() -> int:
     """Run as a program; returns the exit code."""
-    arguments = _arguments()
-    console = Console()
-    exit_on_signals()
-    try:
-        with _folder(arguments.folder) as folder:
-            return 0 if soak(arguments, folder, console) else 1
-    except (ProgramError, httpx.HTTPError, OSError) as exc:
-        console.print(f"could not go on: {exc}", style="red", markup=False)
-    return 1
+    return run_program(soak, _arguments())
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ measure it must not decide.
 import gzip
 import http.client
 import json
-import os
 import signal
 import time
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from benchmarks.programs import PATIENCE, Program, ProgramError, cpu_of, start
+from benchmarks.programs import PATIENCE, Program, ProgramError, cpu_of, memory_of, start
 
 KEY = "KEY-simulated"
 ADDRESS = r'"address": "(http://[^"]+)"'
@@ -91,8 +90,7 @@ class Stage:
 
     def memory(self) -> int:
         """Return the bytes that the exporter's process holds in memory, libraries included."""
-        pages = Path(f"/proc/{self._programs[1].process.pid}/statm").read_text("utf-8").split()[1]
-        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+        return memory_of(self._programs[1].process.pid)
 
     def rest(self, seconds: float) -> None:
         """Leave the exporter alone; its connection is opened anew after that."""
