@@ -25,6 +25,7 @@ from exporter.sync.cycle import Cycle
 from exporter.sync.discovery import CHUNK_PAGES
 from exporter.sync.filters import AccountFilters
 from exporter.sync.naming import LONGEST_LOOKUP, Naming, NamingOptions
+from exporter.sync.progress import Progress
 from exporter.telnyx.client import Client, ClientLimits
 from exporter.telnyx.http import Network, open_http
 from exporter.telnyx.rate_limit_gate import RateLimitGate
@@ -114,6 +115,11 @@ class AccountRuntime:
             gate=gate,
             route=route,
         )
+
+        def note_progress(progress: Progress) -> None:
+            self_metrics.progressed(progress)
+            reported.note_progress(progress)
+
         cycle = Cycle(
             client=client,
             ledger=ledger,
@@ -123,6 +129,7 @@ class AccountRuntime:
             page_size=poll.page_size,
             concurrency=poll.concurrency,
             on_sweep=self_metrics.sweep_started,
+            on_progress=note_progress,
             naming=Naming(
                 client,
                 shared.clock,

@@ -21,9 +21,13 @@ from exporter.errors import (
 from exporter.ledger.ledger import Ledger
 from exporter.scheduling.budget import PollBudget
 from exporter.sync.cycle import Cycle, PollResult
+from exporter.sync.progress import Progress
 
 SHORTFALL_PAUSE = 3600.0
 """Seconds within which missing actions are reported once: totals may jump at each poll."""
+
+PROGRESS_PAUSE = 10.0
+"""Seconds between two lines about how far a poll is."""
 
 PRUNES = 200
 """Batches of old actions that are forgotten after one poll at most: 100,000 actions."""
@@ -62,6 +66,9 @@ class PollLog(Protocol):
     def baseline_taken(self, account: str, in_progress: int) -> None:
         """Write down that an account was polled for the first time."""
 
+    def catching_up(self, account: str, progress: Progress) -> None:
+        """Write down how far a poll is that reads many actions."""
+
 
 class PollObserver(Protocol):
     """Who counts polls."""
@@ -92,7 +99,8 @@ class ReportedState:
 
     ``orders`` is how each list was sorted last, by its action type and status; ``shortfall_at`` is
     when it was written last that actions are missing, on the monotonic clock, and
-    ``totals_unknown`` whether it was that the API gives no totals.
+    ``totals_unknown`` whether it was that the API gives no totals. ``progress_at`` is how many
+    seconds the poll had run when its progress was written last.
     """
 
     name: str
@@ -101,6 +109,7 @@ class ReportedState:
     orders: Mapping[tuple[str, str], str] = field(default_factory=dict)
     shortfall_at: float | None = None
     totals_unknown: bool = False
+    progress_at: float = 0.0
 
     def note_lookups(self, error: str | None) -> None:
         """Write down that SIM cards cannot be looked up, or can again."""
@@ -108,6 +117,14 @@ class ReportedState:
             self.event_log.lookup_recovered(self.name)
         else:
             self.event_log.lookup_failed(self.name, error)
+
+    def note_progress(self, progress: Progress) -> None:
+        """Write down how far a poll is, if that takes long."""
+        if progress.seconds < self.progress_at:  # another poll
+            self.progress_at = 0.0
+        if progress.stage is not None and progress.seconds >= self.progress_at + PROGRESS_PAUSE:
+            self.progress_at = progress.seconds
+            self.event_log.catching_up(self.name, progress)
 
 
 class Poller:

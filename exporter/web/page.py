@@ -76,8 +76,10 @@ class Page:
         """
         accounts = summarize(snapshot)
         shortest, longest = REFRESH_SECONDS
-        waiting = any(account.state is AccountState.WAITING for account in accounts)
-        refresh = shortest if waiting else min(max(int(snapshot.poll_interval), shortest), longest)
+        moving = any(
+            each.state is AccountState.WAITING or each.health.progress for each in accounts
+        )
+        refresh = shortest if moving else min(max(int(snapshot.poll_interval), shortest), longest)
         return self.render_part(
             "page.html",
             holders=snapshot.leases.holders,
