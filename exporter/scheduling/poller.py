@@ -11,12 +11,12 @@ from typing import Protocol
 
 from exporter.clock import Clock
 from exporter.errors import (
-    AuthError,
     Cause,
     DeadlineError,
     ExporterError,
     LeaseLostError,
     RateLimitedError,
+    RefusedError,
 )
 from exporter.ledger.ledger import Ledger
 from exporter.scheduling.budget import PollBudget
@@ -25,6 +25,9 @@ from exporter.sync.progress import Progress
 
 SHORTFALL_PAUSE = 3600.0
 """Seconds within which missing actions are reported once: totals may jump at each poll."""
+
+REFUSALS = (Cause.AUTH, Cause.ACCOUNT)
+"""Causes that last until somebody changes the key, or settles the account."""
 
 PROGRESS_PAUSE = 10.0
 """Seconds between two lines about how far a poll is."""
@@ -191,7 +194,7 @@ class Poller:
         """Let the next poll try the key even if it was refused; returns whether it was."""
         self._key_checks_left = 0
         self._again = True  # a poll that runs may still be refused, with the earlier key
-        return self._reported.failing is Cause.AUTH
+        return self._reported.failing in REFUSALS
 
     def _only_checks_key(self) -> bool:
         """Tell whether to send nothing, as the key is still the one that was refused."""
@@ -262,7 +265,7 @@ class Poller:
         """Return how long the next poll has to wait; after a refusal the next ones only check."""
         if isinstance(exc, RateLimitedError):
             return exc.retry_after
-        if isinstance(exc, AuthError):
+        if isinstance(exc, RefusedError):
             # No pause: a key that was replaced in its file has to be noticed meanwhile.
             self._key_checks_left = 0 if self._again else self._budget.key_checks
         return 0.0

@@ -44,6 +44,7 @@ from exporter.telnyx.schema import (
     Page,
     SimCardPage,
     decode_action,
+    decode_errors,
     decode_page,
     decode_sim_card,
     decode_sim_card_page,
@@ -110,7 +111,7 @@ class Client:
 
     ``key`` returns the API key for each request; ``http`` is closed by its creator, and ``route``
     is the route that it uses. ``clock_offset`` is by how many seconds the API's clock was ahead of
-    ours in the last response that had a date; None before. Every method raises AuthError,
+    ours in the last response that had a date; None before. Every method raises RefusedError,
     RateLimitedError, UnavailableError or InvalidResponseError.
     """
 
@@ -292,7 +293,8 @@ class Client:
             gate.exhaust_for(limit.reset)
         if status == httpx.codes.OK:
             return redact_body(body, key)
-        error = error_for(status, describe(answer, key), limit)
+        codes = (each.code for each in decode_errors(body))
+        error = error_for(status, describe(answer, key), limit, codes)
         if isinstance(error, NotFoundError):
             error.documented = is_documented_error(body)
         raise error
