@@ -104,7 +104,12 @@ class AccountRuntime:
             is_held=partial(shared.holds, account.name),
         )
         route = shared.network.routes[account.base_url]
-        http = open_http(timeout=poll.request_timeout, concurrency=poll.concurrency, route=route)
+        http = open_http(
+            timeout=poll.request_timeout,
+            concurrency=poll.concurrency,
+            route=route,
+            managed_account_id=account.managed_account_id,
+        )
         client = Client(
             base_url=account.base_url,
             key=key,

@@ -106,12 +106,15 @@ def open_http(
     timeout: float,
     concurrency: int,
     route: Route | None = None,
+    managed_account_id: str | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> httpx.AsyncClient:
     """Open the pool; ``timeout`` is in seconds; ``transport`` replaces the network in tests.
 
-    The environment is ignored.
+    With ``managed_account_id``, the key of a manager asks for that account. The environment is
+    ignored.
     """
+    managed = {} if managed_account_id is None else {"x-managed-account-id": managed_account_id}
     route = route or Route()
     # Without trusted certificates, but with verification: https would fail.
     trust = route.trust or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -119,6 +122,7 @@ def open_http(
         headers={
             "accept": "application/json",
             "user-agent": f"telnyx-sim-exporter/{__version__}",
+            **managed,
         },
         timeout=timeout,
         limits=httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency),

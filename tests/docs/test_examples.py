@@ -75,7 +75,7 @@ def test_every_block_is_tried(path: Path) -> None:
 def test_configuration_is_good(tmp_path: Path) -> None:
     """Each configuration passes the loader, once its key and password files are there."""
     found = blocks("yaml", "# config.yaml")
-    assert len(found) == 5
+    assert len(found) == 6
     for text in found:
         for path in re.findall(r"(?:api_key|password)_file: (\S+)", text):
             file = tmp_path / Path(path).name
