@@ -12,6 +12,7 @@ from psycopg.types.string import StrDumper
 from sqlalchemy import Connection
 
 from exporter.errors import QueryTimeoutError, StateError
+from exporter.ledger.store.inspection import StateFacts
 from exporter.ledger.store.postgresql_connections import (
     READ_ONLY,
     Connections,
@@ -31,6 +32,12 @@ SIZE = 2
 
 _CANCELED = "57014"
 
+_FACTS = """
+SELECT pg_database_size(current_database()),
+    has_table_privilege('actions', 'INSERT') AND NOT pg_is_in_recovery(),
+    (SELECT count(*) FROM replicas WHERE expires_at > extract(epoch FROM clock_timestamp()));
+"""
+
 
 class PostgresqlReader(SqlReader):
     """A `LedgerReader` of the database at a state URL."""
@@ -48,6 +55,12 @@ class PostgresqlReader(SqlReader):
     def close(self) -> None:
         """Close the connections; raises nothing."""
         self._connections.close()
+
+    def facts(self) -> StateFacts:
+        """Return what the database is like, and how many replicas use it; raises StateError."""
+        with self.reading() as connection:
+            ((size, writable, users),) = connection.exec_driver_sql(_FACTS).all()
+        return StateFacts(exists=True, writable=writable, users=users, database=size)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
