@@ -6,6 +6,7 @@ import shutil
 import ssl
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -18,13 +19,15 @@ from exporter.cli.output import say
 from exporter.cli.signals import stopping
 from exporter.clock import SystemClock
 from exporter.config import Account, Settings
-from exporter.doctor.examination import Examination, nothing_asked
+from exporter.doctor.examination import Examination, nothing_examined
 from exporter.doctor.findings import Finding, Report, Result
 from exporter.doctor.local_checks import configuration_finding
 from exporter.doctor.rendering import as_json, as_text, published
 from exporter.errors import ConfigError
 from exporter.network import find_alertmanager, find_network
 from exporter.sanitize import one_line
+from exporter.sinks.alertmanager.http_config import HttpConfigReloader
+from exporter.telnyx.http import Network
 from exporter.version import __version__
 
 _PACKAGES = ("httpx", "httpcore", "msgspec", "pydantic", "SQLAlchemy", "psycopg")
@@ -75,20 +78,22 @@ def _examined(config_file: Path | None, names: Sequence[str]) -> tuple[Report, i
     try:
         settings = read_settings(config_file)
     except ConfigError as exc:
-        return nothing_asked(configuration_finding(exc.mistakes, 0, file), ()), 0
-    accounts = _chosen(settings, names)
-    mistakes = other_mistakes(settings)
-    configuration = configuration_finding(mistakes, len(settings.accounts), file)
-    if mistakes:
-        return nothing_asked(configuration, accounts), 0
-    http = find_alertmanager(settings)
+        return nothing_examined(configuration_finding(exc.mistakes, 0, file)), 0
+    network: Network | None = None
+    alertmanager: HttpConfigReloader | None = None
+    with suppress(ConfigError):
+        network = find_network(settings)
+    with suppress(ConfigError):
+        alertmanager = find_alertmanager(settings)
     examination = Examination(
         settings,
-        accounts,
-        find_network(settings),
-        None if http is None else http.current()[0],
+        _chosen(settings, names),
+        network,
+        None if alertmanager is None else alertmanager.current()[0],
         SystemClock(),
     )
+    mistakes = other_mistakes(settings)
+    configuration = configuration_finding(mistakes, len(settings.accounts), file)
     return asyncio.run(_run(examination, configuration))
 
 
@@ -124,7 +129,7 @@ def _versions(*, packages: bool) -> dict[str, str]:
     if not packages:
         return versions
     versions |= {
-        platform.system(): platform.machine(),
+        "platform": f"{platform.system()} {platform.machine()}",
         "OpenSSL": ssl.OPENSSL_VERSION.removeprefix("OpenSSL "),
     }
     for name in _PACKAGES:

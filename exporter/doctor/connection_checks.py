@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from exporter.doctor.findings import Finding, fail, ok, skip, warn
-from exporter.doctor.seen import NO_LIST, Answer, Reach, Seen
+from exporter.doctor.seen import NO_LIST, Answer, Seen
 from exporter.errors import RateLimitedError
 from exporter.telnyx.http import refused_certificate
 from exporter.telnyx.interception import interceptor
@@ -26,7 +26,7 @@ def connection_findings(seen: Seen, base_url: str, rate: float) -> Iterator[Find
 
     ``rate`` is how many requests a second the exporter may send.
     """
-    yield _network(seen.reach)
+    yield _network(seen)
     yield _tls(seen, base_url)
     yield _origin(seen)
     yield _key(seen)
@@ -51,10 +51,10 @@ def described(answer: Answer) -> str:
     return "no response" if answer.status is None else f"HTTP {answer.status}"
 
 
-def _network(reach: Reach | None) -> Finding:
-    check = "network"
+def _network(seen: Seen) -> Finding:
+    check, reach = "network", seen.reach
     if reach is None:
-        return skip(check, "not asked")
+        return skip(check, not_asked(seen))
     what = "the proxy" if reach.proxy else "the host of base_url"
     name = reach.proxy or "base_url"
     if reach.error:

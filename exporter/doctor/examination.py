@@ -20,11 +20,11 @@ from exporter.doctor.findings import (
     skip,
 )
 from exporter.doctor.list_checks import list_findings
-from exporter.doctor.local_checks import local_findings
+from exporter.doctor.local_checks import MISTAKEN, local_findings
 from exporter.doctor.probe import Probe
 from exporter.ledger.views import reasons_of
 from exporter.sinks.alertmanager.http_config import HttpConfig
-from exporter.telnyx.http import Network
+from exporter.telnyx.http import Network, Route
 
 AT_A_TIME = 16
 """Accounts that are asked at a time."""
@@ -37,20 +37,28 @@ class Examination:
         self,
         settings: Settings,
         accounts: Sequence[Account],
-        network: Network,
+        network: Network | None,
         alertmanager: HttpConfig | None,
         clock: Clock,
     ) -> None:
-        """Store the parts; nothing is asked yet."""
+        """Store the parts; nothing is asked yet.
+
+        Without a ``network`` accounts are not asked, nor is Alertmanager without its settings: the
+        configuration has mistakes.
+        """
         self._settings = settings
         self._alertmanager = alertmanager
         self._local: tuple[Finding, ...] = ()
         self._classify = reasons_of(settings).classify
-        self._accounts = [
-            (account, key, Probe(settings, account, key, network.routes[account.base_url], clock))
-            for account in accounts
-            for key in [ApiKey(account)]
-        ]
+        self._accounts = []
+        for account in accounts:
+            key = ApiKey(account)
+            route = Route() if network is None else network.routes[account.base_url]
+            probe = Probe(settings, account, key, route, clock)
+            self._accounts.append((account, key, probe))
+            if network is None:
+                probe.seen.stopped = MISTAKEN
+        self._asked = network is not None
 
     async def run(self) -> None:
         """Examine it all; it may be cancelled."""
@@ -63,7 +71,7 @@ class Examination:
         async with asyncio.TaskGroup() as group:
             local = group.create_task(local_findings(self._settings, self._alertmanager))
             local.add_done_callback(self._take)
-            for _, _, probe in self._accounts:
+            for _, _, probe in self._accounts if self._asked else ():
                 group.create_task(ask(probe))
 
     def report(self, configuration: Finding) -> Report:
@@ -94,16 +102,9 @@ class Examination:
         )
 
 
-def nothing_asked(configuration: Finding, accounts: Sequence[Account]) -> Report:
-    """Return the report about a configuration with mistakes: nothing else was examined."""
-    why = "the configuration has mistakes"
-    return Report(
-        (configuration, *(skip(each, why) for each in LOCAL_CHECKS[1:])),
-        tuple(
-            AccountReport(each.name, each.base_url, tuple(skip(c, why) for c in ACCOUNT_CHECKS))
-            for each in accounts
-        ),
-    )
+def nothing_examined(configuration: Finding) -> Report:
+    """Return the report about a configuration that could not be read."""
+    return Report((configuration, *(skip(each, MISTAKEN) for each in LOCAL_CHECKS[1:])))
 
 
 def _without_key(finding: Finding, key: ApiKey) -> Finding:

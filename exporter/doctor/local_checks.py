@@ -22,6 +22,9 @@ STATE_TIMEOUT = 2.0
 STATE_DEADLINE = 15.0
 """Seconds for connecting to the state and reading it: a disk or a server may hang."""
 
+MISTAKEN = "the configuration has mistakes"
+"""Why something was not examined."""
+
 _MEBIBYTE = 1024 * 1024
 _LARGE_LOG = 64 * _MEBIBYTE
 """A write-ahead log of this size is not truncated any more: it should be by 16 MiB."""
@@ -106,8 +109,10 @@ def _state_findings(facts: StateFacts, name: str, *, shared: bool) -> Iterator[F
 
 async def _alertmanager(settings: Settings, http: HttpConfig | None) -> Finding:
     check, targets = "alertmanager", settings.alertmanager.targets
-    if not targets or http is None:
+    if not targets:
         return skip(check, "alertmanager.targets is empty")
+    if http is None:
+        return skip(check, MISTAKEN)
     asked = [ask_status(target, http) for target in targets]
     answers = await asyncio.gather(*asked, return_exceptions=True)
     errors: list[str] = []
