@@ -9,8 +9,7 @@ from uuid import uuid4
 
 from exporter.config import Settings
 from exporter.ledger.store.database import Database
-from exporter.ledger.store.inspection import StateFacts
-from exporter.ledger.store.protocol import LedgerStore, StateReader
+from exporter.ledger.store.protocol import LedgerStore, StateFacts, StateReader
 from exporter.ledger.store.sqlite import SqliteStore
 from exporter.ledger.store.sqlite_reader import TIMEOUT, sqlite_reader
 from exporter.scheduling.lease_keeper import LeaseKeeper

@@ -10,7 +10,7 @@ from exporter.config import Settings
 from exporter.config.postgresql import without_secrets
 from exporter.doctor.findings import Finding, fail, ok, skip, warn
 from exporter.errors import DeliveryError, StateError
-from exporter.ledger.store.inspection import StateFacts
+from exporter.ledger.store.protocol import StateFacts
 from exporter.sinks.alertmanager.http_config import HttpConfig
 from exporter.sinks.alertmanager.names import in_thread
 from exporter.sinks.alertmanager.reachability import ask_status

@@ -4,26 +4,12 @@ It must not open the file other than through its reader.
 """
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
+
+from exporter.ledger.store.protocol import StateFacts
 
 LOCKS = Path("/proc/locks")
 """Where Linux lists the locks on files, those of this container."""
-
-
-@dataclass(frozen=True, slots=True)
-class StateFacts:
-    """What a state is like: sizes in bytes, and how many processes use it.
-
-    ``exists`` is false for a file that is not there yet; ``writable`` is for this user.
-    ``users`` is None if that cannot be told.
-    """
-
-    exists: bool
-    writable: bool
-    users: int | None
-    database: int = 0
-    log: int = 0
 
 
 def inspect_file(file: Path, *, locks: Path = LOCKS) -> StateFacts:

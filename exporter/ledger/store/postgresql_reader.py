@@ -12,7 +12,6 @@ from psycopg.types.string import StrDumper
 from sqlalchemy import Connection
 
 from exporter.errors import QueryTimeoutError, StateError
-from exporter.ledger.store.inspection import StateFacts
 from exporter.ledger.store.postgresql_connections import (
     READ_ONLY,
     Connections,
@@ -22,6 +21,7 @@ from exporter.ledger.store.postgresql_connections import (
 )
 from exporter.ledger.store.postgresql_errors import CHANGED_TABLES, sqlstate
 from exporter.ledger.store.postgresql_schema import VERSION, refuse_version
+from exporter.ledger.store.protocol import StateFacts
 from exporter.ledger.store.sql_reader import SqlReader
 
 TIMEOUT = 2.0

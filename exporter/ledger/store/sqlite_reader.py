@@ -19,7 +19,8 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from exporter.errors import QueryTimeoutError, StateError
 from exporter.ledger.store.database import error_text
-from exporter.ledger.store.inspection import StateFacts, inspect_file
+from exporter.ledger.store.inspection import inspect_file
+from exporter.ledger.store.protocol import StateFacts
 from exporter.ledger.store.schema import MIGRATIONS, schema_version, stored_version
 from exporter.ledger.store.sql_reader import SqlReader
 
