@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from exporter.doctor.findings import Finding, fail, ok, skip, warn
-from exporter.doctor.seen import NO_LIST, Answer, Seen
+from exporter.doctor.seen import INTERRUPTED, NO_LIST, Answer, Seen
 from exporter.errors import RateLimitedError
 from exporter.telnyx.http import refused_certificate
 from exporter.telnyx.interception import interceptor
@@ -38,7 +38,7 @@ def connection_findings(seen: Seen, base_url: str, rate: float) -> Iterator[Find
 
 def not_asked(seen: Seen) -> str:
     """Return why there is nothing to say of what Telnyx answers."""
-    return seen.stopped or "not asked"
+    return seen.stopped or INTERRUPTED
 
 
 def api_errors(answer: Answer) -> tuple[ApiError, ...]:

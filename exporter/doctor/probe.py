@@ -11,7 +11,16 @@ from urllib.parse import urlsplit
 from exporter.clock import Clock
 from exporter.config import Account, Settings
 from exporter.doctor import seen as questions
-from exporter.doctor.seen import FILTERED, FULL_PAGE, NO_LIST, SMALL_PAGE, Answer, Reach, Seen
+from exporter.doctor.seen import (
+    FILTERED,
+    FULL_PAGE,
+    INTERRUPTED,
+    NO_LIST,
+    SMALL_PAGE,
+    Answer,
+    Reach,
+    Seen,
+)
 from exporter.domain import KNOWN_ACTION_TYPES, Status
 from exporter.errors import (
     BadRequestError,
@@ -120,7 +129,7 @@ class Probe:
                 else:
                     self.seen.stopped = "no connection"
         except asyncio.CancelledError:
-            self.seen.stopped = "interrupted"
+            self.seen.stopped = INTERRUPTED
             raise
         except TimeoutError:
             self.seen.stopped = f"the time was up after {deadline:.0f} s"

@@ -17,7 +17,7 @@ ACCOUNTS = st.fixed_dictionaries(
     optional={
         "history": st.sampled_from([0, 40, 3000]),
         "stuck_at_start": st.integers(0, 3),
-        "rate": st.sampled_from([0, 10_000]),
+        "rate": st.sampled_from([0, 500]),
         "order": st.sampled_from(["newest", "oldest", "updated", "none"]),
         "mix": st.sampled_from(["enable=1", "a=1,b=1"]),
         "page_size_cap": st.sampled_from([0, 1, 100]),

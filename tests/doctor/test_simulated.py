@@ -1,7 +1,9 @@
 """Each check has a case in which the account misbehaves just so."""
 
 import re
+import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +11,10 @@ import pytest
 from exporter.doctor.findings import ACCOUNT_CHECKS, Result
 from exporter.domain import Status
 from exporter.simulator.faults import Fault
+from exporter.simulator.server import serving
+from exporter.simulator.settings import SimulatorSettings
 from exporter.simulator.simulator import Simulator
+from tests.doctor.conftest import examined, settings_for
 
 Examine = Callable[..., Awaitable[Any]]
 
@@ -200,6 +205,24 @@ async def test_ipv6_alone_will_do(examine: Examine) -> None:
 def every_other(simulator: Simulator) -> None:
     """Let each request fail once."""
     simulator.faults.script(*[Fault.SERVER_ERROR, None] * 40)
+
+
+async def test_an_account_in_motion_adds_up(examine: Examine) -> None:
+    """Actions that are created, and end, while it is asked are no difference."""
+    found = await examine({"rate": 300, "duration": 0.05, "stuck_at_start": 0})
+    checks = ("totals", "totals_by_type", "filters", "order")
+    assert [found.checks[each].result for each in checks] == [OK] * 4
+
+
+async def test_a_key_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    """Nothing is sent then."""
+    account = {"api_key_file": str(tmp_path / "none")}
+    simulator = Simulator(SimulatorSettings(), time.time)
+    async with serving(simulator) as url:
+        (report,) = await examined(settings_for(accounts=[account | {"base_url": url}]))
+    found = {each.check: each for each in report.findings}
+    assert (found["key"].result, simulator.served) == (FAIL, 0)
+    assert "cannot be read" in found["key"].details[0]
 
 
 async def test_no_more_than_25_requests_are_sent(examine: Examine) -> None:
