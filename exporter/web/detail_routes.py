@@ -46,6 +46,7 @@ from exporter.ledger.rules import FAILURE_STATUSES
 from exporter.ledger.snapshot import AccountSnapshot, build
 from exporter.ledger.store.protocol import LedgerReader, StateReader
 from exporter.metrics.exporter_snapshot import ExporterSnapshot
+from exporter.web import telnyx_api
 from exporter.web.addresses import sim_card_page
 from exporter.web.page import Page
 from exporter.web.response_coalescing import CoalescedResponses, body_response, packed, takes_gzip
@@ -79,7 +80,7 @@ class _Asked:
     view: LedgerView
     now: float
     parameters: Sequence[tuple[str, str]]
-    sim_card_id: str
+    id: str
     base: str
     root: str
     gzip: bool
@@ -175,8 +176,11 @@ class DetailRoutes:
                 for path, answer, on_error in (
                     ("/problems", self._problems, self._error_page),
                     ("/failures", self._failures, self._error_page),
-                    ("/sim-cards/{sim_card_id:path}", self._sim_card, self._error_page),
+                    ("/sim-cards/{id:path}", self._sim_card, self._error_page),
                     ("/api/v1/problems", self._api_problems, _api_error),
+                    ("/v2/sim_card_actions", self._actions, _telnyx_error),
+                    ("/v2/sim_card_actions/{id:path}", self._action, _telnyx_error),
+                    ("/v2/{id:path}", self._nothing, _telnyx_error),
                 )
             ),
         ]
@@ -229,7 +233,7 @@ class DetailRoutes:
                 view=self._ledger.view(),
                 now=snapshot.now,
                 parameters=request.query_params.multi_items(),
-                sim_card_id=request.path_params.get("sim_card_id", ""),
+                id=request.path_params.get("id", ""),
                 base=self._base(request),
                 root=self._root(request),
                 gzip=takes_gzip(request.headers),
@@ -321,12 +325,10 @@ class DetailRoutes:
 
     def _sim_card(self, asked: _Asked) -> _Answer:
         given = asked.given
-        if not asked.sim_card_id:  # actions that name no SIM card are not those of one
+        if not asked.id:  # actions that name no SIM card are not those of one
             raise QueryError("id: is missing; the path is /sim-cards/{id}")
-        history = asked.reader.sim_card(
-            asked.view, asked.sim_card_id, history_query(given), PAGE_ROWS
-        )
-        own = f"{asked.root}{sim_card_page(asked.sim_card_id)}"
+        history = asked.reader.sim_card(asked.view, asked.id, history_query(given), PAGE_ROWS)
+        own = f"{asked.root}{sim_card_page(asked.id)}"
         content = self._page.render_part(
             "sim_card.html",
             first=own if given else "",
@@ -335,7 +337,7 @@ class DetailRoutes:
             note=asked.note,
             now=asked.now,
             root=asked.root,
-            sim_card_id=asked.sim_card_id,
+            sim_card_id=asked.id,
         )
         return _Answer(content, status=HTTPStatus.OK if history.known else HTTPStatus.NOT_FOUND)
 
@@ -344,6 +346,19 @@ class DetailRoutes:
         found = asked.reader.problems(asked.view, query)
         rows = [problem_values(row, asked.url(row.problem.sim_card_id)) for row in found.rows]
         return _api_answer({"status": "success", "data": {"problems": rows, "next": found.next}})
+
+    def _actions(self, asked: _Asked) -> _Answer:
+        query, paging = telnyx_api.list_query(asked.parameters, asked.view, asked.now)
+        found = asked.reader.actions(asked.view, query)
+        since = asked.reader.complete_since(asked.view, query.account)
+        return _api_answer(telnyx_api.list_body(found, paging, since))
+
+    def _action(self, asked: _Asked) -> _Answer:
+        query = telnyx_api.item_query(asked.id, asked.parameters, asked.view, asked.now)
+        return _api_answer(telnyx_api.item_body(asked.reader.actions(asked.view, query).rows))
+
+    def _nothing(self, _: _Asked) -> _Answer:
+        raise telnyx_api.NotInLedgerError("the ledger has only /v2/sim_card_actions")
 
     def _error_page(self, asked: _Asked, error: ExporterError) -> _Answer:
         status = _status_of(error)
@@ -367,6 +382,14 @@ def _api_error(_: _Asked, error: ExporterError) -> _Answer:
     kind = next((name for each, name in kinds if isinstance(error, each)), "unavailable")
     answer = {"status": "error", "errorType": kind, "error": str(error)}
     return _api_answer(answer, _status_of(error))
+
+
+def _telnyx_error(_: _Asked, error: ExporterError) -> _Answer:
+    status, body = telnyx_api.error_body(error)
+    answer = _api_answer(body, status)
+    if isinstance(error, QueryTimeoutError):  # the SDK would ask twice more
+        return replace(answer, headers={"x-should-retry": "false"})
+    return answer
 
 
 def _api_answer(answer: Mapping[str, object], status: HTTPStatus = HTTPStatus.OK) -> _Answer:

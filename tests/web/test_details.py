@@ -531,6 +531,7 @@ class _Refusing:
     def _fail(self, *_: object) -> Any:
         raise self._error
 
+    actions = complete_since = _fail
     problems = failures = failure_reasons = sim_card = state = _fail
 
 
@@ -573,7 +574,14 @@ async def test_failures_show_even_if_they_are_too_many_to_be_counted(operator: A
     assert AN_ACTION.action_id in page.text
 
 
-DETAILS = ("/", "/problems", "/failures", "/sim-cards/x", "/api/v1/problems")
+DETAILS = (
+    "/",
+    "/problems",
+    "/failures",
+    "/sim-cards/x",
+    "/api/v1/problems",
+    "/v2/sim_card_actions",
+)
 
 
 @pytest.mark.parametrize("path", DETAILS)

@@ -12,6 +12,7 @@ from exporter.domain import Event, SimCard
 from exporter.ledger.queries import (
     AccountAction,
     AccountProblem,
+    ActionQuery,
     FailureQuery,
     LedgerView,
     ProblemQuery,
@@ -178,6 +179,21 @@ class LedgerReader(Protocol):
 
     def problems(self, view: LedgerView, query: ProblemQuery) -> Rows[AccountProblem]:
         """Return the open problems that pass the filters, in the order of the query."""
+        ...
+
+    def actions(self, view: LedgerView, query: ActionQuery) -> Rows[AccountAction]:
+        """Return the remembered actions that pass the filters, in the order of the query.
+
+        Ties are in the order of their ids. A position stays where it is while others come and go.
+        """
+        ...
+
+    def complete_since(self, view: LedgerView, account: str | None = None) -> float | None:
+        """Return from when on every action is remembered, of all accounts of the view or of one.
+
+        That is since their baseline, or since what was forgotten last was created; None if one of
+        them has no baseline yet.
+        """
         ...
 
     def failures(self, view: LedgerView, query: FailureQuery) -> Rows[AccountAction]:
