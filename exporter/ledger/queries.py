@@ -214,12 +214,20 @@ class AccountAction:
 
 @dataclass(frozen=True, slots=True)
 class ReasonCount:
-    """How many actions failed or were interrupted for a reason, and when the latest one ended."""
+    """How many actions failed or were interrupted for a reason, and when the latest one ended.
+
+    ``accounts`` is how many of them in each account that has any.
+    """
 
     reason_class: str
     reason: str
-    count: int
     latest: float
+    accounts: Mapping[str, int]
+
+    @property
+    def count(self) -> int:
+        """How many in all accounts."""
+        return sum(self.accounts.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,11 +279,11 @@ def problem_query(
     ``limit`` is that of a query without one, ``most`` the highest that may be asked for; None for
     any. Raises QueryError, which names the parameter.
     """
-    given = _given(parameters, (*PROBLEM_FILTERS, "sort", "after", "limit"))
-    _one_of(given, "account", view.names)
-    _one_of(given, "status", [each.value for each in ProblemStatus])
-    _one_of(given, "reason_class", view.reason_classes)
-    _one_of(given, "sort", SORT_ORDERS)
+    given = given_parameters(parameters, (*PROBLEM_FILTERS, "sort", "after", "limit"))
+    one_of(given, "account", view.names)
+    one_of(given, "status", [each.value for each in ProblemStatus])
+    one_of(given, "reason_class", view.reason_classes)
+    one_of(given, "sort", SORT_ORDERS)
     if "concern" in given:
         _check_concern(given["concern"])
     filters = {name: given[name] for name in (*PROBLEM_FILTERS, "sort") if name in given}
@@ -291,10 +299,10 @@ def failure_query(
     parameters: Mapping[str, str], view: LedgerView, limit: int | None = None
 ) -> FailureQuery:
     """Return the query that parameters ask for, as `problem_query` does."""
-    given = _given(parameters, (*FAILURE_FILTERS, "after", "limit"))
-    _one_of(given, "account", view.names)
-    _one_of(given, "status", [each.value for each in FAILURE_STATUSES])
-    _one_of(given, "reason_class", view.reason_classes)
+    given = given_parameters(parameters, (*FAILURE_FILTERS, "after", "limit"))
+    one_of(given, "account", view.names)
+    one_of(given, "status", [each.value for each in FAILURE_STATUSES])
+    one_of(given, "reason_class", view.reason_classes)
     after = given.get("after")
     return FailureQuery(
         **{name: given[name] for name in FAILURE_FILTERS if name in given},
@@ -305,7 +313,7 @@ def failure_query(
 
 def history_query(parameters: Mapping[str, str]) -> tuple[float, str, str] | None:
     """Return the position in a SIM card's actions that parameters ask for; raises QueryError."""
-    after = _given(parameters, ("after",)).get("after")
+    after = given_parameters(parameters, ("after",)).get("after")
     return None if after is None else decode_position(after, tuple[float, str, str])
 
 
@@ -344,14 +352,16 @@ def failure_scope(scope: AccountScope) -> tuple[Status, ...]:
     return tuple(each for each in FAILURE_STATUSES if scope.options.shows(each))
 
 
-def _given(parameters: Mapping[str, str], names: Collection[str]) -> dict[str, str]:
+def given_parameters(parameters: Mapping[str, str], names: Collection[str]) -> dict[str, str]:
+    """Return the parameters that are not empty; raises QueryError for one that is not in names."""
     for name in parameters:
         if name not in names:
             raise QueryError(f"{name}: unknown parameter; {_remedy(name, names)}")
     return {name: value for name, value in parameters.items() if value}
 
 
-def _one_of(given: Mapping[str, str], name: str, values: Collection[str]) -> None:
+def one_of(given: Mapping[str, str], name: str, values: Collection[str]) -> None:
+    """Raise QueryError if a parameter is given and has none of the values."""
     if name in given and given[name] not in values:
         raise QueryError(f"{name}: unknown value {given[name]!r}; {_remedy(given[name], values)}")
 

@@ -46,6 +46,7 @@ from exporter.ledger.rules import FAILURE_STATUSES
 from exporter.ledger.snapshot import AccountSnapshot, build
 from exporter.ledger.store.protocol import LedgerReader, StateReader
 from exporter.metrics.exporter_snapshot import ExporterSnapshot
+from exporter.web.account_query import AccountQuery, account_query
 from exporter.web.addresses import sim_card_page
 from exporter.web.page import Page
 from exporter.web.response_coalescing import CoalescedResponses, body_response, packed, takes_gzip
@@ -162,8 +163,8 @@ class DetailRoutes:
         self._others: Mapping[str, AccountSnapshot] = {}
         self._others_at = -inf
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="reader")
-        self._homes: CoalescedResponses[ExporterSnapshot, None] = CoalescedResponses(
-            snapshot, lambda taken, _: self._home_page(taken).encode()
+        self._homes: CoalescedResponses[ExporterSnapshot, AccountQuery] = CoalescedResponses(
+            snapshot, lambda taken, asked: self._home_page(taken, asked).encode()
         )
 
     def routes(self) -> list[Route]:
@@ -182,10 +183,14 @@ class DetailRoutes:
         ]
 
     async def _home(self, request: Request) -> Response:
-        body = await self._homes.body(None, gzipped=takes_gzip(request.headers))
-        return body_response(body, _HTML)
+        asked = self._asked(request)
+        try:
+            query = account_query(asked.given, asked.view.names)
+        except QueryError as exc:
+            return _response(asked, self._error_page(asked, exc))
+        return body_response(await self._homes.body(query, gzipped=asked.gzip), _HTML)
 
-    def _home_page(self, snapshot: ExporterSnapshot) -> str:
+    def _home_page(self, snapshot: ExporterSnapshot, asked: AccountQuery) -> str:
         try:
             if not self._others_at <= snapshot.now < self._others_at + OTHERS_FOR:
                 self._others, self._others_at = self._ledger.others(snapshot), snapshot.now
@@ -199,8 +204,8 @@ class DetailRoutes:
                 self._ledger.view(), snapshot.now - DAY
             )
         except StateError as exc:
-            return self._page.render(snapshot, None, str(exc))
-        return self._page.render(snapshot, reasons)
+            return self._page.render(snapshot, None, str(exc), asked)
+        return self._page.render(snapshot, reasons, asked=asked)
 
     def _endpoint(
         self,
@@ -214,29 +219,26 @@ class DetailRoutes:
                 answered = on_error(asked, exc)
             if answered.rest is not None:
                 return _streamed(answered, answered.rest, asked, self._threads)
-            response = body_response(
-                packed(answered.content.encode(), gzipped=asked.gzip),
-                answered.media,
-                answered.status,
-            )
-            response.headers.update(answered.headers)
-            return response
+            return _response(asked, answered)
 
         async def endpoint(request: Request) -> Response:
-            snapshot = self._snapshot()
-            asked = _Asked(
-                reader=self._ledger.reading(snapshot),
-                view=self._ledger.view(),
-                now=snapshot.now,
-                parameters=request.query_params.multi_items(),
-                sim_card_id=request.path_params.get("sim_card_id", ""),
-                base=self._base(request),
-                root=self._root(request),
-                gzip=takes_gzip(request.headers),
-            )
+            asked = self._asked(request)
             return await asyncio.get_running_loop().run_in_executor(self._threads, respond, asked)
 
         return endpoint
+
+    def _asked(self, request: Request) -> _Asked:
+        snapshot = self._snapshot()
+        return _Asked(
+            reader=self._ledger.reading(snapshot),
+            view=self._ledger.view(),
+            now=snapshot.now,
+            parameters=request.query_params.multi_items(),
+            sim_card_id=request.path_params.get("sim_card_id", ""),
+            base=self._base(request),
+            root=self._root(request),
+            gzip=takes_gzip(request.headers),
+        )
 
     def _base(self, request: Request) -> str:
         if self._external_url is not None:
@@ -355,6 +357,13 @@ class DetailRoutes:
             title=status.phrase,
         )
         return _Answer(content, status=status)
+
+
+def _response(asked: _Asked, answer: _Answer) -> Response:
+    body = packed(answer.content.encode(), gzipped=asked.gzip)
+    response = body_response(body, answer.media, answer.status)
+    response.headers.update(answer.headers)
+    return response
 
 
 def _status_of(error: ExporterError) -> HTTPStatus:

@@ -178,7 +178,7 @@ def count_reasons(
     """Return how many actions ended badly since a time, by reason."""
     scopes = _ids(connection, view.accounts)
     statement = (
-        select(_REASON, func.count(), func.max(actions.c.ended_at))
+        select(_REASON, actions.c.account_id, func.count(), func.max(actions.c.ended_at))
         .where(
             _COUNTED,
             actions.c.ended_at >= since,
@@ -186,11 +186,16 @@ def count_reasons(
             func.coalesce(actions.c.updated_at, actions.c.ended_at) >= since,
             _failures_of(scopes),
         )
-        .group_by(_REASON)
+        .group_by(_REASON, actions.c.account_id)
     )
+    found: dict[str, dict[str, int]] = {}
+    latest: dict[str, float] = {}
+    for reason, account_id, count, ended_at in connection.execute(statement):
+        found.setdefault(reason, {})[scopes[account_id].name] = count
+        latest[reason] = max(ended_at, latest.get(reason, ended_at))
     counts = (
-        ReasonCount(view.classify(reason), reason, count, latest)
-        for reason, count, latest in connection.execute(statement)
+        ReasonCount(view.classify(reason), reason, latest[reason], of_accounts)
+        for reason, of_accounts in found.items()
     )
     return tuple(sorted(counts, key=lambda each: (-each.count, each.reason_class, each.reason)))
 
