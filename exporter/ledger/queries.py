@@ -9,10 +9,12 @@ import difflib
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from exporter.config.durations import parse_duration
 from exporter.domain import (
     CONCERNS,
     KNOWN_ACTION_TYPES,
@@ -59,8 +61,28 @@ FAILURE_FILTERS = (
     "reason",
     "sim_card_id",
 )
+ACTION_FILTERS = (
+    "account",
+    "status",
+    "action_type",
+    "sim_card_id",
+    "iccid",
+    "reason_class",
+)
+TIME_FILTERS = ("since", "until", "ended_since", "ended_until")
+"""Filters of actions by the time of their creation and of their end: from, and before."""
+
 SORT_ORDERS = ("opened_at", "-opened_at")
 """The orders of problems: the oldest first, or the newest."""
+
+ACTION_ORDERS = ("-created_at", "created_at", "-ended_at", "ended_at")
+"""The orders of actions, ``-`` for the latest first. What is open has the earliest end."""
+
+NOT_ENDED = -1e12
+"""The end of an open action in the orders by end: before that of any other."""
+
+MOST_COUNTED = 10_000
+"""The most actions that are counted for an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +197,79 @@ class FailureQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class ActionQuery:
+    """Filters of actions (None: any), their order, and the part that is wanted.
+
+    ``since`` and ``until`` are the earliest time of creation and the one before which it has to be,
+    ``ended_since`` and ``ended_until`` those of the end, which only ended actions have.
+    ``after`` is the position of the row before the first one, ``skip`` how many more rows are left
+    out, ``limit`` None for all rows. ``counted``: the answer has the total, up to `MOST_COUNTED`.
+    """
+
+    account: str | None = None
+    status: str | None = None
+    action_type: str | None = None
+    sim_card_id: str | None = None
+    iccid: str | None = None
+    reason_class: str | None = None
+    since: float | None = None
+    until: float | None = None
+    ended_since: float | None = None
+    ended_until: float | None = None
+    sort: str = ACTION_ORDERS[0]
+    after: "ActionPosition | None" = None
+    skip: int = 0
+    limit: int | None = None
+    counted: bool = False
+
+    @property
+    def newest_first(self) -> bool:
+        """Tell whether the latest comes first."""
+        return self.sort.startswith("-")
+
+    @property
+    def by_end(self) -> bool:
+        """Tell whether the order is that of the ends."""
+        return self.sort.endswith("ended_at")
+
+    def going_on(self, position: str) -> "ActionQuery":
+        """Return the query for what follows an encoded position; raises QueryError."""
+        return replace(self, after=_action_position(position, self.sort), skip=0, counted=False)
+
+    def takes(self, row: "AccountAction") -> bool:
+        """Tell whether an action passes all filters."""
+        ended = row.ended_at
+        return (
+            self.account in {None, row.account}
+            and self.status in {None, row.status}
+            and self.action_type in {None, row.action_type}
+            and self.sim_card_id in {None, row.sim_card_id}
+            and (self.iccid is None or self.iccid == (row.sim_card and row.sim_card.iccid))
+            and self.reason_class in {None, row.reason_class}
+            and _within(row.started_at, self.since, self.until)
+            and (
+                (self.ended_since is None and self.ended_until is None)
+                or (ended is not None and _within(ended, self.ended_since, self.ended_until))
+            )
+        )
+
+    def place(self, row: "AccountAction") -> tuple[float, str, str]:
+        """Return where an action is in the order."""
+        at = row.started_at
+        if self.by_end:
+            at = NOT_ENDED if row.ended_at is None else row.ended_at
+        return at, row.action_id, row.account
+
+    def position(self, row: "AccountAction") -> "ActionPosition":
+        """Return the position of an action, which is one in this order only."""
+        return self.sort, *self.place(row)
+
+
+ActionPosition = tuple[str, float, str, str]
+"""The order, the time by which it sorts, the id of the action, and the account."""
+
+
+@dataclass(frozen=True, slots=True)
 class AccountProblem:
     """A problem of an account; ``sim_card`` is None where nothing is known of it."""
 
@@ -211,6 +306,13 @@ class AccountAction:
     stuck: bool
     sim_card: SimCard | None = None
 
+    @property
+    def ended_at(self) -> float | None:
+        """When it ended: as the API says, or when that was seen; None while it is open."""
+        if self.seen_end is None or self.updated_at is None:
+            return self.seen_end
+        return self.updated_at
+
 
 @dataclass(frozen=True, slots=True)
 class ReasonCount:
@@ -232,10 +334,14 @@ class ReasonCount:
 
 @dataclass(frozen=True, slots=True)
 class Rows(Generic[Row]):
-    """A part of a list; ``next`` is the position to go on after, None at its end."""
+    """A part of a list; ``next`` is the position to go on after, None at its end.
+
+    ``total`` is how many rows the list has; None if they were not counted, or are too many.
+    """
 
     rows: tuple[Row, ...]
     next: str | None = None
+    total: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,11 +385,11 @@ def problem_query(
     ``limit`` is that of a query without one, ``most`` the highest that may be asked for; None for
     any. Raises QueryError, which names the parameter.
     """
-    given = given_parameters(parameters, (*PROBLEM_FILTERS, "sort", "after", "limit"))
-    one_of(given, "account", view.names)
-    one_of(given, "status", [each.value for each in ProblemStatus])
-    one_of(given, "reason_class", view.reason_classes)
-    one_of(given, "sort", SORT_ORDERS)
+    given = _given(parameters, (*PROBLEM_FILTERS, "sort", "after", "limit"))
+    _one_of(given, "account", view.names)
+    _one_of(given, "status", [each.value for each in ProblemStatus])
+    _one_of(given, "reason_class", view.reason_classes)
+    _one_of(given, "sort", SORT_ORDERS)
     if "concern" in given:
         _check_concern(given["concern"])
     filters = {name: given[name] for name in (*PROBLEM_FILTERS, "sort") if name in given}
@@ -299,10 +405,10 @@ def failure_query(
     parameters: Mapping[str, str], view: LedgerView, limit: int | None = None
 ) -> FailureQuery:
     """Return the query that parameters ask for, as `problem_query` does."""
-    given = given_parameters(parameters, (*FAILURE_FILTERS, "after", "limit"))
-    one_of(given, "account", view.names)
-    one_of(given, "status", [each.value for each in FAILURE_STATUSES])
-    one_of(given, "reason_class", view.reason_classes)
+    given = _given(parameters, (*FAILURE_FILTERS, "after", "limit"))
+    _one_of(given, "account", view.names)
+    _one_of(given, "status", [each.value for each in FAILURE_STATUSES])
+    _one_of(given, "reason_class", view.reason_classes)
     after = given.get("after")
     return FailureQuery(
         **{name: given[name] for name in FAILURE_FILTERS if name in given},
@@ -311,13 +417,41 @@ def failure_query(
     )
 
 
+def action_query(
+    parameters: Mapping[str, str],
+    view: LedgerView,
+    now: float,
+    limit: int | None = None,
+    most: int | None = MOST_ROWS,
+) -> ActionQuery:
+    """Return the query that parameters ask for, as `problem_query` does.
+
+    Times are RFC 3339, or durations before ``now``.
+    """
+    given = _given(parameters, (*ACTION_FILTERS, *TIME_FILTERS, "sort", "after", "limit"))
+    _one_of(given, "account", view.names)
+    _one_of(given, "status", [each.value for each in Status])
+    _one_of(given, "reason_class", view.reason_classes)
+    _one_of(given, "sort", ACTION_ORDERS)
+    sort = given.get("sort", ACTION_ORDERS[0])
+    after = given.get("after")
+    filters: dict[str, Any] = {name: given[name] for name in ACTION_FILTERS if name in given}
+    times = {name: _time(name, given[name], now) for name in TIME_FILTERS if name in given}
+    return ActionQuery(
+        **filters | times,
+        sort=sort,
+        after=None if after is None else _action_position(after, sort),
+        limit=_limit(given, limit, most),
+    )
+
+
 def history_query(parameters: Mapping[str, str]) -> tuple[float, str, str] | None:
     """Return the position in a SIM card's actions that parameters ask for; raises QueryError."""
-    after = given_parameters(parameters, ("after",)).get("after")
+    after = _given(parameters, ("after",)).get("after")
     return None if after is None else decode_position(after, tuple[float, str, str])
 
 
-Query = TypeVar("Query", ProblemQuery, FailureQuery)
+Query = TypeVar("Query", ProblemQuery, FailureQuery, ActionQuery)
 
 
 def read_in_parts(
@@ -352,16 +486,55 @@ def failure_scope(scope: AccountScope) -> tuple[Status, ...]:
     return tuple(each for each in FAILURE_STATUSES if scope.options.shows(each))
 
 
-def given_parameters(parameters: Mapping[str, str], names: Collection[str]) -> dict[str, str]:
-    """Return the parameters that are not empty; raises QueryError for one that is not in names."""
+def checked(
+    parameters: Mapping[str, str], allowed: Mapping[str, Collection[str] | None]
+) -> dict[str, str]:
+    """Return the parameters that are not empty; None allows a parameter to have any value.
+
+    Raises QueryError, which names the parameter.
+    """
+    given = _given(parameters, allowed)
+    for name, values in allowed.items():
+        if values is not None:
+            _one_of(given, name, values)
+    return given
+
+
+def _within(at: float, since: float | None, until: float | None) -> bool:
+    return (since is None or at >= since) and (until is None or at < until)
+
+
+def _action_position(word: str, sort: str) -> ActionPosition:
+    position = decode_position(word, tuple[str, float, str, str])
+    if position[0] != sort:
+        raise QueryError(f"after: is a position in the order {position[0]}, not in {sort}")
+    return position
+
+
+def _time(name: str, word: str, now: float) -> float:
+    """Return the time that a word says; one without a time zone is in UTC."""
+    try:
+        return now - parse_duration(word)
+    except ValueError:
+        pass
+    try:
+        at = datetime.fromisoformat(word)
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        raise QueryError(
+            f"{name}: {word!r} is not a time; write it like 2026-08-01T12:00:00Z, or as a duration "
+            "before now, like 2h or 7d"
+        ) from None
+
+
+def _given(parameters: Mapping[str, str], names: Collection[str]) -> dict[str, str]:
     for name in parameters:
         if name not in names:
             raise QueryError(f"{name}: unknown parameter; {_remedy(name, names)}")
     return {name: value for name, value in parameters.items() if value}
 
 
-def one_of(given: Mapping[str, str], name: str, values: Collection[str]) -> None:
-    """Raise QueryError if a parameter is given and has none of the values."""
+def _one_of(given: Mapping[str, str], name: str, values: Collection[str]) -> None:
     if name in given and given[name] not in values:
         raise QueryError(f"{name}: unknown value {given[name]!r}; {_remedy(given[name], values)}")
 

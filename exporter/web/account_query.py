@@ -3,11 +3,11 @@
 It must not know how accounts are shown.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from exporter.ledger.queries import given_parameters, one_of
+from exporter.ledger.queries import checked
 from exporter.web.account_summary import AccountState, AccountSummary
 
 
@@ -45,14 +45,10 @@ class AccountQuery:
 
 def account_query(parameters: Mapping[str, str], names: Iterable[str]) -> AccountQuery:
     """Return what parameters ask for of the accounts ``names``; raises QueryError."""
-    given = given_parameters(parameters, ("name", "state", "account", "refresh"))
-    values: tuple[tuple[str, Collection[str]], ...] = (
-        ("account", tuple(names)),
-        ("state", tuple(AccountState)),
-        ("refresh", ("on",)),
+    given = checked(
+        parameters,
+        {"name": None, "state": tuple(AccountState), "account": tuple(names), "refresh": ("on",)},
     )
-    for name, allowed in values:
-        one_of(given, name, allowed)
     return AccountQuery(
         name=given.get("name", ""),
         state=given.get("state", ""),

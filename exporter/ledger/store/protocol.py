@@ -11,6 +11,7 @@ from exporter.domain import Event, SimCard
 from exporter.ledger.queries import (
     AccountAction,
     AccountProblem,
+    ActionQuery,
     FailureQuery,
     LedgerView,
     ProblemQuery,
@@ -162,6 +163,13 @@ class LedgerReader(Protocol):
 
     def problems(self, view: LedgerView, query: ProblemQuery) -> Rows[AccountProblem]:
         """Return the open problems that pass the filters, in the order of the query."""
+        ...
+
+    def actions(self, view: LedgerView, query: ActionQuery) -> Rows[AccountAction]:
+        """Return the remembered actions that pass the filters, in the order of the query.
+
+        Ties are in the order of their ids. A position stays where it is while others come and go.
+        """
         ...
 
     def failures(self, view: LedgerView, query: FailureQuery) -> Rows[AccountAction]:

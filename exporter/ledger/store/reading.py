@@ -4,6 +4,7 @@ Within a transaction of the caller's. It must not write, nor know how a database
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
 from typing import Any
@@ -19,6 +20,7 @@ from sqlalchemy import (
     exists,
     false,
     func,
+    literal_column,
     or_,
     select,
     text,
@@ -27,11 +29,14 @@ from sqlalchemy import (
 
 from exporter.domain import CONCERNS, OTHER, Problem, ProblemStatus, SimCard, Status
 from exporter.ledger.queries import (
+    MOST_COUNTED,
+    NOT_ENDED,
     REASON_CHARACTERS,
     SORT_ORDERS,
     AccountAction,
     AccountProblem,
     AccountScope,
+    ActionQuery,
     FailureQuery,
     LedgerView,
     ProblemQuery,
@@ -47,6 +52,10 @@ from exporter.ledger.store.writes import PROBLEM_COLUMNS
 Condition = ColumnElement[bool]
 
 _STARTED = func.coalesce(actions.c.created_at, actions.c.seen_at)
+_ENDED = case(
+    (actions.c.ended_at.is_(None), literal_column(str(NOT_ENDED))),
+    else_=func.coalesce(actions.c.updated_at, actions.c.ended_at),
+)
 _CONCERN = case({**CONCERNS, "": OTHER}, value=actions.c.action_type, else_=actions.c.action_type)
 _RETRYING = exists(
     select(actions.c.id).where(
@@ -150,6 +159,105 @@ def find_failures(
     )
     rows = list(found if query.limit is None else islice(found, query.limit + 1))
     return part(rows, query.limit, lambda row: (row.seen_end, row.action_id, row.account))
+
+
+def find_actions(
+    connection: Connection, view: LedgerView, query: ActionQuery
+) -> Rows[AccountAction]:
+    """Return the actions that pass the filters."""
+    scopes = _ids(connection, view.only(query.account))
+    order = _ENDED if query.by_end else _STARTED, actions.c.id, actions.c.account_id
+    statement = (
+        select(*_ACTION, sim_cards.c.body)
+        .outerjoin(
+            sim_cards,
+            and_(
+                sim_cards.c.account_id == actions.c.account_id,
+                sim_cards.c.id == actions.c.sim_card_id,
+            ),
+        )
+        .where(_any(_actions_of(id_, scope) for id_, scope in scopes.items()))
+    )
+    statement = statement.where(*_filters(connection, scopes, query))
+    narrowed = True
+    if query.reason_class is not None:
+        reasons = _reasons_of(connection, statement, _REASON, view, query.reason_class)
+        narrowed = reasons is not None
+        if reasons is not None:
+            statement = statement.where(_REASON.in_(reasons))
+    total = None
+    if query.counted and narrowed:
+        total = _count(connection, statement)
+    if query.after is not None:
+        _, at, action_id, account = query.after
+        ids = {scope.name: id_ for id_, scope in scopes.items()}
+        place, after = tuple_(*order), tuple_(at, action_id, ids.get(account, 0))
+        statement = statement.where(place < after if query.newest_first else place > after)
+    statement = statement.order_by(*map(desc, order) if query.newest_first else order)
+    if narrowed:
+        limit = None if query.limit is None else query.limit + 1
+        statement = statement.offset(query.skip).limit(limit)
+    found = (
+        row
+        for row in _actions(connection, statement, scopes, view)
+        if narrowed or query.reason_class == row.reason_class
+    )
+    end = None if query.limit is None else query.skip + query.limit + 1
+    rows = list(found if narrowed else islice(found, query.skip, end))
+    return replace(part(rows, query.limit, query.position), total=total)
+
+
+def _filters(
+    connection: Connection, scopes: Mapping[int, AccountScope], query: ActionQuery
+) -> Iterator[Condition]:
+    """Yield the conditions of the filters, but for that of the class of the reason."""
+    for name in ("status", "action_type", "sim_card_id"):
+        if (wanted := getattr(query, name)) is not None:
+            yield actions.c[name] == wanted
+    for key, since, until in (
+        (_STARTED, query.since, query.until),
+        (_ENDED, query.ended_since, query.ended_until),
+    ):
+        if since is not None:
+            yield key >= since
+        if until is not None:
+            yield key < until
+    if query.ended_since is not None or query.ended_until is not None:
+        yield actions.c.ended_at.is_not(None)
+    if query.iccid is not None:
+        yield _of_cards(connection, scopes, query.iccid)
+
+
+def _count(connection: Connection, statement: Select[Any]) -> int | None:
+    """Return how many rows a statement has; None if they are more than are counted."""
+    rows: Select[Any] = statement.with_only_columns(literal_column("1"), maintain_column_froms=True)
+    limited = rows.limit(MOST_COUNTED + 1).subquery()
+    count: int = connection.execute(select(func.count()).select_from(limited)).scalar_one()
+    return count if count <= MOST_COUNTED else None
+
+
+def _actions_of(account_id: int, scope: AccountScope) -> Condition:
+    """Return the condition of the actions of an account that are shown."""
+    conditions: list[Condition] = [actions.c.account_id == account_id]
+    if scope.options.statuses:
+        conditions.append(actions.c.status.in_(scope.options.statuses))
+    if scope.options.action_types:
+        conditions.append(actions.c.action_type.in_(scope.options.action_types))
+    return and_(*conditions)
+
+
+def _of_cards(connection: Connection, scopes: Mapping[int, AccountScope], iccid: str) -> Condition:
+    """Return the condition of the actions of SIM cards that are known by an ICCID."""
+    bodies = connection.execute(
+        select(sim_cards.c.account_id, sim_cards.c.id, sim_cards.c.body).where(
+            sim_cards.c.account_id.in_(scopes)
+        )
+    )
+    return _any(
+        and_(actions.c.account_id == account_id, actions.c.sim_card_id == id_)
+        for account_id, id_, body in bodies
+        if msgspec.json.decode(body, type=SimCard).iccid == iccid
+    )
 
 
 def _reasons_of(
