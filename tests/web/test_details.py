@@ -14,7 +14,7 @@ from urllib.parse import urljoin
 import httpx
 import pytest
 
-from exporter.domain import Problem, ProblemStatus, SimCard, Status
+from exporter.domain import ProblemStatus, SimCard, Status
 from exporter.errors import Cause, QueryTimeoutError, StateError
 from exporter.ledger.queries import (
     AccountAction,
@@ -27,30 +27,12 @@ from exporter.ledger.queries import (
 from exporter.ledger.snapshot import EndedAction
 from exporter.metrics.self_metrics import SelfMetrics
 from exporter.web.detail_routes import LedgerSource
+from tests.views import a_problem
 
 NOW = 1_785_585_605.0
 
 HOSTILE = "<script>alert('x')</script>"
 CARD = SimCard("sim/1 <b>", "8988", "group-1", HOSTILE, ("=cmd", 'a "b", c'))
-
-
-def a_problem(sim_card_id: str = "sim-2", **fields: Any) -> Problem:
-    """Return a problem that opened an hour ago."""
-    usual: dict[str, Any] = {
-        "sim_card_id": sim_card_id,
-        "concern": "connectivity",
-        "status": ProblemStatus.FAILED,
-        "opened_at": NOW - 3600,
-        "attempts": 2,
-        "action_id": f"action-of-{sim_card_id}",
-        "action_type": "enable",
-        "reason": "SIM card is blocked",
-        "reason_class": "sim_blocked",
-        "started_at": NOW - 3700,
-        "retrying": False,
-        "changed_at": NOW,
-    }
-    return Problem(**(usual | fields))
 
 
 AN_ACTION = AccountAction(
@@ -151,8 +133,11 @@ async def test_accounts_with_trouble_come_first(
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         html = (await client.get("/")).text
     text = _Text(html).text
-    assert "What is wrong 1 account down, overdue or not polled: down 3 SIM card problems" in text
-    order = [text.index(f"Account {name} ") for name in ("down", "broken", "fine-1", "fine-2")]
+    assert (
+        "What is wrong 1 account down, overdue or not polled: down 3 SIM card problems in 1 account"
+        in text
+    )
+    order = [text.index(f" {name} ") for name in ("down ✕", "broken !", "fine-1 ✓", "fine-2 ✓")]
     assert order == sorted(order)
 
 
@@ -531,7 +516,7 @@ class _Refusing:
     def _fail(self, *_: object) -> Any:
         raise self._error
 
-    problems = failures = failure_reasons = sim_card = state = _fail
+    problems = actions = failures = failure_reasons = sim_card = state = _fail
 
 
 @pytest.mark.parametrize(
