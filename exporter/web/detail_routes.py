@@ -22,21 +22,24 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Send
 
-from exporter.domain import ProblemStatus
+from exporter.domain import ProblemStatus, Status
 from exporter.errors import ExporterError, QueryError, QueryTimeoutError, StateError
 from exporter.ledger.listings import (
-    FAILURE_COLUMNS,
+    ACTION_COLUMNS,
     PROBLEM_COLUMNS,
     Values,
+    action_values,
     csv_text,
-    failure_values,
     problem_values,
 )
 from exporter.ledger.queries import (
+    ACTION_ORDERS,
     DAY,
+    SORT_ORDERS,
     LedgerView,
     ReasonCount,
     Rows,
+    action_query,
     failure_query,
     history_query,
     problem_query,
@@ -80,7 +83,7 @@ class _Asked:
     view: LedgerView
     now: float
     parameters: Sequence[tuple[str, str]]
-    sim_card_id: str
+    id: str
     base: str
     root: str
     gzip: bool
@@ -174,9 +177,10 @@ class DetailRoutes:
             *(
                 Route(f"{self._prefix}{path}", self._endpoint(answer, on_error))
                 for path, answer, on_error in (
+                    ("/actions", self._actions_page, self._error_page),
                     ("/problems", self._problems, self._error_page),
                     ("/failures", self._failures, self._error_page),
-                    ("/sim-cards/{sim_card_id:path}", self._sim_card, self._error_page),
+                    ("/sim-cards/{id:path}", self._sim_card, self._error_page),
                     ("/api/v1/problems", self._api_problems, _api_error),
                 )
             ),
@@ -234,7 +238,7 @@ class DetailRoutes:
             view=self._ledger.view(),
             now=snapshot.now,
             parameters=request.query_params.multi_items(),
-            sim_card_id=request.path_params.get("sim_card_id", ""),
+            id=request.path_params.get("id", ""),
             base=self._base(request),
             root=self._root(request),
             gzip=takes_gzip(request.headers),
@@ -265,7 +269,31 @@ class DetailRoutes:
             return _csv("problems", PROBLEM_COLUMNS, parts)
         found = asked.reader.problems(asked.view, query)
         return self._list(
-            "problems", asked, given, found, statuses=[each.value for each in ProblemStatus]
+            "problems",
+            asked,
+            given,
+            found,
+            statuses=[each.value for each in ProblemStatus],
+            **_sorting("problems", given, query.sort, SORT_ORDERS),
+        )
+
+    def _actions_page(self, asked: _Asked) -> _Answer:
+        given, as_csv = _format(asked.given)
+        query = action_query(given, asked.view, asked.now, None if as_csv else PAGE_ROWS)
+        if as_csv:
+            parts = (
+                [action_values(row, asked.url(row.sim_card_id)) for row in each.rows]
+                for each in read_in_parts(partial(asked.reader.actions, asked.view), query)
+            )
+            return _csv("actions", ACTION_COLUMNS, parts)
+        return self._list(
+            "actions",
+            asked,
+            given,
+            asked.reader.actions(asked.view, query),
+            statuses=[each.value for each in Status],
+            note=asked.note,
+            **_sorting("actions", given, query.sort, ACTION_ORDERS),
         )
 
     def _failures(self, asked: _Asked) -> _Answer:
@@ -273,10 +301,10 @@ class DetailRoutes:
         query = failure_query(given, asked.view, None if as_csv else PAGE_ROWS)
         if as_csv:
             parts = (
-                [failure_values(row, asked.url(row.sim_card_id)) for row in each.rows]
+                [action_values(row, asked.url(row.sim_card_id)) for row in each.rows]
                 for each in read_in_parts(partial(asked.reader.failures, asked.view), query)
             )
-            return _csv("failures", FAILURE_COLUMNS, parts)
+            return _csv("failures", ACTION_COLUMNS, parts)
         found = asked.reader.failures(asked.view, query)
         reasons: Sequence[ReasonCount] | None = None
         note = asked.note
@@ -323,12 +351,10 @@ class DetailRoutes:
 
     def _sim_card(self, asked: _Asked) -> _Answer:
         given = asked.given
-        if not asked.sim_card_id:  # actions that name no SIM card are not those of one
+        if not asked.id:  # actions that name no SIM card are not those of one
             raise QueryError("id: is missing; the path is /sim-cards/{id}")
-        history = asked.reader.sim_card(
-            asked.view, asked.sim_card_id, history_query(given), PAGE_ROWS
-        )
-        own = f"{asked.root}{sim_card_page(asked.sim_card_id)}"
+        history = asked.reader.sim_card(asked.view, asked.id, history_query(given), PAGE_ROWS)
+        own = f"{asked.root}{sim_card_page(asked.id)}"
         content = self._page.render_part(
             "sim_card.html",
             first=own if given else "",
@@ -337,7 +363,7 @@ class DetailRoutes:
             note=asked.note,
             now=asked.now,
             root=asked.root,
-            sim_card_id=asked.sim_card_id,
+            sim_card_id=asked.id,
         )
         return _Answer(content, status=HTTPStatus.OK if history.known else HTTPStatus.NOT_FOUND)
 
@@ -439,6 +465,17 @@ def _format(given: dict[str, str]) -> tuple[dict[str, str], bool]:
     if chosen not in {"csv", "html"}:
         raise QueryError(f"format: unknown value {chosen!r}; use csv or html")
     return given, chosen == "csv"
+
+
+def _sorting(
+    path: str, given: Mapping[str, str], order: str, orders: Sequence[str]
+) -> dict[str, object]:
+    """Return the order of a list, and the address of each one; other filters stay."""
+    kept = {name: value for name, value in given.items() if name != "after"}
+    return {
+        "order": order,
+        "orders": {each: _link(path, {**kept, "sort": each}) for each in orders},
+    }
 
 
 def _link(path: str, parameters: Mapping[str, str]) -> str:

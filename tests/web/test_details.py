@@ -189,6 +189,8 @@ async def test_many_problems_are_a_link(
     "path",
     [
         "/",
+        "/?account=default",
+        "/actions",
         "/problems",
         "/failures",
         "/sim-cards/sim%2F1%20%3Cb%3E",
@@ -535,7 +537,7 @@ async def test_a_ledger_that_cannot_be_read_is_a_sentence(
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         answer = await client.get("/api/v1/problems")
         assert (answer.status_code, answer.json()["errorType"]) == (503, kind)
-        for path in ("/problems", "/failures", "/sim-cards/x"):
+        for path in ("/actions", "/problems", "/failures", "/sim-cards/x"):
             page = await client.get(path)
             assert (page.status_code, str(error) in page.text) == (503, True)
         home = await client.get("/")
@@ -558,7 +560,7 @@ async def test_failures_show_even_if_they_are_too_many_to_be_counted(operator: A
     assert AN_ACTION.action_id in page.text
 
 
-DETAILS = ("/", "/problems", "/failures", "/sim-cards/x", "/api/v1/problems")
+DETAILS = ("/", "/actions", "/problems", "/failures", "/sim-cards/x", "/api/v1/problems")
 
 
 @pytest.mark.parametrize("path", DETAILS)

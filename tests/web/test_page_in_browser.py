@@ -237,7 +237,7 @@ async def test_pages_of_problems_fit_phone_and_wide_screen(
     view = replace(busy, problems=(problem,), sim_cards={"sim-2": card})
     operator.snapshot = snapshot((view, up), (replace(view, name="N" * 64), up))
     _, address = await serve(operator.app())
-    paths = ("/", "/problems?tag=a+b", "/failures", "/sim-cards/sim-2")
+    paths = ("/", "/problems?tag=a+b", "/actions?sort=-ended_at", "/failures", "/sim-cards/sim-2")
     seen = await look(*(f"{address.url}{path}" for path in paths))
     for (url, width, scheme), page in seen.items():
         assert page["overflow"] == 0, (url, width)
