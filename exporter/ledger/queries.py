@@ -8,7 +8,7 @@ import binascii
 import difflib
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
@@ -25,6 +25,7 @@ from exporter.domain import (
     concern_of,
 )
 from exporter.errors import QueryError
+from exporter.ledger.problems import ProblemStep
 from exporter.ledger.rules import FAILURE_STATUSES
 from exporter.ledger.snapshot import SnapshotOptions
 
@@ -346,11 +347,15 @@ class Rows(Generic[Row]):
 
 @dataclass(frozen=True, slots=True)
 class SimCardHistory:
-    """What is known of one SIM card in each account that has it: its actions newest first."""
+    """What is known of one SIM card in each account that has it: its actions newest first.
+
+    ``steps`` are what actions meant for its problems, by the account and the id of the action.
+    """
 
     cards: Mapping[str, SimCard]
     problems: tuple[AccountProblem, ...]
     actions: Rows[AccountAction]
+    steps: Mapping[tuple[str, str], ProblemStep] = field(default_factory=dict)
 
     @property
     def known(self) -> bool:

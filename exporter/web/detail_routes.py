@@ -355,8 +355,11 @@ class DetailRoutes:
             raise QueryError("id: is missing; the path is /sim-cards/{id}")
         history = asked.reader.sim_card(asked.view, asked.id, history_query(given), PAGE_ROWS)
         own = f"{asked.root}{sim_card_page(asked.id)}"
+        of_card = {"sim_card_id": asked.id}
         content = self._page.render_part(
             "sim_card.html",
+            actions=_link("actions", of_card),
+            csv=_link("actions", {**of_card, "format": "csv"}),
             first=own if given else "",
             history=history,
             next=_link(own, {"after": history.actions.next}) if history.actions.next else "",

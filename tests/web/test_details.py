@@ -16,6 +16,7 @@ import pytest
 
 from exporter.domain import ProblemStatus, SimCard, Status
 from exporter.errors import Cause, QueryTimeoutError, StateError
+from exporter.ledger.problems import ProblemStep
 from exporter.ledger.queries import (
     AccountAction,
     FailureQuery,
@@ -285,6 +286,34 @@ async def test_links_hold_wherever_a_page_is(
         assert own <= links
         for link in links:
             assert (await client.get(link)).status_code == 200, link
+
+
+async def test_a_timeline_says_what_opened_and_what_mended_a_problem(operator: Any) -> None:
+    """With the action that did, since when and after how long; all of them are a link away."""
+    steps = {
+        ("default", "action-9"): ProblemStep("voice", opened_at=NOW - 10, attempts=1),
+        ("default", "action-8"): ProblemStep("voice", mended_at=NOW - 60, mended_after=3600.0),
+        ("default", "action-7"): ProblemStep("voice", attempts=3),
+    }
+    names = ("action-9", "action-8", "action-7")
+    rows = Rows(tuple(replace(AN_ACTION, action_id=name) for name in names))
+
+    class Known(_Refusing):
+        def sim_card(self, *_: object) -> SimCardHistory:
+            return SimCardHistory({}, (), rows, steps)
+
+    source = LedgerSource(view_of_all, Known(StateError("")))
+    transport = httpx.ASGITransport(operator.app(ledger=source))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        html = (await client.get("/sim-cards/sim%209")).text
+    text = _Text(html).text
+    opened, mended, kept = (text.index(f"Action {name}") for name in names)
+    first = text.index("problem opened voice, 10 s ago 2026-08-01 11:59:55 UTC")
+    second = text.index("problem mended voice, after 1 h")
+    third = text.index("3 failed attempts")
+    assert first < opened < second < mended < third < kept
+    assert "../actions?sim_card_id=sim+9" in _Text(html).links
+    assert "../actions?sim_card_id=sim+9&format=csv" in _Text(html).links
 
 
 async def test_a_timeline_goes_on_below_a_slash(operator: Any) -> None:

@@ -21,13 +21,23 @@ from sqlalchemy import (
     false,
     func,
     literal_column,
+    null,
     or_,
     select,
     text,
     tuple_,
 )
 
-from exporter.domain import CONCERNS, OTHER, Problem, ProblemStatus, SimCard, Status
+from exporter.domain import (
+    CONCERNS,
+    OTHER,
+    Problem,
+    ProblemStatus,
+    SimCard,
+    Status,
+    concern_of,
+)
+from exporter.ledger.problems import ProblemRules, ProblemStep
 from exporter.ledger.queries import (
     MOST_COUNTED,
     NOT_ENDED,
@@ -46,8 +56,9 @@ from exporter.ledger.queries import (
     failure_scope,
     part,
 )
+from exporter.ledger.records import TrackedAction
 from exporter.ledger.store.schema import FAILED, accounts, actions, problems, sim_cards
-from exporter.ledger.store.writes import PROBLEM_COLUMNS
+from exporter.ledger.store.writes import ACTION_COLUMNS, PROBLEM_COLUMNS
 
 Condition = ColumnElement[bool]
 
@@ -103,6 +114,8 @@ _ACTION = [
         "stuck",
     )
 ]
+_TRACKED = [null() if name == "reason" else actions.c[name] for name in ACTION_COLUMNS]
+"""An action without its reason, which may be long and opens no problem."""
 # What had failed before the baseline is history, of which only a part is remembered.
 _COUNTED = and_(text(FAILED), actions.c.failure_status != "")
 _MOST_REASONS = 500
@@ -342,7 +355,28 @@ def find_sim_card(
         cards={name: card for name, card in cards.items() if card is not None},
         problems=_problems(connection, view, scopes, ProblemQuery(sim_card_id=sim_card_id)).rows,
         actions=part(rows, limit, lambda row: (row.started_at, row.action_id, row.account)),
+        steps=_steps(connection, scopes, sim_card_id),
     )
+
+
+def _steps(
+    connection: Connection, scopes: Mapping[int, AccountScope], sim_card_id: str
+) -> dict[tuple[str, str], ProblemStep]:
+    """Return what the remembered actions of a SIM card meant for its problems."""
+    found: dict[tuple[int, str], list[TrackedAction]] = {}
+    statement = select(actions.c.account_id, *_TRACKED).where(
+        actions.c.account_id.in_(scopes), actions.c.sim_card_id == sim_card_id
+    )
+    for account_id, *record in connection.execute(statement):
+        row = TrackedAction(*record)
+        found.setdefault((account_id, concern_of(row.action_type)), []).append(row)
+    rules = ProblemRules(lambda _: "", 0.0)
+    return {
+        (scopes[account_id].name, action_id): step
+        for (account_id, concern), rows in found.items()
+        if scopes[account_id].options.watches(concern)
+        for action_id, step in rules.replay(rows).steps(concern).items()
+    }
 
 
 def _problems(
