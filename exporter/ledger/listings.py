@@ -71,7 +71,7 @@ def problem_values(row: AccountProblem, url: str) -> Values:
     return {
         "account": row.account,
         "sim_card_id": problem.sim_card_id,
-        **_card_values(row.sim_card),
+        **card_values(row.sim_card),
         "concern": problem.concern,
         "status": problem.status.value,
         "opened_at": rfc3339(problem.opened_at),
@@ -90,7 +90,7 @@ def action_values(row: AccountAction, url: str) -> Values:
     return {
         "account": row.account,
         "sim_card_id": row.sim_card_id,
-        **_card_values(row.sim_card),
+        **card_values(row.sim_card),
         "action_id": row.action_id,
         "action_type": row.action_type,
         "status": row.status,
@@ -129,7 +129,8 @@ def csv_text(
     return written.getvalue()
 
 
-def _card_values(card: SimCard | None) -> Values:
+def card_values(card: SimCard | None) -> Values:
+    """Return the names of a SIM card, empty where they are not known."""
     known = card or SimCard("")
     return {"iccid": known.iccid, "sim_card_group": known.group, "tags": list(known.tags)}
 

@@ -204,11 +204,13 @@ class ActionQuery:
     ``since`` and ``until`` are the earliest time of creation and the one before which it has to be,
     ``ended_since`` and ``ended_until`` those of the end, which only ended actions have.
     ``after`` is the position of the row before the first one, ``skip`` how many more rows are left
-    out, ``limit`` None for all rows. ``counted``: the answer has the total, up to `MOST_COUNTED`.
+    out, ``limit`` None for all rows. ``counted``: the answer has the total of what follows
+    ``after``, up to `MOST_COUNTED`.
     """
 
     account: str | None = None
     status: str | None = None
+    action_id: str | None = None
     action_type: str | None = None
     sim_card_id: str | None = None
     iccid: str | None = None
@@ -243,6 +245,7 @@ class ActionQuery:
         return (
             self.account in {None, row.account}
             and self.status in {None, row.status}
+            and self.action_id in {None, row.action_id}
             and self.action_type in {None, row.action_type}
             and self.sim_card_id in {None, row.sim_card_id}
             and (self.iccid is None or self.iccid == (row.sim_card and row.sim_card.iccid))

@@ -49,6 +49,7 @@ from exporter.ledger.rules import FAILURE_STATUSES
 from exporter.ledger.snapshot import AccountSnapshot, build
 from exporter.ledger.store.protocol import LedgerReader, StateReader
 from exporter.metrics.exporter_snapshot import ExporterSnapshot
+from exporter.web import telnyx_api
 from exporter.web.account_query import AccountQuery, account_query
 from exporter.web.addresses import sim_card_page
 from exporter.web.page import Page
@@ -182,6 +183,9 @@ class DetailRoutes:
                     ("/failures", self._failures, self._error_page),
                     ("/sim-cards/{id:path}", self._sim_card, self._error_page),
                     ("/api/v1/problems", self._api_problems, _api_error),
+                    ("/v2/sim_card_actions", self._actions, _telnyx_error),
+                    ("/v2/sim_card_actions/{id:path}", self._action, _telnyx_error),
+                    ("/v2/{id:path}", self._nothing, _telnyx_error),
                 )
             ),
         ]
@@ -376,6 +380,19 @@ class DetailRoutes:
         rows = [problem_values(row, asked.url(row.problem.sim_card_id)) for row in found.rows]
         return _api_answer({"status": "success", "data": {"problems": rows, "next": found.next}})
 
+    def _actions(self, asked: _Asked) -> _Answer:
+        query, paging = telnyx_api.list_query(asked.parameters, asked.view, asked.now)
+        found = asked.reader.actions(asked.view, query)
+        since = asked.reader.complete_since(asked.view, query.account)
+        return _api_answer(telnyx_api.list_body(found, paging, since))
+
+    def _action(self, asked: _Asked) -> _Answer:
+        query = telnyx_api.item_query(asked.id, asked.parameters, asked.view, asked.now)
+        return _api_answer(telnyx_api.item_body(asked.reader.actions(asked.view, query).rows))
+
+    def _nothing(self, _: _Asked) -> _Answer:
+        raise telnyx_api.NotInLedgerError("the ledger has only /v2/sim_card_actions")
+
     def _error_page(self, asked: _Asked, error: ExporterError) -> _Answer:
         status = _status_of(error)
         content = self._page.render_part(
@@ -405,6 +422,14 @@ def _api_error(_: _Asked, error: ExporterError) -> _Answer:
     kind = next((name for each, name in kinds if isinstance(error, each)), "unavailable")
     answer = {"status": "error", "errorType": kind, "error": str(error)}
     return _api_answer(answer, _status_of(error))
+
+
+def _telnyx_error(_: _Asked, error: ExporterError) -> _Answer:
+    status, body = telnyx_api.error_body(error)
+    answer = _api_answer(body, status)
+    if isinstance(error, QueryTimeoutError):  # the SDK would ask twice more
+        return replace(answer, headers={"x-should-retry": "false"})
+    return answer
 
 
 def _api_answer(answer: Mapping[str, object], status: HTTPStatus = HTTPStatus.OK) -> _Answer:

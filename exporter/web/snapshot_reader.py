@@ -63,7 +63,6 @@ class SnapshotReader:
         """Return those of the actions in flight and the latest failures that pass the filters."""
         found = [row for row in self._actions(view, in_flight=True) if query.takes(row)]
         found.sort(key=query.place, reverse=query.newest_first)
-        total = len(found) if query.counted else None
         if query.after is not None:
             after = query.after[1:]
             found = [
@@ -71,7 +70,12 @@ class SnapshotReader:
                 for row in found
                 if (query.place(row) < after if query.newest_first else query.place(row) > after)
             ]
+        total = len(found) if query.counted else None
         return replace(part(found[query.skip :], query.limit, query.position), total=total)
+
+    def complete_since(self, _view: LedgerView, _account: str | None = None) -> float | None:
+        """Return None: most actions that ended are not kept."""
+        return None
 
     def failures(self, view: LedgerView, query: FailureQuery) -> Rows[AccountAction]:
         """Return the latest failures that pass the filters."""

@@ -547,7 +547,8 @@ class _Refusing:
     def _fail(self, *_: object) -> Any:
         raise self._error
 
-    problems = actions = failures = failure_reasons = sim_card = state = _fail
+    actions = complete_since = _fail
+    problems = failures = failure_reasons = sim_card = state = _fail
 
 
 @pytest.mark.parametrize(
@@ -589,7 +590,15 @@ async def test_failures_show_even_if_they_are_too_many_to_be_counted(operator: A
     assert AN_ACTION.action_id in page.text
 
 
-DETAILS = ("/", "/actions", "/problems", "/failures", "/sim-cards/x", "/api/v1/problems")
+DETAILS = (
+    "/",
+    "/actions",
+    "/problems",
+    "/failures",
+    "/sim-cards/x",
+    "/api/v1/problems",
+    "/v2/sim_card_actions",
+)
 
 
 @pytest.mark.parametrize("path", DETAILS)

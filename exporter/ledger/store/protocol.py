@@ -172,6 +172,14 @@ class LedgerReader(Protocol):
         """
         ...
 
+    def complete_since(self, view: LedgerView, account: str | None = None) -> float | None:
+        """Return from when on every action is remembered, of all accounts of the view or of one.
+
+        That is since their baseline, or since what was forgotten last was created; None if one of
+        them has no baseline yet.
+        """
+        ...
+
     def failures(self, view: LedgerView, query: FailureQuery) -> Rows[AccountAction]:
         """Return the actions that failed or were interrupted, by when that was seen, latest first.
 

@@ -57,7 +57,14 @@ from exporter.ledger.queries import (
     part,
 )
 from exporter.ledger.records import TrackedAction
-from exporter.ledger.store.schema import FAILED, accounts, actions, problems, sim_cards
+from exporter.ledger.store.schema import (
+    FAILED,
+    accounts,
+    actions,
+    list_cursors,
+    problems,
+    sim_cards,
+)
 from exporter.ledger.store.writes import ACTION_COLUMNS, PROBLEM_COLUMNS
 
 Condition = ColumnElement[bool]
@@ -198,14 +205,14 @@ def find_actions(
         narrowed = reasons is not None
         if reasons is not None:
             statement = statement.where(_REASON.in_(reasons))
-    total = None
-    if query.counted and narrowed:
-        total = _count(connection, statement)
     if query.after is not None:
         _, at, action_id, account = query.after
         ids = {scope.name: id_ for id_, scope in scopes.items()}
         place, after = tuple_(*order), tuple_(at, action_id, ids.get(account, 0))
         statement = statement.where(place < after if query.newest_first else place > after)
+    total = None
+    if query.counted and narrowed:
+        total = _count(connection, statement)
     statement = statement.order_by(*map(desc, order) if query.newest_first else order)
     if narrowed:
         limit = None if query.limit is None else query.limit + 1
@@ -224,6 +231,8 @@ def _filters(
     connection: Connection, scopes: Mapping[int, AccountScope], query: ActionQuery
 ) -> Iterator[Condition]:
     """Yield the conditions of the filters, but for that of the class of the reason."""
+    if query.action_id is not None:
+        yield actions.c.id == query.action_id
     for name in ("status", "action_type", "sim_card_id"):
         if (wanted := getattr(query, name)) is not None:
             yield actions.c[name] == wanted
@@ -319,6 +328,30 @@ def count_reasons(
         for reason, of_accounts in found.items()
     )
     return tuple(sorted(counts, key=lambda each: (-each.count, each.reason_class, each.reason)))
+
+
+def complete_since(connection: Connection, view: LedgerView, account: str | None) -> float | None:
+    """Return from when on everything is remembered of the accounts; None if that is never."""
+    scopes = view.only(account)
+    since = connection.execute(
+        select(
+            accounts.c.id,
+            accounts.c.baseline_at,
+            func.max(func.coalesce(list_cursors.c.baseline_time, accounts.c.baseline_at)),
+            func.max(list_cursors.c.baseline_cutoff),
+        )
+        .outerjoin(list_cursors, list_cursors.c.account_id == accounts.c.id)
+        .where(accounts.c.name.in_([scope.name for scope in scopes]))
+        .group_by(accounts.c.id, accounts.c.baseline_at)
+    ).all()
+    if not scopes or len(since) < len(scopes) or any(each.baseline_at is None for each in since):
+        return None
+    # By the clock of the API, where that is known; both rise with what is forgotten.
+    times: Iterator[float] = (
+        max(each for each in (time or baseline_at, cutoff) if each is not None)
+        for _, baseline_at, time, cutoff in since
+    )
+    return max(times)
 
 
 def find_sim_card(

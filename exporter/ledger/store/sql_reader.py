@@ -41,6 +41,11 @@ class SqlReader(ABC):
         with self.reading() as connection:
             return reading.find_actions(connection, view, query)
 
+    def complete_since(self, view: LedgerView, account: str | None = None) -> float | None:
+        """Return from when on every action is remembered."""
+        with self.reading() as connection:
+            return reading.complete_since(connection, view, account)
+
     def failures(self, view: LedgerView, query: FailureQuery) -> Rows[AccountAction]:
         """Return the actions that failed or were interrupted, latest first."""
         with self.reading() as connection:

@@ -19,6 +19,7 @@ from exporter.ledger.queries import (
     read_in_parts,
 )
 from exporter.ledger.reasons import Reasons, Rule
+from exporter.ledger.records import ListCursor, ListFilter, SortOrder
 from exporter.ledger.store.protocol import LedgerReader, LedgerStore
 from exporter.ledger.store.sql_reader import SqlReader
 from tests.ledger.store.contract import NOW, STORES, StatePlace, failed
@@ -425,3 +426,30 @@ async def test_the_state_of_an_account_is_read_as_its_owner_loads_it(
     await name_cards(account, SimCard("one", "8988"))
     assert reader.state("main") == account.kept()
     assert reader.state("nobody") is None
+
+
+async def test_complete_since_the_baseline_or_what_was_forgotten(
+    open_account: Opener, reader: LedgerReader, view: Callable[..., LedgerView]
+) -> None:
+    """Of several accounts the latest; never, as long as one has no baseline."""
+    account = open_account()
+    other = open_account("other", account.store)
+    await account.ledger.open(NOW)
+    assert reader.complete_since(view()) is None
+    await account.saw(failed("a"), at=NOW + 20)
+    assert reader.complete_since(view()) == 50.0
+    assert reader.complete_since(view("main", "other")) is None
+    await other.ledger.open(NOW)
+    unit = other.ledger.begin(NOW)
+    cursor = ListCursor(SortOrder.NEWEST, 1, NOW, baseline_time=NOW + 5)
+    unit.baseline_at = NOW
+    unit.cursors[ListFilter(None, None)] = cursor
+    await other.saw(failed("b", at=NOW + 9, status="completed"), at=NOW + 30)
+    await other.ledger.commit(unit)
+    both = view("main", "other")
+    assert reader.complete_since(both) == NOW + 5
+    assert reader.complete_since(both, "main") == 50.0
+    await other.ledger.forget(NOW + 100)
+    since = reader.complete_since(both)
+    assert since is not None
+    assert NOW + 9 < since < NOW + 10
