@@ -1,5 +1,6 @@
 """The pages and the API over the ledger, as a browser and a program ask for them."""
 
+import asyncio
 import csv
 import gzip
 import io
@@ -140,6 +141,38 @@ async def test_accounts_with_trouble_come_first(
     )
     order = [text.index(f" {name} ") for name in ("down ✕", "broken !", "fine-1 ✓", "fine-2 ✓")]
     assert order == sorted(order)
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ("acount=two", "acount: unknown parameter; did you mean account?"),
+        ("account=<b>", "account: unknown value '<b>'; use one of default, one, two"),
+        ("state=Down", "state: unknown value 'Down'; did you mean down?"),
+        ("refresh=5", "refresh: unknown value '5'; use one of on"),
+        ("name=a&name=b", "name: is given more than once; give it once"),
+    ],
+)
+async def test_a_wrong_parameter_of_the_status_page_is_named(
+    ask: httpx.AsyncClient, query: str, sentence: str
+) -> None:
+    """As on any other page."""
+    answer = await ask.get(f"/?{query}")
+    assert (answer.status_code, sentence in _Text(answer.text).text) == (400, True)
+
+
+async def test_requests_at_the_same_time_get_what_each_asked_for(
+    operator: Any, snapshot: Callable[..., Any], view: Callable[..., Any], up: Any
+) -> None:
+    """Though what is the same is rendered once."""
+    operator.snapshot = snapshot(*((view(name), up) for name in ("default", "one", "two")))
+    queries = ["", "account=one", "account=two&refresh=on", "name=o", "state=down"]
+    transport = httpx.ASGITransport(operator.app())
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        answers = await asyncio.gather(*(client.get(f"/?{query}") for query in queries))
+    texts = [_Text(answer.text).text for answer in answers]
+    found = [[name for name in ("default", "one", "two") if f" {name} ✓ Up" in t] for t in texts]
+    assert found == [["default", "one", "two"], ["one"], ["two"], ["one", "two"], []]
 
 
 async def test_nothing_wrong_is_said(

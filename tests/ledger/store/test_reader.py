@@ -341,6 +341,21 @@ async def test_failures_of_a_day_by_reason(
     assert reader.failure_reasons(view(), NOW + 200) == ()
 
 
+async def test_failures_of_a_day_by_account(
+    open_account: Opener, reader: LedgerReader, view: Callable[..., LedgerView]
+) -> None:
+    """Each reason says how often it came in which account, of those that are shown."""
+    account = open_account()
+    await account.saw(failed("a"), failed("b", at=NOW + 5), failed("c", reason=None), at=NOW + 100)
+    for name in ("other", "hidden"):
+        await open_account(name, account.store).saw(failed("a", at=NOW + 9), at=NOW + 90)
+    counts = reader.failure_reasons(view("main", "other"), NOW - 86_400)
+    assert [(each.reason, each.accounts, each.count, each.latest) for each in counts] == [
+        ("SIM card is blocked", {"main": 2, "other": 1}, 3, NOW + 100),
+        ("", {"main": 1}, 1, NOW + 100),
+    ]
+
+
 async def test_the_timeline_of_a_sim_card(
     open_account: Opener, reader: LedgerReader, view: Callable[..., LedgerView]
 ) -> None:
