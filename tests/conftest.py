@@ -143,6 +143,17 @@ def program_path() -> Callable[[str], str]:
     return find
 
 
+@pytest.fixture(scope="session")
+def npm_folder(program_path: Callable[[str], str]) -> Path:
+    """Give a folder whose ``node_modules`` hold what tests take from npm.
+
+    A test that asks for it is marked ``program("npm")``.
+    """
+    from tests.support.downloads import npm_packages  # noqa: PLC0415 - few tests need it
+
+    return npm_packages(program_path("npm"))
+
+
 @pytest.fixture(autouse=True)
 def _logging_as_before() -> Iterator[None]:
     """Undo what a test, or the program that it runs in its own process, sets up for logging."""

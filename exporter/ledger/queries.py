@@ -8,7 +8,7 @@ import binascii
 import difflib
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
@@ -25,6 +25,7 @@ from exporter.domain import (
     concern_of,
 )
 from exporter.errors import QueryError
+from exporter.ledger.problems import ProblemStep
 from exporter.ledger.rules import FAILURE_STATUSES
 from exporter.ledger.snapshot import SnapshotOptions
 
@@ -319,12 +320,20 @@ class AccountAction:
 
 @dataclass(frozen=True, slots=True)
 class ReasonCount:
-    """How many actions failed or were interrupted for a reason, and when the latest one ended."""
+    """How many actions failed or were interrupted for a reason, and when the latest one ended.
+
+    ``accounts`` is how many of them in each account that has any.
+    """
 
     reason_class: str
     reason: str
-    count: int
     latest: float
+    accounts: Mapping[str, int]
+
+    @property
+    def count(self) -> int:
+        """How many in all accounts."""
+        return sum(self.accounts.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,11 +350,15 @@ class Rows(Generic[Row]):
 
 @dataclass(frozen=True, slots=True)
 class SimCardHistory:
-    """What is known of one SIM card in each account that has it: its actions newest first."""
+    """What is known of one SIM card in each account that has it: its actions newest first.
+
+    ``steps`` are what actions meant for its problems, by the account and the id of the action.
+    """
 
     cards: Mapping[str, SimCard]
     problems: tuple[AccountProblem, ...]
     actions: Rows[AccountAction]
+    steps: Mapping[tuple[str, str], ProblemStep] = field(default_factory=dict)
 
     @property
     def known(self) -> bool:
@@ -479,6 +492,20 @@ def part(
 def failure_scope(scope: AccountScope) -> tuple[Status, ...]:
     """Return the statuses of an account's failures that are shown."""
     return tuple(each for each in FAILURE_STATUSES if scope.options.shows(each))
+
+
+def checked(
+    parameters: Mapping[str, str], allowed: Mapping[str, Collection[str] | None]
+) -> dict[str, str]:
+    """Return the parameters that are not empty; None allows a parameter to have any value.
+
+    Raises QueryError, which names the parameter.
+    """
+    given = _given(parameters, allowed)
+    for name, values in allowed.items():
+        if values is not None:
+            _one_of(given, name, values)
+    return given
 
 
 def _within(at: float, since: float | None, until: float | None) -> bool:

@@ -22,21 +22,24 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Send
 
-from exporter.domain import ProblemStatus
+from exporter.domain import ProblemStatus, Status
 from exporter.errors import ExporterError, QueryError, QueryTimeoutError, StateError
 from exporter.ledger.listings import (
-    FAILURE_COLUMNS,
+    ACTION_COLUMNS,
     PROBLEM_COLUMNS,
     Values,
+    action_values,
     csv_text,
-    failure_values,
     problem_values,
 )
 from exporter.ledger.queries import (
+    ACTION_ORDERS,
     DAY,
+    SORT_ORDERS,
     LedgerView,
     ReasonCount,
     Rows,
+    action_query,
     failure_query,
     history_query,
     problem_query,
@@ -47,6 +50,7 @@ from exporter.ledger.snapshot import AccountSnapshot, build
 from exporter.ledger.store.protocol import LedgerReader, StateReader
 from exporter.metrics.exporter_snapshot import ExporterSnapshot
 from exporter.web import telnyx_api
+from exporter.web.account_query import AccountQuery, account_query
 from exporter.web.addresses import sim_card_page
 from exporter.web.page import Page
 from exporter.web.response_coalescing import CoalescedResponses, body_response, packed, takes_gzip
@@ -163,8 +167,8 @@ class DetailRoutes:
         self._others: Mapping[str, AccountSnapshot] = {}
         self._others_at = -inf
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="reader")
-        self._homes: CoalescedResponses[ExporterSnapshot, None] = CoalescedResponses(
-            snapshot, lambda taken, _: self._home_page(taken).encode()
+        self._homes: CoalescedResponses[ExporterSnapshot, AccountQuery] = CoalescedResponses(
+            snapshot, lambda taken, asked: self._home_page(taken, asked).encode()
         )
 
     def routes(self) -> list[Route]:
@@ -174,6 +178,7 @@ class DetailRoutes:
             *(
                 Route(f"{self._prefix}{path}", self._endpoint(answer, on_error))
                 for path, answer, on_error in (
+                    ("/actions", self._actions_page, self._error_page),
                     ("/problems", self._problems, self._error_page),
                     ("/failures", self._failures, self._error_page),
                     ("/sim-cards/{id:path}", self._sim_card, self._error_page),
@@ -186,10 +191,14 @@ class DetailRoutes:
         ]
 
     async def _home(self, request: Request) -> Response:
-        body = await self._homes.body(None, gzipped=takes_gzip(request.headers))
-        return body_response(body, _HTML)
+        asked = self._asked(request)
+        try:
+            query = account_query(asked.given, asked.view.names)
+        except QueryError as exc:
+            return _response(asked, self._error_page(asked, exc))
+        return body_response(await self._homes.body(query, gzipped=asked.gzip), _HTML)
 
-    def _home_page(self, snapshot: ExporterSnapshot) -> str:
+    def _home_page(self, snapshot: ExporterSnapshot, asked: AccountQuery) -> str:
         try:
             if not self._others_at <= snapshot.now < self._others_at + OTHERS_FOR:
                 self._others, self._others_at = self._ledger.others(snapshot), snapshot.now
@@ -203,8 +212,8 @@ class DetailRoutes:
                 self._ledger.view(), snapshot.now - DAY
             )
         except StateError as exc:
-            return self._page.render(snapshot, None, str(exc))
-        return self._page.render(snapshot, reasons)
+            return self._page.render(snapshot, None, str(exc), asked)
+        return self._page.render(snapshot, reasons, asked=asked)
 
     def _endpoint(
         self,
@@ -218,29 +227,26 @@ class DetailRoutes:
                 answered = on_error(asked, exc)
             if answered.rest is not None:
                 return _streamed(answered, answered.rest, asked, self._threads)
-            response = body_response(
-                packed(answered.content.encode(), gzipped=asked.gzip),
-                answered.media,
-                answered.status,
-            )
-            response.headers.update(answered.headers)
-            return response
+            return _response(asked, answered)
 
         async def endpoint(request: Request) -> Response:
-            snapshot = self._snapshot()
-            asked = _Asked(
-                reader=self._ledger.reading(snapshot),
-                view=self._ledger.view(),
-                now=snapshot.now,
-                parameters=request.query_params.multi_items(),
-                id=request.path_params.get("id", ""),
-                base=self._base(request),
-                root=self._root(request),
-                gzip=takes_gzip(request.headers),
-            )
+            asked = self._asked(request)
             return await asyncio.get_running_loop().run_in_executor(self._threads, respond, asked)
 
         return endpoint
+
+    def _asked(self, request: Request) -> _Asked:
+        snapshot = self._snapshot()
+        return _Asked(
+            reader=self._ledger.reading(snapshot),
+            view=self._ledger.view(),
+            now=snapshot.now,
+            parameters=request.query_params.multi_items(),
+            id=request.path_params.get("id", ""),
+            base=self._base(request),
+            root=self._root(request),
+            gzip=takes_gzip(request.headers),
+        )
 
     def _base(self, request: Request) -> str:
         if self._external_url is not None:
@@ -267,7 +273,31 @@ class DetailRoutes:
             return _csv("problems", PROBLEM_COLUMNS, parts)
         found = asked.reader.problems(asked.view, query)
         return self._list(
-            "problems", asked, given, found, statuses=[each.value for each in ProblemStatus]
+            "problems",
+            asked,
+            given,
+            found,
+            statuses=[each.value for each in ProblemStatus],
+            **_sorting("problems", given, query.sort, SORT_ORDERS),
+        )
+
+    def _actions_page(self, asked: _Asked) -> _Answer:
+        given, as_csv = _format(asked.given)
+        query = action_query(given, asked.view, asked.now, None if as_csv else PAGE_ROWS)
+        if as_csv:
+            parts = (
+                [action_values(row, asked.url(row.sim_card_id)) for row in each.rows]
+                for each in read_in_parts(partial(asked.reader.actions, asked.view), query)
+            )
+            return _csv("actions", ACTION_COLUMNS, parts)
+        return self._list(
+            "actions",
+            asked,
+            given,
+            asked.reader.actions(asked.view, query),
+            statuses=[each.value for each in Status],
+            note=asked.note,
+            **_sorting("actions", given, query.sort, ACTION_ORDERS),
         )
 
     def _failures(self, asked: _Asked) -> _Answer:
@@ -275,10 +305,10 @@ class DetailRoutes:
         query = failure_query(given, asked.view, None if as_csv else PAGE_ROWS)
         if as_csv:
             parts = (
-                [failure_values(row, asked.url(row.sim_card_id)) for row in each.rows]
+                [action_values(row, asked.url(row.sim_card_id)) for row in each.rows]
                 for each in read_in_parts(partial(asked.reader.failures, asked.view), query)
             )
-            return _csv("failures", FAILURE_COLUMNS, parts)
+            return _csv("failures", ACTION_COLUMNS, parts)
         found = asked.reader.failures(asked.view, query)
         reasons: Sequence[ReasonCount] | None = None
         note = asked.note
@@ -329,8 +359,11 @@ class DetailRoutes:
             raise QueryError("id: is missing; the path is /sim-cards/{id}")
         history = asked.reader.sim_card(asked.view, asked.id, history_query(given), PAGE_ROWS)
         own = f"{asked.root}{sim_card_page(asked.id)}"
+        of_card = {"sim_card_id": asked.id}
         content = self._page.render_part(
             "sim_card.html",
+            actions=_link("actions", of_card),
+            csv=_link("actions", {**of_card, "format": "csv"}),
             first=own if given else "",
             history=history,
             next=_link(own, {"after": history.actions.next}) if history.actions.next else "",
@@ -370,6 +403,13 @@ class DetailRoutes:
             title=status.phrase,
         )
         return _Answer(content, status=status)
+
+
+def _response(asked: _Asked, answer: _Answer) -> Response:
+    body = packed(answer.content.encode(), gzipped=asked.gzip)
+    response = body_response(body, answer.media, answer.status)
+    response.headers.update(answer.headers)
+    return response
 
 
 def _status_of(error: ExporterError) -> HTTPStatus:
@@ -453,6 +493,17 @@ def _format(given: dict[str, str]) -> tuple[dict[str, str], bool]:
     if chosen not in {"csv", "html"}:
         raise QueryError(f"format: unknown value {chosen!r}; use csv or html")
     return given, chosen == "csv"
+
+
+def _sorting(
+    path: str, given: Mapping[str, str], order: str, orders: Sequence[str]
+) -> dict[str, object]:
+    """Return the order of a list, and the address of each one; other filters stay."""
+    kept = {name: value for name, value in given.items() if name != "after"}
+    return {
+        "order": order,
+        "orders": {each: _link(path, {**kept, "sort": each}) for each in orders},
+    }
 
 
 def _link(path: str, parameters: Mapping[str, str]) -> str:

@@ -21,13 +21,23 @@ from sqlalchemy import (
     exists,
     false,
     func,
+    null,
     or_,
     select,
     text,
     tuple_,
 )
 
-from exporter.domain import CONCERNS, OTHER, Problem, ProblemStatus, SimCard, Status
+from exporter.domain import (
+    CONCERNS,
+    OTHER,
+    Problem,
+    ProblemStatus,
+    SimCard,
+    Status,
+    concern_of,
+)
+from exporter.ledger.problems import ProblemRules, ProblemStep
 from exporter.ledger.queries import (
     MOST_COUNTED,
     REASON_CHARACTERS,
@@ -46,6 +56,7 @@ from exporter.ledger.queries import (
     part,
 )
 from exporter.ledger.reasons import NO_REASON
+from exporter.ledger.records import TrackedAction
 from exporter.ledger.store.action_search import FEW, MOST_REASONS, ActionSearch, reasons_of
 from exporter.ledger.store.schema import (
     FAILED,
@@ -55,7 +66,7 @@ from exporter.ledger.store.schema import (
     problems,
     sim_cards,
 )
-from exporter.ledger.store.writes import PROBLEM_COLUMNS
+from exporter.ledger.store.writes import ACTION_COLUMNS, PROBLEM_COLUMNS
 
 Condition = ColumnElement[bool]
 
@@ -116,6 +127,8 @@ ORDER BY page.k {{down}}, page.id {{down}}, page.account_id {{down}}
 """SQLite looks up what is on the right of CROSS JOIN for each row on its left."""
 _AT_ONCE = 5_000
 """Actions that are classified at once where there are too many reasons."""
+_TRACKED = [null() if name == "reason" else actions.c[name] for name in ACTION_COLUMNS]
+"""An action without its reason, which may be long and opens no problem."""
 # What had failed before the baseline is history, of which only a part is remembered.
 _COUNTED = and_(text(FAILED), actions.c.failure_status != "")
 # The sum keeps a database from reading by account: the index of failures has the right order.
@@ -264,7 +277,7 @@ def count_reasons(
     """Return how many actions ended badly since a time, by reason."""
     scopes = _ids(connection, view.accounts)
     statement = (
-        select(_REASON, func.count(), func.max(actions.c.ended_at))
+        select(_REASON, actions.c.account_id, func.count(), func.max(actions.c.ended_at))
         .where(
             _COUNTED,
             actions.c.ended_at >= since,
@@ -272,11 +285,16 @@ def count_reasons(
             func.coalesce(actions.c.updated_at, actions.c.ended_at) >= since,
             _failures_of(scopes),
         )
-        .group_by(_REASON)
+        .group_by(_REASON, actions.c.account_id)
     )
+    found: dict[str, dict[str, int]] = {}
+    latest: dict[str, float] = {}
+    for reason, account_id, count, ended_at in connection.execute(statement):
+        found.setdefault(reason, {})[scopes[account_id].name] = count
+        latest[reason] = max(ended_at, latest.get(reason, ended_at))
     counts = (
-        ReasonCount(view.classify(reason), reason, count, latest)
-        for reason, count, latest in connection.execute(statement)
+        ReasonCount(view.classify(reason), reason, latest[reason], of_accounts)
+        for reason, of_accounts in found.items()
     )
     return tuple(sorted(counts, key=lambda each: (-each.count, each.reason_class, each.reason)))
 
@@ -339,7 +357,28 @@ def find_sim_card(
         cards={name: card for name, card in cards.items() if card is not None},
         problems=_problems(connection, view, scopes, ProblemQuery(sim_card_id=sim_card_id)).rows,
         actions=part(rows, limit, lambda row: (row.started_at, row.action_id, row.account)),
+        steps=_steps(connection, scopes, sim_card_id),
     )
+
+
+def _steps(
+    connection: Connection, scopes: Mapping[int, AccountScope], sim_card_id: str
+) -> dict[tuple[str, str], ProblemStep]:
+    """Return what the remembered actions of a SIM card meant for its problems."""
+    found: dict[tuple[int, str], list[TrackedAction]] = {}
+    statement = select(actions.c.account_id, *_TRACKED).where(
+        actions.c.account_id.in_(scopes), actions.c.sim_card_id == sim_card_id
+    )
+    for account_id, *record in connection.execute(statement):
+        row = TrackedAction(*record)
+        found.setdefault((account_id, concern_of(row.action_type)), []).append(row)
+    rules = ProblemRules(lambda _: "", 0.0)
+    return {
+        (scopes[account_id].name, action_id): step
+        for (account_id, concern), rows in found.items()
+        if scopes[account_id].options.watches(concern)
+        for action_id, step in rules.replay(rows).steps(concern).items()
+    }
 
 
 def _problems(
