@@ -163,7 +163,7 @@ class Probe:
             first = await self._ask(client, questions.LIST_SMALL, Query(1, SMALL_PAGE))
         if first.page is None:
             raise _StopError(NO_LIST)
-        size = first.page.page_size or first.page.length
+        size = min(first.page.page_size or first.page.length, FULL_PAGE)
         if size and first.page.total and first.page.total > size:
             last = -(-first.page.total // size)
             await self._ask(client, questions.LIST_END, Query(last, size))
