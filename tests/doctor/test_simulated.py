@@ -138,6 +138,18 @@ async def test_what_fails_is_told_once(
     assert found.requests <= 2
 
 
+@pytest.mark.parametrize("served", range(3))
+async def test_an_outage_is_told_whatever_it_answers(served: int, examine: Examine) -> None:
+    """JSON, or the page of a gateway: the list fails, and neither proxy nor key is suspected."""
+
+    def count(simulator: Simulator) -> None:
+        simulator.served = served
+
+    found = await examine({"server_error": 1}, prepare=count)
+    failed = [name for name, each in found.checks.items() if each.result is FAIL]
+    assert failed == ["list"]
+
+
 async def test_telnyx_s_words_about_an_account_are_told(examine: Examine) -> None:
     """Its title and detail say what is wrong with it; the key is not suspected."""
     found = await examine({"unpaid": 1})
