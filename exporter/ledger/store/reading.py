@@ -13,6 +13,7 @@ import msgspec
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Executable,
     Select,
     and_,
     case,
@@ -20,7 +21,6 @@ from sqlalchemy import (
     exists,
     false,
     func,
-    literal_column,
     null,
     or_,
     select,
@@ -40,7 +40,6 @@ from exporter.domain import (
 from exporter.ledger.problems import ProblemRules, ProblemStep
 from exporter.ledger.queries import (
     MOST_COUNTED,
-    NOT_ENDED,
     REASON_CHARACTERS,
     SORT_ORDERS,
     AccountAction,
@@ -56,7 +55,9 @@ from exporter.ledger.queries import (
     failure_scope,
     part,
 )
+from exporter.ledger.reasons import NO_REASON
 from exporter.ledger.records import TrackedAction
+from exporter.ledger.store.action_search import FEW, MOST_REASONS, ActionSearch, reasons_of
 from exporter.ledger.store.schema import (
     FAILED,
     accounts,
@@ -70,10 +71,6 @@ from exporter.ledger.store.writes import ACTION_COLUMNS, PROBLEM_COLUMNS
 Condition = ColumnElement[bool]
 
 _STARTED = func.coalesce(actions.c.created_at, actions.c.seen_at)
-_ENDED = case(
-    (actions.c.ended_at.is_(None), literal_column(str(NOT_ENDED))),
-    else_=func.coalesce(actions.c.updated_at, actions.c.ended_at),
-)
 _CONCERN = case({**CONCERNS, "": OTHER}, value=actions.c.action_type, else_=actions.c.action_type)
 _RETRYING = exists(
     select(actions.c.id).where(
@@ -105,28 +102,35 @@ _PROBLEM = [
 _CLASSIFIED = problems.c.reason_class != ""
 """The condition of a problem that has a class: a stuck one has none."""
 _REASON = _told(actions.c.reason)
-_ACTION = [
-    _REASON.label(name) if name == "reason" else actions.c[name]
-    for name in (
-        "account_id",
-        "id",
-        "sim_card_id",
-        "action_type",
-        "status",
-        "reason",
-        "created_at",
-        "updated_at",
-        "seen_at",
-        "ended_at",
-        "stuck",
-    )
-]
+_ACTION_COLUMNS = (
+    "account_id",
+    "id",
+    "sim_card_id",
+    "action_type",
+    "status",
+    "reason",
+    "created_at",
+    "updated_at",
+    "seen_at",
+    "ended_at",
+    "stuck",
+)
+_ACTION = [_REASON.label(name) if name == "reason" else actions.c[name] for name in _ACTION_COLUMNS]
+_ROWS = f"""
+SELECT {", ".join(str(actions.c[each]) for each in _ACTION_COLUMNS if each != "reason")},
+    substr(coalesce(actions.reason, ''), 1, {REASON_CHARACTERS + 1}) AS reason, sim_cards.body
+FROM ({{keys}}) AS page CROSS JOIN actions LEFT JOIN sim_cards
+    ON sim_cards.account_id = actions.account_id AND sim_cards.id = actions.sim_card_id
+WHERE actions.id = page.id AND actions.account_id = page.account_id
+ORDER BY page.k {{down}}, page.id {{down}}, page.account_id {{down}}
+"""  # noqa: S608 # ours
+"""SQLite looks up what is on the right of CROSS JOIN for each row on its left."""
+_AT_ONCE = 5_000
+"""Actions that are classified at once where there are too many reasons."""
 _TRACKED = [null() if name == "reason" else actions.c[name] for name in ACTION_COLUMNS]
 """An action without its reason, which may be long and opens no problem."""
 # What had failed before the baseline is history, of which only a part is remembered.
 _COUNTED = and_(text(FAILED), actions.c.failure_status != "")
-_MOST_REASONS = 500
-"""Reasons that a statement may name: databases limit its parameters."""
 # The sum keeps a database from reading by account: the index of failures has the right order.
 _ANY_ACCOUNT = actions.c.account_id + 0
 
@@ -182,104 +186,69 @@ def find_failures(
 
 
 def find_actions(
-    connection: Connection, view: LedgerView, query: ActionQuery
+    connection: Connection,
+    view: LedgerView,
+    query: ActionQuery,
+    *,
+    few: int = FEW,
+    most_reasons: int = MOST_REASONS,
 ) -> Rows[AccountAction]:
-    """Return the actions that pass the filters."""
+    """Return the actions that pass the filters.
+
+    Up to ``few`` candidates are all looked at, up to ``most_reasons`` reasons classified at once.
+    """
     scopes = _ids(connection, view.only(query.account))
-    order = _ENDED if query.by_end else _STARTED, actions.c.id, actions.c.account_id
-    statement = (
-        select(*_ACTION, sim_cards.c.body)
-        .outerjoin(
-            sim_cards,
-            and_(
-                sim_cards.c.account_id == actions.c.account_id,
-                sim_cards.c.id == actions.c.sim_card_id,
-            ),
-        )
-        .where(_any(_actions_of(id_, scope) for id_, scope in scopes.items()))
-    )
-    statement = statement.where(*_filters(connection, scopes, query))
-    narrowed = True
+    reasons = None
     if query.reason_class is not None:
-        reasons = _reasons_of(connection, statement, _REASON, view, query.reason_class)
-        narrowed = reasons is not None
-        if reasons is not None:
-            statement = statement.where(_REASON.in_(reasons))
-    if query.after is not None:
-        _, at, action_id, account = query.after
-        ids = {scope.name: id_ for id_, scope in scopes.items()}
-        place, after = tuple_(*order), tuple_(at, action_id, ids.get(account, 0))
-        statement = statement.where(place < after if query.newest_first else place > after)
+        reasons = reasons_of(
+            connection, view, query.reason_class, REASON_CHARACTERS + 1, most_reasons
+        )
+        if reasons is None:
+            return _find_by_class(connection, view, scopes, query)
+    search = ActionSearch(connection, scopes, query, reasons, few=few)
+    limit = None if query.limit is None else query.limit + 1
+    rows = list(_page(connection, view, search, limit))
     total = None
-    if query.counted and narrowed:
-        total = _count(connection, statement)
-    statement = statement.order_by(*map(desc, order) if query.newest_first else order)
-    if narrowed:
-        limit = None if query.limit is None else query.limit + 1
-        statement = statement.offset(query.skip).limit(limit)
-    found = (
-        row
-        for row in _actions(connection, statement, scopes, view)
-        if narrowed or query.reason_class == row.reason_class
-    )
-    end = None if query.limit is None else query.skip + query.limit + 1
-    rows = list(found if narrowed else islice(found, query.skip, end))
+    if query.counted:
+        whole = query.limit is None or (len(rows) <= query.limit and (rows or not query.skip))
+        total = query.skip + len(rows) if whole else search.count()
+    if total is not None and total > MOST_COUNTED:
+        total = None
     return replace(part(rows, query.limit, query.position), total=total)
 
 
-def _filters(
-    connection: Connection, scopes: Mapping[int, AccountScope], query: ActionQuery
-) -> Iterator[Condition]:
-    """Yield the conditions of the filters, but for that of the class of the reason."""
-    if query.action_id is not None:
-        yield actions.c.id == query.action_id
-    for name in ("status", "action_type", "sim_card_id"):
-        if (wanted := getattr(query, name)) is not None:
-            yield actions.c[name] == wanted
-    for key, since, until in (
-        (_STARTED, query.since, query.until),
-        (_ENDED, query.ended_since, query.ended_until),
-    ):
-        if since is not None:
-            yield key >= since
-        if until is not None:
-            yield key < until
-    if query.ended_since is not None or query.ended_until is not None:
-        yield actions.c.ended_at.is_not(None)
-    if query.iccid is not None:
-        yield _of_cards(connection, scopes, query.iccid)
+def _find_by_class(
+    connection: Connection,
+    view: LedgerView,
+    scopes: Mapping[int, AccountScope],
+    query: ActionQuery,
+) -> Rows[AccountAction]:
+    """Find the actions of a class by a look at each, where there are too many reasons."""
+    wanted = None if query.limit is None else query.skip + query.limit + 1
+    found: list[AccountAction] = []
+    at = query
+    while wanted is None or len(found) < wanted:
+        search = ActionSearch(connection, scopes, at, with_reason=query.reason_class != NO_REASON)
+        rows = list(_page(connection, view, search, _AT_ONCE, skip=0))
+        found += [row for row in rows if row.reason_class == query.reason_class]
+        if len(rows) < _AT_ONCE:
+            break
+        at = replace(at, after=query.position(rows[-1]))
+    return part(found[query.skip : wanted], query.limit, query.position)
 
 
-def _count(connection: Connection, statement: Select[Any]) -> int | None:
-    """Return how many rows a statement has; None if they are more than are counted."""
-    rows: Select[Any] = statement.with_only_columns(literal_column("1"), maintain_column_froms=True)
-    limited = rows.limit(MOST_COUNTED + 1).subquery()
-    count: int = connection.execute(select(func.count()).select_from(limited)).scalar_one()
-    return count if count <= MOST_COUNTED else None
-
-
-def _actions_of(account_id: int, scope: AccountScope) -> Condition:
-    """Return the condition of the actions of an account that are shown."""
-    conditions: list[Condition] = [actions.c.account_id == account_id]
-    if scope.options.statuses:
-        conditions.append(actions.c.status.in_(scope.options.statuses))
-    if scope.options.action_types:
-        conditions.append(actions.c.action_type.in_(scope.options.action_types))
-    return and_(*conditions)
-
-
-def _of_cards(connection: Connection, scopes: Mapping[int, AccountScope], iccid: str) -> Condition:
-    """Return the condition of the actions of SIM cards that are known by an ICCID."""
-    bodies = connection.execute(
-        select(sim_cards.c.account_id, sim_cards.c.id, sim_cards.c.body).where(
-            sim_cards.c.account_id.in_(scopes)
-        )
-    )
-    return _any(
-        and_(actions.c.account_id == account_id, actions.c.sim_card_id == id_)
-        for account_id, id_, body in bodies
-        if msgspec.json.decode(body, type=SimCard).iccid == iccid
-    )
+def _page(
+    connection: Connection,
+    view: LedgerView,
+    search: ActionSearch,
+    limit: int | None,
+    skip: int | None = None,
+) -> Iterator[AccountAction]:
+    """Yield the actions of a page with what is known of their SIM cards."""
+    keys, values = search.page(limit, search.query.skip if skip is None else skip)
+    down = "DESC" if search.query.newest_first else "ASC"
+    statement = _ROWS.format(keys=keys, down=down)
+    yield from _actions(connection, text(statement), search.scopes, view, values)
 
 
 def _reasons_of(
@@ -298,8 +267,8 @@ def _reasons_of(
     of_class = (
         each for (each,) in connection.execute(distinct) if view.classify(each) == reason_class
     )
-    found = list(islice(of_class, _MOST_REASONS + 1))
-    return found if len(found) <= _MOST_REASONS else None
+    found = list(islice(of_class, MOST_REASONS + 1))
+    return found if len(found) <= MOST_REASONS else None
 
 
 def count_reasons(
@@ -449,7 +418,7 @@ def _problems(
             statement = statement.where(_PROBLEM_REASON.in_(reasons))
     if query.limit is not None and narrowed and not query.of_cards:
         statement = statement.limit(query.limit + 1)
-    classify = lru_cache(_MOST_REASONS)(view.classify)
+    classify = lru_cache(MOST_REASONS)(view.classify)
     found = (
         row
         for row in (
@@ -496,13 +465,14 @@ def _any(conditions: Iterable[Condition]) -> Condition:
 
 def _actions(
     connection: Connection,
-    statement: Select[Any],
+    statement: Executable,
     scopes: Mapping[int, AccountScope],
     view: LedgerView,
+    values: Mapping[str, object] | None = None,
 ) -> Iterator[AccountAction]:
     # Few reasons make many failures, and to classify one takes longer than to read it.
-    classify = lru_cache(_MOST_REASONS)(view.classify)
-    for each in connection.execute(statement):
+    classify = lru_cache(MOST_REASONS)(view.classify)
+    for each in connection.execute(statement, values):
         yield AccountAction(
             account=scopes[each.account_id].name,
             action_id=each.id,

@@ -21,6 +21,7 @@ from exporter.ledger.queries import (
 from exporter.ledger.reasons import Reasons
 from exporter.ledger.records import TrackedAction
 from exporter.ledger.snapshot import SnapshotOptions
+from exporter.ledger.store.reading import find_actions
 from exporter.ledger.store.sql_reader import SqlReader
 from tests.ledger.conftest import an_options
 from tests.ledger.store.contract import NOW, StatePlace, a_bare_unit
@@ -171,6 +172,21 @@ VIEWS = st.lists(
     max_size=4,
     unique_by=lambda scope: scope.name,
 ).map(lambda scopes: LedgerView(tuple(scopes), REASONS.classify, REASONS.classes))
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(view=VIEWS, query=QUERIES)
+def test_there_is_one_answer_whatever_the_way(
+    known: Known, view: LedgerView, query: ActionQuery
+) -> None:
+    """As if there were too many rows to look at, and too many reasons to classify."""
+    wanted = expected(known, view, query)
+    for few, most_reasons in ((0, 500), (50, 0)):
+        whole = replace(query, counted=True)
+        with known.reader.reading() as connection:
+            found = find_actions(connection, view, whole, few=few, most_reasons=most_reasons)
+        assert [(row.account, row.action_id) for row in found.rows] == wanted
+        assert found.total in {len(wanted), None}
 
 
 @settings(max_examples=EXAMPLES, deadline=None)
