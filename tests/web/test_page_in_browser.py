@@ -22,6 +22,7 @@ import pytest
 
 from exporter.address import ListenAddress
 from exporter.domain import Problem, ProblemStatus, SimCard
+from exporter.sync.progress import Progress, Stage
 
 pytestmark = pytest.mark.program("chromium", "npm")
 
@@ -235,13 +236,14 @@ async def test_pages_of_problems_fit_phone_and_wide_screen(
     )
     card = SimCard("sim-2", "8" * 22, "", "G" * 200, ("T" * 200, "a b"))
     view = replace(busy, problems=(problem,), sim_cards={"sim-2": card})
+    up.progressed(Progress(600, Stage.CATCH_UP, done=400, total=1_000, seconds=20.0))
     names = ("default", "N" * 64, "a b", "<i>", "five")
     operator.snapshot = snapshot(*((replace(view, name=name), up) for name in names))
     _, address = await serve(operator.app())
     paths = {
         "/": "Failures of the last day",
         "/?name=none": "No account passes these filters",
-        "/?account=default": "sim-2",
+        "/?account=default": "400 of 1,000 actions read",
         "/problems?tag=a+b": "sim-2",
         "/actions?sort=-ended_at": "sim-2",
         "/failures": "sim-2",
