@@ -81,7 +81,9 @@ class Reasons(NamedTuple):
 
     def condition(self) -> str:
         """Return the condition of the actions of the class."""
-        one_of = f"COALESCE(reason_hash, 0) IN ({_numbers(self.hashes)})" if self.hashes else "1 = 0"
+        one_of = (
+            f"COALESCE(reason_hash, 0) IN ({_numbers(self.hashes)})" if self.hashes else "1 = 0"
+        )
         return f"(reason_hash IS NULL OR {one_of})" if self.none else one_of
 
 
