@@ -16,6 +16,7 @@ from exporter.sanitize import one_line
 from exporter.version import __version__
 
 COMMANDS = {
+    "actions": "actions",
     "check-config": "check_config",
     "copy-state": "copy_state",
     "demo": "demo",

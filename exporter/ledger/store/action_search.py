@@ -81,7 +81,9 @@ class Reasons(NamedTuple):
 
     def condition(self) -> str:
         """Return the condition of the actions of the class."""
-        one_of = f"reason_hash IN ({_numbers(self.hashes)})" if self.hashes else "1 = 0"
+        one_of = (
+            f"COALESCE(reason_hash, 0) IN ({_numbers(self.hashes)})" if self.hashes else "1 = 0"
+        )
         return f"(reason_hash IS NULL OR {one_of})" if self.none else one_of
 
 
@@ -129,7 +131,10 @@ class ActionSearch:
         self._limited = any(
             scope.options.statuses or scope.options.action_types for scope in self.scopes.values()
         )
-        self._lists = tuple(self._ways()) if self.scopes else ()
+        self._lists: tuple[str, ...] = ()
+        self._counted: tuple[str, ...] = ()
+        if self.scopes:
+            self._decide()
 
     def page(self, limit: int | None, skip: int) -> tuple[str, dict[str, object]]:
         """Return the statement of the keys of a page, in their order, and its values."""
@@ -142,7 +147,7 @@ class ActionSearch:
 
     def count(self) -> int | None:
         """Return how many actions there are; None if they are more than are counted."""
-        found = self._count(self._lists, MOST_COUNTED)
+        found = self._count(self._counted, MOST_COUNTED)
         return found if found <= MOST_COUNTED else None
 
     def _count(self, lists: Sequence[str], most: int) -> int:
@@ -154,24 +159,23 @@ class ActionSearch:
         count: int = self.connection.execute(statement, self._values).scalar_one()
         return count
 
-    def _ways(self) -> Iterator[str]:
-        few = self._few()
-        if few is not None:
-            yield self._plain(few)
+    def _decide(self) -> None:
+        candidates = self._few()
+        if candidates is not None:
+            self._lists = self._counted = (self._plain(candidates),)
             return
-        yield self._plain(f"{UNDATED}")
         parts = tuple(self._parts())
-        # The end of an action says when it was created, nearly: to walk along one time to a range
-        # of the other may take a while.
-        across = self._range("updated_at") if not self._by_end else self._range("created_at")
-        if across:
-            driving = "updated_at" if not self._by_end else "created_at"
-            lists = tuple(self._part(each, driving, after=False) for each in parts)
-            if self._count(lists, self.few) <= self.few:
-                yield from (self._part(each, driving) for each in parts)
-                return
-        driving = "updated_at" if self._by_end else "created_at"
-        yield from (self._part(each, driving) for each in parts)
+        times = "created_at", "updated_at"
+        sorting, other = reversed(times) if self._by_end else times
+        # An action ends soon after its creation: to walk along one time to a short range of the
+        # other may take long, to sort what is in that does not.
+        ranged = self._range(other)
+        short = ranged and self._count(self._ranges(parts, other), self.few) <= self.few
+        undated = self._plain(UNDATED)
+        self._lists = (undated, *(self._part(each, other if short else sorting) for each in parts))
+        # To count needs no order.
+        counted = (self._part(each, other if ranged else sorting) for each in parts)
+        self._counted = (undated, *counted)
 
     def _few(self) -> str | None:
         """Return the condition by which few candidates are found; None if there is none."""
@@ -211,25 +215,17 @@ class ActionSearch:
             *self._following(key),
         ]
         if self._range("updated_at"):
-            conditions.append("ended_at IS NOT NULL")
+            conditions.append("ended_at + 0 IS NOT NULL")
         return _list(key, conditions)
 
     def _parts(self) -> Iterator["_Part"]:
         """Yield what the list is made of: a status and a type each, or what has a reason."""
         if self.with_reason or (self.reasons is not None and not self.reasons.none):
-            both = [
-                *self._status_and_type("status", "action_type"),
-                *self._visible(),
-                "reason_hash IS NOT NULL",
-            ]
-            yield _Part((*both, f"status IN ({_ENDED})"), ended=True)
-            yield _Part((*both, f"status NOT IN ({_ENDED})"), ended=False)
+            yield from self._two_parts(("reason_hash IS NOT NULL",))
             return
         found = self.connection.execute(text(_PARTS)).all()
         if len(found) > _MOST_PARTS:
-            both = [*self._status_and_type("status", "action_type"), *self._visible()]
-            yield _Part((*both, f"status IN ({_ENDED})"), ended=True)
-            yield _Part((*both, f"status NOT IN ({_ENDED})"), ended=False)
+            yield from self._two_parts(())
             return
         ended = {*ENDED_STATUSES, GONE}
         for status, action_type in found:
@@ -244,15 +240,29 @@ class ActionSearch:
                 and self.query.action_type in {None, action_type}
                 and accounts
             ):
-                conditions = [
+                indexed = (
                     f"status = {self._bound(status)}",
                     f"action_type = {self._bound(action_type)}",
-                ]
-                if not self._all or len(accounts) < len(self.scopes):
-                    conditions.append(f"account_id IN ({_numbers(accounts)})")
-                yield _Part(tuple(conditions), ended=status in ended)
+                )
+                whole = self._all and len(accounts) == len(self.scopes)
+                others = () if whole else (f"account_id IN ({_numbers(accounts)})",)
+                yield _Part(indexed, others, ended=status in ended)
 
-    def _part(self, part: "_Part", driving: str, *, after: bool = True) -> str:
+    def _two_parts(self, indexed: tuple[str, ...]) -> Iterator["_Part"]:
+        """Yield what has ended, and what is open."""
+        others = (*self._status_and_type("status || ''", "action_type || ''"), *self._visible())
+        yield _Part(indexed, (*others, f"status || '' IN ({_ENDED})"), ended=True)
+        yield _Part(indexed, (*others, f"status || '' NOT IN ({_ENDED})"), ended=False)
+
+    def _ranges(self, parts: Iterable["_Part"], column: str) -> Sequence[str]:
+        """Return lists of all that is in the range of a column, whether it passes or not."""
+        query = self.query
+        bounds = query.since, query.until
+        if column == "updated_at":
+            bounds = query.ended_since, query.ended_until
+        return [_list("1", (*part.indexed, *self._compared(column, *bounds))) for part in parts]
+
+    def _part(self, part: "_Part", driving: str) -> str:
         """Return the list of a part, found by its range of the column ``driving``."""
         query = self.query
         names = {
@@ -262,13 +272,14 @@ class ActionSearch:
         created, updated = names["created_at"], names["updated_at"]
         key = created if not self._by_end else updated if part.ended else _OPEN_END
         conditions = [
-            *part.conditions,
+            *part.indexed,
+            *part.others,
             f"{created} IS NOT NULL",
             f"{updated} IS NOT NULL",
             *self._compared(created, query.since, query.until),
             *self._compared(updated, query.ended_since, query.ended_until),
             *self._reason(),
-            *(self._following(key) if after else ()),
+            *self._following(key),
         ]
         if self._range("updated_at") and not part.ended:
             conditions.append("1 = 0")
@@ -301,7 +312,7 @@ class ActionSearch:
             return
         each = []
         for id_, scope in self.scopes.items():
-            conditions = [f"account_id = {id_}"]
+            conditions = [f"account_id + 0 = {id_}"]
             for column, values in (
                 ("status", scope.options.statuses),
                 ("action_type", scope.options.action_types),
@@ -342,9 +353,13 @@ class ActionSearch:
 
 
 class _Part(NamedTuple):
-    """Conditions that one range of an index fulfils; ``ended`` says which statuses they are of."""
+    """A part of a list: what is ``indexed`` is one range of an index, the ``others`` are compared.
 
-    conditions: tuple[str, ...]
+    ``ended`` says whether it is of ended actions or of open ones.
+    """
+
+    indexed: tuple[str, ...]
+    others: tuple[str, ...]
     ended: bool
 
 
