@@ -19,6 +19,7 @@ COMMANDS = {
     "check-config": "check_config",
     "copy-state": "copy_state",
     "demo": "demo",
+    "history": "history",
     "once": "once",
     "problems": "problems",
     "rules": "rules",
