@@ -124,6 +124,7 @@ class _ListReader:
         state = ListState(
             order,
             page.total,
+            page.total,
             left=None,
             next_page=2,
             malformed=page.malformed,
@@ -210,11 +211,13 @@ class _ListReader:
 
     def _conclude(self, state: ListState, unsaved: Sequence[Action]) -> ListState:
         """Return the state after the last page: done, or read again where some are missing."""
-        if self._since is not None or state.total is None:
+        # What came to a list that is newest first stands before what was read: it is not asked for.
+        goal = state.goal if state.order is SortOrder.NEWEST else state.total
+        if self._since is not None or goal is None or state.total is None:
             return replace(state, done=True)
         self._save(unsaved, state)
         known = self._spool.count(self._list_filter.action_type) + state.malformed
-        shortfall = max(0, state.total - known)
+        shortfall = max(0, goal - known)
         last = pages_of(state.total, self._fetcher.page_size)
         refused = self._fetcher.refuses(self._list_filter, last)
         if not shortfall or refused or state.passes >= MOST_PASSES:

@@ -84,13 +84,15 @@ class Source:
 class ListState:
     """How far a list was read.
 
-    ``total`` is how many actions it held at last; None where the API does not say. ``left`` is how
-    many of them are still to be read at its old end; None where pages are counted instead, of
-    which ``next_page`` is the next one, each of ``page_size``. ``malformed`` of a pass could not
-    be decoded. ``shortfall`` is how many could not be found once it is ``done``.
+    ``goal`` is how many actions it held at first, ``total`` how many at last; None where the API
+    does not say. ``left`` is how many of them are still to be read at its old end; None where pages
+    are counted instead, of which ``next_page`` is the next one, each of ``page_size``.
+    ``malformed`` of a pass could not be decoded. ``shortfall`` is how many could not be found once
+    it is ``done``.
     """
 
     order: SortOrder
+    goal: int | None
     total: int | None
     left: int | None
     next_page: int
