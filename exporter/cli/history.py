@@ -16,7 +16,7 @@ import click
 from exporter.api_key import ApiKey
 from exporter.cli.build import read_settings
 from exporter.cli.ledger_reader import open_reader
-from exporter.cli.options import CONFIG_OPTION
+from exporter.cli.options import CONFIG_OPTION, examples
 from exporter.cli.progress import progress_of
 from exporter.cli.signals import stopping
 from exporter.cli.times import parse_time
@@ -76,7 +76,21 @@ class _Part:
     source: Source
 
 
-@click.command("history", short_help="Read the history once: report, CSV or OpenMetrics.")
+@click.command(
+    "history",
+    short_help="Read the history once: report, CSV or OpenMetrics.",
+    epilog=examples(
+        ("What failed in the last 30 days, and why", "telnyx-sim-exporter history --since 30d"),
+        (
+            "Every action, for a spreadsheet",
+            "telnyx-sim-exporter history --format csv --output actions.csv",
+        ),
+        (
+            "A past for the dashboards; promtool makes blocks of it",
+            "telnyx-sim-exporter history --since 15d --format openmetrics --output past.om",
+        ),
+    ),
+)
 @CONFIG_OPTION
 @click.option("--account", "names", multiple=True, help="Only this account; may be repeated.")
 @click.option(

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from exporter.cli.ledger_reader import open_reader, read_settings
-from exporter.cli.options import FILE
+from exporter.cli.options import FILE, examples
 from exporter.cli.output import say
 from exporter.errors import QueryError
 from exporter.ledger.listings import (
@@ -43,7 +43,20 @@ _NARROWEST = len("2026-01-01")
 """Columns of a terminal for what may be folded."""
 
 
-@click.command("problems", short_help="List the SIM cards that are still broken.")
+@click.command(
+    "problems",
+    short_help="List the SIM cards that are still broken.",
+    epilog=examples(
+        (
+            "The SIM cards that cannot connect",
+            "telnyx-sim-exporter problems --concern connectivity",
+        ),
+        (
+            "All of them, for a spreadsheet",
+            "telnyx-sim-exporter problems --config.file config.yaml --format csv > problems.csv",
+        ),
+    ),
+)
 @click.option(
     "--config.file",
     "config_file",
