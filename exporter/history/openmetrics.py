@@ -73,6 +73,7 @@ def collect(account: PastAccount) -> None:
     spool = account.spool
     spool.forget_changes()
     classify = lru_cache(_REASONS_HELD)(account.classify)
+    offset = spool.clock_offset
     for actions in spool.chunks():
         rows = account.find([each.id for each in actions])
         sums: dict[ChangeKey, tuple[int, float]] = {}
@@ -81,7 +82,7 @@ def collect(account: PastAccount) -> None:
                 key = (
                     change.metric,
                     change.labels,
-                    slot(change.time, account.end),
+                    slot(change.time - offset, account.end),
                     change.bucket,
                 )
                 amount, seconds = sums.get(key, (0, 0.0))
@@ -106,7 +107,7 @@ def _changes(
             yield change
     if account.since is None:  # of those created before, nobody knows which were in progress
         for change in progress_of(action, options, label):
-            if change.time <= account.end:
+            if change.time - account.spool.clock_offset <= account.end:
                 yield change
 
 

@@ -3,9 +3,10 @@
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from textwrap import wrap
 
 from exporter.history.summary import DAY, HistorySummary
-from exporter.sanitize import excerpt, one_line
+from exporter.sanitize import one_line
 
 WIDTH = 80
 MOST_ROWS = 20
@@ -24,11 +25,11 @@ _ID = 36
 def report(account: str, summary: HistorySummary, read_at: float, encoding: str) -> Iterator[str]:
     """Yield the lines; ``read_at`` is when the history was read, the encoding is the output's."""
 
-    def line(text: str) -> str:
-        return one_line(text, encoding=encoding)
+    def line(text: str, width: int = WIDTH) -> str:
+        return _cut(one_line(text, encoding=encoding), width)
 
     total = sum(summary.statuses.values())
-    yield line(excerpt(f"SIM card actions of {account}", WIDTH))
+    yield line(f"SIM card actions of {account}")
     if summary.first is None or summary.last is None:
         yield f"{total:,} actions, read {_minute(read_at)} UTC"
     else:
@@ -38,7 +39,7 @@ def report(account: str, summary: HistorySummary, read_at: float, encoding: str)
         )
     yield ""
     for status, count in summary.statuses.most_common():
-        yield line(f"{count:>12,}  {_percent(count, total):>7}  {excerpt(status or 'unknown', 40)}")
+        yield line(f"{count:>12,}  {_percent(count, total):>7}  {status or 'unknown'}")
     if not summary.failures:
         yield from ("", "No action failed or was interrupted.")
         return
@@ -46,20 +47,20 @@ def report(account: str, summary: HistorySummary, read_at: float, encoding: str)
     for name, count in summary.classes.most_common():
         bar = "#" * round(_BAR * count / summary.failures)
         share = _percent(count, summary.failures)
-        yield line(f"{count:>12,}  {share:>7}  {excerpt(name, _CLASS):<{_CLASS}}  {bar}").rstrip()
+        yield line(f"{count:>12,}  {share:>7}  {_cut(name, _CLASS):<{_CLASS}}  {bar}").rstrip()
     yield from _section("By reason", len(summary.reasons), summary.reasons_total)
     yield f"{'failures':>12}  {'cards':>7}  {'class':<{_CLASS}}  reason"
     room = WIDTH - 12 - 7 - _CLASS - 6
     for each in summary.reasons:
-        text = line(" ".join(each.reason.split()) or "(no reason given)")
-        first, *rest = _wrapped(text, room)
-        name = excerpt(each.reason_class, _CLASS)
+        text = line(" ".join(each.reason.split()) or "(no reason given)", 3 * room)
+        first, *rest = wrap(text, room, max_lines=3, placeholder=" ...") or [""]
+        name = _cut(each.reason_class, _CLASS)
         yield f"{each.count:>12,}  {each.sim_cards:>7,}  {name:<{_CLASS}}  {first}"
         yield from (" " * (WIDTH - room) + more for more in rest)
     yield from _section("By action type")
     yield f"{'failed':>12}  {'interrupted':>11}  {'of actions':>12}  action type"
     for action_type, actions, failed, interrupted in _by_type(summary.types):
-        name = line(excerpt(action_type or "(none)", WIDTH - 41))
+        name = line(action_type or "(none)", WIDTH - 41)
         yield f"{failed:>12,}  {interrupted:>11,}  {actions:>12,}  {name}"
     yield from _by_time(summary.days)
     yield from _section("SIM cards with the most", len(summary.cards), summary.cards_total)
@@ -67,10 +68,10 @@ def report(account: str, summary: HistorySummary, read_at: float, encoding: str)
     for card in summary.cards:
         name = line(card.sim_card_id or "(none)")
         if len(name) > _ID:
-            yield _cut(name, WIDTH)
+            yield name
             name = ""
         last = "" if card.last is None else _day(card.last)
-        shown = excerpt(card.reason_class, _CLASS)
+        shown = _cut(card.reason_class, _CLASS)
         yield f"{name:<{_ID}}  {card.count:>8,}  {last:<10}  {shown}"
 
 
@@ -108,12 +109,6 @@ def _by_time(days: Counter[tuple[int, str]]) -> Iterator[str]:
         bar = "#" * round(_BAR * sum(each.values()) / most)
         row = f"{name:<10}  {each['failed']:>10,}  {each['interrupted']:>11,}  {bar}"
         yield row.rstrip()
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    """Return a text in at most three lines of a width."""
-    shown = _cut(text, 3 * width)
-    return [shown[at : at + width] for at in range(0, len(shown), width)]
 
 
 def _cut(text: str, width: int) -> str:
