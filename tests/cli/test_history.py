@@ -3,23 +3,35 @@
 import csv
 import io
 import json
+import os
+import signal
 import sqlite3
+import subprocess
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 
+from exporter.simulator.settings import SimulatorSettings
+from exporter.simulator.simulator import Simulator
+from tests.cli.conftest import served
+from tests.support.forking import Forked, ForkServer
+from tests.support.simulation import QUIET
+
 Invoke = Callable[..., Result]
 WORK_FILE = "telnyx-sim-history-account-0.db"
 
 
-def change(folder: Path, statement: str) -> None:
+def change(folder: Path, statement: str, *values: str) -> None:
     """Change the work file, as if something else had been read."""
     with closing(sqlite3.connect(folder / WORK_FILE)) as database, database:
-        database.execute(statement)
+        database.execute(statement, values)
 
 
 def test_a_report_of_what_failed(invoke: Invoke, write: Callable[..., str], api: str) -> None:
@@ -37,12 +49,11 @@ def test_csv_of_every_action(invoke: Invoke, write: Callable[..., str], api: str
     words = ("history", "--config.file", write(api, api), "--format", "csv")
     result = invoke(*words)
     rows = list(csv.DictReader(io.StringIO(result.stdout_bytes.decode(), newline="")))
-    assert [(row["account"], row["status"], row["reason_class"]) for row in rows] == [
-        ("account-0", "in-progress", ""),
-        ("account-0", "failed", "sim_blocked"),
-        ("account-1", "in-progress", ""),
-        ("account-1", "failed", "sim_blocked"),
-    ] or [row["status"] for row in rows] == ["failed", "in-progress"] * 2
+    assert sorted((row["account"], row["status"], row["reason_class"]) for row in rows) == [
+        (account, *rest)
+        for account in ("account-0", "account-1")
+        for rest in (("failed", "sim_blocked"), ("in-progress", ""))
+    ]
     assert invoke(*words, "--output", "out/actions.csv").exit_code == 1
     assert invoke(*words, "--output", "actions.csv", "--work-dir", ".").exit_code == 0
     assert Path("actions.csv").read_bytes() == result.stdout_bytes
@@ -58,7 +69,7 @@ def test_what_was_read_is_used_again(
     assert invoke("history", "--config.file", file, "--since", "30d").exit_code == 0
     away = write("http://127.0.0.1:1/v2")
     text = Path(away).read_text(encoding="utf-8")
-    change(tmp_path, f"UPDATE meta SET value = replace(value, '{api}', 'http://127.0.0.1:1/v2')")
+    change(tmp_path, "UPDATE meta SET value = replace(value, ?, 'http://127.0.0.1:1/v2')", api)
     Path(away).write_text(
         json.dumps(json.loads(text) | {"poll": {"request_timeout": "1s"}}), encoding="utf-8"
     )
@@ -157,3 +168,34 @@ def test_times_are_written_in_several_ways(
     """As a duration before now, or as a date and time with its zone."""
     result = invoke("history", "--config.file", write(api), "--since", since)
     assert result.exit_code == 0, result.stderr
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_what_was_broken_off_goes_on(
+    forks: ForkServer, write: Callable[..., str], tmp_path: Path, how: signal.Signals
+) -> None:
+    """However the process ends: no page is asked for twice, but those that were on their way."""
+    simulator = Simulator(SimulatorSettings(world=replace(QUIET, history=600)), time.time)
+
+    def run(poll: dict[str, object]) -> Forked:
+        file = write(url, poll={"page_size": 10, "concurrency": 2, **poll})
+        words = ("history", "--config.file", file, "--format", "csv", "--output", "actions.csv")
+        nowhere = subprocess.DEVNULL
+        return forks.start(*words, cwd=tmp_path, env=os.environ, stdout=nowhere, stderr=nowhere)
+
+    with served(simulator) as url:
+        first = run({"rate_limit": 30})
+        end = time.monotonic() + 20
+        while len(simulator.requests) < 20:
+            assert time.monotonic() < end
+            threading.Event().wait(0.01)
+        first.send_signal(how)
+        assert first.wait(20) == (-how if how is signal.SIGKILL else 128 + how)
+        assert not (tmp_path / "actions.csv").exists()
+        assert run({"rate_limit": 1000}).wait(20) == 0
+    asked = Counter(dict(each.query)["page[number]"] for each in simulator.requests)
+    # Two were on their way, and the last page is full: one more shows that it is the last.
+    assert sum(asked.values()) <= 60 + 2 + 1
+    assert max(asked.values()) <= 2
+    rows = (tmp_path / "actions.csv").read_text(encoding="utf-8").splitlines()
+    assert len(set(rows)) == 601
