@@ -18,7 +18,7 @@ from exporter.cli.options import FILE
 from exporter.cli.output import say
 from exporter.cli.wide_table import WideTables
 from exporter.errors import QueryError
-from exporter.ledger.listings import FAILURE_COLUMNS, Values, csv_text, failure_values
+from exporter.ledger.listings import ACTION_COLUMNS, Values, action_values, csv_text
 from exporter.ledger.queries import (
     AccountAction,
     ActionQuery,
@@ -149,7 +149,7 @@ def _flag(name: str) -> str:
 
 def _values(base: str, row: AccountAction) -> Values:
     url = f"{base}{sim_card_page(row.sim_card_id)}" if base and row.sim_card_id else ""
-    return failure_values(row, url)
+    return action_values(row, url)
 
 
 async def _print_live(
@@ -184,7 +184,7 @@ class _Printer:
         """Take actions in."""
         rows = [self._values(row) for row in found]
         if self._output == "csv":
-            say(csv_text(FAILURE_COLUMNS, rows, header=self._header))
+            say(csv_text(ACTION_COLUMNS, rows, header=self._header))
             self._header = False
         elif self._output == "json":
             say("".join(f"{json.dumps(row)}\n" for row in rows))

@@ -11,7 +11,7 @@ from typing import TextIO
 import click
 
 from exporter.cli.ledger_reader import open_reader, read_settings
-from exporter.cli.options import FILE
+from exporter.cli.options import FILE, examples
 from exporter.cli.output import say
 from exporter.cli.wide_table import WideTables
 from exporter.errors import QueryError
@@ -35,7 +35,20 @@ _TABLE_ROWS = 500
 """Rows of a table without a limit: more is for programs, and takes seconds."""
 
 
-@click.command("problems", short_help="List the SIM cards that are still broken.")
+@click.command(
+    "problems",
+    short_help="List the SIM cards that are still broken.",
+    epilog=examples(
+        (
+            "The SIM cards that cannot connect",
+            "telnyx-sim-exporter problems --concern connectivity",
+        ),
+        (
+            "All of them, for a spreadsheet",
+            "telnyx-sim-exporter problems --config.file config.yaml --format csv > problems.csv",
+        ),
+    ),
+)
 @click.option(
     "--config.file",
     "config_file",

@@ -581,7 +581,7 @@ class _Refusing:
         raise self._error
 
     actions = complete_since = _fail
-    problems = failures = failure_reasons = sim_card = state = _fail
+    problems = failures = failure_reasons = sim_card = state = find = _fail
 
 
 @pytest.mark.parametrize(

@@ -227,3 +227,7 @@ class StateReader(LedgerReader, Protocol):
         None if the ledger has no account of that name.
         """
         ...
+
+    def find(self, account_id: int, ids: Collection[str]) -> Mapping[str, TrackedAction]:
+        """Return the actions among ``ids`` that are remembered, as `LedgerStore.find` does."""
+        ...

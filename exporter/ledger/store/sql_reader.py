@@ -4,6 +4,7 @@ It must not know how a database is opened.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from contextlib import AbstractContextManager
 
 from sqlalchemy import Connection
@@ -19,9 +20,10 @@ from exporter.ledger.queries import (
     Rows,
     SimCardHistory,
 )
+from exporter.ledger.records import TrackedAction
 from exporter.ledger.state import LedgerState
 from exporter.ledger.store import reading
-from exporter.ledger.store.loading import load_state
+from exporter.ledger.store.loading import load_actions, load_state
 
 
 class SqlReader(ABC):
@@ -71,3 +73,8 @@ class SqlReader(ABC):
         """Return the state of the account ``name``; None if there is none of that name."""
         with self.reading() as connection:
             return load_state(connection, name)
+
+    def find(self, account_id: int, ids: Collection[str]) -> dict[str, TrackedAction]:
+        """Return the actions among ``ids`` that are remembered."""
+        with self.reading() as connection:
+            return load_actions(connection, account_id, ids)
