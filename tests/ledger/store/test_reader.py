@@ -398,3 +398,16 @@ async def test_the_state_of_an_account_is_read_as_its_owner_loads_it(
     await name_cards(account, SimCard("one", "8988"))
     assert reader.state("main") == account.kept()
     assert reader.state("nobody") is None
+
+
+async def test_actions_are_found_by_their_ids(open_account: Opener, reader: SqlReader) -> None:
+    """As their owner finds them, open or not, however many are asked for."""
+    account = open_account()
+    await account.saw(failed("a", "one"), failed("b", "two", status="in-progress"), at=NOW + 100)
+    mine = account.kept().account_id
+    ids = ["a", "b", *(f"unknown-{n}" for n in range(2_000))]
+    found = reader.find(mine, ids)
+    assert found == account.store.find(mine, ids)
+    assert sorted(found) == ["a", "b"]
+    assert reader.find(mine + 1, ids) == {}
+    assert reader.find(mine, []) == {}
