@@ -82,9 +82,7 @@ def _read(count: int) -> dict[str, float]:
         used["work file"] = next(folder.glob("telnyx-sim-history-*.db")).stat().st_size
         # All of it was before: the work file is younger than the baseline, by a second.
         begun = f"{(folder / 'config.yaml').stat().st_mtime:.0f}"
-        used["openmetrics"] = _run(
-            folder, "--format", "openmetrics", "--output", "past.om", "--baseline", begun
-        )
+        used["openmetrics"] = _run(folder, "--format", "openmetrics", "--baseline", begun)
     return used
 
 
@@ -115,5 +113,5 @@ def _history(folder: Path, *words: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "exporter", "history", "--config.file", "config.yaml", *words]
     with (folder / "history.log").open("wb") as log:
         return subprocess.Popen(  # noqa: S603 # our own program
-            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log
         )
