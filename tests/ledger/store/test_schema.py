@@ -262,8 +262,8 @@ def test_version_5_gets_what_is_searched_by(connection: Connection) -> None:
     make_version_1(connection)
     migrate(connection, MIGRATIONS[:4])
     actions = "id, account_id, sim_card_id, action_type, status, reason, seen_at, stuck"
-    for values in ("'a', 1, 's', 'enable', 'failed', 'x', 1, 0", "'b', 1, 's', '', '', NULL, 1, 0"):
-        connection.execute(text(f"INSERT INTO actions ({actions}) VALUES ({values})"))  # noqa: S608 # ours
+    for row in ("'a', 1, 's', 'enable', 'failed', 'x', 1, 0", "'b', 1, 's', '', '', NULL, 1, 0"):
+        connection.execute(text(f"INSERT INTO actions ({actions}) VALUES ({row})"))  # noqa: S608 # ours
     for number, body in enumerate(('{"id":"0","iccid":"8988"}', '{"id":"1"}')):
         values = {"id": str(number), "body": body}
         connection.execute(text("INSERT INTO sim_cards VALUES (1, :id, 1.0, :body)"), values)
