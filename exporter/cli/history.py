@@ -293,9 +293,8 @@ async def _read_all(
 
 
 def _go_on(text: str, path: Path) -> str:
-    return one_line(
-        f"{text}. What was read is in {path}: run the same command again to go on from there"
-    )
+    remedy = "run the same command again to go on from there"
+    return one_line(f"{text.rstrip('.')}. What was read is in {path}: {remedy}")
 
 
 def _prepared(spool: Spool, account: Account, wanted: _Wanted, ledger: _Ledger | None) -> Source:
