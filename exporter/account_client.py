@@ -5,7 +5,6 @@ It must not ask anything.
 
 from collections.abc import Awaitable, Callable
 
-from exporter.api_key import ApiKey
 from exporter.clock import Clock
 from exporter.config import Account, Poll
 from exporter.telnyx.client import Client, ClientLimits, Observer
@@ -17,7 +16,7 @@ def open_client(
     account: Account,
     poll: Poll,
     *,
-    key: ApiKey,
+    key: Callable[[], str],
     route: Route,
     observer: Observer,
     clock: Clock,
