@@ -18,6 +18,7 @@ from exporter.ledger.reasons import Reasons
 from exporter.ledger.snapshot import SnapshotOptions
 from exporter.ledger.store.sqlite_reader import SqliteReader
 from exporter.simulator.settings import ListOrder
+from exporter.sync.filters import AccountFilters
 from tests.history.conftest import History
 from tests.support.simulation import QUIET, ManualClock
 from tests.sync.conftest import Account
@@ -126,14 +127,59 @@ def test_past_and_live_are_all_that_happened(
     assert past + live == listed
 
 
+STORY = Story(
+    ListOrder.NEWEST,
+    history=250,
+    before=(Move(40, "enable"), Move(20, "disable"), Move(10), Move(9, step=3)),
+    baseline=(),
+    after=(Move(20, "set_public_ip"), Move(30, "disable"), Move(10, step=3)),
+    reading=(Move(2, "disable"), Move(9, step=2), Move(2, status=Status.INTERRUPTED)),
+    unseen=(Move(5, "enable"), Move(5)),
+    since_baseline=2,
+)
+
+
+@pytest.mark.parametrize("order", tuple(ListOrder))
+async def test_so_it_is_in_any_order(
+    open_account: OpenAccount, open_history: OpenHistory, tmp_path: Path, order: ListOrder
+) -> None:
+    """Without one too, as long as the baseline is quiet."""
+    story = replace(STORY, order=order)
+    past, live, listed = await happen(open_account, open_history, tmp_path, story)
+    assert past + live == listed
+    assert past
+    assert live
+
+
+async def test_so_it_is_where_only_some_types_are_polled(
+    open_account: OpenAccount, open_history: OpenHistory, tmp_path: Path
+) -> None:
+    """Each type has a list, and so a baseline, of its own."""
+    types = ("disable", "set_public_ip")
+    found = await happen(open_account, open_history, tmp_path, STORY, types)
+    past, live, listed = (
+        +Counter({key: count for key, count in each.items() if key[1] in types}) for each in found
+    )
+    assert past + live == listed
+    assert past == found[0]
+
+
 async def happen(
-    open_account: OpenAccount, open_history: OpenHistory, tmp_path: Path, story: Story
+    open_account: OpenAccount,
+    open_history: OpenHistory,
+    tmp_path: Path,
+    story: Story,
+    types: tuple[str, ...] = (),
 ) -> tuple[Counter[tuple[str, str]], Counter[tuple[str, str]], Counter[tuple[str, str]]]:
     """Let a story happen; returns what the past, the counters and the account itself have."""
     clock = LivelyClock()
     account = open_account(
-        replace(QUIET, history=story.history, order=story.order), clock=clock, page_size=100
+        replace(QUIET, history=story.history, order=story.order),
+        clock=clock,
+        page_size=100,
+        filters=AccountFilters(types, ()),
     )
+    options = replace(OPTIONS, action_types=types)
     running: list[str] = []
 
     def move(what: Move) -> None:
@@ -164,19 +210,24 @@ async def happen(
         await account.poll()
     history = open_history(account.simulator, clock)
     clock.pending = [partial(happen_after, 0.4, each) for each in story.reading]
-    assert await history.read() == 0
+    assert await history.read(action_types=types) == 0
     clock.pending = []
-    past = past_counts(account, history, tmp_path)
+    past = past_counts(account, history, tmp_path, options)
     happens(story.unseen)
     for _ in range(3):
         await account.poll()
-    later = past_counts(account, history, tmp_path)
+    later = past_counts(account, history, tmp_path, options)
     assert later == past, "whether the exporter has polled meanwhile makes no difference"
     return past, live_counts(account), listed_counts(history)
 
 
 def past_counts(
-    account: Account, history: History, tmp_path: Path, *, pruned: bool = False
+    account: Account,
+    history: History,
+    tmp_path: Path,
+    options: SnapshotOptions = OPTIONS,
+    *,
+    pruned: bool = False,
 ) -> Counter[tuple[str, str]]:
     """Return what the past has, by what happened and action type."""
     reader = SqliteReader(max(tmp_path.glob("state-*.db"), key=lambda each: each.stat().st_mtime))
@@ -187,7 +238,7 @@ def past_counts(
     past = PastAccount(
         name="test",
         spool=history.spool,
-        options=OPTIONS,
+        options=options,
         start=CounterStart(at, at + history.spool.clock_offset, state.cursors, pruned=pruned),
         find=partial(reader.find, state.account_id),
         label=state.label,
