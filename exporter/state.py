@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from exporter.config import Settings
 from exporter.ledger.store.database import Database
-from exporter.ledger.store.protocol import LedgerStore, StateReader
+from exporter.ledger.store.protocol import ActionReader, LedgerStore, StateReader
 from exporter.ledger.store.sqlite import SqliteStore
 from exporter.ledger.store.sqlite_reader import TIMEOUT, sqlite_reader
 from exporter.scheduling.lease_keeper import LeaseKeeper
@@ -58,7 +58,7 @@ def open_state(settings: Settings, event_log: EventLog, *, visiting: bool = Fals
     return State(store, open_reader(settings, timeout=TIMEOUT), keeper)
 
 
-def open_reader(settings: Settings, *, timeout: float) -> StateReader | None:
+def open_reader(settings: Settings, *, timeout: float) -> ActionReader | None:
     """Return the reader of the state; None if it is in memory. ``timeout`` is in seconds."""
     state = settings.state
     if not state.shared:

@@ -35,7 +35,7 @@ from exporter.ledger.reasons import Reasons
 from exporter.ledger.records import TrackedAction
 from exporter.ledger.snapshot import SnapshotOptions
 from exporter.ledger.state import LedgerState
-from exporter.ledger.store.protocol import StateReader
+from exporter.ledger.store.protocol import ActionReader, StateReader
 from exporter.ledger.views import options_of, reasons_of
 from exporter.metrics.self_metrics import SelfMetrics
 from exporter.network import find_network
@@ -195,7 +195,7 @@ class _Ledger:
     ) -> None:
         """Find out; raises StateError or UsageError, with what to do first."""
         self._retention = settings.state.retention
-        self._reader: StateReader | None = None
+        self._reader: ActionReader | None = None
         if baseline is None:
             reader = self._reader = open_reader(settings)
             self.starts = {each.name: _begun(reader, each.name)[1] for each in accounts}
