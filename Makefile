@@ -39,6 +39,10 @@ docs: $(VENV)/.run-time ## Write the tables of metrics, alerts and log events in
 dashboards: $(VENV)/.dev ## Regenerate the Grafana dashboards
 	@$(PYTHON) -m dashboards
 
+.PHONY: generated
+generated: docs dashboards ## Write all that is generated: docs, dashboards, and the recorded exposition
+	env RECORD_ANEW=1 $(PYTHON) -m pytest -q tests/end_to_end/test_recorded.py
+
 # worksteal, because a few tests take a minute.
 PARALLEL := -n auto --dist worksteal
 

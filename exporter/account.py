@@ -10,6 +10,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, Self
 
+from exporter.account_client import open_client
 from exporter.api_key import ApiKey
 from exporter.clock import Clock
 from exporter.config import Account, Settings
@@ -25,8 +26,8 @@ from exporter.sync.cycle import Cycle
 from exporter.sync.discovery import CHUNK_PAGES
 from exporter.sync.filters import AccountFilters
 from exporter.sync.naming import LONGEST_LOOKUP, Naming, NamingOptions
-from exporter.telnyx.client import Client, ClientLimits
-from exporter.telnyx.http import Network, open_http
+from exporter.sync.progress import Progress
+from exporter.telnyx.http import Network
 from exporter.telnyx.rate_limit_gate import RateLimitGate
 
 NO_ACCOUNTS: Mapping[str, Any] = MappingProxyType({})
@@ -102,18 +103,20 @@ class AccountRuntime:
             on_events=shared.delivery.wake,
             is_held=partial(shared.holds, account.name),
         )
-        route = shared.network.routes[account.base_url]
-        http = open_http(timeout=poll.request_timeout, concurrency=poll.concurrency, route=route)
-        client = Client(
-            base_url=account.base_url,
+        client, close = open_client(
+            account,
+            poll,
             key=key,
-            http=http,
-            limits=ClientLimits(poll.request_timeout, poll.rate_limit, poll.concurrency),
+            route=shared.network.routes[account.base_url],
             observer=self_metrics,
             clock=shared.clock,
             gate=gate,
-            route=route,
         )
+
+        def note_progress(progress: Progress) -> None:
+            self_metrics.progressed(progress)
+            reported.note_progress(progress)
+
         cycle = Cycle(
             client=client,
             ledger=ledger,
@@ -123,6 +126,7 @@ class AccountRuntime:
             page_size=poll.page_size,
             concurrency=poll.concurrency,
             on_sweep=self_metrics.sweep_started,
+            on_progress=note_progress,
             naming=Naming(
                 client,
                 shared.clock,
@@ -151,7 +155,7 @@ class AccountRuntime:
             key=key,
             reported=reported,
         )
-        return cls(account, budget, ledger, poller, self_metrics, reported, key, gate, http.aclose)
+        return cls(account, budget, ledger, poller, self_metrics, reported, key, gate, close)
 
 
 def _lookups(settings: Settings) -> int:

@@ -10,7 +10,9 @@
     +-- OutputError            standard output cannot be written
     +-- DeliveryError          a sink does not take events; `delivered` says how many it took
     +-- PollError              a poll failed; `cause` is the label of poll_failures_total
-        +-- AuthError          401 or 403: the API key is rejected
+        +-- RefusedError       Telnyx answers, but not to this key or account, whatever is asked
+        |   +-- AuthError      401 or 403: the API key is rejected
+        |   +-- AccountError   402: the account is blocked, inactive or out of funds
         +-- RateLimitedError   the required wait exceeds the limit of a poll; see `retry_after`
         +-- UnavailableError   timeouts, connection errors, 5xx, responses of a proxy or firewall
         +-- InvalidResponseError  a response that cannot be interpreted
@@ -32,6 +34,7 @@ class Cause(StrEnum):
     """Why a poll failed: the values of the label ``cause``."""
 
     AUTH = "auth"
+    ACCOUNT = "account"
     RATE_LIMITED = "rate_limited"
     UNAVAILABLE = "unavailable"
     INVALID_RESPONSE = "invalid_response"
@@ -97,10 +100,20 @@ class PollError(ExporterError):
     """A poll of one account failed."""
 
 
-class AuthError(PollError):
+class RefusedError(PollError):
+    """Telnyx refuses all requests until somebody changes the key, or settles the account."""
+
+
+class AuthError(RefusedError):
     """Telnyx rejects the API key (401 or 403)."""
 
     cause = Cause.AUTH
+
+
+class AccountError(RefusedError):
+    """Telnyx refuses the account: blocked, inactive, out of funds (402). The key is good."""
+
+    cause = Cause.ACCOUNT
 
 
 class RateLimitedError(PollError):

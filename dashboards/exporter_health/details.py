@@ -212,10 +212,17 @@ def ledger() -> list[Line]:
             NAMED,
         ),
     )
+    unseen = lines(
+        Head(
+            "Actions to catch up with", "In the API totals, but not read yet; falls to 0.", "short"
+        ),
+        Query(highest(of_account("telnyx_exporter_unseen_actions"), *EACH), NAMED),
+        decimals=0,
+    )
     return [
         Line(8, [(8, drift), (8, audits), (8, sweeps)]),
         Line(8, [(8, orders), (8, tracked), (8, malformed)]),
-        Line(8, [(12, counting), (12, size)]),
+        Line(8, [(8, unseen), (8, counting), (8, size)]),
     ]
 
 

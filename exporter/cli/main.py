@@ -17,10 +17,12 @@ from exporter.sanitize import one_line
 from exporter.version import __version__
 
 COMMANDS = {
+    "actions": "actions",
     "check-config": "check_config",
     "completion": "completion",
     "copy-state": "copy_state",
     "demo": "demo",
+    "doctor": "doctor",
     "history": "history",
     "once": "once",
     "problems": "problems",

@@ -51,6 +51,7 @@ class LogFormat(StrEnum):
 
 _LABEL = re.compile(r"[a-z][a-z0-9_]*")
 _LONGEST_NAME = 64
+_ACCOUNT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _LABEL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OWN_LABELS = ("alertname", "account", "sim_card_id", "concern", "status")
 """What identifies an alert, besides the labels of the configuration."""
@@ -67,6 +68,15 @@ def _snake_case(value: object) -> str:
         raise invalid(
             "must be lower-case letters, digits and _, beginning with a letter; rename it"
         )
+    return word
+
+
+def _account_id(value: object) -> str | None:
+    if value is None:
+        return None
+    word = as_printable_text(value)
+    if not _ACCOUNT_ID.fullmatch(word):
+        raise invalid("is not an ID of Telnyx; copy it from the list of managed accounts")
     return word
 
 
@@ -238,6 +248,7 @@ AlertCount = Annotated[
 AlertLabelName = Annotated[str, BeforeValidator(_alert_label_name)]
 AlertLabelValue = Annotated[str, BeforeValidator(_alert_label_value)]
 AccountName = Annotated[str, BeforeValidator(_name)]
+AccountId = Annotated[str | None, BeforeValidator(_account_id)]
 LinkName = Annotated[str, BeforeValidator(_name)]
 SnakeCase = Annotated[str, BeforeValidator(_snake_case)]
 StatusName = Annotated[

@@ -19,6 +19,7 @@ from pydantic import (
 
 from exporter.address import ListenAddress, parse_listen_address
 from exporter.config.fields import (
+    AccountId,
     AccountName,
     AlertCount,
     AlertLabelName,
@@ -63,7 +64,10 @@ _FROZEN = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class Account(BaseModel):
-    """One Telnyx account; empty ``action_types`` and ``statuses`` stand for all."""
+    """One Telnyx account; empty ``action_types`` and ``statuses`` stand for all.
+
+    ``managed_account_id`` is that of a managed account for which a manager's key asks.
+    """
 
     model_config = _FROZEN | ConfigDict(
         json_schema_extra={
@@ -77,6 +81,7 @@ class Account(BaseModel):
     name: AccountName = "default"
     api_key: ApiKey | None = None
     api_key_file: FilePath | None = Field(default=None, validate_default=True)
+    managed_account_id: AccountId = None
     base_url: BaseUrl = "https://api.telnyx.com/v2"
     action_types: tuple[SnakeCase, ...] = ()
     statuses: tuple[StatusName, ...] = ()

@@ -290,6 +290,15 @@ POLL_METRICS: tuple[MetricDefinition[AccountHealth], ...] = (
         "Items in API responses that were skipped because they could not be read.",
         lambda health: one(health.malformed),
     ),
+    MetricDefinition(
+        "telnyx_exporter_unseen_actions",
+        MetricType.GAUGE,
+        ("account",),
+        "Actions that the API totals count and that were not read yet; falls to 0 while the "
+        "account catches up.",
+        lambda health: one(health.unseen),
+        zero_at_rest=True,
+    ),
 )
 """Read from how the polls of an account go: these start anew with the process."""
 

@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from exporter.errors import Cause
 from exporter.ledger.records import Histogram
+from exporter.sync.progress import Progress
 
 POLL_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 """Upper bounds of poll_duration_seconds; +Inf is implied."""
@@ -56,7 +57,8 @@ class AccountHealth:
     ``up`` is None for an account that this process does not poll, or did not since it took it over;
     then ``last_cause`` is, too. ``requests`` is keyed by (endpoint, code), ``retries`` and
     ``sweeps`` by cause. Times are seconds since the epoch, 0 for never; ``last_error`` is a
-    sentence without secrets.
+    sentence without secrets. ``unseen`` is how many actions the totals count that were not read
+    yet, ``progress`` that of a poll that reads many; None while none does.
     """
 
     name: str
@@ -75,6 +77,8 @@ class AccountHealth:
     rate_limit_remaining: float | None
     sweeps: Mapping[str, int]
     malformed: int
+    unseen: int = 0
+    progress: Progress | None = None
 
 
 @dataclass(slots=True)
@@ -116,6 +120,8 @@ class SelfMetrics:
         self._remaining: float | None = None
         self._sweeps: Counter[str] = Counter()
         self._malformed = 0
+        self._unseen = 0
+        self._progress: Progress | None = None
         self._copy: AccountHealth | None = None
 
     def request_done(self, endpoint: str, code: str, seconds: float) -> None:
@@ -145,6 +151,12 @@ class SelfMetrics:
         self._copy = None
         self._sweeps[cause] += 1
 
+    def progressed(self, progress: Progress) -> None:
+        """Note how far a poll is."""
+        self._copy = None
+        self._unseen = progress.unseen
+        self._progress = None if progress.stage is None else progress
+
     def poll_succeeded(self, at: float, seconds: float) -> None:
         """Note a poll that ended well at ``at``, after ``seconds``."""
         self._poll_ended(at, seconds)
@@ -160,11 +172,13 @@ class SelfMetrics:
         """Note that the account is not polled here, or that this process has just taken it over."""
         self._copy = None
         self._up, self._last = None, None
+        self._unseen, self._progress = 0, None
 
     def _poll_ended(self, at: float, seconds: float) -> None:
         self._copy = None
         self._polls += 1
         self._last_poll = at
+        self._progress = None
         self._poll_duration.observe(seconds)
 
     def health(self) -> AccountHealth:
@@ -194,4 +208,6 @@ class SelfMetrics:
             rate_limit_remaining=self._remaining,
             sweeps=dict(self._sweeps),
             malformed=self._malformed,
+            unseen=self._unseen,
+            progress=self._progress,
         )

@@ -11,19 +11,26 @@ from typing import Protocol
 
 from exporter.clock import Clock
 from exporter.errors import (
-    AuthError,
     Cause,
     DeadlineError,
     ExporterError,
     LeaseLostError,
     RateLimitedError,
+    RefusedError,
 )
 from exporter.ledger.ledger import Ledger
 from exporter.scheduling.budget import PollBudget
 from exporter.sync.cycle import Cycle, PollResult
+from exporter.sync.progress import Progress
 
 SHORTFALL_PAUSE = 3600.0
 """Seconds within which missing actions are reported once: totals may jump at each poll."""
+
+REFUSALS = (Cause.AUTH, Cause.ACCOUNT)
+"""Causes that last until somebody changes the key, or settles the account."""
+
+PROGRESS_PAUSE = 10.0
+"""Seconds between two lines about how far a poll is."""
 
 PRUNES = 200
 """Batches of old actions that are forgotten after one poll at most: 100,000 actions."""
@@ -62,6 +69,9 @@ class PollLog(Protocol):
     def baseline_taken(self, account: str, in_progress: int) -> None:
         """Write down that an account was polled for the first time."""
 
+    def catching_up(self, account: str, progress: Progress) -> None:
+        """Write down how far a poll is that reads many actions."""
+
 
 class PollObserver(Protocol):
     """Who counts polls."""
@@ -92,7 +102,8 @@ class ReportedState:
 
     ``orders`` is how each list was sorted last, by its action type and status; ``shortfall_at`` is
     when it was written last that actions are missing, on the monotonic clock, and
-    ``totals_unknown`` whether it was that the API gives no totals.
+    ``totals_unknown`` whether it was that the API gives no totals. ``progress_at`` is how many
+    seconds the poll had run when its progress was written last.
     """
 
     name: str
@@ -101,6 +112,7 @@ class ReportedState:
     orders: Mapping[tuple[str, str], str] = field(default_factory=dict)
     shortfall_at: float | None = None
     totals_unknown: bool = False
+    progress_at: float = 0.0
 
     def note_lookups(self, error: str | None) -> None:
         """Write down that SIM cards cannot be looked up, or can again."""
@@ -108,6 +120,14 @@ class ReportedState:
             self.event_log.lookup_recovered(self.name)
         else:
             self.event_log.lookup_failed(self.name, error)
+
+    def note_progress(self, progress: Progress) -> None:
+        """Write down how far a poll is, if that takes long."""
+        if progress.seconds < self.progress_at:  # another poll
+            self.progress_at = 0.0
+        if progress.stage is not None and progress.seconds >= self.progress_at + PROGRESS_PAUSE:
+            self.progress_at = progress.seconds
+            self.event_log.catching_up(self.name, progress)
 
 
 class Poller:
@@ -174,7 +194,7 @@ class Poller:
         """Let the next poll try the key even if it was refused; returns whether it was."""
         self._key_checks_left = 0
         self._again = True  # a poll that runs may still be refused, with the earlier key
-        return self._reported.failing is Cause.AUTH
+        return self._reported.failing in REFUSALS
 
     def _only_checks_key(self) -> bool:
         """Tell whether to send nothing, as the key is still the one that was refused."""
@@ -245,7 +265,7 @@ class Poller:
         """Return how long the next poll has to wait; after a refusal the next ones only check."""
         if isinstance(exc, RateLimitedError):
             return exc.retry_after
-        if isinstance(exc, AuthError):
+        if isinstance(exc, RefusedError):
             # No pause: a key that was replaced in its file has to be noticed meanwhile.
             self._key_checks_left = 0 if self._again else self._budget.key_checks
         return 0.0

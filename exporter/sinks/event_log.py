@@ -18,6 +18,7 @@ from exporter.metrics.self_metrics import HandshakeCause
 from exporter.sinks import log_events
 from exporter.sinks.log_events import LogEvent
 from exporter.sinks.writer import LogWriter
+from exporter.sync.progress import Progress
 
 _LEVELS = {each: logging.getLevelNamesMapping()[each.value.upper()] for each in LogLevel}
 
@@ -92,6 +93,18 @@ class EventLog:
     def baseline_taken(self, account: str, in_progress: int) -> None:
         """Tell that an account was polled for the first time."""
         self._write(log_events.BASELINE_TAKEN, account=account, in_progress=in_progress)
+
+    def catching_up(self, account: str, progress: Progress) -> None:
+        """Tell how far a poll is that reads many actions."""
+        left = progress.seconds_left
+        self._write(
+            log_events.CATCHING_UP,
+            account=account,
+            stage=progress.stage,
+            done=progress.done,
+            total=progress.total,
+            seconds_left=None if left is None else round(left),
+        )
 
     def lookup_failed(self, account: str, error: str) -> None:
         """Tell that SIM cards of an account cannot be looked up."""

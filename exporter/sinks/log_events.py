@@ -113,6 +113,13 @@ BASELINE_TAKEN = LogEvent(
     ("account", "in_progress"),
     "An account was polled for the first time",
 )
+CATCHING_UP = LogEvent(
+    "catching_up",
+    LogLevel.INFO,
+    ("account", "stage", "done", "total", "seconds_left"),
+    "How far a poll is that reads many actions, every ten seconds while it runs: `stage` is "
+    "`baseline` (what is in progress at the first poll) or `catch_up` (what is new)",
+)
 SIM_CARD_LOOKUP_FAILED = LogEvent(
     "sim_card_lookup_failed",
     LogLevel.WARNING,
@@ -289,6 +296,7 @@ LOG_EVENTS = (
     POLL_RECOVERED,
     LIST_ORDER_FOUND,
     BASELINE_TAKEN,
+    CATCHING_UP,
     SIM_CARD_LOOKUP_FAILED,
     SIM_CARD_LOOKUP_RECOVERED,
     DELIVERY_FAILED,

@@ -10,6 +10,7 @@ from exporter.ledger.ledger import Ledger, PageContext, PageResult
 from exporter.ledger.records import POSITIONED_ORDERS, ListCursor, ListFilter
 from exporter.sync.fetcher import Fetcher
 from exporter.sync.filters import AccountFilters
+from exporter.sync.progress import ProgressTracker
 from exporter.sync.recorder import Recorder
 from exporter.sync.request_plan import first_position
 from exporter.telnyx.schema import Page
@@ -32,6 +33,7 @@ class PollContext:
     filters: AccountFilters
     fetcher: Fetcher
     recorder: Recorder
+    progress: ProgressTracker
     concurrency: int
 
     @property

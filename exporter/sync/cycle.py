@@ -20,6 +20,7 @@ from exporter.sync.fetcher import Fetcher, ServerLimits
 from exporter.sync.filters import AccountFilters
 from exporter.sync.in_flight import follow, follow_listed
 from exporter.sync.naming import Naming
+from exporter.sync.progress import Progress, ProgressTracker
 from exporter.sync.recorder import Recorder
 from exporter.sync.sweep import continue_sweeps
 from exporter.telnyx.client import Client
@@ -68,11 +69,13 @@ class Cycle:
         page_size: int,
         concurrency: int,
         on_sweep: Callable[[str], None] = lambda _: None,
+        on_progress: Callable[[Progress], None] = lambda _: None,
         naming: Naming | None = None,
     ) -> None:
         """Keep the parts; nothing is asked yet.
 
-        ``on_sweep`` is told the cause of each sweep. Without ``naming``, SIM cards have no names.
+        ``on_sweep`` is told the cause of each sweep, ``on_progress`` how far the poll is. Without
+        ``naming``, SIM cards have no names.
         """
         self._client = client
         self._ledger = ledger
@@ -82,6 +85,7 @@ class Cycle:
         self._page_size = page_size
         self._concurrency = concurrency
         self._on_sweep = on_sweep
+        self._on_progress = on_progress
         self._naming = naming
         self._carried = CarryOver()
 
@@ -89,7 +93,7 @@ class Cycle:
         """Poll the account, commit and publish.
 
         Raises PollError or StateError. What was committed by then is true, though it is not all
-        there is; what is published stays as it was.
+        there is; what is published is the last view that was no half of one.
         """
         await self._ledger.open(self._clock.now())
         poll = _Poll(
@@ -100,6 +104,7 @@ class Cycle:
                     self._client, page_size=self._page_size, limits=self._carried.limits
                 ),
                 recorder=Recorder(self._ledger, self._clock, absent=self._carried.absent),
+                progress=ProgressTracker(self._clock, self._on_progress, self._page_size),
                 concurrency=self._concurrency,
             ),
             self._carried,
@@ -147,6 +152,7 @@ class _Poll:
         first = context.ledger.state.baseline_at is None
         if first:
             recorder.unit.baseline_at = recorder.unit.now
+            context.progress.begin_baseline()
         shortfall = 0
         new = [each for each in lists if first or recorder.cursor(each) is None]
         if first or new:  # an account, or what the configuration asks for since now

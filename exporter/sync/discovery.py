@@ -112,6 +112,7 @@ class _Search:
         self._floor = floor
         self._shrunk = shrunk
         self._concurrency = concurrency
+        self._found = 0
 
     @property
     def missing(self) -> int:
@@ -121,6 +122,7 @@ class _Search:
     async def run(self, page: Page, number: int) -> None:
         """Find what is new; ``page`` is the one where new actions appear."""
         self.total = page.total
+        self._note_progress()
         if self.cursor.order is SortOrder.NONE and (self.missing > 0 or self._shrunk):
             # Anywhere: all of it has to be read, this page included.
             self._count(await self._read_unsorted(max(0, self.missing), page.total or 0))
@@ -242,6 +244,9 @@ class _Search:
             part = pages[start : start + self._concurrency]
             for page in await self._poll.fetcher.pages(self._list_filter, part):
                 read += page.length
+                self._poll.progress.note(
+                    self._list_filter, done=read, left=total - read, unseen=missing
+                )
                 # One that cannot be read may be a new one: then the number is no guide.
                 moved = moved or page.total != total or page.malformed > 0
                 for action in await self._record_known(page.actions):
@@ -279,6 +284,8 @@ class _Search:
     async def _commit(self) -> None:
         self._poll.recorder.set_cursor(self._list_filter, self.cursor)
         await self._poll.recorder.commit()
+        # All up to some time is known now, so it is no half picture, only one of then.
+        await self._poll.ledger.publish(self._poll.recorder.unit.now)
 
     async def _read(self, number: int, wanted: int) -> Sequence[PageRead]:
         """Read pages concurrently, at most ``wanted``, and count what they bring."""
@@ -304,6 +311,11 @@ class _Search:
 
     def _count(self, found: int) -> None:
         self.cursor = replace(self.cursor, seen_count=self.cursor.seen_count + found)
+        self._found += found
+        self._note_progress()
+
+    def _note_progress(self) -> None:
+        self._poll.progress.note(self._list_filter, done=self._found, left=self.missing)
 
     def _at_bottom(self, page_read: PageRead, goal: int, *, edge: bool) -> bool:
         """Tell whether nothing new is to be expected below a page."""

@@ -268,7 +268,7 @@ async def _rest_in_progress(
     in_progress = list_filter._replace(status=Status.IN_PROGRESS)
     total = first.page.total
     last = pages_of(total or 0, poll.fetcher.page_size)
-    page_read = first
+    page_read, listed = first, first.page.length
     while page_read.number < last or (
         poll.fetcher.is_full(page_read.page) and (all_or_nothing or total is None)
     ):
@@ -276,7 +276,10 @@ async def _rest_in_progress(
         numbers = range(page_read.number + 1, max(last, page_read.number + 1) + 1)
         for page_read in await poll.read(in_progress, numbers[: poll.concurrency], cursor):
             _count_new(poll, list_filter, page_read.result.new)
-        if not all_or_nothing:
+            listed += page_read.page.length
+        if all_or_nothing:
+            poll.progress.note(in_progress, done=listed, left=(total or 0) - listed)
+        else:
             await poll.recorder.checkpoint(page_read.number - above.number)
         if page_read.page.actions[:1] in {(), above.page.actions[:1]}:
             break

@@ -10,7 +10,7 @@ import msgspec
 
 from exporter.clock import Clock
 from exporter.domain import SimCard
-from exporter.errors import AuthError, PollError, RateLimitedError
+from exporter.errors import PollError, RateLimitedError, RefusedError
 from exporter.sync.context import PollContext
 from exporter.sync.directory import LookUpResult, look_up
 from exporter.telnyx.client import Client
@@ -137,7 +137,7 @@ def _merged(card: SimCard, known: SimCard | None) -> SimCard:
 
 
 def _pause(error: PollError) -> float:
-    if isinstance(error, AuthError):
+    if isinstance(error, RefusedError):
         return FORBIDDEN_PAUSE
     if isinstance(error, RateLimitedError):
         return max(PAUSE, error.retry_after)

@@ -1,16 +1,19 @@
 """What an unsuccessful response means: which error, and whether to retry.
 
-Pure: it must not wait, count or send. For responses of Telnyx only the status decides and the body
-only provides the text, because Telnyx sends some errors with an undocumented body, or with none.
-Responses that are not from Telnyx are an outage, whatever their status.
+Pure: it must not wait, count or send. For responses of Telnyx the status decides and the body
+provides the text, because Telnyx sends some errors with an undocumented body, or with none; only
+the codes of a refused key or account are read. Responses that are not from Telnyx are an outage,
+whatever their status.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 
 import httpx
 
 from exporter.errors import (
+    AccountError,
     AuthError,
     BadRequestError,
     InvalidResponseError,
@@ -33,7 +36,14 @@ LONGEST_TITLE = 120
 MIN_REDACTED = 12
 """Characters of a key that is replaced in data; keys of Telnyx have more than fifty."""
 
+_ACCOUNT_CODES = frozenset({"20012", "20013", "20014", "20015", "20016", "20017", "20100"})
+"""Errors of an account that is blocked, inactive or out of funds, or lacks the feature."""
+
+_KEY_CODES = frozenset({"20003", "20006", "20008"})
+"""Errors of a key that is forbidden, expired or invalid."""
+
 _REFUSALS: dict[int, type[PollError]] = {
+    httpx.codes.PAYMENT_REQUIRED: AccountError,
     httpx.codes.UNAUTHORIZED: AuthError,
     httpx.codes.FORBIDDEN: AuthError,
     httpx.codes.NOT_FOUND: NotFoundError,
@@ -60,8 +70,19 @@ class RetryableError(Exception):
         self.wait = wait
 
 
-def error_for(status: int, text: str, limit: RateLimitStatus) -> PollError | RetryableError:
-    """Return the error for ``status``, with the message ``text``."""
+def error_for(
+    status: int, text: str, limit: RateLimitStatus, codes: Iterable[str] = ()
+) -> PollError | RetryableError:
+    """Return the error for ``status``, with the message ``text``.
+
+    ``codes`` are those of the errors in the body. They tell an account that is refused from a key
+    that is, which the status alone does not.
+    """
+    found = frozenset(codes)
+    if found & _ACCOUNT_CODES:
+        return AccountError(text)
+    if found & _KEY_CODES:
+        return AuthError(text)
     if status == httpx.codes.TOO_MANY_REQUESTS:
         wait = limit.wait
         error = RateLimitedError(text, retry_after=min(wait or 0.0, LONGEST_PAUSE))

@@ -84,6 +84,13 @@ DURATION = "write it like 500ms, 15s, 5m, 1h30m or 30d"
             ),
         ),
         (
+            "accounts:\n- api_key: x\n  managed_account_id: 'a b'\n",
+            (
+                "config.yaml:3: accounts[0].managed_account_id: "
+                "is not an ID of Telnyx; copy it from the list of managed accounts"
+            ),
+        ),
+        (
             "accounts:\n- api_key: x\n  statuses: [failed, in_progress]\n",
             "config.yaml:3: accounts[0].statuses[1]: unknown status; did you mean in-progress?",
         ),

@@ -1,10 +1,12 @@
 """Try the code blocks of the documents with the programs that they are for."""
 
+import ast
 import json
 import re
 import shlex
 import subprocess
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import bcrypt
@@ -20,7 +22,7 @@ from exporter.sinks.alertmanager.http_config import load as load_http
 from exporter.web.web_config import load as load_web
 from tests.docs.documents import DOCUMENTS, FENCE, GUIDES, ROOT, blocks, code, name_of, names, read
 
-LANGUAGES = {"console", "mermaid", "promql", "sh", "text", "yaml"}
+LANGUAGES = {"console", "mermaid", "promql", "python", "sh", "text", "yaml"}
 YAML = tuple(
     f"# {name}"
     for name in (
@@ -75,7 +77,7 @@ def test_every_block_is_tried(path: Path) -> None:
 def test_configuration_is_good(tmp_path: Path) -> None:
     """Each configuration passes the loader, once its key and password files are there."""
     found = blocks("yaml", "# config.yaml")
-    assert len(found) == 5
+    assert len(found) == 6
     for text in found:
         for path in re.findall(r"(?:api_key|password)_file: (\S+)", text):
             file = tmp_path / Path(path).name
@@ -86,9 +88,20 @@ def test_configuration_is_good(tmp_path: Path) -> None:
         assert load(file, ENVIRONMENT).accounts
 
 
+def test_python_finds_its_imports() -> None:
+    """Each program that is shown can be parsed, and what it imports is there."""
+    found = blocks("python")
+    assert found
+    for body in found:
+        for node in ast.parse(body).body:
+            if isinstance(node, ast.ImportFrom):
+                module = import_module(str(node.module))
+                assert all(hasattr(module, each.name) for each in node.names)
+
+
 def test_an_error_reads_as_shown(tmp_path: Path) -> None:
     """The error that is shown as an example is what the mistake in it gets."""
-    (shown,) = blocks("text")
+    (shown,) = blocks("text", "config.yaml:")
     file = tmp_path / "config.yaml"
     text = "accounts:\n  - api_key: ${TELNYX_API_KEY}\n\npoll:\n  interval: 30\n"
     file.write_text(text, encoding="utf-8")

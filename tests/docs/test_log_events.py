@@ -13,6 +13,7 @@ from exporter.errors import Cause
 from exporter.sinks.event_log import EventLog
 from exporter.sinks.log_events import ACTION_FIELDS, LOG_EVENTS
 from exporter.sinks.writer import LogWriter
+from exporter.sync.progress import Progress, Stage
 from tests.docs.documents import names, page, section, table
 from tests.log_stream import LogStream
 
@@ -58,6 +59,7 @@ def logged() -> list[tuple[str, str, tuple[str, ...]]]:
         "file": "state.db",
         "holder_before": "host-1",
         "in_progress": 1,
+        "progress": Progress(1, Stage.CATCH_UP, 1, 2, 1.0),
         "labels": {"alertname": "x", "account": "a", "sim_card_id": "s"},
         "limit": 1,
         "order": "newest",

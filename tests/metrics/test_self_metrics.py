@@ -2,6 +2,7 @@ from collections.abc import Callable
 
 from exporter.errors import Cause
 from exporter.metrics.self_metrics import SelfMetrics
+from exporter.sync.progress import Progress
 
 
 def test_health_is_the_same_object_until_something_is_noted() -> None:
@@ -15,6 +16,7 @@ def test_health_is_the_same_object_until_something_is_noted() -> None:
         lambda: self_metrics.rate_limit_seen(10.0, 9.0),
         lambda: self_metrics.malformed_seen(1),
         lambda: self_metrics.sweep_started("drift"),
+        lambda: self_metrics.progressed(Progress(unseen=3)),
         lambda: self_metrics.poll_succeeded(1.0, 0.1),
         lambda: self_metrics.poll_failed(2.0, 0.1, Cause.AUTH, "refused"),
     )

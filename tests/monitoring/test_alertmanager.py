@@ -151,6 +151,7 @@ KINDS = {
     "TelnyxSimAllDataStale": Kind("critical"),
     "TelnyxSimDataStale": Kind("critical", BY_ACCOUNT),
     "TelnyxSimKeyRefused": Kind("critical", BY_ACCOUNT),
+    "TelnyxSimAccountBlocked": Kind("critical", BY_ACCOUNT),
     "TelnyxSimAccountGone": Kind("critical", BY_ACCOUNT),
     "TelnyxSimAccountUnheld": Kind("critical", BY_ACCOUNT),
     "TelnyxSimExporterAbsent": Kind("critical"),
@@ -268,6 +269,7 @@ def test_each_alert_silences_what_follows_from_it_and_no_more(config: dict[str, 
     rules = {short(name): kind.labels for name, kind in KINDS.items() if name not in PUSHED}
     of_account = {name for name, labels in rules.items() if "account" in labels}
     of_target = {name for name, labels in rules.items() if "instance" in labels}
+    refused = {"KeyRefused", "AccountBlocked"}
     of_all = rules.keys() - of_account - of_target - {"ExporterAbsent", "ExporterGone"}
     assert found == SILENCES | {
         "ExporterAbsent": rules.keys() - {"ExporterAbsent"},
@@ -276,7 +278,8 @@ def test_each_alert_silences_what_follows_from_it_and_no_more(config: dict[str, 
         "ReplicaDown": of_target - {"ExporterDown", "ReplicaDown"},
         "AccountGone": of_account - {"AccountGone"},
         "AccountUnheld": of_account - {"AccountGone", "AccountUnheld"},
-        "KeyRefused": of_account - {"AccountGone", "AccountUnheld", "KeyRefused"},
+        "KeyRefused": of_account - {"AccountGone", "AccountUnheld", *refused},
+        "AccountBlocked": of_account - {"AccountGone", "AccountUnheld", *refused},
     }
 
 
@@ -347,6 +350,11 @@ AWAY = ("DataStale", "PollFailing", *STATES)
         ),
         pytest.param(
             firing("KeyRefused", *AWAY), [("telnyx-sim-pager", "KeyRefused", 2)], id="keys-refused"
+        ),
+        pytest.param(
+            firing("AccountBlocked", *AWAY),
+            [("telnyx-sim-pager", "AccountBlocked", 2)],
+            id="accounts-blocked",
         ),
         pytest.param(
             firing("AccountGone", "KeyRefused", *AWAY, account="fleet"),

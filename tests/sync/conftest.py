@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,6 +24,7 @@ from exporter.simulator.world import World
 from exporter.sync.cycle import Cycle
 from exporter.sync.filters import AccountFilters
 from exporter.sync.naming import Naming, NamingOptions
+from exporter.sync.progress import Progress
 from exporter.telnyx.client import Client, ClientLimits
 from exporter.telnyx.http import open_http
 from tests.ledger.store.contract import Holder
@@ -73,6 +74,7 @@ class Account:
     ledger: Ledger
     parts: "Callable[[Simulator, ManualClock], tuple[Cycle, Ledger]]"
     answers: OddAnswers
+    progress: list[Progress] = field(default_factory=list)
     broken: int = 0
 
     @property
@@ -214,6 +216,7 @@ def open_account(new_store: Callable[[int], LedgerStore]) -> Iterator[OpenAccoun
         simulator = Simulator(SimulatorSettings(world=world), clock)
         answers = OddAnswers(InProcessTransport(simulator))
         number = len(stores)
+        progress: list[Progress] = []
 
         def parts(simulator: Simulator, clock: ManualClock) -> tuple[Cycle, Ledger]:
             for each in stores[number:]:
@@ -252,13 +255,14 @@ def open_account(new_store: Callable[[int], LedgerStore]) -> Iterator[OpenAccoun
                 audit_interval=audit_interval,
                 page_size=page_size,
                 concurrency=concurrency,
+                on_progress=progress.append,
                 naming=Naming(client, time, NamingOptions(86400.0, lookups), on_lookups)
                 if lookups
                 else None,
             )
             return cycle, ledger
 
-        return Account(simulator, clock, *parts(simulator, clock), parts, answers)
+        return Account(simulator, clock, *parts(simulator, clock), parts, answers, progress)
 
     yield open_one
     for each in stores:

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from exporter.errors import (
+    AccountError,
     AuthError,
     BadRequestError,
     Cause,
@@ -42,7 +43,7 @@ def _limit(reset: float | None = None, retry_after: float | None = None) -> Rate
         (304, InvalidResponseError),
         (400, BadRequestError),
         (401, AuthError),
-        (402, InvalidResponseError),
+        (402, AccountError),
         (403, AuthError),
         (404, NotFoundError),
         (405, InvalidResponseError),
@@ -57,6 +58,24 @@ def test_an_answer_that_would_not_change_is_an_error_at_once(
     verdict = error_for(status, "words", _limit())
     assert type(verdict) is kind
     assert str(verdict) == "words"
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 422, 429, 500, 503])
+@pytest.mark.parametrize(
+    ("codes", "kind"),
+    [
+        *((code, AccountError) for code in ("20012", "20013", "20014", "20015", "20016", "20017")),
+        ("20100", AccountError),
+        *((code, AuthError) for code in ("20003", "20006", "20008")),
+        ("10009 20013", AccountError),
+        ("20003 20013", AccountError),
+    ],
+)
+def test_a_code_tells_the_account_from_the_key(
+    status: int, codes: str, kind: type[ExporterError]
+) -> None:
+    """Wherever the code comes: the status alone does not tell which of them is refused."""
+    assert type(error_for(status, "words", _limit(), codes.split())) is kind
 
 
 @pytest.mark.parametrize("status", [408, 500, 501, 502, 503, 504, 520, 599])

@@ -5,12 +5,14 @@ nothing about what it keeps.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from exporter.domain import Event, SimCard
 from exporter.ledger.queries import (
     AccountAction,
     AccountProblem,
+    ActionQuery,
     FailureQuery,
     LedgerView,
     ProblemQuery,
@@ -21,6 +23,21 @@ from exporter.ledger.queries import (
 from exporter.ledger.records import SumKey, TrackedAction
 from exporter.ledger.state import LedgerState
 from exporter.ledger.unit_of_work import UnitOfWork
+
+
+@dataclass(frozen=True, slots=True)
+class StateFacts:
+    """What a state is like: sizes in bytes, and how many processes use it.
+
+    ``exists`` is false for a file that is not there yet; ``writable`` is for this user.
+    ``users`` is None if that cannot be told.
+    """
+
+    exists: bool
+    writable: bool
+    users: int | None
+    database: int = 0
+    log: int = 0
 
 
 class LedgerStore(Protocol):
@@ -162,6 +179,21 @@ class LedgerReader(Protocol):
 
     def problems(self, view: LedgerView, query: ProblemQuery) -> Rows[AccountProblem]:
         """Return the open problems that pass the filters, in the order of the query."""
+        ...
+
+    def actions(self, view: LedgerView, query: ActionQuery) -> Rows[AccountAction]:
+        """Return the remembered actions that pass the filters, in the order of the query.
+
+        Ties are in the order of their ids. A position stays where it is while others come and go.
+        """
+        ...
+
+    def complete_since(self, view: LedgerView, account: str | None = None) -> float | None:
+        """Return from when on every action is remembered, of all accounts of the view or of one.
+
+        That is since their baseline, or since what was forgotten last was created; None if one of
+        them has no baseline yet.
+        """
         ...
 
     def failures(self, view: LedgerView, query: FailureQuery) -> Rows[AccountAction]:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from exporter.ledger.queries import (
     AccountAction,
     AccountProblem,
+    ActionQuery,
     FailureQuery,
     LedgerView,
     ProblemQuery,
@@ -36,6 +37,16 @@ class SqlReader(ABC):
         """Return the open problems that pass the filters."""
         with self.reading() as connection:
             return reading.find_problems(connection, view, query)
+
+    def actions(self, view: LedgerView, query: ActionQuery) -> Rows[AccountAction]:
+        """Return the remembered actions that pass the filters."""
+        with self.reading() as connection:
+            return reading.find_actions(connection, view, query)
+
+    def complete_since(self, view: LedgerView, account: str | None = None) -> float | None:
+        """Return from when on every action is remembered."""
+        with self.reading() as connection:
+            return reading.complete_since(connection, view, account)
 
     def failures(self, view: LedgerView, query: FailureQuery) -> Rows[AccountAction]:
         """Return the actions that failed or were interrupted, latest first."""

@@ -10,7 +10,9 @@ from exporter.errors import (
     UnavailableError,
 )
 from exporter.ledger.records import Sweep
+from exporter.scheduling.poller import ReportedState
 from exporter.simulator.faults import Fault
+from exporter.sync.progress import Progress, Stage
 
 OpenAccount = Callable[..., Any]
 SECRET = "KEY-of-the-test"
@@ -24,6 +26,20 @@ async def test_the_baseline_is_told_once(rig: Any) -> None:
     await poller.poll()
     await rig.restart().poll()
     assert [event["in_progress"] for event in rig.reported("baseline_taken")] == [3]
+
+
+def test_a_long_poll_tells_every_ten_seconds_how_far_it_is(rig: Any) -> None:
+    """Of how many, and how long yet; one that is soon done tells nothing."""
+    reported = ReportedState("test", rig.event_log)
+    for seconds in range(25):
+        reported.note_progress(Progress(unseen=5, seconds=seconds))
+    assert not rig.reported("catching_up")
+    for seconds in [*range(25), *range(12)]:  # two polls
+        done = 100 * seconds
+        reported.note_progress(Progress(1, Stage.CATCH_UP, done, total=4_000, seconds=seconds))
+    told = [(each["done"], each["seconds_left"]) for each in rig.reported("catching_up")]
+    assert told == [(1_000, 30), (2_000, 20), (1_000, 30)]
+    assert {(e["total"], e["stage"]) for e in rig.reported("catching_up")} == {(4_000, "catch_up")}
 
 
 async def test_each_failure_is_told_once(rig: Any) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from exporter.domain import Status
 from exporter.errors import (
+    AccountError,
     AuthError,
     Cause,
     InvalidResponseError,
@@ -48,6 +49,7 @@ async def test_a_good_poll_is_counted(rig: Any) -> None:
     ("error", "cause", "pause"),
     [
         pytest.param(AuthError("HTTP 401"), Cause.AUTH, 0.0, id="auth"),
+        pytest.param(AccountError("HTTP 402"), Cause.ACCOUNT, 0.0, id="account"),
         pytest.param(
             RateLimitedError("told to wait", retry_after=1234.5),
             Cause.RATE_LIMITED,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from exporter.errors import AuthError, Cause, UnavailableError
+from exporter.errors import AccountError, AuthError, Cause, UnavailableError
 from exporter.scheduling.budget import PollBudget
 from tests.scheduling.poller.conftest import Inline
 
@@ -98,6 +98,24 @@ async def test_an_unchanged_key_is_tried_slowly(rig: Any, interval: float, betwe
     poller = await _refused(rig)
     asked = [await _tick(rig, poller) > 0 for _ in range(3 * between)]
     assert asked == [*[False] * (between - 1), True] * 3
+
+
+@pytest.mark.usefixtures("file")
+async def test_a_blocked_account_is_asked_for_as_slowly(rig: Any) -> None:
+    """It is told as what it is, in Telnyx's words, and works again once it is settled."""
+    poller = rig.poller()
+    await poller.poll()
+    rig.cycle.errors = [AccountError("HTTP 402: 20100 Insufficient funds")] * 3
+    asked = []
+    for _ in range(15):
+        left = len(rig.cycle.errors)
+        await _tick(rig, poller)
+        asked.append(len(rig.cycle.errors) < left)
+    assert asked == [True, *[False] * 4] * 3
+    (event,) = rig.reported("poll_failed")
+    assert (event["cause"], event["error"]) == ("account", "HTTP 402: 20100 Insufficient funds")
+    assert await _tick(rig, poller) > 0
+    assert rig.telemetry.health().up
 
 
 @pytest.mark.usefixtures("file")
