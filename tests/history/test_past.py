@@ -234,13 +234,20 @@ async def happen(
         await account.poll()
     later = past_counts(account, history, tmp_path, options)
     assert later == past, "whether the exporter has polled meanwhile makes no difference"
-    begun = account.ledger.state.baseline_at or 0.0
-    brief: Counter[tuple[str, str]] = Counter()
-    for each in account.world.page(ActionFilter(), 0, 10_000):
-        if begun < each.created_ms / 1000 and each.updated_ms / 1000 <= baseline_end:
-            brief["created", each.action_type] += 1
-            brief[each.status.value, each.action_type] += 1
+    brief = brief_counts(account, baseline_end)
     return Told(past, live_counts(account), listed_counts(history), brief)
+
+
+def brief_counts(account: Account, baseline_end: float) -> Counter[tuple[str, str]]:
+    """Return what was created and had ended within the baseline."""
+    begun = account.ledger.state.baseline_at or 0.0
+    counts: Counter[tuple[str, str]] = Counter()
+    for each in account.world.page(ActionFilter(), 0, 10_000):
+        within = begun < each.created_ms / 1000 and each.updated_ms / 1000 <= baseline_end
+        if within and each.status is not Status.IN_PROGRESS:
+            counts["created", each.action_type] += 1
+            counts[each.status.value, each.action_type] += 1
+    return counts
 
 
 def past_counts(
