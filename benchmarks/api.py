@@ -4,6 +4,7 @@ The rows are filled in; what asks and commits is the exporter's own.
 """
 
 import sqlite3
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ import msgspec
 import psycopg
 
 from benchmarks.figures import Figure, Report
+from exporter.cli.interpreter import SWITCH_SECONDS
 from exporter.domain import SimCard, Status
 from exporter.errors import QueryTimeoutError
 from exporter.ledger.queries import ACTION_ORDERS, AccountScope, ActionQuery, LedgerView
@@ -87,6 +89,7 @@ MEANING = (
 
 def measure() -> Report:
     """Measure with both databases."""
+    sys.setswitchinterval(SWITCH_SECONDS)  # as the exporter does
     rows = sorted(_rows(Random(5)))  # noqa: S311 - nothing to guess
     cards = list(dict.fromkeys((row[1], row[2]) for row in rows[: CARDS // 10]))
     with tempfile.TemporaryDirectory() as folder:
