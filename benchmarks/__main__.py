@@ -20,6 +20,8 @@ NAMES = (
     "state",
     "alerts",
     "replicas",
+    "history",
+    "api",
 )
 """The modules with a `measure`. Each is imported when its turn comes: none weighs on another."""
 
