@@ -313,11 +313,9 @@ def test_an_older_copy_is_migrated_again(cluster: Cluster, new_database: str) ->
     )
     store.load("main")
     cluster.execute("UPDATE schema_version SET version = version - 1", new_database)
-    cluster.execute("DROP TABLE problems, resolved_problems, sim_cards", new_database)
     cluster.execute(
-        "ALTER TABLE accounts DROP COLUMN sim_card_total; ALTER TABLE actions"
-        " DROP COLUMN failure_at, DROP COLUMN failure_status; DROP INDEX actions_by_sim_card;"
-        " DROP INDEX actions_failed",
+        "ALTER TABLE sim_cards DROP COLUMN iccid; ALTER TABLE actions DROP COLUMN reason_hash;"
+        " DROP INDEX actions_undated; CREATE INDEX actions_failed ON actions (ended_at)",
         new_database,
     )
     with pytest.raises(StateError, match="which this release migrates"):
