@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from exporter.config import Settings
 from exporter.ledger.store.database import Database
-from exporter.ledger.store.protocol import LedgerStore, StateReader
+from exporter.ledger.store.protocol import LedgerStore, StateFacts, StateReader
 from exporter.ledger.store.sqlite import SqliteStore
 from exporter.ledger.store.sqlite_reader import TIMEOUT, sqlite_reader
 from exporter.scheduling.lease_keeper import LeaseKeeper
@@ -56,6 +56,24 @@ def open_state(settings: Settings, event_log: EventLog, *, visiting: bool = Fals
     )
     store = open_postgresql(url, password_file, fence=keeper.lease)
     return State(store, open_reader(settings, timeout=TIMEOUT), keeper)
+
+
+def state_facts(settings: Settings, *, timeout: float) -> StateFacts | None:
+    """Return what the state is like, changing nothing; None if it is in memory.
+
+    ``timeout`` is in seconds; it may block for longer than that to connect. Raises StateError.
+    """
+    state = settings.state
+    if not state.shared:
+        reader = sqlite_reader(state.url, timeout=timeout)
+        return None if reader is None else reader.facts()
+    from exporter.ledger.store.postgresql_reader import PostgresqlReader  # noqa: PLC0415
+
+    shared = PostgresqlReader(state.url, state.password_file, timeout=timeout)
+    try:
+        return shared.facts()
+    finally:
+        shared.close()
 
 
 def open_reader(settings: Settings, *, timeout: float) -> StateReader | None:

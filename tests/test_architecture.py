@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 
 LAYERS = (
     {"cli", "__main__", "probe"},
-    {"demo"},
+    {"demo", "doctor"},
     {"app", "polls", "account", "api_key", "network", "state"},
     {"web"},
     {"metrics", "sinks"},
@@ -57,6 +57,11 @@ STORE_USERS = {"state.py", "cli/copy_state.py"}
 """Who chooses a store; all others know its protocol."""
 
 PURE = (
+    "doctor/connection_checks.py",
+    "doctor/findings.py",
+    "doctor/list_checks.py",
+    "doctor/rendering.py",
+    "doctor/seen.py",
     "domain.py",
     "ledger/leases.py",
     "ledger/listings.py",

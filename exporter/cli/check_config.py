@@ -8,7 +8,7 @@ import click
 
 from exporter.cli.options import FILE
 from exporter.cli.output import say
-from exporter.config import load
+from exporter.config import Settings, load
 from exporter.errors import ConfigError
 from exporter.ledger.views import unwatched_note, view_of
 from exporter.network import find_alertmanager, find_network
@@ -24,6 +24,18 @@ def command(file: Path) -> None:
     Environment variables for proxies and certificates are checked too. Notes are no errors.
     """
     settings = load(file, os.environ)
+    mistakes = other_mistakes(settings)
+    if mistakes:
+        raise ConfigError(mistakes)
+    say(one_line(f"{file}: valid, {len(settings.accounts)} account(s)") + "\n")
+    for index, scope in enumerate(view_of(settings).accounts):
+        if scope.unwatched:
+            place = f"{file}: note: accounts[{index}]"
+            say(one_line(f"{place}: {unwatched_note(scope.unwatched)}") + "\n")
+
+
+def other_mistakes(settings: Settings) -> list[str]:
+    """Return the mistakes in the files that the settings name, and in the environment."""
     mistakes: list[str] = []
     web_file = settings.web.config_file
     checks: tuple[Callable[[], object], ...] = (
@@ -36,10 +48,4 @@ def command(file: Path) -> None:
             check()
         except ConfigError as exc:
             mistakes += exc.mistakes
-    if mistakes:
-        raise ConfigError(mistakes)
-    say(one_line(f"{file}: valid, {len(settings.accounts)} account(s)") + "\n")
-    for index, scope in enumerate(view_of(settings).accounts):
-        if scope.unwatched:
-            place = f"{file}: note: accounts[{index}]"
-            say(one_line(f"{place}: {unwatched_note(scope.unwatched)}") + "\n")
+    return mistakes

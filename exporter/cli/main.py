@@ -19,6 +19,7 @@ COMMANDS = {
     "check-config": "check_config",
     "copy-state": "copy_state",
     "demo": "demo",
+    "doctor": "doctor",
     "once": "once",
     "problems": "problems",
     "rules": "rules",

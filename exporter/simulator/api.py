@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from exporter.domain import KNOWN_ACTION_TYPES, Status
 from exporter.simulator import responses
 from exporter.simulator.actions import ActionFilter
-from exporter.simulator.faults import DeepPageResponse
+from exporter.simulator.faults import MAX_PAGE_SIZE, BulkSummary, DeepPageResponse
 from exporter.simulator.ids import IdCodec, IdType, is_uuid
 from exporter.simulator.rendering import ApiRenderer, bulk_type
 from exporter.simulator.responses import ApiResponse, ParameterError
@@ -17,7 +17,6 @@ from exporter.simulator.sim_cards import GROUPS, SimCardFilter, SimulatedSimCard
 from exporter.simulator.simulator import Simulator
 
 _DEFAULT_PAGE_SIZE = 20
-_MAX_PAGE_SIZE = 250
 
 _FILTER_STATUSES = tuple(each.value for each in Status if each is not Status.INTERRUPTED)
 """The API does not document a filter on interrupted."""
@@ -86,7 +85,10 @@ class Api:
         action_filter = ActionFilter(
             None if status is None else Status(status), action_type, sim_card, bulk
         )
+        if self._simulator.faults.next_filter_ignored():
+            action_filter = ActionFilter()
         faults = self._simulator.faults.settings
+        size = min(size, faults.page_size_cap or size)
 
         def items(offset: int) -> list[object]:
             actions = self._world.page(action_filter, offset, size)
@@ -183,9 +185,11 @@ class Api:
         ]
         counted_until = self._world.now - self._simulator.faults.settings.totals_lag
 
+        with_summary = self._simulator.faults.settings.bulk_summary == BulkSummary.LIST
+
         def items(offset: int) -> list[object]:
             return [
-                self._renderer.bulk(each, self._world.actions_of(each))
+                self._renderer.bulk(each, self._world.actions_of(each), with_summary=with_summary)
                 for each in bulks[offset : offset + size]
             ]
 
@@ -200,7 +204,9 @@ class Api:
         if number is None or number >= len(self._world.bulks):
             return responses.not_found()
         bulk = self._world.bulks[number]
-        rendered = self._renderer.bulk(bulk, self._world.actions_of(bulk))
+        with_summary = self._simulator.faults.settings.bulk_summary != BulkSummary.NOWHERE
+        actions = self._world.actions_of(bulk)
+        rendered = self._renderer.bulk(bulk, actions, with_summary=with_summary)
         return responses.json_response({"data": rendered})
 
     def _page(
@@ -241,7 +247,7 @@ class _QueryParameters:
         """Return the number, from 1, and the size of the requested page."""
         return (
             self._integer("page[number]", 1, None),
-            self._integer("page[size]", _DEFAULT_PAGE_SIZE, _MAX_PAGE_SIZE),
+            self._integer("page[size]", _DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE),
         )
 
     def choice(self, name: str, choices: Sequence[str]) -> str | None:

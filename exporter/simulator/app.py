@@ -104,8 +104,8 @@ class _ApiEndpoint:
                 return responses.unauthorized(
                     empty=self._simulator.faults.settings.empty_unauthorized
                 )
-            case Fault.FORBIDDEN:
-                return responses.forbidden()
+            case Fault.FORBIDDEN | Fault.UNPAID:
+                return responses.unpaid() if fault is Fault.UNPAID else responses.forbidden()
             case Fault.HTML | Fault.BLOCKED:
                 return responses.html_page(blocked=fault is Fault.BLOCKED)
             case Fault.TRUNCATED:

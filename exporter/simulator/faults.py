@@ -14,6 +14,9 @@ from exporter.simulator.live_actions import CHANGE_RETENTION_SECONDS
 from exporter.simulator.options import check, fraction, option
 from exporter.simulator.random_source import RandomSource
 
+MAX_PAGE_SIZE = 250
+"""The largest page size that the API documents."""
+
 _MAX_ITEMS = 10**12  # as many as an account can have
 _HALF = 0.5
 
@@ -31,6 +34,7 @@ class Fault(StrEnum):
     FORBIDDEN = "forbidden"
     THROTTLED = "throttled"
     BLOCKED = "blocked"
+    UNPAID = "unpaid"
 
 
 class DeepPageResponse(StrEnum):
@@ -40,6 +44,14 @@ class DeepPageResponse(StrEnum):
     BAD_REQUEST = "bad_request"
     EMPTY = "empty"
     REPEAT = "repeat"
+
+
+class BulkSummary(StrEnum):
+    """Where bulk actions have the summary of their members."""
+
+    LIST = "list"
+    OBJECT = "object"
+    NOWHERE = "nowhere"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +72,16 @@ class FaultSettings:
     forbidden: float = fraction("requests answered with 403")
     throttled: float = fraction("requests answered with 429, independently of the rate limit")
     blocked: float = fraction("requests answered with 403 and an HTML page, as by a firewall")
+    unpaid: float = fraction("requests answered with 402, as for an account without funds")
     sim_cards_forbidden: float = fraction("requests for SIM cards and groups answered with 403")
     sim_cards_error: float = fraction("requests for SIM cards and groups answered with a 5xx")
     slow_seconds: float = option(5.0, "delay of slow responses in seconds", low=0)
     empty_unauthorized: bool = option(default=False, help_text="send 401 without a body")
     odd_status: float = fraction("actions listed with a string as status, or without a reason")
+    unknown_status: float = fraction("actions listed with a status that is not documented")
+    odd_times: float = fraction("actions listed without a time, or with one in another format")
     malformed: float = fraction("actions listed without an id")
+    filters_ignored: float = fraction("requests for actions whose filters are ignored")
     totals_lag: float = option(
         0.0,
         "seconds by which totals lag behind the list",
@@ -87,6 +103,9 @@ class FaultSettings:
     totals_zero: float = fraction("responses with a total of 0")
     totals_missing: float = fraction("responses without totals in meta")
     meta_missing: float = fraction("responses without meta")
+    page_size_cap: int = option(
+        0, "highest page size served; 0 for the documented one", low=0, high=MAX_PAGE_SIZE
+    )
     page_depth: int = option(
         0,
         "maximum page number times page size, in items; 0 for no limit",
@@ -97,6 +116,12 @@ class FaultSettings:
         "unprocessable",
         "response beyond page_depth: status 422, status 400, no items, or the last page within it",
         choices=tuple(DeepPageResponse),
+    )
+    bulk_summary: str = option(
+        "list",
+        "where bulk actions have the summary of their members: in list and object, in the object, "
+        "or nowhere",
+        choices=tuple(BulkSummary),
     )
 
     def __post_init__(self) -> None:
@@ -133,6 +158,8 @@ class FaultInjector:
         self._sim_card_random = RandomSource(seed, "sim card faults")
         self._sim_card_requests = 0
         self._scripted: deque[Fault | None] = deque()
+        self._filter_random = RandomSource(seed, "filters")
+        self._filters_drawn = 0
         self._total_random = RandomSource(seed, "totals")
         self._totals_drawn = 0
         self._short_settings: FaultSettings | None = None
@@ -161,6 +188,11 @@ class FaultInjector:
         if forbidden < self.settings.sim_cards_forbidden:
             return Fault.FORBIDDEN
         return Fault.SERVER_ERROR if error < self.settings.sim_cards_error else None
+
+    def next_filter_ignored(self) -> bool:
+        """Return whether the next request for actions is answered as if it had no filter."""
+        self._filters_drawn += 1
+        return self._filter_random.uniform(self._filters_drawn) < self.settings.filters_ignored
 
     def list_meta(self, total: int, number: int, size: int, now: float) -> dict[str, int] | None:
         """Return the meta of page ``number``, of ``size``, of a list; None for no meta.

@@ -45,8 +45,15 @@ class ApiRenderer:
             "created_at": timestamp(action.created_ms),
             "updated_at": timestamp(action.updated_ms),
         }
-        if faults.odd_status or faults.malformed:
-            odd, bare, malformed, *_ = self._random.uniforms(int(action.id[:8], 16))
+        if faults.odd_status or faults.malformed or faults.unknown_status or faults.odd_times:
+            odd, bare, malformed, unknown, times, missing, *_ = self._random.uniforms(
+                int(action.id[:8], 16)
+            )
+            if times < faults.odd_times:
+                created = str(rendered["created_at"]).replace("T", " at ")
+                rendered["created_at"] = None if missing < _HALF else created
+            if unknown < faults.unknown_status:
+                rendered["status"] = {"value": "parked", "reason": None}
             if odd < faults.odd_status:
                 value = action.status.value
                 rendered["status"] = value if bare < _HALF else {"value": value, "reason": None}
@@ -54,20 +61,24 @@ class ApiRenderer:
                 del rendered["id"]
         return rendered
 
-    def bulk(self, bulk: SimulatedBulk, actions: Sequence[SimulatedAction]) -> dict[str, object]:
-        """Return a bulk action with the summary of its ``actions``."""
-        counts = Counter(each.status for each in actions)
-        return {
+    def bulk(
+        self, bulk: SimulatedBulk, actions: Sequence[SimulatedAction], *, with_summary: bool
+    ) -> dict[str, object]:
+        """Return a bulk action, with the summary of its ``actions`` or without."""
+        rendered: dict[str, object] = {
             "id": self._ids.encode(IdType.BULK, bulk.number),
             "record_type": "bulk_sim_card_action",
             "action_type": bulk_type(bulk.action_type),
             "settings": {},
             "created_at": timestamp(bulk.created_ms),
             "updated_at": timestamp(max((a.updated_ms for a in actions), default=bulk.created_ms)),
-            "sim_card_actions_summary": [
-                {"status": status.value, "count": counts[status]} for status in Status
-            ],
         }
+        if with_summary:
+            counts = Counter(each.status for each in actions)
+            rendered["sim_card_actions_summary"] = [
+                {"status": status.value, "count": counts[status]} for status in Status
+            ]
+        return rendered
 
     def sim_card(
         self,

@@ -64,6 +64,11 @@ def forbidden() -> ApiResponse:
     return _error(403, "10010", "Authorization failed", "The key may not read this resource.")
 
 
+def unpaid() -> ApiResponse:
+    """Return 402."""
+    return _error(402, "20100", "Insufficient funds", "Add funds to the account, and try again.")
+
+
 def not_found() -> ApiResponse:
     """Return 404."""
     return _error(404, "10005", "Resource not found", "There is nothing at this address.")

@@ -8,8 +8,8 @@ error, log line or repr contains it.
 import asyncio
 import random
 import ssl
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Protocol
 from urllib.parse import quote
 
@@ -27,7 +27,7 @@ from exporter.errors import (
     UnavailableError,
 )
 from exporter.telnyx.body import ACCEPT_ENCODING, DecompressionError, read_body
-from exporter.telnyx.http import Route
+from exporter.telnyx.http import Route, issuer_of
 from exporter.telnyx.interception import HttpAnswer
 from exporter.telnyx.query import Query
 from exporter.telnyx.rate_limit_gate import LONGEST_WAIT, RateLimitGate
@@ -90,6 +90,20 @@ class ClientLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class Received:
+    """A response as it came, for those who examine the API itself; ``body`` is without the key.
+
+    ``at`` is when it was read, in seconds since the epoch. ``issuer`` is the authority that signed
+    the server's certificate, empty without TLS.
+    """
+
+    answer: HttpAnswer
+    headers: Mapping[str, str]
+    at: float
+    issuer: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Effort:
     """What a request may cost: attempts, and seconds of waiting for the rate limit.
 
@@ -111,7 +125,8 @@ class Client:
 
     ``key`` returns the API key for each request; ``http`` is closed by its creator, and ``route``
     is the route that it uses. ``clock_offset`` is by how many seconds the API's clock was ahead of
-    ours in the last response that had a date; None before. Every method raises RefusedError,
+    ours in the last response that had a date; None before. ``on_received``, if it is set, is called
+    with each response, whatever it says. Every method raises RefusedError,
     RateLimitedError, UnavailableError or InvalidResponseError.
     """
 
@@ -128,8 +143,9 @@ class Client:
         route: Route | None = None,
     ) -> None:
         """Store the parts; nothing is sent yet. ``gate`` may be shared, and closed already."""
-        self._actions_url = base_url.rstrip("/") + "/sim_card_actions"
-        self._sim_cards_url = base_url.rstrip("/") + "/sim_cards"
+        self._base_url = base_url.rstrip("/")
+        self._actions_url = self._base_url + "/sim_card_actions"
+        self._sim_cards_url = self._base_url + "/sim_cards"
         self._key = key
         self._http = http
         self._route = route or Route()
@@ -142,6 +158,7 @@ class Client:
         self._observer = observer
         self._clock = clock
         self._gate = gate or RateLimitGate(clock)
+        self.on_received: Callable[[Received], None] | None = None
         self._lookup_gate = RateLimitGate(clock)
         self.clock_offset: float | None = None
         self._jitter = random.Random()  # noqa: S311 - spreads retries, not for security
@@ -168,6 +185,17 @@ class Client:
         params = Query(page, size).params() | _WITH_GROUP
         body = await self._fetch("sim_cards", self._sim_cards_url, params, _LOOKUP)
         return decode_sim_card_page(body)
+
+    async def examine(
+        self, *segments: str, params: Mapping[str, str], attempts: int, patience: float
+    ) -> bytes:
+        """Return the body of what is at a path below the base URL, as it was sent.
+
+        ``attempts`` is the most that is sent; ``patience`` is as of the gate, in seconds.
+        """
+        url = "/".join((self._base_url, *map(_segment, segments)))
+        effort = _Effort(attempts, patience, optional=False)
+        return await self._fetch(segments[0], url, dict(params), effort)
 
     async def _fetch(
         self, endpoint: str, url: str, params: dict[str, str], effort: _Effort = _POLL
@@ -279,6 +307,10 @@ class Client:
             headers.get("location", ""),
             headers.get("www-authenticate", ""),
         )
+        if self.on_received is not None:
+            safe = replace(answer, body=redact_body(body, key))
+            now = self._clock.now()
+            self.on_received(Received(safe, headers, now, issuer_of(response)))
         intercepted = interception_error(answer, key)
         if intercepted is not None:  # its date and rate limit are not Telnyx's either
             raise intercepted

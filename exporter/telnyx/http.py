@@ -42,7 +42,7 @@ class Route:
 
         ``stage`` is the last event of the connection that the HTTP library reported.
         """
-        refused = _refused_certificate(error)
+        refused = refused_certificate(error)
         if refused is not None:
             strict = bool(self.trust and self.trust.verify_flags & ssl.VERIFY_X509_STRICT)
             words = explain_refusal(refused, strict=strict)
@@ -134,12 +134,24 @@ def open_http(
     )
 
 
+def issuer_of(response: httpx.Response) -> str:
+    """Return which authority signed the certificate of the server; empty without TLS."""
+    stream = response.extensions.get("network_stream")
+    tls = None if stream is None else stream.get_extra_info("ssl_object")
+    certificate = None if tls is None else tls.getpeercert()
+    if not certificate:
+        return ""
+    names = {key: value for part in certificate["issuer"] for key, value in part}
+    return str(names.get("organizationName") or names.get("commonName") or "")
+
+
 def _proxy(proxy: Proxy, trust: ssl.SSLContext) -> httpx.Proxy:
     url = httpx.URL(proxy.url)
     return httpx.Proxy(url, ssl_context=trust if url.scheme == "https" else None)
 
 
-def _refused_certificate(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
+def refused_certificate(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
+    """Return the rejection of a certificate that caused an error; None if none did."""
     while error is not None and not isinstance(error, ssl.SSLCertVerificationError):
         error = error.__cause__ or error.__context__
     return error

@@ -88,7 +88,7 @@ def test_configuration_is_good(tmp_path: Path) -> None:
 
 def test_an_error_reads_as_shown(tmp_path: Path) -> None:
     """The error that is shown as an example is what the mistake in it gets."""
-    (shown,) = blocks("text")
+    (shown,) = blocks("text", "config.yaml:")
     file = tmp_path / "config.yaml"
     text = "accounts:\n  - api_key: ${TELNYX_API_KEY}\n\npoll:\n  interval: 30\n"
     file.write_text(text, encoding="utf-8")

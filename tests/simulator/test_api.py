@@ -199,3 +199,55 @@ async def test_sim_cards_are_those_of_the_actions(get: Get, clock: ManualClock) 
     actions = (await get(simulator, "sim_card_actions")).json()["data"]
     assert cards["meta"]["total_results"] == len(cards["data"]) == 7
     assert {each["sim_card_id"] for each in actions} <= {each["id"] for each in cards["data"]}
+
+
+async def test_pages_may_be_capped_and_filters_ignored(simulator: Simulator, get: Get) -> None:
+    """The meta says what is served, so that every action is on a page."""
+    ids = set(simulator.world.create(25, action_type="enable"))
+    simulator.faults.settings = simulator.faults.settings.changed(
+        page_size_cap=10, filters_ignored=1.0
+    )
+    found = []
+    for number in (1, 2, 3):
+        page = {"page[number]": number, "page[size]": 250, "filter[status]": "failed"}
+        answer = (await get(simulator, "sim_card_actions", **page)).json()
+        assert (answer["meta"]["page_size"], answer["meta"]["total_pages"]) == (10, 3)
+        found += [each["id"] for each in answer["data"]]
+    assert (len(found), set(found)) == (25, ids)
+
+
+async def test_statuses_and_times_may_be_undocumented(simulator: Simulator, get: Get) -> None:
+    """Of some actions, the same ones each time."""
+    simulator.world.create(200, action_type="enable")
+    simulator.faults.settings = simulator.faults.settings.changed(unknown_status=0.5, odd_times=0.5)
+    listed, again = [
+        (await get(simulator, "sim_card_actions", **{"page[size]": 200})).json()["data"]
+        for _ in range(2)
+    ]
+    assert listed == again
+    assert {each["status"]["value"] for each in listed} == {"in-progress", "parked"}
+    times = [each["created_at"] for each in listed]
+    assert None in times
+    assert len({each and "T" in each for each in times}) == 3
+
+
+@pytest.mark.parametrize(
+    ("option", "places"), [("list", (True, True)), ("object", (False, True)), ("nowhere", (0, 0))]
+)
+async def test_summaries_may_be_missing(
+    simulator: Simulator, get: Get, option: str, places: tuple[bool, bool]
+) -> None:
+    """In the list of bulk actions, or in the object too."""
+    simulator.world.create(3, action_type="set_public_ip", bulk=True)
+    simulator.faults.settings = simulator.faults.settings.changed(bulk_summary=option)
+    (listed,) = (await get(simulator, "bulk_sim_card_actions")).json()["data"]
+    one = (await get(simulator, f"bulk_sim_card_actions/{listed['id']}")).json()["data"]
+    assert tuple("sim_card_actions_summary" in each for each in (listed, one)) == places
+
+
+async def test_an_account_may_be_out_of_funds(simulator: Simulator, get: Get) -> None:
+    """With Telnyx's code for it."""
+    simulator.faults.settings = simulator.faults.settings.changed(unpaid=1.0)
+    answer = await get(simulator, "sim_card_actions")
+    assert answer.status_code == 402
+    assert answer.json()["errors"][0]["code"] == "20100"

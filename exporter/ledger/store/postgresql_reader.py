@@ -21,6 +21,7 @@ from exporter.ledger.store.postgresql_connections import (
 )
 from exporter.ledger.store.postgresql_errors import CHANGED_TABLES, sqlstate
 from exporter.ledger.store.postgresql_schema import VERSION, refuse_version
+from exporter.ledger.store.protocol import StateFacts
 from exporter.ledger.store.sql_reader import SqlReader
 
 TIMEOUT = 2.0
@@ -30,6 +31,12 @@ SIZE = 2
 """Connections: as many queries run at a time, further ones wait."""
 
 _CANCELED = "57014"
+
+_FACTS = """
+SELECT pg_database_size(current_database()),
+    has_table_privilege('actions', 'INSERT') AND NOT pg_is_in_recovery(),
+    (SELECT count(*) FROM replicas WHERE expires_at > extract(epoch FROM clock_timestamp()));
+"""
 
 
 class PostgresqlReader(SqlReader):
@@ -48,6 +55,12 @@ class PostgresqlReader(SqlReader):
     def close(self) -> None:
         """Close the connections; raises nothing."""
         self._connections.close()
+
+    def facts(self) -> StateFacts:
+        """Return what the database is like, and how many replicas use it; raises StateError."""
+        with self.reading() as connection:
+            ((size, writable, users),) = connection.exec_driver_sql(_FACTS).all()
+        return StateFacts(exists=True, writable=writable, users=users, database=size)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

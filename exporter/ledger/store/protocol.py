@@ -5,6 +5,7 @@ nothing about what it keeps.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from exporter.domain import Event, SimCard
@@ -21,6 +22,21 @@ from exporter.ledger.queries import (
 from exporter.ledger.records import SumKey, TrackedAction
 from exporter.ledger.state import LedgerState
 from exporter.ledger.unit_of_work import UnitOfWork
+
+
+@dataclass(frozen=True, slots=True)
+class StateFacts:
+    """What a state is like: sizes in bytes, and how many processes use it.
+
+    ``exists`` is false for a file that is not there yet; ``writable`` is for this user.
+    ``users`` is None if that cannot be told.
+    """
+
+    exists: bool
+    writable: bool
+    users: int | None
+    database: int = 0
+    log: int = 0
 
 
 class LedgerStore(Protocol):

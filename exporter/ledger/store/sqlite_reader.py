@@ -19,6 +19,8 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from exporter.errors import QueryTimeoutError, StateError
 from exporter.ledger.store.database import error_text
+from exporter.ledger.store.inspection import inspect_file
+from exporter.ledger.store.protocol import StateFacts
 from exporter.ledger.store.schema import MIGRATIONS, schema_version, stored_version
 from exporter.ledger.store.sql_reader import SqlReader
 
@@ -49,6 +51,17 @@ class SqliteReader(SqlReader):
         self._engines = {
             immutable: self._engine(immutable=immutable) for immutable in (False, True)
         }
+
+    def facts(self) -> StateFacts:
+        """Return what the file is like, and who uses it; raises StateError if it is unusable."""
+        try:
+            found = inspect_file(self._file)
+        except OSError as exc:
+            raise StateError(f"state database {self._file}: {exc.strerror}") from exc
+        if found.exists:
+            with self.reading():
+                pass
+        return found
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

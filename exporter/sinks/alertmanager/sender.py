@@ -249,18 +249,11 @@ class Sender:
         except TimeoutError:
             raise DeliveryError(f"no answer within {TIMEOUT:g} s") from None
         except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError) as exc:
-            raise DeliveryError(self._explained(exc, config)) from exc
+            raise DeliveryError(explain_failure(exc, self._target, config)) from exc
         if httpx.codes.is_success(status):
             return
-        shown = one_line(redacted(text, config.secrets)).strip()[:_SHOWN]
-        words = f"HTTP {status}{': ' if shown else ''}{shown}"
-        if status in _BY_CONTENT:
-            raise _RefusedError(words)
-        if status in _BY_KEY:
-            words += "; check basic_auth or authorization in alertmanager.config_file"
-        elif status == httpx.codes.NOT_FOUND:
-            words += "; check the path of the target"
-        raise DeliveryError(words)
+        words = explain_status(status, text, config)
+        raise _RefusedError(words) if status in _BY_CONTENT else DeliveryError(words)
 
     async def _ask(self, config: HttpConfig, body: bytes) -> tuple[int, str]:
         url = f"{self._target}{API}"
@@ -376,22 +369,6 @@ class Sender:
             self._client = None
             await client.aclose()
 
-    def _explained(self, exc: Exception, config: HttpConfig) -> str:
-        refused: BaseException | None = exc
-        while refused is not None and not isinstance(refused, ssl.SSLCertVerificationError):
-            refused = refused.__cause__ or refused.__context__
-        if refused is not None:
-            return explain_refusal(
-                refused,
-                strict=False,
-                unknown_issuer="set tls_config.ca_file in alertmanager.config_file to its CA",
-                other_host="check the target, or set tls_config.server_name",
-            )
-        if self._target in config.proxies:
-            variable = config.proxies[self._target].variable
-            return f"connection through the proxy in {variable} failed ({type(exc).__name__})"
-        return one_line(f"connection failed: {str(exc) or type(exc).__name__}")[:_SHOWN]
-
     def _failed(self, exc: Exception) -> None:
         self._failures += 1
         if self._reported:
@@ -407,6 +384,35 @@ class Sender:
         if self._reported:
             self._reported = False
             self._log.alertmanager_recovered(self._target, self._address)
+
+
+def explain_failure(exc: Exception, target: str, config: HttpConfig) -> str:
+    """Return in one line why a request to a target failed, without secrets."""
+    refused: BaseException | None = exc
+    while refused is not None and not isinstance(refused, ssl.SSLCertVerificationError):
+        refused = refused.__cause__ or refused.__context__
+    if refused is not None:
+        return explain_refusal(
+            refused,
+            strict=False,
+            unknown_issuer="set tls_config.ca_file in alertmanager.config_file to its CA",
+            other_host="check the target, or set tls_config.server_name",
+        )
+    if target in config.proxies:
+        variable = config.proxies[target].variable
+        return f"connection through the proxy in {variable} failed ({type(exc).__name__})"
+    return one_line(f"connection failed: {str(exc) or type(exc).__name__}")[:_SHOWN]
+
+
+def explain_status(status: int, text: str, config: HttpConfig) -> str:
+    """Return in one line what the answer of a target says that is no success, without secrets."""
+    shown = one_line(redacted(text, config.secrets)).strip()[:_SHOWN]
+    words = f"HTTP {status}{': ' if shown else ''}{shown}"
+    if status in _BY_KEY:
+        words += "; check basic_auth or authorization in alertmanager.config_file"
+    elif status == httpx.codes.NOT_FOUND:
+        words += "; check the path of the target"
+    return words
 
 
 def _wire(alert: Alert, now: float, valid_for: float) -> dict[str, object]:
