@@ -201,9 +201,12 @@ class Exporter:
                 self._server.stop(GRACE), self._stop_telling(), self._alertmanager.stop(GRACE)
             )
             await self._polls.close()
-            # What still waits for a database serves nobody any more.
-            self._store.interrupt()
-            await loop.run_in_executor(self._worker, self._store.close)
+            # What still waits for a database serves nobody any more, whenever it began to.
+            closed = loop.run_in_executor(self._worker, self._store.close)
+            while not closed.done():
+                self._store.interrupt()
+                await asyncio.wait({closed}, timeout=INTERRUPT_EVERY)
+            closed.result()
             self._worker.shutdown(wait=False)
         if self._started:
             self._event_log.stopped()
