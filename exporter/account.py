@@ -21,6 +21,7 @@ from exporter.scheduling.budget import PollBudget
 from exporter.scheduling.poller import Poller, ReportedState
 from exporter.sinks.delivery import Delivery
 from exporter.sinks.event_log import EventLog
+from exporter.sync.bulk import LONGEST_READING, BulkFollower
 from exporter.sync.cycle import Cycle
 from exporter.sync.discovery import CHUNK_PAGES
 from exporter.sync.filters import AccountFilters
@@ -145,6 +146,15 @@ class AccountRuntime:
                 ),
                 on_change=lambda error: reported.note_lookups(error and key.redact(error)),
             ),
+            bulks=BulkFollower(
+                client,
+                shared.clock,
+                audit_interval=poll.audit_interval,
+                seconds=min(poll.interval / 4, LONGEST_READING),
+                on_change=lambda error: reported.note_bulks(error and key.redact(error)),
+            )
+            if options.bulk_actions
+            else None,
         )
         budget = PollBudget(
             poll.interval,

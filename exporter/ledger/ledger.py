@@ -17,6 +17,7 @@ import msgspec
 
 from exporter.domain import Action, Event, SimCard, Status
 from exporter.errors import LeaseLostError, StateError
+from exporter.ledger.bulks import forgettable
 from exporter.ledger.problem_tracking import forget_problems, note_problems
 from exporter.ledger.reasons import Reasons
 from exporter.ledger.records import ListCursor, TrackedAction
@@ -333,7 +334,7 @@ class Ledger:
         note_problems(unit, self.state, self._options, partial(self._store.find_by_sim_cards, mine))
         after = self._store.commit(mine, unit, self.state.sums)
         self.state.apply(unit, after)
-        self._in_events.update((event.sim_card_id, None) for event in unit.events)
+        self._in_events.update((each.sim_card_id, None) for each in unit.events if each.sim_card_id)
         # Here, as whoever waits for the commit may have given up.
         self._unannounced = self._unannounced or bool(unit.events)
 
@@ -371,6 +372,10 @@ class Ledger:
 
     def _forget(self, before: float) -> int:
         mine = self.state.account_id
+        if bulks := forgettable(self.state.bulks.values(), before):
+            self._store.forget_bulks(mine, bulks)
+            for bulk_id in bulks:
+                del self.state.bulks[bulk_id]
         count, baseline_cutoff = self._store.prune(mine, before, PRUNED_AT_ONCE)
         self.state.dropped(count, baseline_cutoff)
         if count:  # without an old action there is no SIM card that only an old one named

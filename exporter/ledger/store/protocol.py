@@ -110,6 +110,10 @@ class LedgerStore(Protocol):
         """
         ...
 
+    def forget_bulks(self, account_id: int, ids: Sequence[str]) -> None:
+        """Forget bulk actions, and which actions were their members."""
+        ...
+
     def interrupted(
         self, account_id: int, action_type: str | None, limit: int
     ) -> Sequence[TrackedAction]:
@@ -122,8 +126,9 @@ class LedgerStore(Protocol):
         """Write a unit of work; returns the sums that it changes, as they are after it.
 
         ``before`` are the sums as they are stored: increments are added to them. Rows, cursors,
-        drift, problems and SIM cards replace what stood under the same key, a sweep or a problem
-        that is None ends; what the unit does not name stays. The actions of a forgotten problem
+        drift, problems, SIM cards and bulk actions replace what stood under the same key, a sweep,
+        a problem or a bulk action that is None ends, the latter with its members, to which others
+        are only added; what the unit does not name stays. The actions of a forgotten problem
         are failures no longer, and problems resolved more than RESOLVED_SHOWN seconds before the
         unit's time need not be kept. Its events are appended to the outbox, in their order.
         """

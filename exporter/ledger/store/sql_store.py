@@ -5,7 +5,7 @@ once. It must not interpret what it stores. Not for the event loop: calls block 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from math import inf, nextafter
 from typing import Any, Protocol
@@ -46,7 +46,7 @@ from exporter.ledger.store.schema import (
     sim_cards,
     sink_positions,
 )
-from exporter.ledger.store.writes import Change, Delete, plan_unit
+from exporter.ledger.store.writes import Change, Delete, plan_forget_bulks, plan_unit
 from exporter.ledger.unit_of_work import UnitOfWork, resulting_sums
 
 LAST_SEQ = 2**63 - 1
@@ -257,6 +257,11 @@ class SqlStore(ABC):
                     sim_cards.c.id.not_in(with_problems),
                 )
             ).rowcount
+
+    def forget_bulks(self, account_id: int, ids: Sequence[str]) -> None:
+        """Delete bulk actions, and which actions were their members."""
+        with self._database.transaction(account_id) as connection:
+            self.write(connection, plan_forget_bulks(account_id, ids))
 
     def prune(self, account_id: int, before: float, limit: int) -> tuple[int, float | None]:
         """Delete at most ``limit`` actions that were seen to end before ``before``.
