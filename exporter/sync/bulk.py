@@ -31,8 +31,14 @@ from exporter.telnyx.client import Client
 from exporter.telnyx.query import Query
 from exporter.telnyx.schema import BulkPage
 
-PAUSE = 300.0
-"""Seconds without a request after one that failed: each may take as long as a timeout."""
+PAUSE = 60.0
+"""Seconds without a request after two polls in a row in which one failed; doubled for each more.
+
+A request may take as long as a timeout; a single one that fails is no reason to wait.
+"""
+
+LONGEST_PAUSE = 600.0
+"""Maximum of that."""
 
 REFUSED_PAUSE = 3600.0
 """Seconds without a request after the API refused the key for them, or has no bulk actions."""
@@ -77,7 +83,8 @@ class BulkFollower:
         self._seconds = seconds
         self._on_change = on_change
         self._paused_until = -inf
-        self._failing = False
+        self._failures = 0
+        self._told = False
         # What only costs requests if it is lost: the list, when each was read last, and where it
         # stands, those that were listed but not counted yet, and whether objects have a summary.
         self._list = BulkList()
@@ -272,10 +279,12 @@ class BulkFollower:
         self._positions = {each: at for each, at in self._positions.items() if each in wanted}
 
     def _note(self, error: PollError | None) -> None:
-        if error is not None:
-            self._paused_until = self._clock.monotonic() + _pause(error)
-        if (error is not None) is not self._failing:
-            self._failing = error is not None
+        self._failures = self._failures + 1 if error is not None else 0
+        pause = 0.0 if error is None else _pause(error, self._failures)
+        if pause:
+            self._paused_until = self._clock.monotonic() + pause
+        if self._told is (error is None) and (error is None or pause):
+            self._told = error is not None
             self._on_change(None if error is None else str(error))
 
 
@@ -291,9 +300,9 @@ def _is_oldest_first(page: BulkPage) -> bool | None:
     return times[0] < times[-1]
 
 
-def _pause(error: PollError) -> float:
+def _pause(error: PollError, failures: int) -> float:
+    """Return for how long nothing is asked, after so many failures in a row."""
     if isinstance(error, RefusedError | NotFoundError):
         return REFUSED_PAUSE
-    if isinstance(error, RateLimitedError):
-        return max(PAUSE, error.retry_after)
-    return PAUSE
+    usual = min(PAUSE * 2.0 ** (failures - 2), LONGEST_PAUSE) if failures > 1 else 0.0
+    return max(usual, error.retry_after) if isinstance(error, RateLimitedError) else usual
