@@ -24,16 +24,18 @@ def observe_bulk(
 ) -> BulkAction:
     """Return what is known of a bulk action once it was seen with these counts of its members."""
     if known is None:
-        known = BulkAction(seen.id, seen.action_type, seen.created_at, now, now, None, counts)
+        known = BulkAction(seen.id, seen.action_type, seen.created_at, now, now, now, None, counts)
     elif counts.ended != known.counts.ended:
         known = msgspec.structs.replace(known, changed_at=now)
     begins = counts.total == 0 and api_now - known.started_at < YOUNG
     ends = known.ended_at is None and counts.left == 0 and not begins
+    ended_at = now if ends else known.ended_at
     return msgspec.structs.replace(
         known,
+        read_at=now if ended_at is None or counts.left else known.read_at,
         action_type=seen.action_type or known.action_type,
         counts=counts,
-        ended_at=now if ends else known.ended_at,
+        ended_at=ended_at,
     )
 
 

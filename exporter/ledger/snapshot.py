@@ -210,12 +210,15 @@ class SnapshotOptions:
         """Tell whether an open action is in progress for longer than it should be."""
         return row.status == Status.IN_PROGRESS and now > self.stuck_at(row)
 
-    def is_stalled(self, bulk: BulkAction, now: float) -> bool:
-        """Tell whether no member of a bulk action in progress ended for as long as it may take."""
+    def is_stalled(self, bulk: BulkAction) -> bool:
+        """Tell whether no member of a bulk action in progress ended for as long as it may take.
+
+        As it was read last: of what is not read, nobody knows.
+        """
         member_type = BULK_MEMBER_TYPES.get(bulk.action_type, "")
         since = bulk.changed_at if bulk.counts.ended else bulk.started_at
         patience = self.stuck_after.get(member_type, self.stuck_after_default)
-        return bulk.in_progress and now > since + patience
+        return bulk.in_progress and bulk.read_at > since + patience
 
     def stuck_at(self, row: TrackedAction) -> float:
         """Return when an action gets stuck if it does not end before."""
@@ -290,7 +293,7 @@ def build(state: LedgerState, options: SnapshotOptions, now: float) -> AccountSn
         ),
         failures=tuple(_ended_row(event) for event in state.failures if options.tells(event)),
         **_problem_fields(state, options, types, now),
-        **(_bulk_fields(state, options, now) if options.bulk_actions else {}),
+        **(_bulk_fields(state, options) if options.bulk_actions else {}),
     )
 
 
@@ -355,7 +358,7 @@ def _problem_fields(
     }
 
 
-def _bulk_fields(state: LedgerState, options: SnapshotOptions, now: float) -> dict[str, Any]:
+def _bulk_fields(state: LedgerState, options: SnapshotOptions) -> dict[str, Any]:
     """Return the fields of the snapshot that are about bulk actions."""
     types = bulk_types(state.bulks.values())
     labels = (*types, OTHER)
@@ -369,7 +372,7 @@ def _bulk_fields(state: LedgerState, options: SnapshotOptions, now: float) -> di
         if not bulk.in_progress:
             continue
         running.append(bulk)
-        stalled[label] += options.is_stalled(bulk, now)
+        stalled[label] += options.is_stalled(bulk)
         members[label, Status.IN_PROGRESS.value] += bulk.counts.in_progress
         members[label, Status.COMPLETED.value] += bulk.counts.completed
         members[label, Status.FAILED.value] += bulk.counts.failed
@@ -384,7 +387,7 @@ def _bulk_fields(state: LedgerState, options: SnapshotOptions, now: float) -> di
         "bulk_members": members,
         "bulks_stalled": stalled,
         "bulks": (*shown, *latest),
-        "stalled_bulks": frozenset(each.id for each in shown if options.is_stalled(each, now)),
+        "stalled_bulks": frozenset(each.id for each in shown if options.is_stalled(each)),
     }
 
 

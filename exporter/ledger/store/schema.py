@@ -205,6 +205,7 @@ bulk_actions = Table(
     Column("created_at", Float),
     Column("seen_at", Float, nullable=False),
     Column("changed_at", Float, nullable=False),
+    Column("read_at", Float, nullable=False),
     Column("ended_at", Float),
     Column("in_progress", BigInteger, nullable=False),  # members by status, as all below
     Column("completed", BigInteger, nullable=False),
@@ -340,7 +341,8 @@ ALTER TABLE accounts ADD COLUMN bulks_at FLOAT;
 ALTER TABLE accounts ADD COLUMN bulks_since FLOAT;
 CREATE TABLE bulk_actions (
     account_id {number} NOT NULL, id {text} NOT NULL, action_type {text} NOT NULL,
-    created_at FLOAT, seen_at FLOAT NOT NULL, changed_at FLOAT NOT NULL, ended_at FLOAT,
+    created_at FLOAT, seen_at FLOAT NOT NULL, changed_at FLOAT NOT NULL,
+    read_at FLOAT NOT NULL, ended_at FLOAT,
     in_progress BIGINT NOT NULL, completed BIGINT NOT NULL, failed BIGINT NOT NULL,
     interrupted BIGINT NOT NULL, other BIGINT NOT NULL, members_page BIGINT NOT NULL,
     PRIMARY KEY (account_id, id)
