@@ -61,7 +61,7 @@ def welcome(running: RunningDemo) -> str:
     """Return the text that says what to open and what to look for."""
     page = running.page.url
     return f"""
-  Open      {page}/  what is wrong, then the accounts
+  Open      {page}/?refresh=on  what is wrong, then the accounts; it reloads itself
   Problems  {page}/problems  SIM cards that are still broken, and why
   As JSON   {page}/api/v1/problems
   Metrics   {page}/metrics

@@ -91,6 +91,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     ]
 
 
+# On a busy machine any example may take long; each test has its time limit.
 settings.register_profile("quick", max_examples=30, deadline=None)
 settings.register_profile("thorough", max_examples=1000, deadline=None)
 settings.load_profile("quick")  # unless --hypothesis-profile names another
@@ -141,6 +142,17 @@ def program_path() -> Callable[[str], str]:
         return path
 
     return find
+
+
+@pytest.fixture(scope="session")
+def npm_folder(program_path: Callable[[str], str]) -> Path:
+    """Give a folder whose ``node_modules`` hold what tests take from npm.
+
+    A test that asks for it is marked ``program("npm")``.
+    """
+    from tests.support.downloads import npm_packages  # noqa: PLC0415 - few tests need it
+
+    return npm_packages(program_path("npm"))
 
 
 @pytest.fixture(autouse=True)

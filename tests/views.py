@@ -1,4 +1,4 @@
-"""The one place where tests get views of accounts from: built as the exporter builds them.
+"""Where tests get views of accounts from, built as the exporter builds them, and problems.
 
 A field that is added to the view is built there too, so tests that do not ask for it go on.
 """
@@ -6,6 +6,7 @@ A field that is added to the view is built there too, so tests that do not ask f
 from dataclasses import replace
 from typing import Any
 
+from exporter.domain import Problem, ProblemStatus
 from exporter.ledger.snapshot import AccountSnapshot, SnapshotOptions, empty_snapshot
 
 OPTIONS = SnapshotOptions(
@@ -17,6 +18,8 @@ OPTIONS = SnapshotOptions(
 )
 
 AUDITED = 1_785_585_000.0
+AT = 1_785_585_605.0
+"""2026-08-01 12:00:05 UTC."""
 
 
 def a_view(name: str = "default", **changes: Any) -> AccountSnapshot:
@@ -33,3 +36,22 @@ def a_view(name: str = "default", **changes: Any) -> AccountSnapshot:
         "orders": {("", ""): "newest"},
     }
     return replace(empty, **(usual | changes))
+
+
+def a_problem(sim_card_id: str = "sim-2", **fields: Any) -> Problem:
+    """Return a problem that opened an hour before `AT`."""
+    usual: dict[str, Any] = {
+        "sim_card_id": sim_card_id,
+        "concern": "connectivity",
+        "status": ProblemStatus.FAILED,
+        "opened_at": AT - 3600,
+        "attempts": 2,
+        "action_id": f"action-of-{sim_card_id}",
+        "action_type": "enable",
+        "reason": "SIM card is blocked",
+        "reason_class": "sim_blocked",
+        "started_at": AT - 3700,
+        "retrying": False,
+        "changed_at": AT,
+    }
+    return Problem(**(usual | fields))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from exporter.cli.options import FILE
+from exporter.cli.options import FILE, examples
 from exporter.cli.output import say
 from exporter.config import Settings, load
 from exporter.errors import ConfigError
@@ -16,7 +16,16 @@ from exporter.sanitize import one_line
 from exporter.web.web_config import load as load_web_config
 
 
-@click.command("check-config", short_help="Report all errors in a configuration file.")
+@click.command(
+    "check-config",
+    short_help="Report all errors in a configuration file.",
+    epilog=examples(
+        (
+            "Before the exporter is started, or reloaded",
+            "telnyx-sim-exporter check-config config.yaml",
+        ),
+    ),
+)
 @click.argument("file", type=FILE)
 def command(file: Path) -> None:
     """Report all errors in the configuration FILE with their location; exit with 1 if any.

@@ -2,6 +2,7 @@
 
 import click
 
+from exporter.cli.options import examples
 from exporter.cli.output import say
 from exporter.config import read_password_file, read_state
 from exporter.errors import UsageError
@@ -11,7 +12,16 @@ SHOWN_EVERY = 50_000
 """Rows of a table between two lines that say how far it is."""
 
 
-@click.command("copy-state", short_help="Copy the state to another database, counters and all.")
+@click.command(
+    "copy-state",
+    short_help="Copy the state to another database, counters and all.",
+    epilog=examples(
+        (
+            "From a file to a database",
+            "telnyx-sim-exporter copy-state --from sqlite:///state.db --to postgresql://db/telnyx",
+        ),
+    ),
+)
 @click.option("--from", "source", required=True, metavar="URL", help="The state.url to copy.")
 @click.option("--to", "target", required=True, metavar="URL", help="The state.url to create.")
 @click.option(

@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from exporter.cli.options import FORMAT_OPTION, LEVEL_OPTION
+from exporter.cli.options import FORMAT_OPTION, LEVEL_OPTION, examples
 from exporter.cli.output import say
 from exporter.cli.signals import on_signals
 from exporter.clock import SystemClock
@@ -14,7 +14,17 @@ from exporter.demo import demo, welcome
 from exporter.sinks.logging_setup import open_event_log
 
 
-@click.command("demo", short_help="Run a demo; needs no account and no file.")
+@click.command(
+    "demo",
+    short_help="Run a demo; needs no account and no file.",
+    epilog=examples(
+        ("Open http://127.0.0.1:10874 once it says so", "telnyx-sim-exporter demo"),
+        (
+            "Send an alert for each broken SIM card, too",
+            "telnyx-sim-exporter demo --alertmanager.target http://127.0.0.1:9093",
+        ),
+    ),
+)
 @click.option(
     "--web.listen-address",
     "listen_address",

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
 from exporter.cli import interpreter
 from exporter.errors import ConfigError, ExporterError
@@ -16,10 +17,13 @@ from exporter.sanitize import one_line
 from exporter.version import __version__
 
 COMMANDS = {
+    "actions": "actions",
     "check-config": "check_config",
+    "completion": "completion",
     "copy-state": "copy_state",
     "demo": "demo",
     "doctor": "doctor",
+    "history": "history",
     "once": "once",
     "problems": "problems",
     "rules": "rules",
@@ -49,6 +53,11 @@ class Commands(click.Group):
                 import_module(name)
         command: click.Command = sys.modules[name].command
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the name of a command, or an option: without importing any command."""
+        names = [CompletionItem(each) for each in COMMANDS if each.startswith(incomplete)]
+        return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def main(self, *args: Any, **options: Any) -> Any:
         """Run a command; errors are printed to stderr, with exit code 1."""

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from exporter.cli.build import build_exporter, read_settings
-from exporter.cli.options import CONFIG_OPTION, FORMAT_OPTION, LEVEL_OPTION
+from exporter.cli.options import CONFIG_OPTION, FORMAT_OPTION, LEVEL_OPTION, examples
 from exporter.cli.output import say
 from exporter.cli.signals import stopping
 from exporter.cli.table import render_table
@@ -16,7 +16,17 @@ from exporter.metrics.negotiation import Format
 from exporter.metrics.render import Renderer
 
 
-@click.command("once", short_help="Poll every account once and print the result.")
+@click.command(
+    "once",
+    short_help="Poll every account once and print the result.",
+    epilog=examples(
+        ("See whether the key works", "telnyx-sim-exporter once --format table"),
+        (
+            "The metrics of the accounts in a file, as they are scraped",
+            "telnyx-sim-exporter once --config.file config.yaml",
+        ),
+    ),
+)
 @CONFIG_OPTION
 @click.option(
     "--format",

@@ -1,10 +1,18 @@
-"""Options that several commands share."""
+"""Options that several commands share, and the examples at the end of their help."""
 
 from pathlib import Path
 
 import click
 
 from exporter.config import LOG_LEVELS, LogFormat
+
+
+def examples(*pairs: tuple[str, str]) -> str:
+    """Return the end of a help text: what each command line does, and the command line."""
+    lines = (f"  # {what}\n  {line}" for what, line in pairs)
+    # The mark keeps click from folding the lines.
+    return "\n".join(("\b", "Examples:", *lines))
+
 
 # Loading the settings reports why a file cannot be read.
 FILE = click.Path(path_type=Path, readable=False)

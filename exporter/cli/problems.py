@@ -3,19 +3,17 @@
 import json
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TextIO
 
 import click
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Column, Table
 
 from exporter.cli.ledger_reader import open_reader, read_settings
-from exporter.cli.options import FILE
+from exporter.cli.options import FILE, examples
 from exporter.cli.output import say
+from exporter.cli.wide_table import WideTables
 from exporter.errors import QueryError
 from exporter.ledger.listings import (
     PROBLEM_COLUMNS,
@@ -36,14 +34,21 @@ _REASONS_SHOWN = 20
 _TABLE_ROWS = 500
 """Rows of a table without a limit: more is for programs, and takes seconds."""
 
-_UNLIMITED = 10**9
-"""Columns of what is no terminal, where nothing is broken over lines."""
 
-_NARROWEST = len("2026-01-01")
-"""Columns of a terminal for what may be folded."""
-
-
-@click.command("problems", short_help="List the SIM cards that are still broken.")
+@click.command(
+    "problems",
+    short_help="List the SIM cards that are still broken.",
+    epilog=examples(
+        (
+            "The SIM cards that cannot connect",
+            "telnyx-sim-exporter problems --concern connectivity",
+        ),
+        (
+            "All of them, for a spreadsheet",
+            "telnyx-sim-exporter problems --config.file config.yaml --format csv > problems.csv",
+        ),
+    ),
+)
 @click.option(
     "--config.file",
     "config_file",
@@ -120,26 +125,22 @@ def _tables(
     They are as wide as a terminal, or wider where an ID would not stay in one piece, and as wide as
     they need to be elsewhere.
     """
-    console = Console(file=stream, width=None if stream.isatty() else _UNLIMITED)
-    width = console.width
-    line = partial(one_line, encoding=console.encoding)
+    tables = WideTables(stream)
+    console, cell = tables.console, tables.cell
 
     def shown(reason: object) -> str:
         return excerpt(str(reason), SHOWN_CHARACTERS)
-
-    def cell(*lines: object) -> str:
-        return escape("\n".join(line(str(each)) for each in lines if each))
 
     with console.capture() as capture:
         if rows:
             title = f"{len(rows)} SIM card problem{'s' * (len(rows) > 1)}"
             names = ("SIM card", *["account"] * (accounts > 1), "problem", "since (UTC)", "reason")
-            table = _table(title, *names)
+            table = tables.table(title, names)
             # IDs are there to be copied; groups and tags, in the same column, may be folded.
             ids = (cell(row[name]) for row in rows for name in ("sim_card_id", "iccid"))
-            _keep_whole(console, table.columns[0], ids)
+            tables.keep_whole(table.columns[0], ids)
             concerns = ("interrupted", *(cell(row["concern"]) for row in rows))
-            _keep_whole(console, table.columns[-3], concerns)
+            tables.keep_whole(table.columns[-3], concerns)
             for row in rows:
                 tags = row["tags"] if isinstance(row["tags"], list) else []
                 table.add_row(
@@ -154,43 +155,21 @@ def _tables(
                     cell(str(row["opened_at"])[:19].replace("T", " ")),
                     cell(row["action_type"], row["reason_class"], shown(row["reason"])),
                 )
-            _show(console, table, width)
+            tables.show(table)
         else:
             console.print("No SIM card problems.")
         if reasons:
             title = "Failures of the last day by reason"
             if len(reasons) > _REASONS_SHOWN:
                 title += f", the first {_REASONS_SHOWN} of {len(reasons)}"
-            table = _table(title, "count", "class", "reason")
-            _keep_whole(console, table.columns[0], (cell(row["count"]) for row in reasons))
-            _keep_whole(console, table.columns[1], (cell(row["reason_class"]) for row in reasons))
+            table = tables.table(title, ("count", "class", "reason"))
+            tables.keep_whole(table.columns[0], (cell(row["count"]) for row in reasons))
+            tables.keep_whole(table.columns[1], (cell(row["reason_class"]) for row in reasons))
             for row in reasons[:_REASONS_SHOWN]:
                 table.add_row(
                     cell(row["count"]), cell(row["reason_class"]), cell(shown(row["reason"]))
                 )
-            _show(console, table, width)
+            tables.show(table)
         else:
             console.print("No failures within the last day.")
     return capture.get()
-
-
-def _keep_whole(console: Console, column: Column, cells: Iterable[str]) -> None:
-    """Give a column of a terminal the width at which none of these cells is folded."""
-    if console.file.isatty():
-        texts = (str(column.header), *cells)
-        column.width = max(console.render_str(each).cell_len for each in texts)
-
-
-def _show(console: Console, table: Table, width: int) -> None:
-    """Print a table in a width, or in the least that leaves whole what is to be kept so."""
-    least = sum(each.width or _NARROWEST for each in table.columns) + 3 * len(table.columns) + 1
-    console.width = max(width, least)
-    console.print(table)
-
-
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left")
-    for name in columns:
-        # Wrapped, not truncated: not every encoding has an ellipsis.
-        table.add_column(name, overflow="fold", min_width=_NARROWEST)
-    return table

@@ -8,6 +8,7 @@ from itertools import chain
 
 import click
 
+from exporter.cli.options import examples
 from exporter.cli.output import say
 from exporter.cli.rule_files import (
     Changes,
@@ -48,7 +49,13 @@ class _RulesCommand(click.Command):
 
 
 @click.command(
-    "rules", cls=_RulesCommand, short_help="Print the rules for Prometheus, with your settings."
+    "rules",
+    cls=_RulesCommand,
+    short_help="Print the rules for Prometheus, with your settings.",
+    epilog=examples(
+        ("The rules as they are shipped", "telnyx-sim-exporter rules > telnyx.rules.yaml"),
+        ("One alert an hour later", "telnyx-sim-exporter rules --set TelnyxSimActionsStuck.for=1h"),
+    ),
 )
 @click.option("--objective", is_flag=True, help="Add the alerts on a service level objective.")
 @click.option(

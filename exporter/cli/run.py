@@ -7,12 +7,22 @@ import click
 
 from exporter.cli import interpreter
 from exporter.cli.build import build_exporter, read_settings
-from exporter.cli.options import CONFIG_OPTION, FORMAT_OPTION, LEVEL_OPTION
+from exporter.cli.options import CONFIG_OPTION, FORMAT_OPTION, LEVEL_OPTION, examples
 from exporter.cli.signals import on_signals
 from exporter.config import Settings
 
 
-@click.command("run", short_help="Poll the accounts and serve metrics until stopped.")
+@click.command(
+    "run",
+    short_help="Poll the accounts and serve metrics until stopped.",
+    epilog=examples(
+        ("Poll one account, whose key is in TELNYX_API_KEY", "telnyx-sim-exporter run"),
+        (
+            "Poll the accounts in a file, on another port",
+            "telnyx-sim-exporter run --config.file config.yaml --web.listen-address :9000",
+        ),
+    ),
+)
 @CONFIG_OPTION
 @click.option(
     "--web.listen-address",

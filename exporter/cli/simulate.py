@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from exporter.cli.options import examples
 from exporter.cli.output import say
 from exporter.config import read_listen_addresses
 from exporter.simulator.options import Option
@@ -12,7 +13,19 @@ from exporter.simulator.server import serve
 from exporter.simulator.settings import SimulatorSettings, all_options
 
 
-@click.command("simulate")
+@click.command(
+    "simulate",
+    epilog=examples(
+        (
+            "An account in which one action of ten fails",
+            "telnyx-sim-exporter simulate --failed 0.1",
+        ),
+        (
+            "Ten million actions of history, listed oldest first",
+            "telnyx-sim-exporter simulate --history 10000000 --order oldest",
+        ),
+    ),
+)
 @click.option(
     "--web.listen-address",
     "listen_address",

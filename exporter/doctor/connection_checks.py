@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from exporter.doctor.findings import Finding, fail, ok, skip, warn
-from exporter.doctor.seen import NO_LIST, Answer, Seen
-from exporter.errors import RateLimitedError
+from exporter.doctor.seen import INTERRUPTED, NO_LIST, Answer, Seen
+from exporter.errors import AccountError, AuthError, RateLimitedError, RefusedError
+from exporter.telnyx.client import Received
 from exporter.telnyx.http import refused_certificate
 from exporter.telnyx.interception import interceptor
 from exporter.telnyx.rate_limit_headers import ROUNDING, read_clock_offset, read_rate_limit
@@ -14,9 +15,7 @@ from exporter.telnyx.reach import AddressReached, Reached
 from exporter.telnyx.responses import is_transient
 from exporter.telnyx.schema import ApiError, decode_errors
 
-_UNAUTHORIZED, _FORBIDDEN, _PAYMENT_REQUIRED = 401, 403, 402
-_BLOCKED_CODES = {"20012", "20013", "20100"}
-"""Of an account that is inactive, blocked or out of funds, with whichever status they come."""
+_FORBIDDEN = 403
 
 _EPOCH_FROM = 1e9
 
@@ -38,7 +37,7 @@ def connection_findings(seen: Seen, base_url: str, rate: float) -> Iterator[Find
 
 def not_asked(seen: Seen) -> str:
     """Return why there is nothing to say of what Telnyx answers."""
-    return seen.stopped or "not asked"
+    return seen.stopped or INTERRUPTED
 
 
 def api_errors(answer: Answer) -> tuple[ApiError, ...]:
@@ -113,7 +112,7 @@ def _tls(seen: Seen, base_url: str) -> Finding:
                 remedy="if a proxy or firewall inspects TLS here, add its CA to the system's trust "
                 "store or set SSL_CERT_FILE; else check base_url and the clock",
             )
-        if _is_tls_error(answer.error):
+        if _has_broken_tls(answer):
             return fail(
                 check,
                 "the server does not speak TLS, or breaks it",
@@ -126,7 +125,8 @@ def _tls(seen: Seen, base_url: str) -> Finding:
     return ok(check, "the certificate is trusted", f"issued by {issuer or 'nobody known'}")
 
 
-def _is_tls_error(error: BaseException | None) -> bool:
+def _has_broken_tls(answer: Answer) -> bool:
+    error: BaseException | None = answer.error
     while error is not None and not isinstance(error, ssl.SSLError):
         error = error.__cause__ or error.__context__
     return error is not None
@@ -136,32 +136,30 @@ def _origin(seen: Seen) -> Finding:
     check = "origin"
     remedy = "allow api.telnyx.com, port 443, in the firewall or proxy; check base_url"
     for received in seen.received:
-        words = interceptor(received.answer)
-        # A gateway of Telnyx's own may answer an outage with a page.
-        if words is not None and not is_transient(received.answer.status):
+        if not _is_genuine(received):
+            words = interceptor(received.answer)
             return fail(
                 check,
                 "something else answers in Telnyx's place",
-                *([words] * bool(words)),
+                *([words] if words else ()),
                 remedy=remedy,
             )
-    if seen.reach is not None and seen.reach.proxy and seen.first is not None:
-        through = f"through the proxy in {seen.reach.proxy}"
-        if not seen.received:
-            return fail(check, f"no response {through}", str(seen.first.error), remedy=remedy)
-        return ok(check, f"Telnyx answers, {through}")
+    proxy = seen.reach.proxy if seen.reach else ""
     if seen.received:
-        return ok(check, "Telnyx answers, without a proxy")
-    if seen.first is not None and seen.requests:
-        return fail(check, "no response", str(seen.first.error), remedy=remedy)
-    return skip(check, not_asked(seen))
+        through = f"through the proxy in {proxy}" if proxy else "without a proxy"
+        return ok(check, f"Telnyx answers, {through}")
+    first = seen.first
+    if first is None or not seen.requests or _has_broken_tls(first):
+        return skip(check, not_asked(seen))
+    through = f" through the proxy in {proxy}" if proxy else ""
+    return fail(check, f"no response{through}", str(first.error), remedy=remedy)
 
 
 def _key(seen: Seen) -> Finding:
     check = "key"
     first = seen.first
-    if first is None or not _is_from_telnyx(first):
-        if first is not None and first.received is None and not seen.requests:
+    if first is None or first.received is None or not _is_genuine(first.received):
+        if first is not None and not seen.requests:
             return fail(
                 check,
                 "the key cannot be read",
@@ -170,40 +168,36 @@ def _key(seen: Seen) -> Finding:
             )
         return skip(check, not_asked(seen))
     errors = [str(each) for each in api_errors(first)]
-    if first.status == _UNAUTHORIZED and not _is_blocked(first):
+    if isinstance(first.error, AuthError) and first.status != _FORBIDDEN:
         return fail(
             check,
-            "Telnyx does not accept the key (HTTP 401)",
+            f"Telnyx does not accept the key ({described(first)})",
             *errors,
             remedy="create a new key in the Telnyx portal and replace the configured one",
         )
-    if first.status == _FORBIDDEN and not _is_blocked(first):
+    if isinstance(first.error, AuthError):
         return fail(
             check,
             "the key may not list SIM card actions (HTTP 403)",
             *errors,
             remedy="give the key that right in the Telnyx portal, or use another key",
         )
+    if first.page is None and not isinstance(first.error, AccountError):
+        return skip(check, not_asked(seen))
     return ok(check, "accepted")
 
 
-def _is_blocked(answer: Answer) -> bool:
-    if answer.status == _PAYMENT_REQUIRED:
-        return True
-    codes = {each.code for each in api_errors(answer)}
-    return answer.error is not None and bool(codes & _BLOCKED_CODES)
-
-
-def _is_from_telnyx(answer: Answer) -> bool:
-    return answer.received is not None and interceptor(answer.received.answer) is None
+def _is_genuine(received: Received) -> bool:
+    """Tell whether a response is Telnyx's: its gateway may answer an outage with a page."""
+    return interceptor(received.answer) is None or is_transient(received.answer.status)
 
 
 def _account(seen: Seen) -> Finding:
     check = "account"
     first = seen.first
-    if first is None or not _is_from_telnyx(first):
+    if first is None:
         return skip(check, not_asked(seen))
-    if _is_blocked(first):
+    if isinstance(first.error, AccountError):
         return fail(
             check,
             f"the account is blocked, inactive or out of funds ({described(first)})",
@@ -219,11 +213,16 @@ def _account(seen: Seen) -> Finding:
 def _list(seen: Seen) -> Finding:
     check = "list"
     first = seen.first
-    refusals = (_UNAUTHORIZED, _FORBIDDEN)
-    if first is None or not _is_from_telnyx(first):
+    if first is None and seen.requests and seen.stopped != INTERRUPTED:
+        return fail(
+            check,
+            f"the list of actions was not read: {seen.stopped}",
+            remedy="try again later; see Telnyx's status page, and what is between here and Telnyx",
+        )
+    if first is None or first.received is None or not _is_genuine(first.received):
         return skip(check, not_asked(seen))
     page = first.page
-    if page is None and (_is_blocked(first) or first.status in refusals):
+    if isinstance(first.error, RefusedError):
         return skip(check, NO_LIST)
     if page is None:
         remedy = "check base_url, which ends in /v2"
@@ -245,7 +244,7 @@ def _list(seen: Seen) -> Finding:
 
 def _clock(seen: Seen) -> Finding:
     check = "clock"
-    genuine = [each for each in seen.received if interceptor(each.answer) is None]
+    genuine = [each for each in seen.received if _is_genuine(each)]
     if not genuine:
         return skip(check, not_asked(seen))
     found = [read_clock_offset(each.headers, each.at) for each in genuine]
@@ -269,7 +268,7 @@ def _clock(seen: Seen) -> Finding:
 
 def _rate_limit(seen: Seen, rate: float) -> Finding:
     check = "rate_limit"
-    genuine = [each for each in seen.received if interceptor(each.answer) is None]
+    genuine = [each for each in seen.received if _is_genuine(each)]
     if not genuine:
         return skip(check, not_asked(seen))
     refused = sum(each.answer.status == 429 for each in genuine)  # noqa: PLR2004 # HTTP

@@ -22,12 +22,55 @@ from exporter.doctor.findings import (
 from exporter.doctor.list_checks import list_findings
 from exporter.doctor.local_checks import MISTAKEN, local_findings
 from exporter.doctor.probe import Probe
+from exporter.doctor.seen import INTERRUPTED, Seen
 from exporter.ledger.views import reasons_of
 from exporter.sinks.alertmanager.http_config import HttpConfig
 from exporter.telnyx.http import Network, Route
 
 AT_A_TIME = 16
 """Accounts that are asked at a time."""
+
+
+class _Subject:
+    """One account; what was seen of it is let go of as soon as it is judged: it may be large."""
+
+    def __init__(
+        self, settings: Settings, account: Account, network: Network | None, clock: Clock
+    ) -> None:
+        route = Route() if network is None else network.routes[account.base_url]
+        self._key = ApiKey(account)
+        self._settings = settings
+        self._account = account
+        self._probe: Probe | None = Probe(settings, account, self._key, route, clock)
+        if network is None:
+            self._probe.seen.stopped = MISTAKEN
+        self._report: AccountReport | None = None
+
+    async def examine(self) -> None:
+        if self._probe is not None:
+            await self._probe.run()
+            self._report = self._judge(self._probe.seen)
+            self._probe = None
+
+    def report(self) -> AccountReport:
+        """Return what was found, up to now if it is being examined."""
+        if self._report is None and self._probe is not None:
+            return self._judge(self._probe.seen)
+        assert self._report is not None  # noqa: S101 # there is one of the two
+        return self._report
+
+    def _judge(self, seen: Seen) -> AccountReport:
+        settings, account = self._settings, self._account
+        classify, lookup = reasons_of(settings).classify, settings.sim_cards.lookup
+        findings = {
+            each.check: _without_key(each, self._key)
+            for each in (
+                *connection_findings(seen, account.base_url, settings.poll.rate_limit),
+                *list_findings(seen, classify, lookup=lookup),
+            )
+        }
+        ordered = tuple(findings[each] for each in ACCOUNT_CHECKS)
+        return AccountReport(account.name, account.base_url, ordered, seen.requests)
 
 
 class Examination:
@@ -49,57 +92,30 @@ class Examination:
         self._settings = settings
         self._alertmanager = alertmanager
         self._local: tuple[Finding, ...] = ()
-        self._classify = reasons_of(settings).classify
-        self._accounts = []
-        for account in accounts:
-            key = ApiKey(account)
-            route = Route() if network is None else network.routes[account.base_url]
-            probe = Probe(settings, account, key, route, clock)
-            self._accounts.append((account, key, probe))
-            if network is None:
-                probe.seen.stopped = MISTAKEN
+        self._subjects = [_Subject(settings, each, network, clock) for each in accounts]
         self._asked = network is not None
 
     async def run(self) -> None:
         """Examine it all; it may be cancelled."""
         free = asyncio.Semaphore(AT_A_TIME)
 
-        async def ask(probe: Probe) -> None:
+        async def examine(subject: _Subject) -> None:
             async with free:
-                await probe.run()
+                await subject.examine()
+
+        async def examine_this_machine() -> None:
+            self._local = await local_findings(self._settings, self._alertmanager)
 
         async with asyncio.TaskGroup() as group:
-            local = group.create_task(local_findings(self._settings, self._alertmanager))
-            local.add_done_callback(self._take)
-            for _, _, probe in self._accounts if self._asked else ():
-                group.create_task(ask(probe))
+            group.create_task(examine_this_machine())
+            for each in self._subjects if self._asked else ():
+                group.create_task(examine(each))
 
     def report(self, configuration: Finding) -> Report:
         """Return what was found up to now, with what was found of the configuration before."""
         found = {each.check: each for each in (configuration, *self._local)}
-        local = tuple(found.get(each) or skip(each, "interrupted") for each in LOCAL_CHECKS)
-        return Report(local, tuple(self._report(*each) for each in self._accounts))
-
-    def _take(self, local: "asyncio.Task[tuple[Finding, ...]]") -> None:
-        if not local.cancelled() and local.exception() is None:
-            self._local = local.result()
-
-    def _report(self, account: Account, key: ApiKey, probe: Probe) -> AccountReport:
-        seen, poll = probe.seen, self._settings.poll
-        lookup = self._settings.sim_cards.lookup
-        findings = {
-            each.check: each
-            for each in (
-                *connection_findings(seen, account.base_url, poll.rate_limit),
-                *list_findings(seen, self._classify, lookup=lookup),
-            )
-        }
-        return AccountReport(
-            account.name,
-            account.base_url,
-            tuple(_without_key(findings[each], key) for each in ACCOUNT_CHECKS),
-            seen.requests,
-        )
+        local = tuple(found.get(each) or skip(each, INTERRUPTED) for each in LOCAL_CHECKS)
+        return Report(local, tuple(each.report() for each in self._subjects))
 
 
 def nothing_examined(configuration: Finding) -> Report:

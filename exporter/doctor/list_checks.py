@@ -292,11 +292,12 @@ def _dates(seen: Seen, _: Page) -> Finding:
     values = [item.get(name) for item in seen.items() for name in ("created_at", "updated_at")]
     if not values:
         return skip(check, "there are no actions")
-    missing = sum(each is None or each == "" for each in values)
-    unreadable = [each for each in values if each not in {None, ""} and time(each) is None]
+    given = [each for each in values if each is not None and each != ""]
+    missing = len(values) - len(given)
+    unreadable = [each for each in given if time(each) is None]
     others = {
         _form(each)
-        for each in values
+        for each in given
         if time(each) is not None and not _DOCUMENTED_TIME.fullmatch(str(each))
     }
     shown = sorted({_form(each) for each in unreadable})[:_SHOWN]

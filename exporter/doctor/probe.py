@@ -5,13 +5,22 @@ It must not judge what comes back (`account_checks`, `list_checks`), nor change 
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from exporter.clock import Clock
 from exporter.config import Account, Settings
 from exporter.doctor import seen as questions
-from exporter.doctor.seen import FILTERED, FULL_PAGE, NO_LIST, SMALL_PAGE, Answer, Reach, Seen
+from exporter.doctor.seen import (
+    FILTERED,
+    FULL_PAGE,
+    INTERRUPTED,
+    NO_LIST,
+    SMALL_PAGE,
+    Answer,
+    Reach,
+    Seen,
+)
 from exporter.domain import KNOWN_ACTION_TYPES, Status
 from exporter.errors import (
     BadRequestError,
@@ -47,6 +56,10 @@ LOOKUP_TIMEOUT = 5.0
 """Seconds that resolving a name may take."""
 
 MOST_ADDRESSES = 8
+
+_SIM_CARDS = "sim_cards"
+_KEPT_OF_SIM_CARD = ("id", "iccid", "sim_card_group_id", "sim_card_group")
+"""What the API sends besides is personal, and comes unasked."""
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -101,7 +114,12 @@ class Probe:
         poll = self._settings.poll
         deadline = DEADLINE + MOST_REQUESTS / poll.rate_limit
         timeout = min(poll.request_timeout, TIMEOUT)
-        http = open_http(timeout=timeout, concurrency=1, route=self._route)
+        http = open_http(
+            timeout=timeout,
+            concurrency=1,
+            route=self._route,
+            managed_account_id=self._account.managed_account_id,
+        )
         try:
             async with asyncio.timeout(deadline):
                 self.seen.reach = await self._reach()
@@ -120,7 +138,7 @@ class Probe:
                 else:
                     self.seen.stopped = "no connection"
         except asyncio.CancelledError:
-            self.seen.stopped = "interrupted"
+            self.seen.stopped = INTERRUPTED
             raise
         except TimeoutError:
             self.seen.stopped = f"the time was up after {deadline:.0f} s"
@@ -150,7 +168,7 @@ class Probe:
             first = await self._ask(client, questions.LIST_SMALL, Query(1, SMALL_PAGE))
         if first.page is None:
             raise _StopError(NO_LIST)
-        size = first.page.page_size or first.page.length
+        size = min(first.page.page_size or first.page.length, FULL_PAGE)
         if size and first.page.total and first.page.total > size:
             last = -(-first.page.total // size)
             await self._ask(client, questions.LIST_END, Query(last, size))
@@ -175,13 +193,13 @@ class Probe:
         ids = (each.sim_card_id for each in self.seen.actions().values())
         sim_card_id = next(filter(is_id, ids), None)
         if sim_card_id is None:
-            sim_card_id = await self._ask_list(client, questions.SIM_CARD_LIST, "sim_cards", 1)
+            sim_card_id = await self._ask_list(client, questions.SIM_CARD_LIST, _SIM_CARDS, 1)
         if sim_card_id is not None:
             await self._ask(
                 client,
                 questions.SIM_CARD,
                 {"include_sim_card_group": "true"},
-                "sim_cards",
+                _SIM_CARDS,
                 sim_card_id,
             )
 
@@ -215,9 +233,10 @@ class Probe:
                 attempts=min(ATTEMPTS, left),
                 patience=PATIENCE,
             )
-            answer = Answer(
-                self._last, None, decode_anything(body), decode_page(body) if listed else None
-            )
+            document, page = decode_anything(body), decode_page(body) if listed else None
+            if path[:1] == (_SIM_CARDS,):
+                document = _without_personal_data(document)
+            answer = Answer(self._forget_body(), None, document, page)
         except PollError as exc:
             answer = Answer(self._last, exc)
         self.seen.answers[question] = answer
@@ -230,3 +249,18 @@ class Probe:
     def _receive(self, received: Received) -> None:
         self._last = received
         self.seen.received.append(received)
+
+    def _forget_body(self) -> Received | None:
+        """Let go of the body of the last response, which was read; returns what is left of it."""
+        if self._last is not None:
+            self._last = replace(self._last, answer=replace(self._last.answer, body=b""))
+            self.seen.received[-1] = self._last
+        return self._last
+
+
+def _without_personal_data(document: object) -> dict[str, object]:
+    """Return a SIM card, or a page of them, with nothing but what is checked."""
+    data = mapping(document).get("data")
+    items = [mapping(each) for each in (data if isinstance(data, list) else [data])]
+    kept = [{name: each.get(name) for name in _KEPT_OF_SIM_CARD} for each in items]
+    return {"data": kept if isinstance(data, list) else kept[0]}

@@ -20,7 +20,7 @@ ACTION, SIM_CARD_LIST, SIM_CARD = "action", "sim_card_list", "sim_card"
 BULK_LIST, BULK = "bulk_list", "bulk"
 
 
-NO_LIST = "the list of actions was not read"
+NO_LIST, INTERRUPTED = "the list of actions was not read", "interrupted"
 """Why nothing further is asked."""
 
 FULL_PAGE, SMALL_PAGE = 250, 20

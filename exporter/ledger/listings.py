@@ -37,7 +37,7 @@ PROBLEM_COLUMNS = (
     "reason_class",
     "url",
 )
-FAILURE_COLUMNS = (
+ACTION_COLUMNS = (
     "account",
     "sim_card_id",
     "iccid",
@@ -46,6 +46,7 @@ FAILURE_COLUMNS = (
     "action_id",
     "action_type",
     "status",
+    "stuck",
     "reason",
     "reason_class",
     "created_at",
@@ -70,7 +71,7 @@ def problem_values(row: AccountProblem, url: str) -> Values:
     return {
         "account": row.account,
         "sim_card_id": problem.sim_card_id,
-        **_card_values(row.sim_card),
+        **card_values(row.sim_card),
         "concern": problem.concern,
         "status": problem.status.value,
         "opened_at": rfc3339(problem.opened_at),
@@ -84,19 +85,20 @@ def problem_values(row: AccountProblem, url: str) -> Values:
     }
 
 
-def failure_values(row: AccountAction, url: str) -> Values:
-    """Return a failed or interrupted action, in the order of FAILURE_COLUMNS."""
+def action_values(row: AccountAction, url: str) -> Values:
+    """Return an action, in the order of ACTION_COLUMNS."""
     return {
         "account": row.account,
         "sim_card_id": row.sim_card_id,
-        **_card_values(row.sim_card),
+        **card_values(row.sim_card),
         "action_id": row.action_id,
         "action_type": row.action_type,
         "status": row.status,
+        "stuck": row.stuck,
         "reason": excerpt(row.reason, REASON_CHARACTERS),
         "reason_class": row.reason_class,
         "created_at": rfc3339(row.created_at),
-        "ended_at": rfc3339(row.seen_end if row.updated_at is None else row.updated_at),
+        "ended_at": rfc3339(row.ended_at),
         "url": url,
     }
 
@@ -127,7 +129,8 @@ def csv_text(
     return written.getvalue()
 
 
-def _card_values(card: SimCard | None) -> Values:
+def card_values(card: SimCard | None) -> Values:
+    """Return the names of a SIM card, empty where they are not known."""
     known = card or SimCard("")
     return {"iccid": known.iccid, "sim_card_group": known.group, "tags": list(known.tags)}
 

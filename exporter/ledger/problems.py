@@ -36,18 +36,49 @@ class Mended:
         return max(0.0, _ended_at(self.by) - self.problem.opened_at)
 
 
+@dataclass(frozen=True, slots=True)
+class ProblemStep:
+    """What one action meant for the problem of its SIM card and ``concern``.
+
+    ``opened_at`` is when it opened the problem, None if it did not; ``attempts`` how many had not
+    succeeded with it, 0 for one that was only stuck. ``mended_at`` is when it mended a problem, and
+    ``mended_after`` how many seconds that was open; None if it did not.
+    """
+
+    concern: str
+    opened_at: float | None = None
+    attempts: int = 0
+    mended_at: float | None = None
+    mended_after: float | None = None
+
+
 @dataclass(slots=True)
 class Replay:
     """What the actions of one SIM card and concern amount to.
 
-    ``problem`` is the one that is open. ``mended`` are those that were mended, by the id of the
-    action that did, ``attempts`` the number of each failure within its problem, by the id of the
-    action.
+    ``problem`` is the one that is open. ``opened`` is when each one opened, by the id of the action
+    that opened it, ``mended`` are those that were mended, by the id of the action that did,
+    ``attempts`` the number of each failure within its problem, by the id of the action.
     """
 
     problem: Problem | None = None
+    opened: dict[str, float] = field(default_factory=dict)
     mended: dict[str, Mended] = field(default_factory=dict)
     attempts: dict[str, int] = field(default_factory=dict)
+
+    def steps(self, concern: str) -> dict[str, ProblemStep]:
+        """Return what the actions meant that opened, kept or mended a problem, by their ids."""
+        return {
+            id_: ProblemStep(
+                concern,
+                opened_at=self.opened.get(id_),
+                attempts=self.attempts.get(id_, 0),
+                mended_at=None if mended is None else _ended_at(mended.by),
+                mended_after=None if mended is None else mended.seconds,
+            )
+            for id_ in self.attempts | self.mended
+            for mended in (self.mended.get(id_),)
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +174,7 @@ class ProblemRules:
         attempt = int(bool(row.failure_status))
         if before is None:
             attempts, opened_at = attempt, failed_at
+            found.opened[row.id] = failed_at
         else:
             attempts = before.attempts + (0 if row.id == before.action_id else attempt)
             opened_at = min(before.opened_at, failed_at)

@@ -8,11 +8,13 @@ import binascii
 import difflib
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from exporter.config.durations import parse_duration
 from exporter.domain import (
     CONCERNS,
     KNOWN_ACTION_TYPES,
@@ -23,6 +25,7 @@ from exporter.domain import (
     concern_of,
 )
 from exporter.errors import QueryError
+from exporter.ledger.problems import ProblemStep
 from exporter.ledger.rules import FAILURE_STATUSES
 from exporter.ledger.snapshot import SnapshotOptions
 
@@ -59,8 +62,28 @@ FAILURE_FILTERS = (
     "reason",
     "sim_card_id",
 )
+ACTION_FILTERS = (
+    "account",
+    "status",
+    "action_type",
+    "sim_card_id",
+    "iccid",
+    "reason_class",
+)
+TIME_FILTERS = ("since", "until", "ended_since", "ended_until")
+"""Filters of actions by the time of their creation and of their end: from, and before."""
+
 SORT_ORDERS = ("opened_at", "-opened_at")
 """The orders of problems: the oldest first, or the newest."""
+
+ACTION_ORDERS = ("-created_at", "created_at", "-ended_at", "ended_at")
+"""The orders of actions, ``-`` for the latest first. What is open has the earliest end."""
+
+NOT_ENDED = -1e12
+"""The end of an open action in the orders by end: before that of any other."""
+
+MOST_COUNTED = 10_000
+"""The most actions that are counted for an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +198,82 @@ class FailureQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class ActionQuery:
+    """Filters of actions (None: any), their order, and the part that is wanted.
+
+    ``since`` and ``until`` are the earliest time of creation and the one before which it has to be,
+    ``ended_since`` and ``ended_until`` those of the end, which only ended actions have.
+    ``after`` is the position of the row before the first one, ``skip`` how many more rows are left
+    out, ``limit`` None for all rows. ``counted``: the answer has the total of what follows
+    ``after``, up to `MOST_COUNTED`.
+    """
+
+    account: str | None = None
+    status: str | None = None
+    action_id: str | None = None
+    action_type: str | None = None
+    sim_card_id: str | None = None
+    iccid: str | None = None
+    reason_class: str | None = None
+    since: float | None = None
+    until: float | None = None
+    ended_since: float | None = None
+    ended_until: float | None = None
+    sort: str = ACTION_ORDERS[0]
+    after: "ActionPosition | None" = None
+    skip: int = 0
+    limit: int | None = None
+    counted: bool = False
+
+    @property
+    def newest_first(self) -> bool:
+        """Tell whether the latest comes first."""
+        return self.sort.startswith("-")
+
+    @property
+    def by_end(self) -> bool:
+        """Tell whether the order is that of the ends."""
+        return self.sort.endswith("ended_at")
+
+    def going_on(self, position: str) -> "ActionQuery":
+        """Return the query for what follows an encoded position; raises QueryError."""
+        return replace(self, after=_action_position(position, self.sort), skip=0, counted=False)
+
+    def takes(self, row: "AccountAction") -> bool:
+        """Tell whether an action passes all filters."""
+        ended = row.ended_at
+        return (
+            self.account in {None, row.account}
+            and self.status in {None, row.status}
+            and self.action_id in {None, row.action_id}
+            and self.action_type in {None, row.action_type}
+            and self.sim_card_id in {None, row.sim_card_id}
+            and (self.iccid is None or self.iccid == (row.sim_card and row.sim_card.iccid))
+            and self.reason_class in {None, row.reason_class}
+            and _within(row.started_at, self.since, self.until)
+            and (
+                (self.ended_since is None and self.ended_until is None)
+                or (ended is not None and _within(ended, self.ended_since, self.ended_until))
+            )
+        )
+
+    def place(self, row: "AccountAction") -> tuple[float, str, str]:
+        """Return where an action is in the order."""
+        at = row.started_at
+        if self.by_end:
+            at = NOT_ENDED if row.ended_at is None else row.ended_at
+        return at, row.action_id, row.account
+
+    def position(self, row: "AccountAction") -> "ActionPosition":
+        """Return the position of an action, which is one in this order only."""
+        return self.sort, *self.place(row)
+
+
+ActionPosition = tuple[str, float, str, str]
+"""The order, the time by which it sorts, the id of the action, and the account."""
+
+
+@dataclass(frozen=True, slots=True)
 class AccountProblem:
     """A problem of an account; ``sim_card`` is None where nothing is known of it."""
 
@@ -211,32 +310,55 @@ class AccountAction:
     stuck: bool
     sim_card: SimCard | None = None
 
+    @property
+    def ended_at(self) -> float | None:
+        """When it ended: as the API says, or when that was seen; None while it is open."""
+        if self.seen_end is None or self.updated_at is None:
+            return self.seen_end
+        return self.updated_at
+
 
 @dataclass(frozen=True, slots=True)
 class ReasonCount:
-    """How many actions failed or were interrupted for a reason, and when the latest one ended."""
+    """How many actions failed or were interrupted for a reason, and when the latest one ended.
+
+    ``accounts`` is how many of them in each account that has any.
+    """
 
     reason_class: str
     reason: str
-    count: int
     latest: float
+    accounts: Mapping[str, int]
+
+    @property
+    def count(self) -> int:
+        """How many in all accounts."""
+        return sum(self.accounts.values())
 
 
 @dataclass(frozen=True, slots=True)
 class Rows(Generic[Row]):
-    """A part of a list; ``next`` is the position to go on after, None at its end."""
+    """A part of a list; ``next`` is the position to go on after, None at its end.
+
+    ``total`` is how many rows the list has; None if they were not counted, or are too many.
+    """
 
     rows: tuple[Row, ...]
     next: str | None = None
+    total: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SimCardHistory:
-    """What is known of one SIM card in each account that has it: its actions newest first."""
+    """What is known of one SIM card in each account that has it: its actions newest first.
+
+    ``steps`` are what actions meant for its problems, by the account and the id of the action.
+    """
 
     cards: Mapping[str, SimCard]
     problems: tuple[AccountProblem, ...]
     actions: Rows[AccountAction]
+    steps: Mapping[tuple[str, str], ProblemStep] = field(default_factory=dict)
 
     @property
     def known(self) -> bool:
@@ -303,13 +425,41 @@ def failure_query(
     )
 
 
+def action_query(
+    parameters: Mapping[str, str],
+    view: LedgerView,
+    now: float,
+    limit: int | None = None,
+    most: int | None = MOST_ROWS,
+) -> ActionQuery:
+    """Return the query that parameters ask for, as `problem_query` does.
+
+    Times are RFC 3339, or durations before ``now``.
+    """
+    given = _given(parameters, (*ACTION_FILTERS, *TIME_FILTERS, "sort", "after", "limit"))
+    _one_of(given, "account", view.names)
+    _one_of(given, "status", [each.value for each in Status])
+    _one_of(given, "reason_class", view.reason_classes)
+    _one_of(given, "sort", ACTION_ORDERS)
+    sort = given.get("sort", ACTION_ORDERS[0])
+    after = given.get("after")
+    filters: dict[str, Any] = {name: given[name] for name in ACTION_FILTERS if name in given}
+    times = {name: _time(name, given[name], now) for name in TIME_FILTERS if name in given}
+    return ActionQuery(
+        **filters | times,
+        sort=sort,
+        after=None if after is None else _action_position(after, sort),
+        limit=_limit(given, limit, most),
+    )
+
+
 def history_query(parameters: Mapping[str, str]) -> tuple[float, str, str] | None:
     """Return the position in a SIM card's actions that parameters ask for; raises QueryError."""
     after = _given(parameters, ("after",)).get("after")
     return None if after is None else decode_position(after, tuple[float, str, str])
 
 
-Query = TypeVar("Query", ProblemQuery, FailureQuery)
+Query = TypeVar("Query", ProblemQuery, FailureQuery, ActionQuery)
 
 
 def read_in_parts(
@@ -342,6 +492,47 @@ def part(
 def failure_scope(scope: AccountScope) -> tuple[Status, ...]:
     """Return the statuses of an account's failures that are shown."""
     return tuple(each for each in FAILURE_STATUSES if scope.options.shows(each))
+
+
+def checked(
+    parameters: Mapping[str, str], allowed: Mapping[str, Collection[str] | None]
+) -> dict[str, str]:
+    """Return the parameters that are not empty; None allows a parameter to have any value.
+
+    Raises QueryError, which names the parameter.
+    """
+    given = _given(parameters, allowed)
+    for name, values in allowed.items():
+        if values is not None:
+            _one_of(given, name, values)
+    return given
+
+
+def _within(at: float, since: float | None, until: float | None) -> bool:
+    return (since is None or at >= since) and (until is None or at < until)
+
+
+def _action_position(word: str, sort: str) -> ActionPosition:
+    position = decode_position(word, tuple[str, float, str, str])
+    if position[0] != sort:
+        raise QueryError(f"after: is a position in the order {position[0]}, not in {sort}")
+    return position
+
+
+def _time(name: str, word: str, now: float) -> float:
+    """Return the time that a word says; one without a time zone is in UTC."""
+    try:
+        return now - parse_duration(word)
+    except ValueError:
+        pass
+    try:
+        at = datetime.fromisoformat(word)
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        raise QueryError(
+            f"{name}: {word!r} is not a time; write it like 2026-08-01T12:00:00Z, or as a duration "
+            "before now, like 2h or 7d"
+        ) from None
 
 
 def _given(parameters: Mapping[str, str], names: Collection[str]) -> dict[str, str]:

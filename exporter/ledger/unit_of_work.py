@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from math import inf, nextafter
 
 import msgspec
 
@@ -132,6 +133,13 @@ class UnitOfWork:
         row = transition.row
         if row is None:
             return
+        if self.baseline_at is not None:
+            # What is counted although it was seen in the baseline itself is later than that: its
+            # times tell it from history.
+            if transition.created:
+                row.seen_at = nextafter(self.now, inf)
+            if transition.entered is not None:
+                row.ended_at = nextafter(self.now, inf)
         self.rows[row.id] = row
         if new_row:
             self.added.add(row.id)

@@ -37,7 +37,8 @@ from exporter.metrics.negotiation import Format
 MAX_EXEMPLAR_CHARACTERS = 128
 """Names and values of an exemplar's labels together (OpenMetrics 1.0, Exemplars)."""
 
-_number: Callable[[float], str] = floatToGoString
+number: Callable[[float], str] = floatToGoString
+"""How a value is written, and the bound of a bucket."""
 
 _Source = TypeVar("_Source")
 _Label = tuple[str, str]
@@ -88,7 +89,7 @@ class Renderer:
         """Yield the metrics in their order, each with the samples of all sources."""
         written = [self._samples(metrics, name, source, chosen) for name, source in sources]
         for index, metric in enumerate(metrics):
-            yield _header(metric, chosen)
+            yield header(metric, chosen)
             yield from (samples[index] for samples in written)
 
     def _samples(
@@ -114,7 +115,7 @@ def render_metric(
 ) -> bytes:
     """Return one metric of all its sources, each with the name of its account, None for none."""
     samples = (_samples(metric, name, source, chosen) for name, source in sources)
-    return b"".join((_header(metric, chosen), *samples))
+    return b"".join((header(metric, chosen), *samples))
 
 
 def _runtime(registry: CollectorRegistry, chosen: Format) -> bytes:
@@ -125,7 +126,8 @@ def _runtime(registry: CollectorRegistry, chosen: Format) -> bytes:
     return body
 
 
-def _header(metric: MetricDefinition[Any], chosen: Format) -> bytes:
+def header(metric: MetricDefinition[Any], chosen: Format) -> bytes:
+    """Return the lines before the samples of a metric."""
     name, text = metric.name, metric.help.replace("\\", r"\\").replace("\n", r"\n")
     if chosen is Format.OPENMETRICS:
         name, text = name.removesuffix("_total"), text.replace('"', r"\"")
@@ -136,7 +138,7 @@ def _samples(
     metric: MetricDefinition[_Source], account: str | None, source: _Source, chosen: Format
 ) -> bytes:
     own = () if account is None else (account,)
-    bounds = (*map(_number, metric.bounds), "+Inf")
+    bounds = (*map(number, metric.bounds), "+Inf")
     exemplars = dict(metric.exemplars(source)) if chosen is Format.OPENMETRICS else {}
     lines: list[str] = []
     for key, value in metric.read(source):
@@ -146,7 +148,7 @@ def _samples(
             lines.extend(_histogram(metric.name, labels, bounds, value))
         else:
             exemplar = _exemplar(exemplars[key]) if key in exemplars else ""
-            lines.append(f"{metric.name}{_braced(labels)} {_number(value)}{exemplar}\n")
+            lines.append(f"{metric.name}{braced(labels)} {number(value)}{exemplar}\n")
     return "".join(lines).encode()
 
 
@@ -158,12 +160,13 @@ def _histogram(
     end = "".join(f",{_pair(*each)}" for each in labels if each[0] > "le")
     total = 0
     for bound, total in zip(bounds, accumulate(histogram.counts), strict=True):
-        yield f'{name}_bucket{{{start}le="{bound}"{end}}} {_number(total)}\n'
-    yield f"{name}_count{_braced(labels)} {_number(total)}\n"
-    yield f"{name}_sum{_braced(labels)} {_number(histogram.sum)}\n"
+        yield f'{name}_bucket{{{start}le="{bound}"{end}}} {number(total)}\n'
+    yield f"{name}_count{braced(labels)} {number(total)}\n"
+    yield f"{name}_sum{braced(labels)} {number(histogram.sum)}\n"
 
 
-def _braced(labels: Iterable[_Label]) -> str:
+def braced(labels: Iterable[_Label]) -> str:
+    """Return labels as they stand behind a name, empty for none."""
     text = ",".join(_pair(*each) for each in labels)
     return f"{{{text}}}" if text else ""
 
@@ -177,5 +180,5 @@ def _exemplar(latest: Exemplar) -> str:
     action, sim_card = ("action_id", latest.action_id), ("sim_card_id", latest.sim_card_id)
     for labels in ((action, sim_card), (action,)):
         if sum(len(name) + len(value) for name, value in labels) <= MAX_EXEMPLAR_CHARACTERS:
-            return f" # {_braced(labels)} 1.0 {latest.timestamp}"
+            return f" # {braced(labels)} 1.0 {latest.timestamp}"
     return ""

@@ -131,8 +131,8 @@ class Client:
     ``key`` returns the API key for each request; ``http`` is closed by its creator, and ``route``
     is the route that it uses. ``clock_offset`` is by how many seconds the API's clock was ahead of
     ours in the last response that had a date; None before. ``on_received``, if it is set, is called
-    with each response, whatever it says. Every method raises RefusedError,
-    RateLimitedError, UnavailableError or InvalidResponseError.
+    with each response, whatever it says. Every method raises RefusedError, RateLimitedError,
+    UnavailableError or InvalidResponseError.
     """
 
     def __init__(

@@ -3,12 +3,15 @@
 Pure: values in, values out. It must not contain HTML or user-visible text.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from operator import attrgetter
+from urllib.parse import quote
 
 from exporter.domain import ENDED_STATUSES, Status
-from exporter.ledger.queries import AccountProblem
+from exporter.ledger.queries import DAY, AccountProblem, ReasonCount
 from exporter.ledger.snapshot import AccountSnapshot
 from exporter.metrics.exporter_snapshot import ExporterSnapshot
 from exporter.metrics.self_metrics import AccountHealth
@@ -21,16 +24,26 @@ PROBLEMS_SHOWN = 20
 
 
 class AccountState(StrEnum):
-    """The state of an account."""
+    """The state of an account; the worst first."""
 
-    UP = "up"
     DOWN = "down"
-    WAITING = "waiting"
-    OVERDUE = "overdue"
-    ELSEWHERE = "elsewhere"
-    """Another replica polls it."""
     UNHELD = "unheld"
     """No replica polls it."""
+    OVERDUE = "overdue"
+    PROBLEMS = "problems"
+    """It is polled, and SIM cards of it have problems."""
+    STUCK = "stuck"
+    """It is polled, and actions of it are stuck."""
+    WAITING = "waiting"
+    ELSEWHERE = "elsewhere"
+    """Another replica polls it."""
+    UP = "up"
+
+
+NOT_POLLED = (AccountState.DOWN, AccountState.UNHELD, AccountState.OVERDUE)
+"""The states of accounts whose figures may be out of date."""
+
+_RANKS = {state: rank for rank, state in enumerate(AccountState)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +65,33 @@ class TypeRow:
 
 @dataclass(frozen=True, slots=True)
 class AccountSummary:
-    """One account. ``rows`` omits the types without actions."""
+    """One account. ``rows`` omits the types without actions.
+
+    ``polling`` is the state of its polls alone. ``recent_failures`` is how many actions failed or
+    were interrupted within the last day, None if unknown.
+    """
 
     name: str
-    state: AccountState
+    polling: AccountState
+    recent_failures: int | None
     view: AccountSnapshot
     health: AccountHealth
     total: TypeRow
     rows: tuple[TypeRow, ...]
+
+    @property
+    def state(self) -> AccountState:
+        """The worst that is known of it."""
+        if self.polling in NOT_POLLED:
+            return self.polling
+        if self.view.problems:
+            return AccountState.PROBLEMS
+        return AccountState.STUCK if self.total.stuck else self.polling
+
+    @property
+    def key(self) -> str:
+        """The name as a part of an anchor: the same wherever the account stands on a page."""
+        return quote(self.name, safe="")
 
     @property
     def problems(self) -> tuple[AccountProblem, ...]:
@@ -71,31 +103,26 @@ class AccountSummary:
         )
 
     @property
-    def rank(self) -> int:
-        """The place of an account: those with trouble first, the others in their order."""
-        ranks = (
-            self.state in {AccountState.DOWN, AccountState.UNHELD},
-            self.state is AccountState.OVERDUE,
-            bool(self.view.problems),
-            bool(self.total.stuck),
-            self.state is AccountState.WAITING,
-            True,
-        )
-        return ranks.index(True)
+    def rank(self) -> tuple[int, int, int]:
+        """The place of an account: those with the worst trouble first, and with most of it."""
+        return _RANKS[self.state], -len(self.view.problems), -self.total.stuck
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
     """What is wrong in all accounts.
 
-    ``down`` names the accounts that are down, overdue or polled by nobody, ``oldest`` is when the
-    oldest of the ``problems`` opened.
+    ``down`` are the accounts that are down, overdue or polled by nobody, ``oldest`` is when the
+    oldest of the ``problems`` opened. ``broken`` is how many accounts have problems, ``slow`` how
+    many have stuck actions.
     """
 
-    down: tuple[str, ...]
+    down: tuple[AccountSummary, ...]
     problems: int
+    broken: int
     oldest: float | None
     stuck: int
+    slow: int
     waiting: bool
 
     @property
@@ -108,31 +135,42 @@ def trouble_in(accounts: Sequence[AccountSummary]) -> Trouble:
     """Return what is wrong in the accounts."""
     opened = [each.view.problems[0].opened_at for each in accounts if each.view.problems]
     return Trouble(
-        down=tuple(
-            each.name
-            for each in accounts
-            if each.state in {AccountState.DOWN, AccountState.OVERDUE, AccountState.UNHELD}
-        ),
+        down=tuple(each for each in accounts if each.polling in NOT_POLLED),
         problems=sum(len(each.view.problems) for each in accounts),
+        broken=len(opened),
         oldest=min(opened, default=None),
         stuck=sum(each.total.stuck for each in accounts),
-        waiting=any(each.state is AccountState.WAITING for each in accounts),
+        slow=sum(bool(each.total.stuck) for each in accounts),
+        waiting=any(each.polling is AccountState.WAITING for each in accounts),
     )
 
 
-def summarize(snapshot: ExporterSnapshot) -> tuple[AccountSummary, ...]:
-    """Return the summaries of all accounts, in the order of the configuration."""
-    return tuple(_summary(view, health, snapshot) for view, health in snapshot.accounts)
+def summarize(
+    snapshot: ExporterSnapshot, reasons: Iterable[ReasonCount] | None = None
+) -> tuple[AccountSummary, ...]:
+    """Return the summaries of all accounts, those with the worst trouble first.
+
+    ``reasons`` are those of the failures of the last day, None if unknown.
+    """
+    recent = None if reasons is None else _by_account(reasons)
+    found = (_summary(view, health, snapshot, recent) for view, health in snapshot.accounts)
+    return tuple(sorted(found, key=attrgetter("rank")))
 
 
 def _summary(
-    view: AccountSnapshot, health: AccountHealth, snapshot: ExporterSnapshot
+    view: AccountSnapshot,
+    health: AccountHealth,
+    snapshot: ExporterSnapshot,
+    recent: Mapping[str, int] | None,
 ) -> AccountSummary:
     types = dict.fromkeys(action_type for action_type, _ in view.actions)
     rows = tuple(_row(view, action_type, (action_type,)) for action_type in types)
     return AccountSummary(
         name=view.name,
-        state=_state(view, health, snapshot),
+        polling=_polling(view, health, snapshot),
+        recent_failures=(
+            _counted_failures(view, snapshot.now) if recent is None else recent.get(view.name, 0)
+        ),
         view=view,
         health=health,
         total=_row(view, "all types", types),
@@ -140,7 +178,21 @@ def _summary(
     )
 
 
-def _state(
+def _by_account(reasons: Iterable[ReasonCount]) -> Mapping[str, int]:
+    found: Counter[str] = Counter()
+    for each in reasons:
+        found.update(each.accounts)
+    return found
+
+
+def _counted_failures(view: AccountSnapshot, now: float) -> int | None:
+    """Return what the counters tell of the last day: all of it, if they began within it."""
+    if view.baseline_at is None or view.baseline_at < now - DAY:
+        return None
+    return sum(view.failed.values()) + sum(view.interrupted.values())
+
+
+def _polling(
     view: AccountSnapshot, health: AccountHealth, snapshot: ExporterSnapshot
 ) -> AccountState:
     if not snapshot.leases.held.get(view.name, True):

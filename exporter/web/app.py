@@ -26,7 +26,15 @@ _CROSS_SITE = (
     "or set web.external_url to the URL of this page\n"
 )
 _NO_DETAILS = "web.details is false: only /metrics and the paths below /-/ are served\n"
-_DETAILS = ("/", "/problems", "/failures", "/sim-cards/{_:path}", "/api/{_:path}")
+_DETAILS = (
+    "/",
+    "/actions",
+    "/problems",
+    "/failures",
+    "/sim-cards/{_:path}",
+    "/api/{_:path}",
+    "/v2/{_:path}",
+)
 """The paths that show single SIM cards and actions."""
 
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from exporter.web import telnyx_api
 from exporter.web.config_reloader import WebConfigReloader
 from exporter.web.password_check import CheckResult, Credentials, PasswordChecker
 from exporter.web.security_headers import SecurityHeadersMiddleware
@@ -65,15 +66,15 @@ class AuthMiddleware:
         if settings.rate_limit != self._bucket.limit:
             self._bucket = TokenBucket.full(settings.rate_limit, self._monotonic())
         if not self._bucket.take(self._monotonic()):
-            return _answer(HTTPStatus.TOO_MANY_REQUESTS, _LATER)
+            return _answer(scope, HTTPStatus.TOO_MANY_REQUESTS, _LATER)
         if not settings.users:
             return None
         sent = _credentials(Headers(scope=scope).getlist("authorization"))
         if sent is None:
-            return _answer(*_REFUSALS[CheckResult.WRONG])
+            return _answer(scope, *_REFUSALS[CheckResult.WRONG])
         client = (scope.get("client") or ("",))[0]
         result = await self._passwords.check(settings.users, sent, client)
-        return None if result is CheckResult.RIGHT else _answer(*_REFUSALS[result])
+        return None if result is CheckResult.RIGHT else _answer(scope, *_REFUSALS[result])
 
 
 @dataclass(slots=True)
@@ -101,10 +102,14 @@ class TokenBucket:
         return True
 
 
-def _answer(status: HTTPStatus, headers: dict[str, str]) -> ASGIApp:
-    return SecurityHeadersMiddleware(
-        PlainTextResponse(f"{status.phrase}\n", status, headers), style="'none'"
+def _answer(scope: Scope, status: HTTPStatus, headers: dict[str, str]) -> ASGIApp:
+    body = telnyx_api.refusal_body(status) if "/v2/" in scope["path"] else None
+    response = (
+        PlainTextResponse(f"{status.phrase}\n", status, headers)
+        if body is None
+        else JSONResponse(body, status, headers)
     )
+    return SecurityHeadersMiddleware(response, style="'none'")
 
 
 def _credentials(headers: list[str]) -> Credentials | None:

@@ -22,21 +22,24 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Send
 
-from exporter.domain import ProblemStatus
+from exporter.domain import ProblemStatus, Status
 from exporter.errors import ExporterError, QueryError, QueryTimeoutError, StateError
 from exporter.ledger.listings import (
-    FAILURE_COLUMNS,
+    ACTION_COLUMNS,
     PROBLEM_COLUMNS,
     Values,
+    action_values,
     csv_text,
-    failure_values,
     problem_values,
 )
 from exporter.ledger.queries import (
+    ACTION_ORDERS,
     DAY,
+    SORT_ORDERS,
     LedgerView,
     ReasonCount,
     Rows,
+    action_query,
     failure_query,
     history_query,
     problem_query,
@@ -46,6 +49,8 @@ from exporter.ledger.rules import FAILURE_STATUSES
 from exporter.ledger.snapshot import AccountSnapshot, build
 from exporter.ledger.store.protocol import LedgerReader, StateReader
 from exporter.metrics.exporter_snapshot import ExporterSnapshot
+from exporter.web import telnyx_api
+from exporter.web.account_query import AccountQuery, account_query
 from exporter.web.addresses import sim_card_page
 from exporter.web.page import Page
 from exporter.web.response_coalescing import CoalescedResponses, body_response, packed, takes_gzip
@@ -79,7 +84,7 @@ class _Asked:
     view: LedgerView
     now: float
     parameters: Sequence[tuple[str, str]]
-    sim_card_id: str
+    id: str
     base: str
     root: str
     gzip: bool
@@ -162,8 +167,8 @@ class DetailRoutes:
         self._others: Mapping[str, AccountSnapshot] = {}
         self._others_at = -inf
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="reader")
-        self._homes: CoalescedResponses[ExporterSnapshot, None] = CoalescedResponses(
-            snapshot, lambda taken, _: self._home_page(taken).encode()
+        self._homes: CoalescedResponses[ExporterSnapshot, AccountQuery] = CoalescedResponses(
+            snapshot, lambda taken, asked: self._home_page(taken, asked).encode()
         )
 
     def routes(self) -> list[Route]:
@@ -173,19 +178,27 @@ class DetailRoutes:
             *(
                 Route(f"{self._prefix}{path}", self._endpoint(answer, on_error))
                 for path, answer, on_error in (
+                    ("/actions", self._actions_page, self._error_page),
                     ("/problems", self._problems, self._error_page),
                     ("/failures", self._failures, self._error_page),
-                    ("/sim-cards/{sim_card_id:path}", self._sim_card, self._error_page),
+                    ("/sim-cards/{id:path}", self._sim_card, self._error_page),
                     ("/api/v1/problems", self._api_problems, _api_error),
+                    ("/v2/sim_card_actions", self._actions, _telnyx_error),
+                    ("/v2/sim_card_actions/{id:path}", self._action, _telnyx_error),
+                    ("/v2/{id:path}", self._nothing, _telnyx_error),
                 )
             ),
         ]
 
     async def _home(self, request: Request) -> Response:
-        body = await self._homes.body(None, gzipped=takes_gzip(request.headers))
-        return body_response(body, _HTML)
+        asked = self._asked(request)
+        try:
+            query = account_query(asked.given, asked.view.names)
+        except QueryError as exc:
+            return _response(asked, self._error_page(asked, exc))
+        return body_response(await self._homes.body(query, gzipped=asked.gzip), _HTML)
 
-    def _home_page(self, snapshot: ExporterSnapshot) -> str:
+    def _home_page(self, snapshot: ExporterSnapshot, asked: AccountQuery) -> str:
         try:
             if not self._others_at <= snapshot.now < self._others_at + OTHERS_FOR:
                 self._others, self._others_at = self._ledger.others(snapshot), snapshot.now
@@ -199,8 +212,8 @@ class DetailRoutes:
                 self._ledger.view(), snapshot.now - DAY
             )
         except StateError as exc:
-            return self._page.render(snapshot, None, str(exc))
-        return self._page.render(snapshot, reasons)
+            return self._page.render(snapshot, None, str(exc), asked)
+        return self._page.render(snapshot, reasons, asked=asked)
 
     def _endpoint(
         self,
@@ -214,29 +227,26 @@ class DetailRoutes:
                 answered = on_error(asked, exc)
             if answered.rest is not None:
                 return _streamed(answered, answered.rest, asked, self._threads)
-            response = body_response(
-                packed(answered.content.encode(), gzipped=asked.gzip),
-                answered.media,
-                answered.status,
-            )
-            response.headers.update(answered.headers)
-            return response
+            return _response(asked, answered)
 
         async def endpoint(request: Request) -> Response:
-            snapshot = self._snapshot()
-            asked = _Asked(
-                reader=self._ledger.reading(snapshot),
-                view=self._ledger.view(),
-                now=snapshot.now,
-                parameters=request.query_params.multi_items(),
-                sim_card_id=request.path_params.get("sim_card_id", ""),
-                base=self._base(request),
-                root=self._root(request),
-                gzip=takes_gzip(request.headers),
-            )
+            asked = self._asked(request)
             return await asyncio.get_running_loop().run_in_executor(self._threads, respond, asked)
 
         return endpoint
+
+    def _asked(self, request: Request) -> _Asked:
+        snapshot = self._snapshot()
+        return _Asked(
+            reader=self._ledger.reading(snapshot),
+            view=self._ledger.view(),
+            now=snapshot.now,
+            parameters=request.query_params.multi_items(),
+            id=request.path_params.get("id", ""),
+            base=self._base(request),
+            root=self._root(request),
+            gzip=takes_gzip(request.headers),
+        )
 
     def _base(self, request: Request) -> str:
         if self._external_url is not None:
@@ -263,7 +273,31 @@ class DetailRoutes:
             return _csv("problems", PROBLEM_COLUMNS, parts)
         found = asked.reader.problems(asked.view, query)
         return self._list(
-            "problems", asked, given, found, statuses=[each.value for each in ProblemStatus]
+            "problems",
+            asked,
+            given,
+            found,
+            statuses=[each.value for each in ProblemStatus],
+            **_sorting("problems", given, query.sort, SORT_ORDERS),
+        )
+
+    def _actions_page(self, asked: _Asked) -> _Answer:
+        given, as_csv = _format(asked.given)
+        query = action_query(given, asked.view, asked.now, None if as_csv else PAGE_ROWS)
+        if as_csv:
+            parts = (
+                [action_values(row, asked.url(row.sim_card_id)) for row in each.rows]
+                for each in read_in_parts(partial(asked.reader.actions, asked.view), query)
+            )
+            return _csv("actions", ACTION_COLUMNS, parts)
+        return self._list(
+            "actions",
+            asked,
+            given,
+            asked.reader.actions(asked.view, query),
+            statuses=[each.value for each in Status],
+            note=asked.note,
+            **_sorting("actions", given, query.sort, ACTION_ORDERS),
         )
 
     def _failures(self, asked: _Asked) -> _Answer:
@@ -271,10 +305,10 @@ class DetailRoutes:
         query = failure_query(given, asked.view, None if as_csv else PAGE_ROWS)
         if as_csv:
             parts = (
-                [failure_values(row, asked.url(row.sim_card_id)) for row in each.rows]
+                [action_values(row, asked.url(row.sim_card_id)) for row in each.rows]
                 for each in read_in_parts(partial(asked.reader.failures, asked.view), query)
             )
-            return _csv("failures", FAILURE_COLUMNS, parts)
+            return _csv("failures", ACTION_COLUMNS, parts)
         found = asked.reader.failures(asked.view, query)
         reasons: Sequence[ReasonCount] | None = None
         note = asked.note
@@ -321,21 +355,22 @@ class DetailRoutes:
 
     def _sim_card(self, asked: _Asked) -> _Answer:
         given = asked.given
-        if not asked.sim_card_id:  # actions that name no SIM card are not those of one
+        if not asked.id:  # actions that name no SIM card are not those of one
             raise QueryError("id: is missing; the path is /sim-cards/{id}")
-        history = asked.reader.sim_card(
-            asked.view, asked.sim_card_id, history_query(given), PAGE_ROWS
-        )
-        own = f"{asked.root}{sim_card_page(asked.sim_card_id)}"
+        history = asked.reader.sim_card(asked.view, asked.id, history_query(given), PAGE_ROWS)
+        own = f"{asked.root}{sim_card_page(asked.id)}"
+        of_card = {"sim_card_id": asked.id}
         content = self._page.render_part(
             "sim_card.html",
+            actions=_link("actions", of_card),
+            csv=_link("actions", {**of_card, "format": "csv"}),
             first=own if given else "",
             history=history,
             next=_link(own, {"after": history.actions.next}) if history.actions.next else "",
             note=asked.note,
             now=asked.now,
             root=asked.root,
-            sim_card_id=asked.sim_card_id,
+            sim_card_id=asked.id,
         )
         return _Answer(content, status=HTTPStatus.OK if history.known else HTTPStatus.NOT_FOUND)
 
@@ -344,6 +379,19 @@ class DetailRoutes:
         found = asked.reader.problems(asked.view, query)
         rows = [problem_values(row, asked.url(row.problem.sim_card_id)) for row in found.rows]
         return _api_answer({"status": "success", "data": {"problems": rows, "next": found.next}})
+
+    def _actions(self, asked: _Asked) -> _Answer:
+        query, paging = telnyx_api.list_query(asked.parameters, asked.view, asked.now)
+        found = asked.reader.actions(asked.view, query)
+        since = asked.reader.complete_since(asked.view, query.account)
+        return _api_answer(telnyx_api.list_body(found, paging, since))
+
+    def _action(self, asked: _Asked) -> _Answer:
+        query = telnyx_api.item_query(asked.id, asked.parameters, asked.view, asked.now)
+        return _api_answer(telnyx_api.item_body(asked.reader.actions(asked.view, query).rows))
+
+    def _nothing(self, _: _Asked) -> _Answer:
+        raise telnyx_api.NotInLedgerError("the ledger has only /v2/sim_card_actions")
 
     def _error_page(self, asked: _Asked, error: ExporterError) -> _Answer:
         status = _status_of(error)
@@ -357,6 +405,13 @@ class DetailRoutes:
         return _Answer(content, status=status)
 
 
+def _response(asked: _Asked, answer: _Answer) -> Response:
+    body = packed(answer.content.encode(), gzipped=asked.gzip)
+    response = body_response(body, answer.media, answer.status)
+    response.headers.update(answer.headers)
+    return response
+
+
 def _status_of(error: ExporterError) -> HTTPStatus:
     wrong = isinstance(error, QueryError)
     return HTTPStatus.BAD_REQUEST if wrong else HTTPStatus.SERVICE_UNAVAILABLE
@@ -367,6 +422,14 @@ def _api_error(_: _Asked, error: ExporterError) -> _Answer:
     kind = next((name for each, name in kinds if isinstance(error, each)), "unavailable")
     answer = {"status": "error", "errorType": kind, "error": str(error)}
     return _api_answer(answer, _status_of(error))
+
+
+def _telnyx_error(_: _Asked, error: ExporterError) -> _Answer:
+    status, body = telnyx_api.error_body(error)
+    answer = _api_answer(body, status)
+    if isinstance(error, QueryTimeoutError):  # the SDK would ask twice more
+        return replace(answer, headers={"x-should-retry": "false"})
+    return answer
 
 
 def _api_answer(answer: Mapping[str, object], status: HTTPStatus = HTTPStatus.OK) -> _Answer:
@@ -430,6 +493,17 @@ def _format(given: dict[str, str]) -> tuple[dict[str, str], bool]:
     if chosen not in {"csv", "html"}:
         raise QueryError(f"format: unknown value {chosen!r}; use csv or html")
     return given, chosen == "csv"
+
+
+def _sorting(
+    path: str, given: Mapping[str, str], order: str, orders: Sequence[str]
+) -> dict[str, object]:
+    """Return the order of a list, and the address of each one; other filters stay."""
+    kept = {name: value for name, value in given.items() if name != "after"}
+    return {
+        "order": order,
+        "orders": {each: _link(path, {**kept, "sort": each}) for each in orders},
+    }
 
 
 def _link(path: str, parameters: Mapping[str, str]) -> str:

@@ -15,6 +15,7 @@ from exporter.metrics.exporter_snapshot import ExporterSnapshot
 from exporter.sanitize import excerpt
 from exporter.version import __version__
 from exporter.web import formatting
+from exporter.web.account_query import AccountQuery
 from exporter.web.account_summary import (
     PROBLEMS_SHOWN,
     AccountState,
@@ -24,7 +25,10 @@ from exporter.web.account_summary import (
 from exporter.web.addresses import sim_card_page
 
 REFRESH_SECONDS = (5, 60)
-"""The page reloads after one poll interval, within these bounds."""
+"""On request, the page reloads after one poll interval, within these bounds."""
+
+FEW = 3
+"""With as many accounts at most, the status page has the details of each."""
 
 RUNBOOKS = "https://github.com/telnyx-sim-exporter/telnyx-sim-exporter/tree/main/docs/runbooks"
 """The runbooks of the alerts."""
@@ -69,31 +73,36 @@ class Page:
         snapshot: ExporterSnapshot,
         reasons: Sequence[ReasonCount] | None = None,
         reasons_missing: str = "the state was not read",
+        asked: AccountQuery = AccountQuery(),  # noqa: B008 # a value
     ) -> str:
-        """Return the whole status page; safe to call from any thread.
+        """Return the whole status page, or that of one account; safe to call from any thread.
 
         ``reasons`` are those of the failures of the last day; None, and the cause, without.
         """
-        accounts = summarize(snapshot)
+        accounts = summarize(snapshot, reasons)
         shortest, longest = REFRESH_SECONDS
         moving = any(
-            each.state is AccountState.WAITING or each.health.progress for each in accounts
+            each.polling is AccountState.WAITING or each.health.progress for each in accounts
         )
         refresh = shortest if moving else min(max(int(snapshot.poll_interval), shortest), longest)
         return self.render_part(
-            "page.html",
-            holders=snapshot.leases.holders,
-            accounts=sorted(accounts, key=lambda account: account.rank),
-            trouble=trouble_in(accounts),
+            "account.html" if asked.account else "page.html",
+            accounts=[each for each in accounts if asked.takes(each)],
+            asked=asked,
+            configured=len(accounts),
+            detailed=len(accounts) <= FEW,
             links=(("Runbooks", RUNBOOKS), *snapshot.external_links),
             named=_NAMED,
             now=snapshot.now,
-            poll_interval=snapshot.poll_interval,
             reasons=reasons,
             reasons_missing=reasons_missing,
             refresh=refresh,
             reload_successful=snapshot.reload_successful,
+            root="",
             shown=PROBLEMS_SHOWN,
+            snapshot=snapshot,
+            states=tuple(AccountState),
+            trouble=trouble_in(accounts),
         )
 
     def render_part(self, template: str, **values: object) -> str:

@@ -4,6 +4,7 @@ Problems are complete; of actions it has those in flight and the latest failures
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from exporter.domain import Status
 from exporter.errors import StateError
@@ -11,6 +12,7 @@ from exporter.ledger.queries import (
     SORT_ORDERS,
     AccountAction,
     AccountProblem,
+    ActionQuery,
     FailureQuery,
     LedgerView,
     ProblemQuery,
@@ -56,6 +58,24 @@ class SnapshotReader:
                 if (row.position < after if newest_first else row.position > after)
             ]
         return part(found, query.limit, lambda row: row.position)
+
+    def actions(self, view: LedgerView, query: ActionQuery) -> Rows[AccountAction]:
+        """Return those of the actions in flight and the latest failures that pass the filters."""
+        found = [row for row in self._actions(view, in_flight=True) if query.takes(row)]
+        found.sort(key=query.place, reverse=query.newest_first)
+        if query.after is not None:
+            after = query.after[1:]
+            found = [
+                row
+                for row in found
+                if (query.place(row) < after if query.newest_first else query.place(row) > after)
+            ]
+        total = len(found) if query.counted else None
+        return replace(part(found[query.skip :], query.limit, query.position), total=total)
+
+    def complete_since(self, _view: LedgerView, _account: str | None = None) -> float | None:
+        """Return None: most actions that ended are not kept."""
+        return None
 
     def failures(self, view: LedgerView, query: FailureQuery) -> Rows[AccountAction]:
         """Return the latest failures that pass the filters."""

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,13 @@ def api() -> Iterator[str]:
     simulator = Simulator(SimulatorSettings(world=QUIET), lambda: clock)
     failed, _ = simulator.world.create(2, action_type="enable")
     simulator.world.finish(failed, Status.FAILED, "SIM card is blocked")
+    with served(simulator) as url:
+        yield url
+
+
+@contextmanager
+def served(simulator: Simulator) -> Iterator[str]:
+    """Serve an account on a thread; gives its URL."""
     url: Future[str] = Future()
     stopping: Future[Callable[[], object]] = Future()
 
@@ -58,9 +66,11 @@ def api() -> Iterator[str]:
 
     thread = threading.Thread(target=asyncio.run, args=(run(),))
     thread.start()
-    yield url.result(timeout=10)
-    stopping.result(timeout=10)()
-    thread.join(timeout=10)
+    try:
+        yield url.result(timeout=10)
+    finally:
+        stopping.result(timeout=10)()
+        thread.join(timeout=10)
 
 
 @pytest.fixture

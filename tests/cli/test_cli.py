@@ -10,7 +10,16 @@ from click.testing import Result
 
 from exporter.version import __version__
 
-COMMANDS = ["run", "demo", "simulate", "check-config", "once", "problems", "rules"]
+COMMANDS = [
+    "run",
+    "demo",
+    "simulate",
+    "check-config",
+    "once",
+    "problems",
+    "history",
+    "rules",
+]
 
 Invoke = Callable[..., Result]
 

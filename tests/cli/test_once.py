@@ -29,15 +29,15 @@ def test_once_prints_the_exposition(
 
 
 def test_once_prints_a_table(invoke: Invoke, write: Callable[..., str], api: str) -> None:
-    """For people there is a table: a row for each action type that has actions."""
+    """For people: what is wrong, a row for the account, and one for each action type it has."""
     result = invoke("once", "--config.file", write(api), "--format", "table")
     assert result.exit_code == 0, result.stderr
-    cells = [re.findall(r"[\w-]+", line) for line in result.stdout.splitlines()]
-    assert ["SIM", "card", "actions", "of", "account-0"] in cells
-    header = ["action", "type", "in-progress", "completed", "failed", "interrupted", "stuck"]
-    assert header in cells
-    assert [row for row in cells if row[:1] == ["enable"]] == [["enable", "1", "0", "1", "0", "1"]]
-    assert not [row for row in cells if row[:1] == ["disable"]]
+    lines = [re.findall(r"[\w-]+", line) for line in result.stdout.splitlines()]
+    assert lines[0] == ["1", "account", "1", "with", "problems"]
+    assert ["account-0", "1", "stuck", "action", "enable", "1"] in lines[1:3]
+    assert ["account-0", "problems", "1", "1", "1", "1", "0"] in lines
+    assert [row for row in lines if row[:1] == ["enable"]] == [["enable", "1", "1", "0", "1", "0"]]
+    assert not [row for row in lines if row[:1] == ["disable"]]
 
 
 @pytest.mark.parametrize("form", ["metrics", "table"])

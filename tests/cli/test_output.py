@@ -75,9 +75,9 @@ def test_a_table_is_drawn_with_what_the_encoding_has(
     assert done.returncode == 0, done.stderr
     table = done.stdout.decode(encoding)
     shown = "".join(letter if fits(letter, encoding) else ascii(letter)[1:-1] for letter in NAME)
-    assert f"SIM card actions of {shown}" in table.replace(r"\u00e9", r"\xe9")
+    assert f"{shown}: 1 stuck action" in table.replace(r"\u00e9", r"\xe9")
     assert "enable" in table
-    assert ("│" in table) is (encoding == "utf-16")
+    assert ("─" in table) is (encoding == "utf-16")
     assert "Traceback" not in done.stderr.decode(encoding)
 
 

@@ -1,10 +1,12 @@
 """Try the code blocks of the documents with the programs that they are for."""
 
+import ast
 import json
 import re
 import shlex
 import subprocess
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import bcrypt
@@ -20,7 +22,7 @@ from exporter.sinks.alertmanager.http_config import load as load_http
 from exporter.web.web_config import load as load_web
 from tests.docs.documents import DOCUMENTS, FENCE, GUIDES, ROOT, blocks, code, name_of, names, read
 
-LANGUAGES = {"console", "mermaid", "promql", "sh", "text", "yaml"}
+LANGUAGES = {"console", "mermaid", "promql", "python", "sh", "text", "yaml"}
 YAML = tuple(
     f"# {name}"
     for name in (
@@ -84,6 +86,17 @@ def test_configuration_is_good(tmp_path: Path) -> None:
         file = tmp_path / "config.yaml"
         file.write_text(text, encoding="utf-8")
         assert load(file, ENVIRONMENT).accounts
+
+
+def test_python_finds_its_imports() -> None:
+    """Each program that is shown can be parsed, and what it imports is there."""
+    found = blocks("python")
+    assert found
+    for body in found:
+        for node in ast.parse(body).body:
+            if isinstance(node, ast.ImportFrom):
+                module = import_module(str(node.module))
+                assert all(hasattr(module, each.name) for each in node.names)
 
 
 def test_an_error_reads_as_shown(tmp_path: Path) -> None:

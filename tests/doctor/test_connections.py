@@ -38,9 +38,11 @@ async def test_an_unknown_authority_may_be_an_inspecting_proxy(
     certificate: Path = trusted.issue()
     async with listening(certificate) as api:
         url = f"https://localhost:{api.port}/v2"
-        rejected = (await checks_of(url))["tls"]
+        found = await checks_of(url)
+        rejected, alone = found["tls"], {n for n, x in found.items() if x.result is Result.FAIL}
         accepted = (await checks_of(url, SSL_CERT_FILE=str(trusted.file)))["tls"]
     assert rejected.result is Result.FAIL
+    assert alone == {"tls"}
     assert "its CA is not trusted" in rejected.details[0]
     assert "SSL_CERT_FILE" in rejected.remedy
     assert accepted.result is Result.OK
@@ -92,6 +94,14 @@ async def test_addresses_are_tried_one_by_one() -> None:
         found = await reach(["127.0.0.1", "::1"], port)
     assert [each.reached for each in found] == [Reached.REFUSED, Reached.CONNECTED]
     assert [each.family for each in found] == ["IPv4", "IPv6"]
+
+
+def test_an_account_that_takes_too_long_is_told() -> None:
+    """When the time is up, before the first question is answered."""
+    seen = Seen(requests=1, stopped="the time was up after 22 s")
+    found = connection_findings(seen, "https://api.telnyx.test/v2", 10)
+    failed = [each for each in found if each.result is Result.FAIL]
+    assert [each.text for each in failed] == [f"the list of actions was not read: {seen.stopped}"]
 
 
 @pytest.mark.parametrize(

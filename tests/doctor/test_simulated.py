@@ -1,15 +1,22 @@
 """Each check has a case in which the account misbehaves just so."""
 
 import re
+import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from exporter.doctor.findings import ACCOUNT_CHECKS, Result
+from exporter.doctor.probe import Probe
 from exporter.domain import Status
 from exporter.simulator.faults import Fault
+from exporter.simulator.server import serving
+from exporter.simulator.settings import SimulatorSettings
 from exporter.simulator.simulator import Simulator
+from exporter.telnyx.http import Route
+from tests.doctor.conftest import HastyClock, examined, settings_for
 
 Examine = Callable[..., Awaitable[Any]]
 
@@ -131,6 +138,18 @@ async def test_what_fails_is_told_once(
     assert found.requests <= 2
 
 
+@pytest.mark.parametrize("served", range(3))
+async def test_an_outage_is_told_whatever_it_answers(served: int, examine: Examine) -> None:
+    """JSON, or the page of a gateway: the list fails, and neither proxy nor key is suspected."""
+
+    def count(simulator: Simulator) -> None:
+        simulator.served = served
+
+    found = await examine({"server_error": 1}, prepare=count)
+    failed = [name for name, each in found.checks.items() if each.result is FAIL]
+    assert failed == ["list"]
+
+
 async def test_telnyx_s_words_about_an_account_are_told(examine: Examine) -> None:
     """Its title and detail say what is wrong with it; the key is not suspected."""
     found = await examine({"unpaid": 1})
@@ -202,6 +221,24 @@ def every_other(simulator: Simulator) -> None:
     simulator.faults.script(*[Fault.SERVER_ERROR, None] * 40)
 
 
+async def test_an_account_in_motion_adds_up(examine: Examine) -> None:
+    """Actions that are created, and end, while it is asked are no difference."""
+    found = await examine({"rate": 300, "duration": 0.05, "stuck_at_start": 0})
+    checks = ("totals", "totals_by_type", "filters", "order")
+    assert [found.checks[each].result for each in checks] == [OK] * 4
+
+
+async def test_a_key_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    """Nothing is sent then."""
+    account = {"api_key_file": str(tmp_path / "none")}
+    simulator = Simulator(SimulatorSettings(), time.time)
+    async with serving(simulator) as url:
+        (report,) = await examined(settings_for(accounts=[account | {"base_url": url}]))
+    found = {each.check: each for each in report.findings}
+    assert (found["key"].result, simulator.served) == (FAIL, 0)
+    assert "cannot be read" in found["key"].details[0]
+
+
 async def test_no_more_than_25_requests_are_sent(examine: Examine) -> None:
     """With the most questions, each repeated, it ends with what was found until then."""
     options = {"history": 1000, "stuck_at_start": 0}
@@ -210,3 +247,16 @@ async def test_no_more_than_25_requests_are_sent(examine: Examine) -> None:
     assert found.checks["order"].result is OK
     assert found.checks["bulk_actions"].result is SKIP
     assert "25 requests were sent" in found.checks["bulk_actions"].text
+
+
+async def test_no_personal_data_is_kept() -> None:
+    """The API sends it unasked."""
+    settings = SimulatorSettings.from_options({"history": 50, "rate": 0.0})
+    simulator = Simulator(settings, time.time)
+    async with serving(simulator) as url:
+        given = settings_for(url)
+        probe = Probe(given, given.accounts[0], lambda: simulator.key, Route(), HastyClock())
+        await probe.run()
+    kept = str(probe.seen)
+    assert "iccid" in kept
+    assert not [name for name in ("imsi", "msisdn", "imei", "latitude", "ipv4") if name in kept]

@@ -52,7 +52,10 @@ def test_the_demo_shows_what_it_promises(
     demo.wait_for("Ctrl-C")
     promised = ("problems", "actions_failed_total", "actions_interrupted_total", "actions_stuck")
     places = [f"telnyx_sim_card_{name} " for name in promised]
-    places += [f"{demo.url}{path}" for path in ("/ ", "/problems ", "/api/v1/problems", "/metrics")]
+    places += [
+        f"{demo.url}{path}"
+        for path in ("/?refresh=on ", "/problems ", "/api/v1/problems", "/metrics")
+    ]
     assert [each for each in places if not any(each in line for line in demo.out)] == []
 
     for name in promised:

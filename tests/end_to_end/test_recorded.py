@@ -356,7 +356,7 @@ COMMANDS = (
     ("run", "--nothing"),
     ("once", "--format", "xml"),
     ("check-config",),
-    *((each, "--help") for each in ("run", "once", "check-config", "demo", "simulate")),
+    *((each, "--help") for each in ("run", "once", "check-config", "demo", "doctor", "simulate")),
     ("run", "--config.file", "missing.yaml"),
     ("run",),
     ("check-config", "every-key.yaml"),

@@ -45,7 +45,10 @@ def groups(config: Mapping[str, Any], alerts: Sequence[Labels]) -> list[Group]:
 
 def is_inhibited(config: Mapping[str, Any], alert: Labels, firing: Sequence[Labels]) -> bool:
     """Tell whether any of the firing alerts inhibits this one; it may be inhibited itself."""
-    return any(inhibits(config, source, alert) for source in firing)
+    rules = [
+        rule for rule in config.get("inhibit_rules", ()) if matches(rule["target_matchers"], alert)
+    ]
+    return any(_inhibits(rule, source, alert) for rule in rules for source in firing)
 
 
 def inhibits(config: Mapping[str, Any], source: Labels, target: Labels) -> bool:
@@ -56,9 +59,10 @@ def inhibits(config: Mapping[str, Any], source: Labels, target: Labels) -> bool:
 def _inhibits(rule: Mapping[str, Any], source: Labels, target: Labels) -> bool:
     sources, targets = rule["source_matchers"], rule["target_matchers"]
     return (
-        matches(sources, source)
+        # What costs least is asked first.
+        all(source.get(name, "") == target.get(name, "") for name in rule.get("equal", ()))
         and matches(targets, target)
-        and all(source.get(name, "") == target.get(name, "") for name in rule.get("equal", ()))
+        and matches(sources, source)
         # Alerts that are both source and target of a rule do not inhibit each other.
         and not (matches(targets, source) and matches(sources, target))
     )

@@ -166,11 +166,14 @@ def recorded_for(*expressions: str) -> set[str]:
     return found
 
 
-def rules_of(alert: str, file: Path) -> dict[str, Any]:
-    """Give what a file of rules has of an alert: itself and the records that it needs."""
+def rules_of(alert: str, text: str) -> dict[str, Any]:
+    """Give what a file of rules has of an alert: itself and the records that it needs.
+
+    Promtool evaluates every rule at every step: most of the time would go to other rules.
+    """
     (found,) = (rule for rule in ALERTS if rule.name == alert)
     names = {alert, *recorded_for(found.expression, *found.lookups)}
-    rules: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
+    rules: dict[str, Any] = yaml.safe_load(text)
     for group in rules["groups"]:
         kept = (rule for rule in group["rules"] if rule.get("alert", rule.get("record")) in names)
         group["rules"] = list(kept)
@@ -192,10 +195,9 @@ def test_rules_do_what_their_tests_say(
 ) -> None:
     """Promtool runs each file of unit tests."""
     text = case.read_text(encoding="utf-8")  # as it stands: to PyYAML, values of 0x60 are a number
-    # Promtool evaluates every rule at every step: most of the time would go to other rules.
     for file in FILES:
         text = text.replace(os.path.relpath(file, CASES), file.name)
-        rules = rules_of(case.stem, file)
+        rules = rules_of(case.stem, file.read_text(encoding="utf-8"))
         (tmp_path / file.name).write_text(json.dumps(rules), encoding="utf-8")
     (tmp_path / case.name).write_text(text, encoding="utf-8")
     assert "SUCCESS" in promtool(program_path, "test", "rules", str(tmp_path / case.name))
@@ -320,8 +322,9 @@ def test_the_objective_can_be_set(
     words = ["rules", "--objective", "--set", f"objective={objective}"]
     printed = CliRunner().invoke(main, words)
     assert printed.exit_code == 0, printed.output
-    (tmp_path / "rules.yaml").write_text(printed.stdout, encoding="utf-8")
-    cases = cases_for(alert, "rules.yaml")
+    rules = rules_of(alert, printed.stdout)
+    (tmp_path / "rules.json").write_text(json.dumps(rules), encoding="utf-8")
+    cases = cases_for(alert, "rules.json")
     del cases["tests"][1:]
     if objective != "0.99":
         for check in cases["tests"][0]["alert_rule_test"]:
@@ -336,10 +339,11 @@ def test_alerts_link_to_the_page(program_path: Callable[[str], str], tmp_path: P
     words = ["rules", "--set", "page_url=https://exporter.example.org/telnyx"]
     words += ["--set", "labels.team=iot"]
     printed = CliRunner().invoke(main, words)
-    (tmp_path / "rules.yaml").write_text(printed.stdout, encoding="utf-8")
     alerts = ("TelnyxSimExporterAbsent", "TelnyxSimConfigReloadFailed", "TelnyxSimPollFailing")
     for alert, link in zip(alerts, ("", "", "problems?account=eu"), strict=True):
-        cases = cases_for(alert, "rules.yaml")
+        rules = rules_of(alert, printed.stdout)
+        (tmp_path / "rules.json").write_text(json.dumps(rules), encoding="utf-8")
+        cases = cases_for(alert, "rules.json")
         for check in (check for case in cases["tests"] for check in case["alert_rule_test"]):
             for expected in check["exp_alerts"]:
                 expected["exp_labels"]["team"] = "iot"

@@ -1,63 +1,17 @@
-"""Install the tools that no Python package brings; it must not know what they are for.
+"""Install the tools that no Python package brings; it must not know what they are for."""
 
-They come from the registries of npm and Go, once: later runs find them in ``build``.
-"""
-
-import fcntl
-import hashlib
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.packaging.running import run
+from tests.support.downloads import alone
 
-HERE = Path(__file__).parent
-BUILD = Path(__file__).parents[2] / "build"
-"""Ignored by git, and gone with `make clean`."""
-
-FILES = ("package.json", "package-lock.json")
 ACTIONLINT = "1.7.7"
 """The last that the Go of Debian 12 can build."""
-
-
-@contextmanager
-def alone(name: str) -> Iterator[Path]:
-    """Give a folder for one tool; the workers of pytest-xdist want it at the same time."""
-    store = BUILD / name
-    store.mkdir(parents=True, exist_ok=True)
-    with (store / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield store
-
-
-@pytest.fixture(scope="session")
-def npm_folder(program_path: Callable[[str], str]) -> Path:
-    """Give a folder whose ``node_modules`` hold what the lock pins.
-
-    A test that asks for it is marked ``program("node", "npm")``.
-    """
-    digest = hashlib.sha256(b"\0".join((HERE / name).read_bytes() for name in FILES)).hexdigest()
-    with alone("npm") as store:
-        folder = store / digest[:16]
-        if not folder.is_dir():
-            _install(program_path("npm"), folder)
-    return folder
-
-
-def _install(npm: str, folder: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-        draft = Path(scratch) / "draft"
-        draft.mkdir()
-        for name in FILES:
-            shutil.copy(HERE / name, draft)
-        command = (npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-        done = run(*command, cwd=draft)
-        assert done.returncode == 0, done.stdout + done.stderr
-        draft.rename(folder)  # whole or not at all
 
 
 @pytest.fixture(scope="session")

@@ -34,7 +34,8 @@ def test_bug_form_asks_for_what_is_needed() -> None:
     """Version, configuration, log and metrics, and that secrets are removed."""
     form = parsed(FOLDER / "bug.yml")
     asked = {each["id"] for each in form["body"] if "id" in each}
-    assert asked >= {"version", "configuration", "check-config", "log", "metrics"}
+    wanted = {"version", "configuration", "check-config", "doctor", "log", "metrics"}
+    assert asked >= wanted
     assert "Remove API keys" in form["body"][0]["attributes"]["value"]
 
 

@@ -5,15 +5,19 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from telnyx import DefaultHttpxClient, Telnyx
 
 from exporter.simulator.server import serving
 from exporter.simulator.settings import SimulatorSettings
 from exporter.simulator.simulator import Simulator
 from tests.support.simulation import QUIET, InProcessTransport, ManualClock
+
+if TYPE_CHECKING:
+    from telnyx import Telnyx
 
 
 @pytest.fixture
@@ -75,8 +79,11 @@ def listening() -> Callable[[Simulator], AbstractContextManager[str]]:
 @pytest.fixture
 def sdk(
     account: Simulator, listening: Callable[[Simulator], AbstractContextManager[str]]
-) -> Iterator[Telnyx]:
+) -> "Iterator[Telnyx]":
     """Return the official client, pointed at the `account` of the tests, without retries."""
+    # It takes more than a second, in each process that collects tests.
+    from telnyx import DefaultHttpxClient, Telnyx  # noqa: PLC0415
+
     with (
         listening(account) as base_url,
         Telnyx(
@@ -87,3 +94,9 @@ def sdk(
         ) as client,
     ):
         yield client
+
+
+@pytest.fixture
+def errors() -> Any:
+    """Return the module of the official client, which has its errors."""
+    return import_module("telnyx")

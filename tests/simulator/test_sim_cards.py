@@ -2,12 +2,10 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import httpx
 import pytest
-from telnyx import NotFoundError, PermissionDeniedError, Telnyx
-from telnyx.types import sim_card_list_params
 
 from exporter.domain import Status
 from exporter.simulator.faults import FaultSettings
@@ -16,6 +14,10 @@ from exporter.simulator.sim_cards import GROUPS, check_digit, iccid
 from exporter.simulator.simulator import Simulator
 from exporter.simulator.world import World
 from tests.support.simulation import QUIET, InProcessTransport, ManualClock
+
+if TYPE_CHECKING:
+    from telnyx import Telnyx
+    from telnyx.types import sim_card_list_params
 
 Get = Callable[..., Awaitable[httpx.Response]]
 
@@ -43,7 +45,7 @@ def test_a_check_digit_is_that_of_luhn() -> None:
     assert all(each.startswith("89") and each.isdigit() for each in iccids)
 
 
-def test_the_sdk_lists_each_card_once(sdk: Telnyx) -> None:
+def test_the_sdk_lists_each_card_once(sdk: "Telnyx") -> None:
     """Paging to the end gives each SIM card once, some without a group, some without tags."""
     cards = list(sdk.sim_cards.list(page_size=100))
     assert len({each.id for each in cards}) == len({each.iccid for each in cards}) == COUNT
@@ -57,7 +59,9 @@ def test_the_sdk_lists_each_card_once(sdk: Telnyx) -> None:
     }
 
 
-def test_the_sdk_reads_one_card_with_its_group(sdk: Telnyx, account: Simulator) -> None:
+def test_the_sdk_reads_one_card_with_its_group(
+    sdk: "Telnyx", errors: Any, account: Simulator
+) -> None:
     """By its id a SIM card is what the list shows, with the group where it is asked for."""
     card_id = account.world.sim_cards.card(2).id
     bare = sdk.sim_cards.retrieve(card_id).data
@@ -68,11 +72,11 @@ def test_the_sdk_reads_one_card_with_its_group(sdk: Telnyx, account: Simulator) 
     assert (group["id"], group["name"]) == (card.sim_card_group_id, GROUPS[2])
     assert not hasattr(bare, "sim_card_group")
     assert card.iccid == iccid(2)
-    with pytest.raises(NotFoundError):
+    with pytest.raises(errors.NotFoundError):
         sdk.sim_cards.retrieve("6a09cdc3-8948-47f0-aa62-74ac943d6c58")
 
 
-def test_personal_fields_come_unasked(sdk: Telnyx, account: Simulator) -> None:
+def test_personal_fields_come_unasked(sdk: "Telnyx", account: Simulator) -> None:
     """As from the API: all but PIN and PUK, which have to be asked for."""
     card_id = account.world.sim_cards.card(0).id
     card = sdk.sim_cards.retrieve(card_id).data
@@ -86,7 +90,7 @@ def test_personal_fields_come_unasked(sdk: Telnyx, account: Simulator) -> None:
     assert asked.pin_puk_codes.pin1
 
 
-def test_the_sdk_reads_groups(sdk: Telnyx) -> None:
+def test_the_sdk_reads_groups(sdk: "Telnyx") -> None:
     """A group says how many SIM cards it has, which are those that the filter finds."""
     groups = list(sdk.sim_card_groups.list())
     assert [each.name for each in groups] == list(GROUPS)
@@ -101,7 +105,7 @@ def test_the_sdk_reads_groups(sdk: Telnyx) -> None:
     assert [each.name for each in sdk.sim_card_groups.list(filter_name="met")] == ["Smart meters"]
 
 
-def test_the_sdk_filters(sdk: Telnyx) -> None:
+def test_the_sdk_filters(sdk: "Telnyx") -> None:
     """Part of an ICCID, any of the statuses, all of the tags."""
     cards = list(sdk.sim_cards.list(page_size=250))
     part = (cards[7].iccid or "")[5:12]
@@ -192,11 +196,11 @@ async def test_a_deleted_card_is_not_listed(account: Simulator, get: Get) -> Non
     )
 
 
-def test_sim_cards_can_be_forbidden_alone(sdk: Telnyx, account: Simulator) -> None:
+def test_sim_cards_can_be_forbidden_alone(sdk: "Telnyx", errors: Any, account: Simulator) -> None:
     """A key that may not read SIM cards reads actions all the same."""
     account.faults.settings = FaultSettings(sim_cards_forbidden=1.0)
     for request in (sdk.sim_cards.list, sdk.sim_card_groups.list):
-        with pytest.raises(PermissionDeniedError):
+        with pytest.raises(errors.PermissionDeniedError):
             request()
     assert list(sdk.sim_cards.actions.list()) == []
 

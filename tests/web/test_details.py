@@ -1,5 +1,6 @@
 """The pages and the API over the ledger, as a browser and a program ask for them."""
 
+import asyncio
 import csv
 import gzip
 import io
@@ -14,8 +15,9 @@ from urllib.parse import urljoin
 import httpx
 import pytest
 
-from exporter.domain import Problem, ProblemStatus, SimCard, Status
+from exporter.domain import ProblemStatus, SimCard, Status
 from exporter.errors import Cause, QueryTimeoutError, StateError
+from exporter.ledger.problems import ProblemStep
 from exporter.ledger.queries import (
     AccountAction,
     FailureQuery,
@@ -27,30 +29,12 @@ from exporter.ledger.queries import (
 from exporter.ledger.snapshot import EndedAction
 from exporter.metrics.self_metrics import SelfMetrics
 from exporter.web.detail_routes import LedgerSource
+from tests.views import a_problem
 
 NOW = 1_785_585_605.0
 
 HOSTILE = "<script>alert('x')</script>"
 CARD = SimCard("sim/1 <b>", "8988", "group-1", HOSTILE, ("=cmd", 'a "b", c'))
-
-
-def a_problem(sim_card_id: str = "sim-2", **fields: Any) -> Problem:
-    """Return a problem that opened an hour ago."""
-    usual: dict[str, Any] = {
-        "sim_card_id": sim_card_id,
-        "concern": "connectivity",
-        "status": ProblemStatus.FAILED,
-        "opened_at": NOW - 3600,
-        "attempts": 2,
-        "action_id": f"action-of-{sim_card_id}",
-        "action_type": "enable",
-        "reason": "SIM card is blocked",
-        "reason_class": "sim_blocked",
-        "started_at": NOW - 3700,
-        "retrying": False,
-        "changed_at": NOW,
-    }
-    return Problem(**(usual | fields))
 
 
 AN_ACTION = AccountAction(
@@ -151,9 +135,44 @@ async def test_accounts_with_trouble_come_first(
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         html = (await client.get("/")).text
     text = _Text(html).text
-    assert "What is wrong 1 account down, overdue or not polled: down 3 SIM card problems" in text
-    order = [text.index(f"Account {name} ") for name in ("down", "broken", "fine-1", "fine-2")]
+    assert (
+        "What is wrong 1 account down, overdue or not polled: down 3 SIM card problems in 1 account"
+        in text
+    )
+    order = [text.index(f" {name} ") for name in ("down ✕", "broken !", "fine-1 ✓", "fine-2 ✓")]
     assert order == sorted(order)
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ("acount=two", "acount: unknown parameter; did you mean account?"),
+        ("account=<b>", "account: unknown value '<b>'; use one of default, one, two"),
+        ("state=Down", "state: unknown value 'Down'; did you mean down?"),
+        ("refresh=5", "refresh: unknown value '5'; use one of on"),
+        ("name=a&name=b", "name: is given more than once; give it once"),
+    ],
+)
+async def test_a_wrong_parameter_of_the_status_page_is_named(
+    ask: httpx.AsyncClient, query: str, sentence: str
+) -> None:
+    """As on any other page."""
+    answer = await ask.get(f"/?{query}")
+    assert (answer.status_code, sentence in _Text(answer.text).text) == (400, True)
+
+
+async def test_requests_at_the_same_time_get_what_each_asked_for(
+    operator: Any, snapshot: Callable[..., Any], view: Callable[..., Any], up: Any
+) -> None:
+    """Though what is the same is rendered once."""
+    operator.snapshot = snapshot(*((view(name), up) for name in ("default", "one", "two")))
+    queries = ["", "account=one", "account=two&refresh=on", "name=o", "state=down"]
+    transport = httpx.ASGITransport(operator.app())
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        answers = await asyncio.gather(*(client.get(f"/?{query}") for query in queries))
+    texts = [_Text(answer.text).text for answer in answers]
+    found = [[name for name in ("default", "one", "two") if f" {name} ✓ Up" in t] for t in texts]
+    assert found == [["default", "one", "two"], ["one"], ["two"], ["one", "two"], []]
 
 
 async def test_nothing_wrong_is_said(
@@ -204,6 +223,8 @@ async def test_many_problems_are_a_link(
     "path",
     [
         "/",
+        "/?account=default",
+        "/actions",
         "/problems",
         "/failures",
         "/sim-cards/sim%2F1%20%3Cb%3E",
@@ -298,6 +319,34 @@ async def test_links_hold_wherever_a_page_is(
         assert own <= links
         for link in links:
             assert (await client.get(link)).status_code == 200, link
+
+
+async def test_a_timeline_says_what_opened_and_what_mended_a_problem(operator: Any) -> None:
+    """With the action that did, since when and after how long; all of them are a link away."""
+    steps = {
+        ("default", "action-9"): ProblemStep("voice", opened_at=NOW - 10, attempts=1),
+        ("default", "action-8"): ProblemStep("voice", mended_at=NOW - 60, mended_after=3600.0),
+        ("default", "action-7"): ProblemStep("voice", attempts=3),
+    }
+    names = ("action-9", "action-8", "action-7")
+    rows = Rows(tuple(replace(AN_ACTION, action_id=name) for name in names))
+
+    class Known(_Refusing):
+        def sim_card(self, *_: object) -> SimCardHistory:
+            return SimCardHistory({}, (), rows, steps)
+
+    source = LedgerSource(view_of_all, Known(StateError("")))
+    transport = httpx.ASGITransport(operator.app(ledger=source))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        html = (await client.get("/sim-cards/sim%209")).text
+    text = _Text(html).text
+    opened, mended, kept = (text.index(f"Action {name}") for name in names)
+    first = text.index("problem opened voice, 10 s ago 2026-08-01 11:59:55 UTC")
+    second = text.index("problem mended voice, after 1 h")
+    third = text.index("3 failed attempts")
+    assert first < opened < second < mended < third < kept
+    assert "../actions?sim_card_id=sim+9" in _Text(html).links
+    assert "../actions?sim_card_id=sim+9&format=csv" in _Text(html).links
 
 
 async def test_a_timeline_goes_on_below_a_slash(operator: Any) -> None:
@@ -531,7 +580,8 @@ class _Refusing:
     def _fail(self, *_: object) -> Any:
         raise self._error
 
-    problems = failures = failure_reasons = sim_card = state = _fail
+    actions = complete_since = _fail
+    problems = failures = failure_reasons = sim_card = state = find = _fail
 
 
 @pytest.mark.parametrize(
@@ -550,7 +600,7 @@ async def test_a_ledger_that_cannot_be_read_is_a_sentence(
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         answer = await client.get("/api/v1/problems")
         assert (answer.status_code, answer.json()["errorType"]) == (503, kind)
-        for path in ("/problems", "/failures", "/sim-cards/x"):
+        for path in ("/actions", "/problems", "/failures", "/sim-cards/x"):
             page = await client.get(path)
             assert (page.status_code, str(error) in page.text) == (503, True)
         home = await client.get("/")
@@ -573,7 +623,15 @@ async def test_failures_show_even_if_they_are_too_many_to_be_counted(operator: A
     assert AN_ACTION.action_id in page.text
 
 
-DETAILS = ("/", "/problems", "/failures", "/sim-cards/x", "/api/v1/problems")
+DETAILS = (
+    "/",
+    "/actions",
+    "/problems",
+    "/failures",
+    "/sim-cards/x",
+    "/api/v1/problems",
+    "/v2/sim_card_actions",
+)
 
 
 @pytest.mark.parametrize("path", DETAILS)

@@ -1,14 +1,21 @@
+import gzip
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
+from uuid import uuid4
 
 import pytest
 
 from exporter.errors import Cause
+from exporter.ledger.queries import ReasonCount
 from exporter.ledger.snapshot import AccountSnapshot
 from exporter.metrics.exporter_snapshot import ExporterSnapshot
 from exporter.metrics.self_metrics import SelfMetrics
+from exporter.sync.progress import Progress, Stage
 from exporter.version import __version__
+from exporter.web.account_query import AccountQuery
 from exporter.web.page import Page
+from tests.views import a_problem
 
 NOW = 1_785_585_605.0
 
@@ -19,7 +26,7 @@ Snapshots = Callable[..., ExporterSnapshot]
 class _Reader(HTMLParser):
     """Gathers what a page says, and checks that its elements are closed in order."""
 
-    VOID = frozenset({"meta", "link", "wbr"})
+    VOID = frozenset({"input", "link", "meta", "wbr"})
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -62,7 +69,7 @@ def test_busy_account_shows_what_an_engineer_needs(
     """Health, what is in flight and for how long, and the failures with their reasons show."""
     text = _read(snapshot((busy, up))).text
     for words in (
-        "Account default ✓ Up",
+        "Account default ! Stuck",
         "Last poll 12 s ago 2026-08-01 11:59:53 UTC",
         "In flight 1,234",
         "Oldest in flight 1 h 23 min",
@@ -159,18 +166,123 @@ def test_refused_configuration_is_pointed_out(
     assert said not in _read(snapshot((view(), up))).text
 
 
-def test_several_accounts_can_be_jumped_to(
-    view: Views, snapshot: Snapshots, up: SelfMetrics
+@pytest.mark.parametrize("count", [2, 10])
+def test_accounts_have_anchors_by_name(
+    view: Views, snapshot: Snapshots, up: SelfMetrics, count: int
 ) -> None:
-    """Each account has its place, in order, and every link within the page leads somewhere."""
-    read = _read(snapshot((view("one"), up), (view("two"), up)))
+    """The same wherever they stand, and every link within the page leads somewhere."""
+    names = [f"account {number}" for number in range(count)]
+    read = _read(snapshot(*((view(name), up) for name in names)))
     ids = [attributes["id"] for _, attributes in read.tags if "id" in attributes]
     assert len(set(ids)) == len(ids)
     links = [attributes["href"] or "" for attributes in read.all("a")]
-    inside = [link.removeprefix("#") for link in links if link.startswith("#")]
-    assert inside[:2] == ["account-1", "account-2"]
-    assert set(inside) <= set(ids)
-    assert {"metrics", "-/healthy", "-/ready"} <= set(links)
+    inside = {link.removeprefix("#") for link in links if link.startswith("#")}
+    assert inside <= set(ids)
+    assert {f"account-account%20{number}" for number in range(count)} <= set(ids)
+    assert {"metrics", "-/healthy", "-/ready", "?account=account%201"} <= set(links)
+
+
+def test_details_of_many_accounts_are_a_link_away(
+    snapshot: Snapshots, busy: AccountSnapshot, up: SelfMetrics
+) -> None:
+    """The page has a row for each; the page of one has what that of a single account has."""
+    accounts = snapshot(*((replace(busy, name=f"account-{number}"), up) for number in range(10)))
+    assert "action-1" not in _read(accounts).text
+    one = _Reader(Page().render(accounts, asked=AccountQuery(account="account-7")))
+    assert "Account account-7" in one.text
+    assert "action-1" in one.text
+    assert "account-6" not in one.text
+
+
+@pytest.mark.parametrize(
+    ("asked", "names"),
+    [
+        (AccountQuery(), ["down", "broken", "slow", "late", "fine-1", "fine-2"]),
+        (AccountQuery(name="FINE"), ["fine-1", "fine-2"]),
+        (AccountQuery(state="stuck"), ["slow"]),
+        (AccountQuery(name="fine", state="down"), []),
+    ],
+)
+def test_accounts_are_listed_by_trouble_and_filtered(
+    view: Views,
+    snapshot: Snapshots,
+    busy: AccountSnapshot,
+    up: SelfMetrics,
+    asked: AccountQuery,
+    names: list[str],
+) -> None:
+    """What is wrong is said of all accounts, whatever the filters leave."""
+    down = SelfMetrics("down")
+    down.poll_failed(NOW - 5, 0.5, Cause.UNAVAILABLE, "no answer")
+    accounts = snapshot(
+        (view("fine-1"), up),
+        (view("late"), SelfMetrics("late")),
+        (view("fine-2"), up),
+        (replace(busy, name="slow"), up),
+        (view("broken", problems=(a_problem(), a_problem("sim-3"))), up),
+        (view("down"), down),
+    )
+    read = _Reader(Page().render(accounts, asked=asked))
+    found = [link["href"] for link in read.all("a") if link.get("class") == "name"]
+    assert found == [f"?account={name}" for name in names]
+    assert "1 account down, overdue or not polled: down" in read.text
+    assert "2 SIM card problems in 1 account" in read.text
+    assert "1 action stuck in 1 account" in read.text
+    assert ("No account passes these filters." in read.text) is (not names)
+
+
+def test_a_hundred_accounts_fit_into_a_hundred_kilobytes(
+    snapshot: Snapshots, busy: AccountSnapshot, up: SelfMetrics
+) -> None:
+    """Compressed, with trouble in each, and one of them in detail too."""
+    problems = tuple(a_problem(str(uuid4())) for _ in range(500))
+    accounts = snapshot(
+        *(
+            (replace(busy, name=f"customer-{number:03}-{uuid4()}", problems=problems), up)
+            for number in range(100)
+        )
+    )
+    reasons = [
+        ReasonCount(f"class-{number}", f"{uuid4()} " * 20, NOW - number, {"customer-001": number})
+        for number in range(100)
+    ]
+    one = AccountQuery(account=accounts.accounts[0][0].name)
+    for asked in (AccountQuery(), one):
+        page = Page().render(accounts, reasons, asked=asked)
+        assert page.count("customer-") >= 1
+        assert len(gzip.compress(page.encode())) < 100_000
+
+
+@pytest.mark.parametrize(
+    ("reasons", "baseline_at", "words"),
+    [
+        ([ReasonCount("other", "x", NOW, {"one": 4, "two": 5})], None, "4 12 s ago"),
+        ([], None, "0 12 s ago"),
+        (None, NOW - 3600, "7 12 s ago"),
+        (None, NOW - 90_000, "unknown 12 s ago"),
+        (None, None, "unknown 12 s ago"),
+    ],
+)
+def test_failures_of_the_last_day_not_of_all_time(
+    view: Views,
+    snapshot: Snapshots,
+    up: SelfMetrics,
+    reasons: list[ReasonCount] | None,
+    baseline_at: float | None,
+    words: str,
+) -> None:
+    """From the ledger, or else from counters that began within the day; history is not red."""
+    one = view(
+        "one",
+        actions={("enable", "failed"): 12_345},
+        failed={("enable", "other"): 7},
+        baseline_at=baseline_at,
+    )
+    read = _Reader(Page().render(snapshot((one, up), (view("two"), up)), reasons))
+    assert f"one ✓ Up 0 0 0 {words}" in read.text
+    assert "12,345" in read.text
+    bad = {each.get("class") for each in read.all("span")} & {"bad"}
+    assert bool(bad) is ("4" in words or "7" in words)
 
 
 def test_links_lead_to_runbooks_and_elsewhere(
@@ -204,13 +316,17 @@ def test_tables_and_times_are_readable_by_machines(
 
 
 @pytest.mark.parametrize(("interval", "seconds"), [(1, "5"), (30, "30"), (3600, "60")])
-def test_page_refreshes_with_the_polls(
+def test_page_reloads_with_the_polls_on_request(
     view: Views, snapshot: Snapshots, up: SelfMetrics, interval: float, seconds: str
 ) -> None:
-    """The page loads again after a poll interval, though not in a rush nor after an hour."""
-    read = _read(snapshot((view(), up), poll_interval=interval))
-    refresh = [meta["content"] for meta in read.all("meta") if meta.get("http-equiv") == "refresh"]
-    assert refresh == [seconds]
+    """After a poll interval, though not in a rush nor after an hour; filters stay."""
+    asked = AccountQuery(name="a b", state="up")
+    for each in (asked, replace(asked, refresh=True)):
+        read = _Reader(Page().render(snapshot((view(), up), poll_interval=interval), asked=each))
+        found = [meta["content"] for meta in read.all("meta") if meta.get("http-equiv")]
+        assert found == ([seconds] if each.refresh else [])
+        other = "./?name=a+b&state=up" + ("" if each.refresh else "&refresh=on")
+        assert other in [link["href"] for link in read.all("a")]
 
 
 def test_page_without_accounts_says_so(snapshot: Snapshots) -> None:
@@ -225,3 +341,20 @@ def test_without_totals_the_page_says_what_is_not_known(
     text = _read(snapshot((view(actions={("enable", "in-progress"): 2}, last_audit=0.0), up))).text
     assert "Failed in all unknown" in text
     assert "The API does not return total counts." in text
+
+
+def test_a_catch_up_shows_how_far_it_is(view: Views, snapshot: Snapshots) -> None:
+    """By a bar with its text, in the table and in the details; the page reloads more often."""
+    behind, first = SelfMetrics("behind"), SelfMetrics("first")
+    behind.progressed(Progress(600, Stage.CATCH_UP, done=400, total=1_000, seconds=20.0))
+    first.progressed(Progress(0, Stage.BASELINE))
+    taken = snapshot((view("behind"), behind), (view("first"), first), poll_interval=60)
+    read = _Reader(Page().render(taken, asked=AccountQuery(refresh=True)))
+    bars = [(bar["aria-label"], bar.get("value"), bar.get("max")) for bar in read.all("progress")]
+    whole, unknown = ("Progress of behind", "400", "1000"), ("Progress of first", None, None)
+    assert sorted(bars, key=str) == sorted([whole, unknown] * 2, key=str)
+    assert "40 %" in read.text
+    assert "Catching up: 400 of 1,000 actions read, 30 s left at this pace." in read.text
+    assert "Taking the baseline." in read.text
+    (reload,) = [each for each in read.all("meta") if each.get("http-equiv")]
+    assert reload["content"] == "5"

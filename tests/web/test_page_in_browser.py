@@ -12,8 +12,9 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,6 +22,9 @@ import pytest
 
 from exporter.address import ListenAddress
 from exporter.domain import Problem, ProblemStatus, SimCard
+from exporter.sync.progress import Progress, Stage
+
+pytestmark = pytest.mark.program("chromium", "npm")
 
 DEADLINE = 60.0
 
@@ -54,7 +58,7 @@ MEASURE = """
     outside: wide.map(each => each.tagName + "." + each.className),
     paper: getComputedStyle(document.body).backgroundColor,
     ink: getComputedStyle(document.body).color,
-    tableDisplay: getComputedStyle(document.querySelector("table")).display,
+    tableDisplay: getComputedStyle(document.querySelector("table") ?? document.body).display,
     text: document.body.innerText,
     scripts: document.scripts.length,
   });
@@ -62,10 +66,21 @@ MEASURE = """
 """
 
 
-class _Browser:
-    """A headless Chromium with one page; every wait for it has a deadline."""
+AUDIT = """
+axe.run(document, {resultTypes: ["violations"]}).then(found => JSON.stringify(
+  found.violations.map(({id, impact, nodes}) => [impact, id, ...nodes.map(each => each.html)])))
+"""
+"""What axe-core finds, most of which no eye would see."""
 
-    def __init__(self, program: str, profile: Path) -> None:
+
+class _Browser:
+    """A headless Chromium with one page; every wait for it has a deadline.
+
+    ``script`` is run in each document before it is loaded, which its policy cannot forbid.
+    """
+
+    def __init__(self, program: str, profile: Path, script: str) -> None:
+        self._script = script
         commands, self._out = os.pipe()
         self._in, answers = os.pipe()
         # Above 4, so that putting one in its place cannot overwrite the other.
@@ -89,6 +104,7 @@ class _Browser:
         attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
         self._session = {"sessionId": attached["sessionId"]}
         self.call("Page.enable")
+        self.call("Page.addScriptToEvaluateOnNewDocument", source=self._script)
         self.call("Log.enable")
         return self
 
@@ -116,7 +132,7 @@ class _Browser:
         raise AssertionError(f"{method} was not answered")
 
     def open(self, url: str, *, width: int, scheme: str) -> dict[str, Any]:
-        """Load ``url`` on a screen ``width`` wide and return what `MEASURE` finds."""
+        """Load ``url`` on a screen ``width`` wide and return what is found there."""
         self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -133,9 +149,14 @@ class _Browser:
                 self.events.append(message)
                 if message.get("method") == "Page.loadEventFired":
                     break
-        found = self.call("Runtime.evaluate", expression=MEASURE, returnByValue=True)
-        measured: dict[str, Any] = json.loads(found["result"]["value"])
-        return measured
+        measured: dict[str, Any] = self._value(MEASURE)
+        return measured | {"barriers": self._value(AUDIT)}
+
+    def _value(self, expression: str) -> Any:
+        found = self.call(
+            "Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True
+        )
+        return json.loads(found["result"]["value"])
 
     def _messages(self) -> Iterator[dict[str, Any]]:
         deadline = time.monotonic() + DEADLINE
@@ -149,17 +170,25 @@ class _Browser:
             yield json.loads(message)
 
 
-def _look(program: str, profile: Path, *urls: str) -> dict[tuple[str, int, str], dict[str, Any]]:
-    with _Browser(program, profile) as browser:
-        seen = {
-            (url, width, scheme): browser.open(url, width=width, scheme=scheme)
-            | {"complaints": [e for e in browser.events if e.get("method") == "Log.entryAdded"]}
-            for url in urls
-            for width in (360, 1600)
-            for scheme in ("light", "dark")
-        }
-    assert len(seen) == 4 * len(urls)
-    return seen
+Look = Callable[..., Awaitable[dict[tuple[str, int, str], dict[str, Any]]]]
+
+
+@pytest.fixture
+def look(program_path: Callable[[str], str], npm_folder: Path, tmp_path: Path) -> Look:
+    """Give what opens pages on a phone and a wide screen, in light and dark."""
+    axe = (npm_folder / "node_modules/axe-core/axe.min.js").read_text("utf-8")
+
+    def seen(*urls: str) -> dict[tuple[str, int, str], dict[str, Any]]:
+        with _Browser(program_path("chromium"), tmp_path, axe) as browser:
+            return {
+                (url, width, scheme): browser.open(url, width=width, scheme=scheme)
+                | {"complaints": [e for e in browser.events if e.get("method") == "Log.entryAdded"]}
+                for url in urls
+                for width in (360, 1600)
+                for scheme in ("light", "dark")
+            }
+
+    return partial(asyncio.to_thread, seen)
 
 
 def _brightness(colour: str) -> float:
@@ -168,18 +197,17 @@ def _brightness(colour: str) -> float:
     return sum(map(float, channels)) / 3
 
 
-@pytest.mark.program("chromium")
 async def test_page_fits_phone_and_wide_screen_in_light_and_dark(
-    operator: Any, serve: Any, tmp_path: Path, program_path: Callable[[str], str]
+    operator: Any, serve: Any, look: Look
 ) -> None:
-    """Nothing sticks out sideways, colours follow the reader, and the browser has no complaint."""
+    """Nothing sticks out sideways, colours follow the reader, and nobody has a complaint."""
     address: ListenAddress
     _, address = await serve(operator.app())
-    seen = await asyncio.to_thread(_look, program_path("chromium"), tmp_path, address.url + "/")
-    for (_, width, scheme), page in seen.items():
+    for (_, width, scheme), page in (await look(address.url + "/")).items():
         assert page["overflow"] == 0, width
         assert page["outside"] == [], width
         assert page["complaints"] == []
+        assert page["barriers"] == [], (width, scheme)
         assert page["scripts"] == 0
         assert "<script>alert('x')</script>" in page["text"]
         assert "action-1" in page["text"]
@@ -188,15 +216,8 @@ async def test_page_fits_phone_and_wide_screen_in_light_and_dark(
         assert dark is (scheme == "dark")
 
 
-@pytest.mark.program("chromium")
 async def test_pages_of_problems_fit_phone_and_wide_screen(
-    operator: Any,
-    serve: Any,
-    snapshot: Callable[..., Any],
-    busy: Any,
-    up: Any,
-    tmp_path: Path,
-    program_path: Callable[[str], str],
+    operator: Any, serve: Any, snapshot: Callable[..., Any], busy: Any, up: Any, look: Look
 ) -> None:
     """However long the names of a SIM card are; the form is allowed by the page's own policy."""
     problem = Problem(
@@ -215,14 +236,25 @@ async def test_pages_of_problems_fit_phone_and_wide_screen(
     )
     card = SimCard("sim-2", "8" * 22, "", "G" * 200, ("T" * 200, "a b"))
     view = replace(busy, problems=(problem,), sim_cards={"sim-2": card})
-    operator.snapshot = snapshot((view, up), (replace(view, name="N" * 64), up))
+    up.progressed(Progress(600, Stage.CATCH_UP, done=400, total=1_000, seconds=20.0))
+    names = ("default", "N" * 64, "a b", "<i>", "five")
+    operator.snapshot = snapshot(*((replace(view, name=name), up) for name in names))
     _, address = await serve(operator.app())
-    paths = ("/", "/problems?tag=a+b", "/failures", "/sim-cards/sim-2")
-    urls = [f"{address.url}{path}" for path in paths]
-    seen = await asyncio.to_thread(_look, program_path("chromium"), tmp_path, *urls)
-    for (url, width, _), page in seen.items():
+    paths = {
+        "/": "Failures of the last day",
+        "/?name=none": "No account passes these filters",
+        "/?account=default": "400 of 1,000 actions read",
+        "/problems?tag=a+b": "sim-2",
+        "/actions?sort=-ended_at": "sim-2",
+        "/failures": "sim-2",
+        "/sim-cards/sim-2": "sim-2",
+        "/problems?status=x": "unknown value",
+    }
+    seen = await look(*(f"{address.url}{path}" for path in paths))
+    for (url, width, scheme), page in seen.items():
         assert page["overflow"] == 0, (url, width)
         assert page["outside"] == [], (url, width)
-        assert page["complaints"] == [], url
+        assert page["complaints"] == [] or "status=x" in url, url  # of the status 400
+        assert page["barriers"] == [], (url, width, scheme)
         assert page["scripts"] == 0
-        assert "sim-2" in page["text"]
+        assert paths[url.removeprefix(address.url)] in page["text"]

@@ -101,6 +101,19 @@ def load_sim_cards(
     return {card.id: card for card in cards}
 
 
+def load_actions(
+    connection: Connection, account_id: int, ids: Iterable[str]
+) -> dict[str, TrackedAction]:
+    """Return the remembered actions among ``ids``, by id."""
+    rows: dict[str, TrackedAction] = {}
+    for part in parts(ids, IDS_AT_ONCE):
+        query = select(*ROW_COLUMNS).where(
+            actions.c.account_id == account_id, actions.c.id.in_(part)
+        )
+        rows |= _rows(connection.execute(query))
+    return rows
+
+
 def load_state(connection: Connection, name: str) -> LedgerState | None:
     """Return the state of the account ``name``; None if the ledger has none of that name."""
     record = connection.execute(select(accounts).where(accounts.c.name == name)).first()

@@ -12,6 +12,7 @@ from exporter.domain import Event, SimCard
 from exporter.ledger.queries import (
     AccountAction,
     AccountProblem,
+    ActionQuery,
     FailureQuery,
     LedgerView,
     ProblemQuery,
@@ -185,6 +186,21 @@ class LedgerReader(Protocol):
         """Return the open problems that pass the filters, in the order of the query."""
         ...
 
+    def actions(self, view: LedgerView, query: ActionQuery) -> Rows[AccountAction]:
+        """Return the remembered actions that pass the filters, in the order of the query.
+
+        Ties are in the order of their ids. A position stays where it is while others come and go.
+        """
+        ...
+
+    def complete_since(self, view: LedgerView, account: str | None = None) -> float | None:
+        """Return from when on every action is remembered, of all accounts of the view or of one.
+
+        That is since their baseline, or since what was forgotten last was created; None if one of
+        them has no baseline yet.
+        """
+        ...
+
     def failures(self, view: LedgerView, query: FailureQuery) -> Rows[AccountAction]:
         """Return the actions that failed or were interrupted, by when that was seen, latest first.
 
@@ -215,4 +231,8 @@ class StateReader(LedgerReader, Protocol):
 
         None if the ledger has no account of that name.
         """
+        ...
+
+    def find(self, account_id: int, ids: Collection[str]) -> Mapping[str, TrackedAction]:
+        """Return the actions among ``ids`` that are remembered, as `LedgerStore.find` does."""
         ...

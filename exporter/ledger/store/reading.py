@@ -4,6 +4,7 @@ Within a transaction of the caller's. It must not write, nor know how a database
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
 from typing import Any
@@ -12,6 +13,7 @@ import msgspec
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Executable,
     Select,
     and_,
     case,
@@ -19,19 +21,31 @@ from sqlalchemy import (
     exists,
     false,
     func,
+    null,
     or_,
     select,
     text,
     tuple_,
 )
 
-from exporter.domain import CONCERNS, OTHER, Problem, ProblemStatus, SimCard, Status
+from exporter.domain import (
+    CONCERNS,
+    OTHER,
+    Problem,
+    ProblemStatus,
+    SimCard,
+    Status,
+    concern_of,
+)
+from exporter.ledger.problems import ProblemRules, ProblemStep
 from exporter.ledger.queries import (
+    MOST_COUNTED,
     REASON_CHARACTERS,
     SORT_ORDERS,
     AccountAction,
     AccountProblem,
     AccountScope,
+    ActionQuery,
     FailureQuery,
     LedgerView,
     ProblemQuery,
@@ -41,8 +55,18 @@ from exporter.ledger.queries import (
     failure_scope,
     part,
 )
-from exporter.ledger.store.schema import FAILED, accounts, actions, problems, sim_cards
-from exporter.ledger.store.writes import PROBLEM_COLUMNS
+from exporter.ledger.reasons import NO_REASON
+from exporter.ledger.records import TrackedAction
+from exporter.ledger.store.action_search import FEW, MOST_REASONS, ActionSearch, reasons_of
+from exporter.ledger.store.schema import (
+    FAILED,
+    accounts,
+    actions,
+    list_cursors,
+    problems,
+    sim_cards,
+)
+from exporter.ledger.store.writes import ACTION_COLUMNS, PROBLEM_COLUMNS
 
 Condition = ColumnElement[bool]
 
@@ -78,26 +102,35 @@ _PROBLEM = [
 _CLASSIFIED = problems.c.reason_class != ""
 """The condition of a problem that has a class: a stuck one has none."""
 _REASON = _told(actions.c.reason)
-_ACTION = [
-    _REASON.label(name) if name == "reason" else actions.c[name]
-    for name in (
-        "account_id",
-        "id",
-        "sim_card_id",
-        "action_type",
-        "status",
-        "reason",
-        "created_at",
-        "updated_at",
-        "seen_at",
-        "ended_at",
-        "stuck",
-    )
-]
+_ACTION_COLUMNS = (
+    "account_id",
+    "id",
+    "sim_card_id",
+    "action_type",
+    "status",
+    "reason",
+    "created_at",
+    "updated_at",
+    "seen_at",
+    "ended_at",
+    "stuck",
+)
+_ACTION = [_REASON.label(name) if name == "reason" else actions.c[name] for name in _ACTION_COLUMNS]
+_ROWS = f"""
+SELECT {", ".join(str(actions.c[each]) for each in _ACTION_COLUMNS if each != "reason")},
+    substr(coalesce(actions.reason, ''), 1, {REASON_CHARACTERS + 1}) AS reason, sim_cards.body
+FROM ({{keys}}) AS page CROSS JOIN actions LEFT JOIN sim_cards
+    ON sim_cards.account_id = actions.account_id AND sim_cards.id = actions.sim_card_id
+WHERE actions.id = page.id AND actions.account_id = page.account_id
+ORDER BY page.k {{down}}, page.id {{down}}, page.account_id {{down}}
+"""  # noqa: S608 # ours
+"""SQLite looks up what is on the right of CROSS JOIN for each row on its left."""
+_AT_ONCE = 5_000
+"""Actions that are classified at once where there are too many reasons."""
+_TRACKED = [null() if name == "reason" else actions.c[name] for name in ACTION_COLUMNS]
+"""An action without its reason, which may be long and opens no problem."""
 # What had failed before the baseline is history, of which only a part is remembered.
 _COUNTED = and_(text(FAILED), actions.c.failure_status != "")
-_MOST_REASONS = 500
-"""Reasons that a statement may name: databases limit its parameters."""
 # The sum keeps a database from reading by account: the index of failures has the right order.
 _ANY_ACCOUNT = actions.c.account_id + 0
 
@@ -152,6 +185,72 @@ def find_failures(
     return part(rows, query.limit, lambda row: (row.seen_end, row.action_id, row.account))
 
 
+def find_actions(
+    connection: Connection,
+    view: LedgerView,
+    query: ActionQuery,
+    *,
+    few: int = FEW,
+    most_reasons: int = MOST_REASONS,
+) -> Rows[AccountAction]:
+    """Return the actions that pass the filters.
+
+    Up to ``few`` candidates are all looked at, up to ``most_reasons`` reasons classified at once.
+    """
+    scopes = _ids(connection, view.only(query.account))
+    reasons = None
+    if query.reason_class is not None:
+        reasons = reasons_of(
+            connection, view, query.reason_class, REASON_CHARACTERS + 1, most_reasons
+        )
+        if reasons is None:
+            return _find_by_class(connection, view, scopes, query)
+    search = ActionSearch(connection, scopes, query, reasons, few=few)
+    limit = None if query.limit is None else query.limit + 1
+    rows = list(_page(connection, view, search, limit))
+    total = None
+    if query.counted:
+        whole = query.limit is None or (len(rows) <= query.limit and (rows or not query.skip))
+        total = query.skip + len(rows) if whole else search.count()
+    if total is not None and total > MOST_COUNTED:
+        total = None
+    return replace(part(rows, query.limit, query.position), total=total)
+
+
+def _find_by_class(
+    connection: Connection,
+    view: LedgerView,
+    scopes: Mapping[int, AccountScope],
+    query: ActionQuery,
+) -> Rows[AccountAction]:
+    """Find the actions of a class by a look at each, where there are too many reasons."""
+    wanted = None if query.limit is None else query.skip + query.limit + 1
+    found: list[AccountAction] = []
+    at = query
+    while wanted is None or len(found) < wanted:
+        search = ActionSearch(connection, scopes, at, with_reason=query.reason_class != NO_REASON)
+        rows = list(_page(connection, view, search, _AT_ONCE, skip=0))
+        found += [row for row in rows if row.reason_class == query.reason_class]
+        if len(rows) < _AT_ONCE:
+            break
+        at = replace(at, after=query.position(rows[-1]))
+    return part(found[query.skip : wanted], query.limit, query.position)
+
+
+def _page(
+    connection: Connection,
+    view: LedgerView,
+    search: ActionSearch,
+    limit: int | None,
+    skip: int | None = None,
+) -> Iterator[AccountAction]:
+    """Yield the actions of a page with what is known of their SIM cards."""
+    keys, values = search.page(limit, search.query.skip if skip is None else skip)
+    down = "DESC" if search.query.newest_first else "ASC"
+    statement = _ROWS.format(keys=keys, down=down)
+    yield from _actions(connection, text(statement), search.scopes, view, values)
+
+
 def _reasons_of(
     connection: Connection,
     statement: Select[Any],
@@ -168,8 +267,8 @@ def _reasons_of(
     of_class = (
         each for (each,) in connection.execute(distinct) if view.classify(each) == reason_class
     )
-    found = list(islice(of_class, _MOST_REASONS + 1))
-    return found if len(found) <= _MOST_REASONS else None
+    found = list(islice(of_class, MOST_REASONS + 1))
+    return found if len(found) <= MOST_REASONS else None
 
 
 def count_reasons(
@@ -178,7 +277,7 @@ def count_reasons(
     """Return how many actions ended badly since a time, by reason."""
     scopes = _ids(connection, view.accounts)
     statement = (
-        select(_REASON, func.count(), func.max(actions.c.ended_at))
+        select(_REASON, actions.c.account_id, func.count(), func.max(actions.c.ended_at))
         .where(
             _COUNTED,
             actions.c.ended_at >= since,
@@ -186,13 +285,42 @@ def count_reasons(
             func.coalesce(actions.c.updated_at, actions.c.ended_at) >= since,
             _failures_of(scopes),
         )
-        .group_by(_REASON)
+        .group_by(_REASON, actions.c.account_id)
     )
+    found: dict[str, dict[str, int]] = {}
+    latest: dict[str, float] = {}
+    for reason, account_id, count, ended_at in connection.execute(statement):
+        found.setdefault(reason, {})[scopes[account_id].name] = count
+        latest[reason] = max(ended_at, latest.get(reason, ended_at))
     counts = (
-        ReasonCount(view.classify(reason), reason, count, latest)
-        for reason, count, latest in connection.execute(statement)
+        ReasonCount(view.classify(reason), reason, latest[reason], of_accounts)
+        for reason, of_accounts in found.items()
     )
     return tuple(sorted(counts, key=lambda each: (-each.count, each.reason_class, each.reason)))
+
+
+def complete_since(connection: Connection, view: LedgerView, account: str | None) -> float | None:
+    """Return from when on everything is remembered of the accounts; None if that is never."""
+    scopes = view.only(account)
+    since = connection.execute(
+        select(
+            accounts.c.id,
+            accounts.c.baseline_at,
+            func.max(func.coalesce(list_cursors.c.baseline_time, accounts.c.baseline_at)),
+            func.max(list_cursors.c.baseline_cutoff),
+        )
+        .outerjoin(list_cursors, list_cursors.c.account_id == accounts.c.id)
+        .where(accounts.c.name.in_([scope.name for scope in scopes]))
+        .group_by(accounts.c.id, accounts.c.baseline_at)
+    ).all()
+    if not scopes or len(since) < len(scopes) or any(each.baseline_at is None for each in since):
+        return None
+    # By the clock of the API, where that is known; both rise with what is forgotten.
+    times: Iterator[float] = (
+        max(each for each in (time or baseline_at, cutoff) if each is not None)
+        for _, baseline_at, time, cutoff in since
+    )
+    return max(times)
 
 
 def find_sim_card(
@@ -229,7 +357,28 @@ def find_sim_card(
         cards={name: card for name, card in cards.items() if card is not None},
         problems=_problems(connection, view, scopes, ProblemQuery(sim_card_id=sim_card_id)).rows,
         actions=part(rows, limit, lambda row: (row.started_at, row.action_id, row.account)),
+        steps=_steps(connection, scopes, sim_card_id),
     )
+
+
+def _steps(
+    connection: Connection, scopes: Mapping[int, AccountScope], sim_card_id: str
+) -> dict[tuple[str, str], ProblemStep]:
+    """Return what the remembered actions of a SIM card meant for its problems."""
+    found: dict[tuple[int, str], list[TrackedAction]] = {}
+    statement = select(actions.c.account_id, *_TRACKED).where(
+        actions.c.account_id.in_(scopes), actions.c.sim_card_id == sim_card_id
+    )
+    for account_id, *record in connection.execute(statement):
+        row = TrackedAction(*record)
+        found.setdefault((account_id, concern_of(row.action_type)), []).append(row)
+    rules = ProblemRules(lambda _: "", 0.0)
+    return {
+        (scopes[account_id].name, action_id): step
+        for (account_id, concern), rows in found.items()
+        if scopes[account_id].options.watches(concern)
+        for action_id, step in rules.replay(rows).steps(concern).items()
+    }
 
 
 def _problems(
@@ -269,7 +418,7 @@ def _problems(
             statement = statement.where(_PROBLEM_REASON.in_(reasons))
     if query.limit is not None and narrowed and not query.of_cards:
         statement = statement.limit(query.limit + 1)
-    classify = lru_cache(_MOST_REASONS)(view.classify)
+    classify = lru_cache(MOST_REASONS)(view.classify)
     found = (
         row
         for row in (
@@ -316,13 +465,14 @@ def _any(conditions: Iterable[Condition]) -> Condition:
 
 def _actions(
     connection: Connection,
-    statement: Select[Any],
+    statement: Executable,
     scopes: Mapping[int, AccountScope],
     view: LedgerView,
+    values: Mapping[str, object] | None = None,
 ) -> Iterator[AccountAction]:
     # Few reasons make many failures, and to classify one takes longer than to read it.
-    classify = lru_cache(_MOST_REASONS)(view.classify)
-    for each in connection.execute(statement):
+    classify = lru_cache(MOST_REASONS)(view.classify)
+    for each in connection.execute(statement, values):
         yield AccountAction(
             account=scopes[each.account_id].name,
             action_id=each.id,

@@ -4,7 +4,10 @@ Only SQL that both SQLite and PostgreSQL support. Sums are separate from rows, s
 never changes a counter.
 """
 
+import json
 from collections.abc import Callable, Sequence
+from functools import lru_cache
+from hashlib import blake2b
 
 from sqlalchemy import (
     BigInteger,
@@ -86,6 +89,13 @@ sweeps = Table(
 FAILED = "status IN ('failed', 'interrupted')"
 """The condition of the index of failures: a query has to repeat it word for word to use it."""
 
+UNDATED = "(created_at IS NULL OR updated_at IS NULL)"
+"""The condition of the index of the few actions without a time, likewise."""
+
+_REASON = "reason_hash IS NOT NULL"
+_FIRST = "status", "action_type"
+_KEY = "id", "account_id"
+
 actions = Table(
     "actions",
     metadata,
@@ -104,6 +114,7 @@ actions = Table(
     Column("stuck", Boolean, nullable=False),
     Column("failure_at", Float),
     Column("failure_status", TEXT, nullable=False, server_default=""),
+    Column("reason_hash", BigInteger),  # null without a reason
     # For the open actions at startup, and the oldest ended ones for pruning.
     Index("actions_by_end", "account_id", "ended_at"),
     # For what happened to one SIM card.
@@ -115,14 +126,35 @@ actions = Table(
         "ended_at",
         sqlite_where=text("status = 'interrupted'"),
     ),
-    # For the latest failures, of which there may be one among a million actions.
+    # For the latest failures, of which there may be one among a million actions. Here and below,
+    # what follows the id is there to be compared without a look at the row.
     Index(
         "actions_failed",
         "ended_at",
         "id",
         "account_id",
+        "status",
+        "action_type",
+        "reason_hash",
         sqlite_where=text(FAILED),
     ),
+    # For lists of any filters, in either order: each status and type is a part of its own.
+    Index("actions_created", *_FIRST, "created_at", *_KEY, "updated_at", "reason_hash"),
+    Index("actions_updated", *_FIRST, "updated_at", *_KEY, "created_at", "reason_hash"),
+    Index("actions_undated", "account_id", sqlite_where=text(UNDATED)),
+    # For lists of reasons, which few actions have.
+    Index(
+        "actions_reasons_created",
+        *("created_at", *_KEY, "updated_at", *_FIRST, "reason_hash"),
+        sqlite_where=text(_REASON),
+    ),
+    Index(
+        "actions_reasons_updated",
+        *("updated_at", *_KEY, "created_at", *_FIRST, "reason_hash"),
+        sqlite_where=text(_REASON),
+    ),
+    # For the different reasons.
+    Index("actions_by_reason", "reason_hash", sqlite_where=text(_REASON)),
     sqlite_with_rowid=False,
 )
 
@@ -194,6 +226,8 @@ sim_cards = Table(
     Column("id", TEXT, primary_key=True),
     Column("looked_up_at", Float, nullable=False),
     Column("body", TEXT, nullable=False),  # a SimCard as JSON
+    Column("iccid", TEXT, nullable=False, server_default=""),  # as in there
+    Index("sim_cards_by_iccid", "iccid"),
 )
 
 bulk_actions = Table(
@@ -225,6 +259,15 @@ bulk_members = Table(
 )
 
 Step = Callable[[Connection], None]
+
+
+@lru_cache(500)
+def reason_hash(reason: str | None) -> int | None:
+    """Return the number by which a reason is found, whatever its length; None without one."""
+    if not reason:
+        return None
+    digest = blake2b(reason.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, signed=True)
 
 
 def _add_cutoff(connection: Connection) -> None:
@@ -336,6 +379,65 @@ def _add_problems(connection: Connection) -> None:
         connection.execute(text(statement))
 
 
+_SEARCHES = """
+ALTER TABLE sim_cards ADD COLUMN iccid TEXT NOT NULL DEFAULT '';
+CREATE INDEX sim_cards_by_iccid ON sim_cards (iccid);
+ALTER TABLE actions ADD COLUMN reason_hash BIGINT;
+DROP INDEX actions_failed;
+CREATE INDEX actions_failed ON actions
+    (ended_at, id, account_id, status, action_type, reason_hash)
+    WHERE status IN ('failed', 'interrupted');
+CREATE INDEX actions_created ON actions
+    (status, action_type, created_at, id, account_id, updated_at, reason_hash);
+CREATE INDEX actions_updated ON actions
+    (status, action_type, updated_at, id, account_id, created_at, reason_hash);
+CREATE INDEX actions_undated ON actions (account_id)
+    WHERE (created_at IS NULL OR updated_at IS NULL);
+CREATE INDEX actions_reasons_created ON actions
+    (created_at, id, account_id, updated_at, status, action_type, reason_hash)
+    WHERE reason_hash IS NOT NULL;
+CREATE INDEX actions_reasons_updated ON actions
+    (updated_at, id, account_id, created_at, status, action_type, reason_hash)
+    WHERE reason_hash IS NOT NULL;
+CREATE INDEX actions_by_reason ON actions (reason_hash) WHERE reason_hash IS NOT NULL
+"""
+
+
+def _add_searches(connection: Connection) -> None:
+    """Migrate version 5 to 6: ICCIDs, hashes of the reasons, indexes for lists of any filters."""
+    cards, by_iccid, hashes, *indexes = _SEARCHES.split(";")
+    for statement in (cards, by_iccid, hashes):
+        connection.execute(text(statement))
+    # Not by a type of today: a migration is not to change with it.
+    for each in connection.execute(text("SELECT account_id, id, body FROM sim_cards")).all():
+        connection.execute(
+            text("UPDATE sim_cards SET iccid = :iccid WHERE account_id = :account AND id = :id"),
+            {
+                "iccid": json.loads(each.body).get("iccid", ""),
+                "account": each.account_id,
+                "id": each.id,
+            },
+        )
+    after = "", 0
+    while rows := connection.execute(
+        text(
+            "SELECT id, account_id, reason FROM actions WHERE reason IS NOT NULL"
+            " AND (id, account_id) > (:id, :account) ORDER BY id, account_id LIMIT 10000"
+        ),
+        dict(zip(("id", "account"), after, strict=True)),
+    ).all():
+        connection.execute(
+            text("UPDATE actions SET reason_hash = :hash WHERE id = :id AND account_id = :account"),
+            [
+                {"hash": reason_hash(each.reason), "id": each.id, "account": each.account_id}
+                for each in rows
+            ],
+        )
+        after = rows[-1].id, rows[-1].account_id
+    for statement in indexes:
+        connection.execute(text(statement))
+
+
 _BULK_ACTIONS = """
 ALTER TABLE accounts ADD COLUMN bulks_at FLOAT;
 ALTER TABLE accounts ADD COLUMN bulks_since FLOAT;
@@ -355,7 +457,7 @@ CREATE TABLE bulk_members (
 
 
 def _add_bulk_actions(connection: Connection) -> None:
-    """Migrate version 5 to 6: no bulk action is known yet."""
+    """Migrate version 6 to 7: no bulk action is known yet."""
     postgresql = connection.dialect.name == "postgresql"
     statements = _BULK_ACTIONS.format(
         number="BIGINT" if postgresql else "INTEGER",
@@ -371,6 +473,7 @@ MIGRATIONS: tuple[Step, ...] = (
     _separate_control_state,
     _add_sink_positions,
     _add_problems,
+    _add_searches,
     _add_bulk_actions,
 )
 """The first one migrates version 1 to 2, and so on; a released migration never changes.

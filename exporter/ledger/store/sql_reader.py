@@ -4,6 +4,7 @@ It must not know how a database is opened.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from contextlib import AbstractContextManager
 
 from sqlalchemy import Connection
@@ -11,6 +12,7 @@ from sqlalchemy import Connection
 from exporter.ledger.queries import (
     AccountAction,
     AccountProblem,
+    ActionQuery,
     FailureQuery,
     LedgerView,
     ProblemQuery,
@@ -18,9 +20,10 @@ from exporter.ledger.queries import (
     Rows,
     SimCardHistory,
 )
+from exporter.ledger.records import TrackedAction
 from exporter.ledger.state import LedgerState
 from exporter.ledger.store import reading
-from exporter.ledger.store.loading import load_state
+from exporter.ledger.store.loading import load_actions, load_state
 
 
 class SqlReader(ABC):
@@ -34,6 +37,16 @@ class SqlReader(ABC):
         """Return the open problems that pass the filters."""
         with self.reading() as connection:
             return reading.find_problems(connection, view, query)
+
+    def actions(self, view: LedgerView, query: ActionQuery) -> Rows[AccountAction]:
+        """Return the remembered actions that pass the filters."""
+        with self.reading() as connection:
+            return reading.find_actions(connection, view, query)
+
+    def complete_since(self, view: LedgerView, account: str | None = None) -> float | None:
+        """Return from when on every action is remembered."""
+        with self.reading() as connection:
+            return reading.complete_since(connection, view, account)
 
     def failures(self, view: LedgerView, query: FailureQuery) -> Rows[AccountAction]:
         """Return the actions that failed or were interrupted, latest first."""
@@ -60,3 +73,8 @@ class SqlReader(ABC):
         """Return the state of the account ``name``; None if there is none of that name."""
         with self.reading() as connection:
             return load_state(connection, name)
+
+    def find(self, account_id: int, ids: Collection[str]) -> dict[str, TrackedAction]:
+        """Return the actions among ``ids`` that are remembered."""
+        with self.reading() as connection:
+            return load_actions(connection, account_id, ids)

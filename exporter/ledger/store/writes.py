@@ -23,6 +23,7 @@ from exporter.ledger.store.schema import (
     list_cursors,
     outbox,
     problems,
+    reason_hash,
     resolved_problems,
     sim_cards,
     sums,
@@ -135,8 +136,11 @@ def plan_unit(account_id: int, unit: UnitOfWork, after: Mapping[SumKey, float]) 
     yield from _plan_problems(account_id, unit)
     yield Replace(
         sim_cards,
-        ("account_id", "id", "looked_up_at", "body"),
-        [(account_id, card.id, card.looked_up_at, _json(card)) for card in unit.sim_cards.values()],
+        ("account_id", "id", "looked_up_at", "body", "iccid"),
+        [
+            (account_id, card.id, card.looked_up_at, _json(card), card.iccid)
+            for card in unit.sim_cards.values()
+        ],
     )
     yield from _plan_bulks(account_id, unit)
     times = {
@@ -152,14 +156,17 @@ def plan_unit(account_id: int, unit: UnitOfWork, after: Mapping[SumKey, float]) 
 
 def _plan_actions(account_id: int, unit: UnitOfWork) -> Iterator[Change]:
     """Yield the changes of actions: sorted like the table, as each is on another page otherwise."""
-    columns = (ACTION_COLUMNS[0], "account_id", *ACTION_COLUMNS[1:])
+    columns = (ACTION_COLUMNS[0], "account_id", *ACTION_COLUMNS[1:], "reason_hash")
     rows = sorted(unit.rows.values(), key=attrgetter("id"))
     new = (row for row in rows if row.id in unit.added)
     old = (row for row in rows if row.id not in unit.added)
     for kind, of_kind in ((Replace, old), (Insert, new)):
         for part in parts(of_kind, AT_ONCE):
-            values = map(msgspec.structs.astuple, part)
-            yield kind(actions, columns, [(row[0], account_id, *row[1:]) for row in values])
+            values = (
+                (row.id, account_id, *msgspec.structs.astuple(row)[1:], reason_hash(row.reason))
+                for row in part
+            )
+            yield kind(actions, columns, list(values))
 
 
 def _plan_problems(account_id: int, unit: UnitOfWork) -> Iterator[Change]:

@@ -31,7 +31,7 @@ def test_behind_a_pooler(server: Cluster, pooler: Pooler, fleet_of: Callable[...
             fleet.wait(fleet.all_up)
         assert not fleet.logged("lease_lost")
     fleet.wait(fleet.settled)
-    fleet.wait(lambda: fleet.told_all(1), 5)
+    fleet.wait(lambda: fleet.told_all(1))
 
     with fleet.fed():
         # Connections are there and new ones are accepted, but nothing answers.

@@ -31,12 +31,12 @@ def test_killed_stopped_and_frozen(server: Cluster, fleet_of: Callable[..., Flee
         assert fleet.wait(lambda: fleet.polls(last)) < TAKEOVER
         frozen.process.send_signal(signal.SIGCONT)
         fleet.live.append(frozen)
-        fleet.wait(lambda: len(frozen.events("lease_lost")) == len(fleet.accounts), 5)
+        fleet.wait(lambda: len(frozen.events("lease_lost")) == len(fleet.accounts))
         awake = fleet.scrape(frozen)
         assert awake.up == {}
         assert awake.counted == {}
         assert awake.lost == dict.fromkeys(fleet.accounts, 1)
-        fleet.wait(lambda: frozen.get("/-/ready").status_code == 200, 5)
+        fleet.wait(lambda: frozen.get("/-/ready").status_code == 200)
         assert frozen.get("/").status_code == 200
         assert fleet.handed_over(last, frozen) < HANDOVER
     assert len(frozen.events("lease_lost")) == len(fleet.accounts)

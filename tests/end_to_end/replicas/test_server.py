@@ -69,7 +69,7 @@ def test_a_server_in_trouble(cluster: Cluster, fleet_of: Callable[..., Fleet]) -
         with psycopg.connect(f"{SUPERUSER} port={cluster.port} dbname={fleet.database}") as blocker:
             blocker.execute("LOCK TABLE actions")
             shown(fleet, "another transaction holds a lock for long", accounts=1)
-            fleet.wait(lambda: not any(fleet.scrape(run).unheld for run in fleet.live), 5)
+            fleet.wait(lambda: not any(fleet.scrape(run).unheld for run in fleet.live))
         fleet.wait(fleet.all_up)
 
         cluster.execute("ALTER ROLE exporter CONNECTION LIMIT 0")
@@ -80,7 +80,7 @@ def test_a_server_in_trouble(cluster: Cluster, fleet_of: Callable[..., Fleet]) -
         # All of it was shorter than a lease lasts.
         assert not fleet.logged("lease_lost")
     fleet.wait(fleet.settled)
-    fleet.wait(lambda: fleet.told_all(1), 5)
+    fleet.wait(lambda: fleet.told_all(1))
 
     with fleet.fed():
         cluster.execute("ALTER SYSTEM SET default_transaction_read_only = on")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from exporter.domain import SimCard
+from exporter.ledger.problems import ProblemStep
 from exporter.ledger.queries import (
     FailureQuery,
     LedgerView,
@@ -18,6 +19,7 @@ from exporter.ledger.queries import (
     read_in_parts,
 )
 from exporter.ledger.reasons import Reasons, Rule
+from exporter.ledger.records import ListCursor, ListFilter, SortOrder
 from exporter.ledger.store.protocol import LedgerReader, LedgerStore
 from exporter.ledger.store.sql_reader import SqlReader
 from tests.ledger.store.contract import NOW, STORES, StatePlace, failed
@@ -339,6 +341,21 @@ async def test_failures_of_a_day_by_reason(
     assert reader.failure_reasons(view(), NOW + 200) == ()
 
 
+async def test_failures_of_a_day_by_account(
+    open_account: Opener, reader: LedgerReader, view: Callable[..., LedgerView]
+) -> None:
+    """Each reason says how often it came in which account, of those that are shown."""
+    account = open_account()
+    await account.saw(failed("a"), failed("b", at=NOW + 5), failed("c", reason=None), at=NOW + 100)
+    for name in ("other", "hidden"):
+        await open_account(name, account.store).saw(failed("a", at=NOW + 9), at=NOW + 90)
+    counts = reader.failure_reasons(view("main", "other"), NOW - 86_400)
+    assert [(each.reason, each.accounts, each.count, each.latest) for each in counts] == [
+        ("SIM card is blocked", {"main": 2, "other": 1}, 3, NOW + 100),
+        ("", {"main": 1}, 1, NOW + 100),
+    ]
+
+
 async def test_the_timeline_of_a_sim_card(
     open_account: Opener, reader: LedgerReader, view: Callable[..., LedgerView]
 ) -> None:
@@ -364,6 +381,32 @@ async def test_the_timeline_of_a_sim_card(
     assert rest.cards == {"main": SimCard("sim", "8988")}
     assert [(each.account, each.problem.attempts) for each in rest.problems] == [("main", 5)]
     assert not reader.sim_card(both, "nobody").known
+
+
+async def test_the_timeline_says_what_opened_and_what_mended_a_problem(
+    open_account: Opener, reader: LedgerReader, view: Callable[..., LedgerView]
+) -> None:
+    """By concern and account, as the rules see all that is remembered, on whatever page it is."""
+    account = open_account()
+    await account.saw(
+        failed("a"),
+        failed("b", at=NOW + 20),
+        failed("c", at=NOW + 30, action_type="set_public_ip"),
+        failed("d", at=NOW + 50, status="completed", reason=None),
+        failed("e", at=NOW + 70),
+        at=NOW + 100,
+    )
+    await open_account("other", account.store).saw(
+        failed("d", at=NOW + 50, status="completed", reason=None), at=NOW + 100
+    )
+    found = reader.sim_card(view("main", "other"), "sim", limit=1)
+    assert found.steps == {
+        ("main", "a"): ProblemStep("connectivity", opened_at=NOW + 10, attempts=1),
+        ("main", "b"): ProblemStep("connectivity", attempts=2),
+        ("main", "c"): ProblemStep("public_ip", opened_at=NOW + 40, attempts=1),
+        ("main", "d"): ProblemStep("connectivity", mended_at=NOW + 60, mended_after=50.0),
+        ("main", "e"): ProblemStep("connectivity", opened_at=NOW + 80, attempts=1),
+    }
 
 
 async def test_ten_thousand_problems_are_read_in_time(
@@ -398,3 +441,30 @@ async def test_the_state_of_an_account_is_read_as_its_owner_loads_it(
     await name_cards(account, SimCard("one", "8988"))
     assert reader.state("main") == account.kept()
     assert reader.state("nobody") is None
+
+
+async def test_complete_since_the_baseline_or_what_was_forgotten(
+    open_account: Opener, reader: LedgerReader, view: Callable[..., LedgerView]
+) -> None:
+    """Of several accounts the latest; never, as long as one has no baseline."""
+    account = open_account()
+    other = open_account("other", account.store)
+    await account.ledger.open(NOW)
+    assert reader.complete_since(view()) is None
+    await account.saw(failed("a"), at=NOW + 20)
+    assert reader.complete_since(view()) == 50.0
+    assert reader.complete_since(view("main", "other")) is None
+    await other.ledger.open(NOW)
+    unit = other.ledger.begin(NOW)
+    cursor = ListCursor(SortOrder.NEWEST, 1, NOW, baseline_time=NOW + 5)
+    unit.baseline_at = NOW
+    unit.cursors[ListFilter(None, None)] = cursor
+    await other.saw(failed("b", at=NOW + 9, status="completed"), at=NOW + 30)
+    await other.ledger.commit(unit)
+    both = view("main", "other")
+    assert reader.complete_since(both) == NOW + 5
+    assert reader.complete_since(both, "main") == 50.0
+    await other.ledger.forget(NOW + 100)
+    since = reader.complete_since(both)
+    assert since is not None
+    assert NOW + 9 < since < NOW + 10

@@ -14,8 +14,8 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from tests.packaging.conftest import alone
 from tests.packaging.image.podman import Podman
+from tests.support.downloads import alone
 
 ROOT = Path(__file__).parents[3]
 BASE = "localhost/base"

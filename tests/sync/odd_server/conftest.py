@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from exporter.ledger.ledger import Ledger
@@ -147,7 +148,8 @@ class Server(httpx.AsyncBaseTransport):
         total = self.total(len(listed))
         if total is not None:
             meta |= {"total_results": total, "total_pages": -(-total // size)}
-        return httpx.Response(200, json={"data": page, "meta": meta})
+        # The client reads the same from it, in a fraction of the time that httpx takes to write it.
+        return httpx.Response(200, content=msgspec.json.encode({"data": page, "meta": meta}))
 
     def _sorted(self, items: list[Item]) -> list[Item]:
         if self.order is ListOrder.NONE:

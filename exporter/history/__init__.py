@@ -1,0 +1,1 @@
+"""The past of an account, read once from Telnyx: as a report, as CSV, and as OpenMetrics."""

@@ -1,0 +1,371 @@
+"""Lists actions by any filters, in the SQL that both SQLite and PostgreSQL support.
+
+Neither database may be trusted to find the fast way among millions of rows: SQLite has no
+statistics, and those of PostgreSQL do not know that an action ends shortly after its creation. So
+the way is decided here. Few candidates (an id, a SIM card, a small account) are all looked at.
+Otherwise the list is merged from sorted parts, one for each status and type, which are read from an
+index that has all that is compared. It must not write, nor know how a database is opened.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from sqlalchemy import Connection, text
+
+from exporter.domain import ENDED_STATUSES
+from exporter.ledger.queries import (
+    MOST_COUNTED,
+    NOT_ENDED,
+    AccountScope,
+    ActionPosition,
+    ActionQuery,
+    LedgerView,
+)
+from exporter.ledger.reasons import NO_REASON
+from exporter.ledger.records import GONE
+from exporter.ledger.store.schema import UNDATED
+
+MOST_REASONS = 500
+"""Reasons that are classified one by one to find those of a class."""
+
+FEW = 20_000
+"""Actions that can all be looked at."""
+
+_MOST_PARTS = 400
+"""Statuses and types that a list is merged from: SQLite merges 500 at most."""
+
+_ENDED = ", ".join(f"'{each}'" for each in (*ENDED_STATUSES, GONE))
+_OPEN_END = f"CAST({NOT_ENDED:.0f} AS DOUBLE PRECISION)"
+_STARTED_AT = "COALESCE(created_at, seen_at)"
+_ENDED_AT = f"CASE WHEN ended_at IS NULL THEN {_OPEN_END} ELSE COALESCE(updated_at, ended_at) END"
+
+_PARTS = """
+WITH RECURSIVE statuses(status) AS (
+    SELECT min(status) FROM actions
+    UNION ALL
+    SELECT (SELECT min(status) FROM actions WHERE status > statuses.status) FROM statuses
+    WHERE statuses.status IS NOT NULL
+), parts(status, action_type) AS (
+    SELECT status, (SELECT min(action_type) FROM actions WHERE actions.status = statuses.status)
+    FROM statuses WHERE status IS NOT NULL
+    UNION ALL
+    SELECT status, (
+        SELECT min(action_type) FROM actions
+        WHERE actions.status = parts.status AND actions.action_type > parts.action_type
+    ) FROM parts WHERE action_type IS NOT NULL
+)
+SELECT status, action_type FROM parts WHERE action_type IS NOT NULL
+"""
+"""A leap from each status and type to the next one, however many rows each has."""
+
+_REASONS = """
+WITH RECURSIVE hashes(hash) AS (
+    SELECT min(reason_hash) FROM actions WHERE reason_hash IS NOT NULL
+    UNION ALL
+    SELECT (SELECT min(reason_hash) FROM actions WHERE reason_hash > hashes.hash) FROM hashes
+    WHERE hashes.hash IS NOT NULL
+)
+SELECT hash, (
+    SELECT substr(reason, 1, :characters) FROM actions WHERE reason_hash = hashes.hash LIMIT 1
+) AS reason
+FROM hashes WHERE hash IS NOT NULL LIMIT :most
+"""
+
+
+class Reasons(NamedTuple):
+    """The hashes of the reasons of a class; ``none`` says that it is the class of no reason."""
+
+    hashes: tuple[int, ...]
+    none: bool
+
+    def condition(self) -> str:
+        """Return the condition of the actions of the class."""
+        one_of = (
+            f"COALESCE(reason_hash, 0) IN ({_numbers(self.hashes)})" if self.hashes else "1 = 0"
+        )
+        return f"(reason_hash IS NULL OR {one_of})" if self.none else one_of
+
+
+def reasons_of(
+    connection: Connection,
+    view: LedgerView,
+    reason_class: str,
+    characters: int,
+    most: int = MOST_REASONS,
+) -> Reasons | None:
+    """Return the reasons of a class; None if there are more than ``most`` reasons in all.
+
+    ``characters`` is how much of a reason is read.
+    """
+    found = connection.execute(text(_REASONS), {"characters": characters, "most": most + 1}).all()
+    if len(found) > most:
+        return None
+    hashes = (each.hash for each in found if view.classify(each.reason) == reason_class)
+    return Reasons(tuple(hashes), reason_class == NO_REASON)
+
+
+@dataclass
+class ActionSearch:
+    """The way to list the actions that pass a query, but for the class of their reasons.
+
+    ``scopes`` are the accounts that are shown, by their number in the ledger. ``reasons`` are those
+    of the class, if they are known; ``with_reason`` leaves only actions that have one. Up to
+    ``few`` candidates are all looked at.
+    """
+
+    connection: Connection
+    scopes: Mapping[int, AccountScope]
+    query: ActionQuery
+    reasons: Reasons | None = None
+    with_reason: bool = False
+    few: int = FEW
+    _values: dict[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Decide the way."""
+        self._by_end = self.query.by_end
+        self._after = self._after_values(self.query.after)
+        known = {id_ for (id_,) in self.connection.execute(text("SELECT id FROM accounts"))}
+        self._all = known <= self.scopes.keys()
+        self._limited = any(
+            scope.options.statuses or scope.options.action_types for scope in self.scopes.values()
+        )
+        self._lists: tuple[str, ...] = ()
+        self._counted: tuple[str, ...] = ()
+        if self.scopes:
+            self._decide()
+
+    def page(self, limit: int | None, skip: int) -> tuple[str, dict[str, object]]:
+        """Return the statement of the keys of a page, in their order, and its values."""
+        merged = " UNION ALL ".join(self._lists) or self._nothing
+        down = "DESC" if self.query.newest_first else "ASC"
+        end = "" if limit is None else f"LIMIT {limit} OFFSET {skip}"
+        return f"{merged} ORDER BY k {down}, id {down}, account_id {down} {end}", self._values
+
+    _nothing = "SELECT id, account_id, created_at AS k FROM actions WHERE 1 = 0"
+
+    def count(self) -> int | None:
+        """Return how many actions there are; None if they are more than are counted."""
+        found = self._count(self._counted, MOST_COUNTED)
+        return found if found <= MOST_COUNTED else None
+
+    def _count(self, lists: Sequence[str], most: int) -> int:
+        """Return how many rows lists have together, or one more than ``most``."""
+        if not lists:
+            return 0
+        rows = f"SELECT 1 FROM ({' UNION ALL '.join(lists)}) AS listed LIMIT {most + 1}"  # noqa: S608
+        statement = text(f"SELECT count(*) FROM ({rows}) AS counted")  # noqa: S608 # values are bound
+        count: int = self.connection.execute(statement, self._values).scalar_one()
+        return count
+
+    def _decide(self) -> None:
+        candidates = self._few()
+        if candidates is not None:
+            self._lists = self._counted = (self._plain(candidates),)
+            return
+        parts = tuple(self._parts())
+        times = "created_at", "updated_at"
+        sorting, other = reversed(times) if self._by_end else times
+        # An action ends soon after its creation: to walk along one time to a short range of the
+        # other may take long, to sort what is in that does not.
+        ranged = self._range(other)
+        short = ranged and self._count(self._ranges(parts, other), self.few) <= self.few
+        undated = self._plain(UNDATED)
+        self._lists = (undated, *(self._part(each, other if short else sorting) for each in parts))
+        # To count needs no order.
+        counted = (self._part(each, other if ranged else sorting) for each in parts)
+        self._counted = (undated, *counted)
+
+    def _few(self) -> str | None:
+        """Return the condition by which few candidates are found; None if there is none."""
+        query = self.query
+        if query.action_id is not None:
+            return f"id = {self._bound(query.action_id)}"
+        accounts = f"account_id IN ({_numbers(self.scopes)})"
+        if query.iccid is not None:
+            cards = self.connection.execute(
+                text("SELECT account_id, id FROM sim_cards WHERE iccid = :iccid"),
+                {"iccid": query.iccid},
+            ).all()
+            pairs = (
+                f"(account_id = {each.account_id} AND sim_card_id = {self._bound(each.id)})"
+                for each in cards
+                if each.account_id in self.scopes and query.sim_card_id in {None, each.id}
+            )
+            return f"({' OR '.join(pairs) or '1 = 0'})"
+        if query.sim_card_id is not None:
+            return f"({accounts} AND sim_card_id = {self._bound(query.sim_card_id)})"
+        if not self._all:
+            lists = (f"SELECT id FROM actions WHERE {accounts}",)  # noqa: S608 # numbers
+            if self._count(lists, self.few) <= self.few:
+                return accounts
+        return None
+
+    def _plain(self, candidates: str) -> str:
+        """Return the list of the candidates that pass; only they are found by an index."""
+        key = _ENDED_AT if self._by_end else _STARTED_AT
+        conditions = [
+            candidates,
+            *self._status_and_type("status || ''", "action_type || ''"),
+            *self._compared(_STARTED_AT, self.query.since, self.query.until),
+            *self._compared(_ENDED_AT, self.query.ended_since, self.query.ended_until),
+            *self._visible(),
+            *self._reason(),
+            *self._following(key),
+        ]
+        if self._range("updated_at"):
+            conditions.append("ended_at + 0 IS NOT NULL")
+        return _list(key, conditions)
+
+    def _parts(self) -> Iterator["_Part"]:
+        """Yield what the list is made of: a status and a type each, or what has a reason."""
+        if self.with_reason or (self.reasons is not None and not self.reasons.none):
+            yield from self._two_parts(("reason_hash IS NOT NULL",))
+            return
+        found = self.connection.execute(text(_PARTS)).all()
+        if len(found) > _MOST_PARTS:
+            yield from self._two_parts(())
+            return
+        ended = {*ENDED_STATUSES, GONE}
+        for status, action_type in found:
+            accounts = [
+                id_
+                for id_, scope in self.scopes.items()
+                if scope.options.shows(status)
+                and (not scope.options.action_types or action_type in scope.options.action_types)
+            ]
+            if (
+                self.query.status in {None, status}
+                and self.query.action_type in {None, action_type}
+                and accounts
+            ):
+                indexed = (
+                    f"status = {self._bound(status)}",
+                    f"action_type = {self._bound(action_type)}",
+                )
+                whole = self._all and len(accounts) == len(self.scopes)
+                others = () if whole else (f"account_id IN ({_numbers(accounts)})",)
+                yield _Part(indexed, others, ended=status in ended)
+
+    def _two_parts(self, indexed: tuple[str, ...]) -> Iterator["_Part"]:
+        """Yield what has ended, and what is open."""
+        others = (*self._status_and_type("status || ''", "action_type || ''"), *self._visible())
+        yield _Part(indexed, (*others, f"status || '' IN ({_ENDED})"), ended=True)
+        yield _Part(indexed, (*others, f"status || '' NOT IN ({_ENDED})"), ended=False)
+
+    def _ranges(self, parts: Iterable["_Part"], column: str) -> Sequence[str]:
+        """Return lists of all that is in the range of a column, whether it passes or not."""
+        query = self.query
+        bounds = query.since, query.until
+        if column == "updated_at":
+            bounds = query.ended_since, query.ended_until
+        return [_list("1", (*part.indexed, *self._compared(column, *bounds))) for part in parts]
+
+    def _part(self, part: "_Part", driving: str) -> str:
+        """Return the list of a part, found by its range of the column ``driving``."""
+        query = self.query
+        names = {
+            each: each if each == driving else f"({each} + 0)"
+            for each in ("created_at", "updated_at")
+        }
+        created, updated = names["created_at"], names["updated_at"]
+        key = created if not self._by_end else updated if part.ended else _OPEN_END
+        conditions = [
+            *part.indexed,
+            *part.others,
+            f"{created} IS NOT NULL",
+            f"{updated} IS NOT NULL",
+            *self._compared(created, query.since, query.until),
+            *self._compared(updated, query.ended_since, query.ended_until),
+            *self._reason(),
+            *self._following(key),
+        ]
+        if self._range("updated_at") and not part.ended:
+            conditions.append("1 = 0")
+        return _list(key, conditions)
+
+    def _range(self, column: str) -> bool:
+        """Tell whether a range of creation, or of the end, is asked for."""
+        query = self.query
+        times = {
+            "created_at": (query.since, query.until),
+            "updated_at": (query.ended_since, query.ended_until),
+        }
+        return any(each is not None for each in times[column])
+
+    def _status_and_type(self, status: str, action_type: str) -> Iterator[str]:
+        if self.query.status is not None:
+            yield f"{status} = {self._bound(self.query.status)}"
+        if self.query.action_type is not None:
+            yield f"{action_type} = {self._bound(self.query.action_type)}"
+
+    def _compared(self, key: str, since: float | None, until: float | None) -> Iterator[str]:
+        if since is not None:
+            yield f"{key} >= {self._bound(since)}"
+        if until is not None:
+            yield f"{key} < {self._bound(until)}"
+
+    def _visible(self) -> Iterator[str]:
+        """Yield the condition of the accounts, and of what of each is shown."""
+        if self._all and not self._limited:
+            return
+        each = []
+        for id_, scope in self.scopes.items():
+            conditions = [f"account_id + 0 = {id_}"]
+            for column, values in (
+                ("status", scope.options.statuses),
+                ("action_type", scope.options.action_types),
+            ):
+                if values:
+                    bound = ", ".join(self._bound(str(value)) for value in values)
+                    conditions.append(f"{column} || '' IN ({bound})")
+            each.append(f"({' AND '.join(conditions)})")
+        yield f"({' OR '.join(each)})"
+
+    def _reason(self) -> Iterator[str]:
+        if self.reasons is not None:
+            yield self.reasons.condition()
+        elif self.with_reason:
+            yield "reason_hash IS NOT NULL"
+
+    def _following(self, key: str) -> Iterator[str]:
+        if self._after is not None:
+            sign = "<" if self.query.newest_first else ">"
+            values = ", ".join(self._bound(each) for each in self._after)
+            yield f"({key}, id, account_id) {sign} ({values})"
+
+    def _after_values(self, after: ActionPosition | None) -> tuple[object, ...] | None:
+        if after is None:
+            return None
+        _, at, action_id, account = after
+        ids = {scope.name: id_ for id_, scope in self.scopes.items()}
+        return at, action_id, ids.get(account, 0)
+
+    def _bound(self, value: object) -> str:
+        """Bind a value; equal ones share a name."""
+        for name, bound in self._values.items():
+            if bound == value and type(bound) is type(value):
+                return f":{name}"
+        name = f"v{len(self._values)}"
+        self._values[name] = value
+        return f":{name}"
+
+
+class _Part(NamedTuple):
+    """A part of a list: what is ``indexed`` is one range of an index, the ``others`` are compared.
+
+    ``ended`` says whether it is of ended actions or of open ones.
+    """
+
+    indexed: tuple[str, ...]
+    others: tuple[str, ...]
+    ended: bool
+
+
+def _list(key: str, conditions: Iterable[str]) -> str:
+    return f"SELECT id, account_id, {key} AS k FROM actions WHERE {' AND '.join(conditions)}"  # noqa: S608 # values are bound
+
+
+def _numbers(values: Iterable[int]) -> str:
+    return ", ".join(str(int(each)) for each in values)

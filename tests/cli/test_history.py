@@ -1,0 +1,201 @@
+"""`history`: against a real server of a simulated account, with and without a state."""
+
+import csv
+import io
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from exporter.simulator.settings import SimulatorSettings
+from exporter.simulator.simulator import Simulator
+from tests.cli.conftest import served
+from tests.support.forking import Forked, ForkServer
+from tests.support.simulation import QUIET
+
+Invoke = Callable[..., Result]
+WORK_FILE = "telnyx-sim-history-account-0.db"
+
+
+def change(folder: Path, statement: str, *values: str) -> None:
+    """Change the work file, as if something else had been read."""
+    with closing(sqlite3.connect(folder / WORK_FILE)) as database, database:
+        database.execute(statement, values)
+
+
+def test_a_report_of_what_failed(invoke: Invoke, write: Callable[..., str], api: str) -> None:
+    """It needs no state of the exporter, and leaves none but its work file."""
+    result = invoke("history", "--config.file", write(api))
+    assert (result.exit_code, result.stderr) == (0, "")
+    words = " ".join(result.stdout.split())
+    assert "SIM card actions of account-0 2 actions" in words
+    assert "sim_blocked SIM card is blocked" in words
+    assert sorted(each.name for each in Path().iterdir()) == ["config.yaml", WORK_FILE]
+
+
+def test_csv_of_every_action(invoke: Invoke, write: Callable[..., str], api: str) -> None:
+    """One header, whatever the number of accounts; into a file, too."""
+    words = ("history", "--config.file", write(api, api), "--format", "csv")
+    result = invoke(*words)
+    rows = list(csv.DictReader(io.StringIO(result.stdout_bytes.decode(), newline="")))
+    assert sorted((row["account"], row["status"], row["reason_class"]) for row in rows) == [
+        (account, *rest)
+        for account in ("account-0", "account-1")
+        for rest in (("failed", "sim_blocked"), ("in-progress", ""))
+    ]
+    assert invoke(*words, "--output", "out/actions.csv").exit_code == 1
+    assert invoke(*words, "--output", "actions.csv", "--work-dir", ".").exit_code == 0
+    assert Path("actions.csv").read_bytes() == result.stdout_bytes
+    one = invoke(*words, "--account", "account-1")
+    assert len(one.stdout.splitlines()) == 3
+
+
+def test_what_was_read_is_used_again(
+    invoke: Invoke, write: Callable[..., str], api: str, tmp_path: Path
+) -> None:
+    """Telnyx is not asked again, unless that is wanted, or more of the history."""
+    file = write(api)
+    assert invoke("history", "--config.file", file, "--since", "30d").exit_code == 0
+    away = write("http://127.0.0.1:1/v2")
+    text = Path(away).read_text(encoding="utf-8")
+    change(tmp_path, "UPDATE meta SET value = replace(value, ?, 'http://127.0.0.1:1/v2')", api)
+    Path(away).write_text(
+        json.dumps(json.loads(text) | {"poll": {"request_timeout": "1s"}}), encoding="utf-8"
+    )
+    result = invoke("history", "--config.file", away, "--since", "7d", "--format", "csv")
+    assert result.exit_code == 0
+    assert "using what was read at" in result.stderr
+    assert len(result.stdout.splitlines()) == 3
+    for words in (["--again"], ["--since", "60d"], []):
+        again = invoke("history", "--config.file", away, *words)
+        assert again.exit_code == 1
+        assert f"{WORK_FILE}: run the same command again to go on from there" in again.stderr
+
+
+def test_the_past_ends_where_the_counters_begin(
+    invoke: Invoke, write: Callable[..., str], api: str
+) -> None:
+    """So there have to be some: the state says when they began, or the command line."""
+    file = write(api)
+    words = ("history", "--config.file", file, "--format", "openmetrics", "--output", "past.om")
+    without = invoke(*words)
+    assert without.exit_code == 1
+    assert "does not exist" in without.stderr
+    assert "start the exporter first" in without.stderr
+    assert "--baseline" in without.stderr
+    assert not Path(WORK_FILE).exists()
+
+    assert invoke("once", "--config.file", file).exit_code == 0
+    before = Path("telnyx-sim-exporter.db").read_bytes()
+    result = invoke(*words, "--instance", "exporter:10874", "--label", "cluster=a b")
+    assert result.exit_code == 0, result.stderr
+    assert Path("telnyx-sim-exporter.db").read_bytes() == before, "it changes nothing"
+    lines = Path("past.om").read_text(encoding="utf-8").splitlines()
+    assert lines[-1] == "# EOF"
+    value, end = lines[-2].split(" ")[-2:]
+    assert float(value) == 0
+    assert time.time() - 120 < int(end) < time.time() - 55
+    assert "the past ends at" in result.stderr
+    assert "Create the blocks after" in result.stderr
+    labels = 'account="account-0",action_type="enable",cluster="a b",instance="exporter:10874"'
+    assert any(labels in line and 'job="telnyx-sim-exporter"' in line for line in lines)
+
+
+def test_a_baseline_by_hand(
+    invoke: Invoke, write: Callable[..., str], api: str, tmp_path: Path
+) -> None:
+    """As the metric has it; of one account, which is named."""
+    words = ("history", "--config.file", write(api), "--format", "openmetrics")
+    assert invoke(*words[:3]).exit_code == 0
+    change(
+        tmp_path, "UPDATE actions SET created_at = created_at - 600, updated_at = updated_at - 600"
+    )
+    at = time.time() - 30  # on our clock; that of the API is two hours behind
+    result = invoke(*words, "--baseline", f"{at:.3f}")
+    assert result.exit_code == 0, result.stderr
+    assert 'telnyx_sim_card_actions_created_total{account="account-0"' in result.stdout
+    ends = [line for line in result.stdout.splitlines() if line.endswith(f" {int(at) - 60}")]
+    assert ends
+    assert {line.split(" ")[-2] for line in ends} == {"0.0"}
+    several = invoke(*words[:2], write(api, api), *words[3:], "--baseline", "5m")
+    assert several.exit_code == 2
+    assert "name it with --account" in several.stderr
+    future = invoke(*words[:2], write(api), *words[3:], "--baseline", f"{time.time() + 999:.0f}")
+    assert future.exit_code == 1
+    assert "run this again" in future.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["--account", "nobody"], "account-0"),
+        (["--since", "yesterday"], "30d"),
+        (["--since", "2026-08-01T00:00:00"], "time zone"),
+        (["--until", "60d", "--since", "30d"], "--until"),
+        (["--job", "x"], "openmetrics"),
+        (["--baseline", "5m"], "openmetrics"),
+        (["--format", "openmetrics", "--label", "x"], "NAME=VALUE"),
+        (["--format", "openmetrics", "--label", "account=x"], "already"),
+        (["--format", "openmetrics", "--label", "__x=x"], "NAME=VALUE"),
+        (["--work-dir", "nowhere"], "nowhere"),
+    ],
+)
+def test_wrong_usage(
+    invoke: Invoke, write: Callable[..., str], words: list[str], named: str
+) -> None:
+    """It is said before anything is asked or written."""
+    result = invoke("history", "--config.file", write("http://127.0.0.1:1/v2"), *words)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert named in result.stderr
+    assert not list(Path().glob("*.db"))
+
+
+@pytest.mark.parametrize("since", ["30d", "2026-08-01T00:00:00Z", "2026-08-01T00:00:00+02:00"])
+def test_times_are_written_in_several_ways(
+    invoke: Invoke, write: Callable[..., str], api: str, since: str
+) -> None:
+    """As a duration before now, or as a date and time with its zone."""
+    result = invoke("history", "--config.file", write(api), "--since", since)
+    assert result.exit_code == 0, result.stderr
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_what_was_broken_off_goes_on(
+    forks: ForkServer, write: Callable[..., str], tmp_path: Path, how: signal.Signals
+) -> None:
+    """However the process ends: no page is asked for twice, but those that were on their way."""
+    simulator = Simulator(SimulatorSettings(world=replace(QUIET, history=600)), time.time)
+
+    def run(poll: dict[str, object]) -> Forked:
+        file = write(url, poll={"page_size": 10, "concurrency": 2, **poll})
+        words = ("history", "--config.file", file, "--format", "csv", "--output", "actions.csv")
+        nowhere = subprocess.DEVNULL
+        return forks.start(*words, cwd=tmp_path, env=os.environ, stdout=nowhere, stderr=nowhere)
+
+    with served(simulator) as url:
+        first = run({"rate_limit": 30})
+        end = time.monotonic() + 20
+        while len(simulator.requests) < 20:
+            assert time.monotonic() < end
+            threading.Event().wait(0.01)
+        first.send_signal(how)
+        assert first.wait(20) == (-how if how is signal.SIGKILL else 128 + how)
+        assert not (tmp_path / "actions.csv").exists()
+        assert run({"rate_limit": 1000}).wait(20) == 0
+    asked = Counter(dict(each.query)["page[number]"] for each in simulator.requests)
+    # Two were on their way, and the last page is full: one more shows that it is the last.
+    assert sum(asked.values()) <= 60 + 2 + 1
+    assert max(asked.values()) <= 2
+    rows = (tmp_path / "actions.csv").read_text(encoding="utf-8").splitlines()
+    assert len(set(rows)) == 601

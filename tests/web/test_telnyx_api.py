@@ -1,0 +1,169 @@
+"""The ledger in the shape of Telnyx's API: parameters, pages and errors."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from exporter.errors import QueryTimeoutError, StateError
+from exporter.web.auth import AuthMiddleware
+from exporter.web.detail_routes import LedgerSource
+from tests.web.conftest import VIEW
+
+LIST = "/v2/sim_card_actions"
+
+
+async def ids(client: httpx.AsyncClient, query: str) -> list[str]:
+    """Return the ids of a page."""
+    answer = await client.get(f"{LIST}?{query}")
+    assert answer.status_code == 200, answer.text
+    return [row["id"] for row in answer.json()["data"]]
+
+
+async def test_an_item_is_as_telnyx_has_it_and_more(client: httpx.AsyncClient) -> None:
+    """What is not known is null, or empty where it names a SIM card."""
+    answer = await client.get(f"{LIST}/action-1")
+    assert answer.json() == {
+        "data": {
+            "id": "action-1",
+            "record_type": "sim_card_action",
+            "sim_card_id": "sim-1",
+            "action_type": "enable",
+            "status": {"value": "in-progress", "reason": None},
+            "settings": None,
+            "created_at": "2026-08-01T10:36:45.000Z",
+            "updated_at": None,
+            "ended_at": None,
+            "account": "default",
+            "reason_class": "",
+            "iccid": "",
+            "sim_card_group": "",
+            "tags": [],
+        }
+    }
+
+
+async def test_a_list_has_pages_by_number_and_by_position(client: httpx.AsyncClient) -> None:
+    """The totals are of what is listed: with a position, of what follows it."""
+    whole = (await client.get(LIST)).json()
+    assert [row["id"] for row in whole["data"]] == ["action-2", "action-1", "action-3"]
+    assert whole["meta"] == {
+        "page_number": 1,
+        "page_size": 20,
+        "total_results": 3,
+        "total_pages": 1,
+        "complete_since": None,
+        "next": None,
+    }
+    first = (await client.get(f"{LIST}?page[size]=1")).json()
+    assert (first["meta"]["total_pages"], first["meta"]["page_number"]) == (3, 1)
+    assert await ids(client, "page[size]=1&page[number]=3") == ["action-3"]
+    assert await ids(client, "page[size]=1&page[number]=4") == []
+    after = f"page[size]=1&page[after]={first['meta']['next']}"
+    rest = (await client.get(f"{LIST}?{after}")).json()
+    assert [row["id"] for row in rest["data"]] == ["action-1"]
+    assert rest["meta"]["total_results"] == 2
+    assert await ids(client, f"{after}&page[number]=2") == ["action-3"]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("filter[status]=interrupted", ["action-3"]),
+        ("filter[status]=failed&filter[action_type]=set_standby", ["action-2"]),
+        ("filter[action_type]=unheard_of", []),
+        ("filter[sim_card_id]=sim-1", ["action-1"]),
+        ("filter[reason_class]=sim_blocked", ["action-2"]),
+        ("filter[created_at][gte]=2026-08-01T11:00:00Z", ["action-2"]),
+        ("filter[created_at][lt]=2h", ["action-3"]),
+        ("filter[ended_at][gte]=1h", ["action-2"]),
+        ("sort=created_at", ["action-3", "action-1", "action-2"]),
+        ("filter%5Baccount%5D=one", []),
+    ],
+)
+async def test_filters(client: httpx.AsyncClient, query: str, found: list[str]) -> None:
+    """Those of Telnyx's API and further ones, also with the brackets escaped."""
+    assert await ids(client, query) == found
+
+
+@pytest.mark.parametrize(
+    ("query", "parameter", "text"),
+    [
+        ("filter[status]=fialed", "filter[status]", "did you mean failed?"),
+        ("filter[account]=x", "filter[account]", "use one of default, one, two"),
+        ("filter[reason_class]=x", "filter[reason_class]", "unknown value 'x'"),
+        ("filter[created_at][gte]=yesterday", "filter[created_at][gte]", "is not a time"),
+        ("filter[ended_at][lt]=2026-13-01", "filter[ended_at][lt]", "is not a time"),
+        ("sort=id", "sort", "unknown value 'id'"),
+        ("page[number]=0", "page[number]", "a whole number from 1"),
+        ("page[size]=251", "page[size]", "from 1 to 250"),
+        ("page[size]=9999999999999999", "page[size]", "from 1 to 250"),
+        ("page[after]=xyz", "page[after]", "is not a position"),
+        ("filter[stat]=failed", "filter[stat]", "unknown parameter"),
+        ("filter[status]=", "filter[status]", "is empty"),
+        ("sort=created_at&sort=created_at", "sort", "more than once"),
+        ("filter[bulk_sim_card_action_id]=x", "filter[bulk_sim_card_action_id]", "ask Telnyx"),
+    ],
+)
+async def test_a_wrong_parameter_is_named(
+    client: httpx.AsyncClient, query: str, parameter: str, text: str
+) -> None:
+    """422, as Telnyx answers; nothing is ignored, as a list that is not filtered misleads."""
+    answer = await client.get(f"{LIST}?{query}")
+    (error,) = answer.json()["errors"]
+    assert answer.status_code == 422
+    assert error["source"] == {"parameter": parameter}
+    assert text in error["detail"]
+
+
+async def test_a_position_belongs_to_its_order(client: httpx.AsyncClient) -> None:
+    """In another order it would stand anywhere."""
+    after = (await client.get(f"{LIST}?page[size]=1")).json()["meta"]["next"]
+    answer = await client.get(f"{LIST}?sort=ended_at&page[after]={after}")
+    assert answer.json()["errors"][0]["source"] == {"parameter": "page[after]"}
+
+
+@pytest.mark.parametrize(
+    "path", [f"{LIST}/nothing", f"{LIST}/action-1?filter[account]=one", "/v2/sim_cards", "/v2/"]
+)
+async def test_what_is_not_there_is_404(client: httpx.AsyncClient, path: str) -> None:
+    """In the shape of Telnyx's errors."""
+    answer = await client.get(path)
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (404, "10005")
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "again"),
+    [
+        (QueryTimeoutError("the query takes longer than 2 s; narrow the filters"), 504, "false"),
+        (StateError("state database x: database is locked"), 503, None),
+    ],
+)
+async def test_a_ledger_that_cannot_be_read(
+    operator: Any, error: StateError, status: int, again: str | None
+) -> None:
+    """The SDK is told not to ask again for what would take as long then."""
+
+    class Refusing:
+        def actions(self, *_: object) -> Any:
+            raise error
+
+    source: Any = LedgerSource(lambda: VIEW, Refusing())  # type: ignore[arg-type]
+    transport = httpx.ASGITransport(operator.app(ledger=source))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        answer = await client.get(LIST)
+    assert answer.json()["errors"][0]["detail"] == str(error)
+    assert (answer.status_code, answer.headers.get("x-should-retry")) == (status, again)
+
+
+async def test_without_a_password_it_refuses_as_telnyx_does(
+    operator: Any, web_file: Any, hashed: Any
+) -> None:
+    """Other paths say so in words."""
+    settings = web_file.reloader(f"basic_auth_users: {{jo: {hashed('secret')}}}\n")
+    transport = httpx.ASGITransport(AuthMiddleware(operator.app(), settings))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        answer = await client.get(LIST, headers={"Authorization": "Bearer KEY"})
+        assert (answer.status_code, answer.json()["errors"][0]["code"]) == (401, "10009")
+        assert (await client.get("/metrics")).text == "Unauthorized\n"
+        assert (await client.get(LIST, auth=("jo", "secret"))).status_code == 200
