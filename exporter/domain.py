@@ -182,8 +182,9 @@ class BulkAction(msgspec.Struct, frozen=True):
     """What is known of a bulk action; times but ``created_at`` are on our clock.
 
     ``seen_at`` is when it was first seen, ``changed_at`` when the number of its members that have
-    ended changed last, and ``read_at`` when it was read last while in progress. ``ended_at`` is when
-    it was first seen without a member in progress; None before. ``members_page`` is the next page of its members to read; 0 when all were read.
+    ended changed last, and ``read_at`` when it was read last while in progress. ``ended_at`` is
+    when it was first seen without a member in progress; None before. ``members_page`` is the next
+    page of its members to read; 0 when all were read.
     """
 
     id: str

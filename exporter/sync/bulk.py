@@ -139,7 +139,7 @@ class BulkFollower:
             for each in plan.counted:
                 known = self._uncounted.get(each) or _listed(poll.ledger.state.bulks[each])
                 await self._count(reading, each, known)
-        await self._read_members(reading, running, left)
+        await self._read_members(reading, poll.ledger.state.bulks.values(), left)
 
     def _plan(self, reading: _Reading, running: Iterable[str], left: int) -> BulkPlan:
         return plan_bulks(
@@ -232,11 +232,19 @@ class BulkFollower:
         reading.counts[bulk_id] = bulk, BulkCounts(running, completed, failed, interrupted)
 
     async def _read_members(
-        self, reading: _Reading, running: Iterable[BulkAction], most: int
+        self, reading: _Reading, bulks: Iterable[BulkAction], most: int
     ) -> None:
-        """Read pages with the ids of members, one of each bulk action, those least read first."""
-        unread = [each for each in running if each.members_page and each.id not in reading.gone]
-        for bulk in sorted(unread, key=lambda each: (each.members_page, each.id))[:most]:
+        """Read pages with the ids of members, those of which the fewest were read first.
+
+        Of one that ended meanwhile last, and of one that had ended when it was seen first never.
+        """
+        unread = [
+            each
+            for each in bulks
+            if each.members_page and each.ended_at != each.seen_at and each.id not in reading.gone
+        ]
+        unread.sort(key=lambda each: (not each.in_progress, each.members_page, each.id))
+        for bulk in unread[:most]:
             query = Query(bulk.members_page, PAGE_SIZE, bulk_id=bulk.id)
             page = await self._client.bulk_members(query)
             counts = reading.counts[bulk.id][1] if bulk.id in reading.counts else bulk.counts
