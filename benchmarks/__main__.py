@@ -20,6 +20,7 @@ NAMES = (
     "state",
     "alerts",
     "replicas",
+    "history",
 )
 """The modules with a `measure`. Each is imported when its turn comes: none weighs on another."""
 

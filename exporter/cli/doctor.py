@@ -14,7 +14,7 @@ import click
 
 from exporter.cli.build import read_settings
 from exporter.cli.check_config import other_mistakes
-from exporter.cli.options import CONFIG_OPTION
+from exporter.cli.options import CONFIG_OPTION, examples
 from exporter.cli.output import say
 from exporter.cli.signals import stopping
 from exporter.clock import SystemClock
@@ -37,7 +37,17 @@ _WIDTH, _NARROWEST, _WIDEST = 80, 60, 120
 """Columns: of what is no terminal, and the limits for a terminal."""
 
 
-@click.command("doctor", short_help="Check what the exporter assumes, and say how to mend it.")
+@click.command(
+    "doctor",
+    short_help="Check what the exporter assumes, and say how to mend it.",
+    epilog=examples(
+        (
+            "All accounts of a file, and this machine",
+            "telnyx-sim-exporter doctor --config.file config.yaml",
+        ),
+        ("To be pasted into a bug report", "telnyx-sim-exporter doctor --report"),
+    ),
+)
 @CONFIG_OPTION
 @click.option("--account", "names", multiple=True, help="Only this account; may be repeated.")
 @click.option(

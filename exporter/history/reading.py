@@ -77,15 +77,16 @@ class Reader:
                 self._watcher.waiting(exc.retry_after)
                 await self._clock.sleep(exc.retry_after)
 
-    def tell(self, state: ListState) -> None:
-        """Say how far a list was read."""
+    def tell(self, state: ListState, share: float | None) -> None:
+        """Say how far a list was read; ``share`` is how much of the time that is asked for."""
         if state.total is None:
             self._watcher.progress(self.spool.count(), None)
             return
         read = (state.next_page - 1) * self.fetcher.page_size
         if state.left is not None:
             read = state.total - state.left
-        self._watcher.progress(state.total if state.done else min(read, state.total), state.total)
+        expected = state.total if share is None else min(state.total, round(read / share))
+        self._watcher.progress(expected if state.done else min(read, expected), expected)
 
 
 class _ListReader:
@@ -96,6 +97,8 @@ class _ListReader:
         self._fetcher = reader.fetcher
         self._spool = reader.spool
         self._since = source.since
+        self._began = source.started_at
+        self._oldest = source.started_at
         self._list_filter = list_filter
         self._previous: Sequence[Action] = ()
 
@@ -114,7 +117,7 @@ class _ListReader:
                 if stalls == MOST_STALLS:
                     state = replace(state, left=None, next_page=1)
             concurrency = self._reader.concurrency
-            self._reader.tell(state)
+            self._tell(state)
         return state.shortfall
 
     async def _begin(self) -> ListState:
@@ -137,7 +140,7 @@ class _ListReader:
         elif order is SortOrder.OLDEST and self._since is not None:
             state = replace(state, next_page=await self._page_since(self._since, page))
         self._save(page.actions, state)
-        self._reader.tell(state)
+        self._tell(state)
         return state
 
     def _resume(self, state: ListState) -> ListState:
@@ -248,5 +251,14 @@ class _ListReader:
             and max(times, default=self._since) < self._since - TOLERANCE
         )
 
+    def _tell(self, state: ListState) -> None:
+        share = None
+        if self._since is not None and state.order is SortOrder.NEWEST:
+            # Of a list that is not read to its end, the times say how far it is.
+            asked = max(1.0, self._began - self._since)
+            share = min(1.0, max(0.001, (self._began - self._oldest) / asked))
+        self._reader.tell(state, share)
+
     def _save(self, actions: Sequence[Action], state: ListState) -> None:
+        self._oldest = min((self._oldest, *created(actions)))
         self._spool.add(actions, self._list_filter.action_type, state)

@@ -191,3 +191,18 @@ def test_resulting_sums(
         key: known.get(key, before.get(key, 0)) + sums.get(key, 0) + amounts.get(key, 0)
         for key in {*known, *sums, *amounts}
     }
+
+
+def test_what_counts_in_the_baseline_is_later_than_that(
+    make_unit: Maker, make_action: Maker, new_in: Maker
+) -> None:
+    """So that its row tells it from history, which was seen at the very time of the baseline."""
+    unit = make_unit(now=120.0)
+    unit.baseline_at = 120.0
+    counted_row = new_in(unit, make_action("new", status="failed")).rows["new"]
+    assert counted_row.seen_at > 120.0
+    assert counted_row.ended_at > 120.0
+    unit.apply(observe(None, make_action("old"), history=True, now=120.0), new_row=True)
+    assert unit.rows["old"].seen_at == 120.0
+    later = new_in(make_unit(now=180.0), make_action(status="failed")).rows["a"]
+    assert (later.seen_at, later.ended_at) == (180.0, 180.0)

@@ -468,3 +468,16 @@ async def test_complete_since_the_baseline_or_what_was_forgotten(
     since = reader.complete_since(both)
     assert since is not None
     assert NOW + 9 < since < NOW + 10
+
+
+async def test_actions_are_found_by_their_ids(open_account: Opener, reader: SqlReader) -> None:
+    """As their owner finds them, open or not, however many are asked for."""
+    account = open_account()
+    await account.saw(failed("a", "one"), failed("b", "two", status="in-progress"), at=NOW + 100)
+    mine = account.kept().account_id
+    ids = ["a", "b", *(f"unknown-{n}" for n in range(2_000))]
+    found = reader.find(mine, ids)
+    assert found == account.store.find(mine, ids)
+    assert sorted(found) == ["a", "b"]
+    assert reader.find(mine + 1, ids) == {}
+    assert reader.find(mine, []) == {}
