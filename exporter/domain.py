@@ -184,7 +184,8 @@ class BulkAction(msgspec.Struct, frozen=True):
     ``seen_at`` is when it was first seen, ``changed_at`` when the number of its members that have
     ended changed last, and ``read_at`` when it was read last while in progress. ``ended_at`` is
     when it was first seen without a member in progress; None before. ``members_page`` is the next
-    page of its members to read; 0 when all were read.
+    page of its members to read; 0 when all were read. ``drift`` is how many more of them the API
+    counts as interrupted than the ledger, at the last audit.
     """
 
     id: str
@@ -196,6 +197,7 @@ class BulkAction(msgspec.Struct, frozen=True):
     ended_at: float | None
     counts: BulkCounts
     members_page: int = 1
+    drift: int = 0
 
     @property
     def in_progress(self) -> bool:

@@ -20,7 +20,7 @@ from exporter.errors import LeaseLostError, StateError
 from exporter.ledger.bulks import forgettable
 from exporter.ledger.problem_tracking import forget_problems, note_problems
 from exporter.ledger.reasons import Reasons
-from exporter.ledger.records import ListCursor, TrackedAction
+from exporter.ledger.records import ListCursor, MemberCounts, TrackedAction
 from exporter.ledger.rules import ended_status, is_history, observe
 from exporter.ledger.snapshot import AccountSnapshot, SnapshotOptions, build, empty_snapshot
 from exporter.ledger.state import LedgerState
@@ -204,6 +204,10 @@ class Ledger:
         return await self.in_worker(
             self._store.interrupted, self.state.account_id, action_type, limit
         )
+
+    async def count_members(self, bulk_id: str) -> MemberCounts:
+        """Count the members of a bulk action that are known."""
+        return await self.in_worker(self._store.count_members, self.state.account_id, bulk_id)
 
     async def forget(self, before: float) -> int:
         """Forget some actions that ended before ``before``; returns how many."""

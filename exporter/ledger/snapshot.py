@@ -476,6 +476,11 @@ def _drift(state: LedgerState, options: SnapshotOptions) -> dict[str, int]:
     for (_, status), difference in state.drift.items():
         if status.value in drift:
             drift[status.value] += difference
+    # Either of them may be about the same actions: the larger one, not both.
+    of_bulks = sum(each.drift for each in state.bulks.values() if options.bulk_actions)
+    interrupted = Status.INTERRUPTED.value
+    if interrupted in drift:
+        drift[interrupted] = max(drift[interrupted], of_bulks, key=abs)
     return drift
 
 

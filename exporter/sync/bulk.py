@@ -7,6 +7,7 @@ The list is read at each audit, and at each poll while one is known to have memb
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from math import inf
 
 import msgspec
@@ -42,6 +43,9 @@ LONGEST_PAUSE = 600.0
 
 REFUSED_PAUSE = 3600.0
 """Seconds without a request after the API refused the key for them, or has no bulk actions."""
+
+MAX_COMPARED = 50_000
+"""Members that an audit compares at most: looking each up takes a second or so in all."""
 
 LONGEST_READING = 10.0
 """Maximum seconds that a poll spends on bulk actions."""
@@ -115,7 +119,10 @@ class BulkFollower:
             error = UnavailableError(f"reading them took more than {self._seconds:g} s")
         except PollError as exc:
             error = exc
+        comparable = _comparable(poll, reading) if audited else ()
         self._record(poll, reading, due=due)
+        for bulk_id in comparable:
+            await self._compare(poll, bulk_id)
         await poll.recorder.commit()
         self._forget(each.id for each in poll.ledger.state.bulks.values() if each.in_progress)
         self._note(error)
@@ -280,6 +287,17 @@ class BulkFollower:
             if bulk_id in reading.counts or bulk_id in reading.gone:
                 self._uncounted.pop(bulk_id, None)
 
+    async def _compare(self, poll: PollContext, bulk_id: str) -> None:
+        """Compare how many members of a bulk action that ended were interrupted with the ledger."""
+        unit = poll.recorder.unit
+        bulk = unit.bulks.get(bulk_id) or poll.ledger.state.bulks[bulk_id]
+        found = await poll.ledger.count_members(bulk_id)
+        # What is history, or was forgotten, is remembered by no status: no sum to compare with.
+        exact = found.known == found.remembered == bulk.counts.total
+        drift = bulk.counts.interrupted - found.interrupted if exact else 0
+        if drift != bulk.drift:
+            unit.bulks[bulk_id] = msgspec.structs.replace(bulk, drift=drift)
+
     def _forget(self, running: Iterable[str]) -> None:
         """Keep what is remembered of bulk actions that may be asked for again only."""
         wanted = {*running, *self._uncounted}
@@ -294,6 +312,24 @@ class BulkFollower:
         if self._told is (error is None) and (error is None or pause):
             self._told = error is not None
             self._on_change(None if error is None else str(error))
+
+
+def _comparable(poll: PollContext, reading: _Reading) -> list[str]:
+    """Return the bulk actions whose interrupted members can be compared with the ledger.
+
+    Those that had ended when they were read before, with the same counts: then nothing of them
+    changed meanwhile. The newest come first, up to MAX_COMPARED members.
+    """
+    quiet = [
+        bulk
+        for bulk_id, (_, counts) in reading.counts.items()
+        if (bulk := poll.ledger.state.bulks.get(bulk_id)) is not None
+        and not (bulk.in_progress or bulk.members_page)
+        and bulk.counts == counts
+    ]
+    quiet.sort(key=lambda each: each.started_at, reverse=True)
+    members = accumulate(each.counts.total for each in quiet)
+    return [each.id for each, n in zip(quiet, members, strict=True) if n <= MAX_COMPARED]
 
 
 def _listed(bulk: BulkAction) -> ListedBulk:

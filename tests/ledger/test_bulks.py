@@ -119,7 +119,8 @@ def test_series_are_there_from_the_start_and_bounded() -> None:
 def test_without_bulk_actions_there_are_no_series() -> None:
     """`bulk_actions: false` asks for none, so a 0 would be no truth."""
     snapshot = build(a_state(), an_options(bulk_actions=False), 0.0)
-    assert not (snapshot.bulk_counts or snapshot.bulk_members or snapshot.bulks_stalled)
+    series = (snapshot.bulk_counts, snapshot.bulk_members, snapshot.bulks_stalled)
+    assert not any(series)
 
 
 def test_old_ones_are_forgotten_but_not_the_newest() -> None:

@@ -323,6 +323,36 @@ async def test_the_members_of_those_in_progress_become_known(opened: OpenAccount
     assert sorted(map(sorted, known.values())) == sorted(map(sorted, (first, second)))
 
 
+async def test_a_difference_in_interrupted_members_is_drift(opened: OpenAccount) -> None:
+    """At the audit after the end, where all members are known; it goes when they agree again."""
+    account = await opened()
+    ids = create(account, 3)
+    await poll(account, AUDIT)
+    await poll(account)
+    end(account, ids, status=Status.INTERRUPTED)
+    await poll(account)
+    await poll(account, AUDIT)
+    assert account.snapshot.drift["interrupted"] == 0
+    ((bulk_id, bulk),) = account.ledger.state.bulks.items()
+    wrong = {
+        "id": bulk_id,
+        "action_type": bulk.action_type,
+        "sim_card_actions_summary": {"interrupted": 1, "failed": 2},
+    }
+    account.answers.odd = lambda _: answer([wrong])
+    await poll(account, AUDIT)  # they have just changed, so the ledger may be behind
+    assert account.snapshot.drift["interrupted"] == 0
+    await poll(account, AUDIT)
+    assert account.snapshot.drift["interrupted"] == -2
+    account.restart()
+    await poll(account)
+    assert account.snapshot.drift["interrupted"] == -2
+    account.answers.odd = lambda _: None
+    await poll(account, AUDIT)
+    await poll(account, AUDIT)
+    assert account.snapshot.drift["interrupted"] == 0
+
+
 async def test_a_filter_that_the_api_ignores_makes_no_members(opened: OpenAccount) -> None:
     """A page with more actions than the bulk action has members is not believed."""
     account = await opened()

@@ -125,12 +125,12 @@ async def test_the_requests_are_those_documented(desk: Desk, answer: Answer) -> 
     await used.client.bulk_actions(2, 100)
     await used.client.bulk_action("a/b")
     await used.client.bulk_members(Query(3, 1, bulk_id="b-1"))
+    of_bulk = "filter%5Bbulk_sim_card_action_id%5D=b-1"
     paths = [each.url.raw_path.decode() for each in used.requests]
     assert paths == [
         "/v2/bulk_sim_card_actions?page%5Bnumber%5D=2&page%5Bsize%5D=100",
         "/v2/bulk_sim_card_actions/a%2Fb",
-        "/v2/sim_card_actions?page%5Bnumber%5D=3&page%5Bsize%5D=1"
-        + "&filter%5Bbulk_sim_card_action_id%5D=b-1",
+        f"/v2/sim_card_actions?page%5Bnumber%5D=3&page%5Bsize%5D=1&{of_bulk}",
     ]
     assert [name for name, _, _ in used.notes.done] == [
         "bulk_actions",

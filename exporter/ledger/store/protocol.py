@@ -20,7 +20,7 @@ from exporter.ledger.queries import (
     Rows,
     SimCardHistory,
 )
-from exporter.ledger.records import SumKey, TrackedAction
+from exporter.ledger.records import MemberCounts, SumKey, TrackedAction
 from exporter.ledger.state import LedgerState
 from exporter.ledger.unit_of_work import UnitOfWork
 
@@ -109,6 +109,10 @@ class LedgerStore(Protocol):
 
         Returns how many.
         """
+        ...
+
+    def count_members(self, account_id: int, bulk_id: str) -> MemberCounts:
+        """Count the members of a bulk action."""
         ...
 
     def forget_bulks(self, account_id: int, ids: Sequence[str]) -> None:

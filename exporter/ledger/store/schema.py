@@ -247,6 +247,7 @@ bulk_actions = Table(
     Column("interrupted", BigInteger, nullable=False),
     Column("other", BigInteger, nullable=False),
     Column("members_page", BigInteger, nullable=False),  # the next to read, 0: all were
+    Column("drift", BigInteger, nullable=False),  # interrupted: the API's count minus ours
 )
 
 bulk_members = Table(
@@ -447,6 +448,7 @@ CREATE TABLE bulk_actions (
     read_at FLOAT NOT NULL, ended_at FLOAT,
     in_progress BIGINT NOT NULL, completed BIGINT NOT NULL, failed BIGINT NOT NULL,
     interrupted BIGINT NOT NULL, other BIGINT NOT NULL, members_page BIGINT NOT NULL,
+    drift BIGINT NOT NULL,
     PRIMARY KEY (account_id, id)
 );
 CREATE TABLE bulk_members (

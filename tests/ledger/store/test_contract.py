@@ -92,6 +92,7 @@ BULKS = st.builds(
     ended_at=TIMES,
     counts=st.builds(BulkCounts, *[st.integers(0, 2**40)] * 5),
     members_page=st.integers(0, 2**40),
+    drift=st.integers(-(2**40), 2**40),
 )
 KEYS = st.builds(SumKey, st.sampled_from(SumName), TEXTS, TEXTS)
 FILTERS = st.builds(ListFilter, st.none() | TEXTS.filter(bool), st.none() | st.sampled_from(Status))
@@ -218,7 +219,7 @@ def test_members_are_added_and_go_with_their_bulk_action(
     """Each once, however often it is listed; those of another bulk action stay."""
     store = place.reopen()
     mine = store.load("main").account_id
-    rows = {id_: make_row(id_) for id_ in "abc"}
+    rows = {id_: make_row(id_, "interrupted" if id_ == "b" else "failed") for id_ in "abc"}
     unit = a_bare_unit(rows=rows, added=set(rows), bulk_members={"x": ("a", "b", "a"), "y": ("c",)})
     store.commit(mine, unit, {})
     store.commit(mine, a_bare_unit(bulk_members={"x": ("b", "c")}), {})
@@ -229,6 +230,8 @@ def test_members_are_added_and_go_with_their_bulk_action(
         return sorted(row.action_id for row in found)
 
     assert [members(each) for each in "xyz"] == [["a", "b", "c"], ["c"], []]
+    store.commit(mine, a_bare_unit(bulk_members={"x": ("unknown",)}), {})
+    assert [store.count_members(mine, each) for each in "xyz"] == [(4, 3, 1), (1, 1, 0), (0, 0, 0)]
     store.forget_bulks(mine, ["x", "unknown"])
     assert [members(each) for each in "xy"] == [[], ["c"]]
 
