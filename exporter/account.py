@@ -151,9 +151,10 @@ class AccountRuntime:
                 shared.clock,
                 audit_interval=poll.audit_interval,
                 seconds=min(poll.interval / 4, LONGEST_READING),
+                shows=options.shows_bulk,
                 on_change=lambda error: reported.note_bulks(error and key.redact(error)),
             )
-            if options.bulk_actions
+            if options.shows_bulks
             else None,
         )
         budget = PollBudget(

@@ -153,6 +153,11 @@ class BulkCounts(msgspec.Struct, frozen=True, gc=False):
     interrupted: int = 0
     other: int = 0
 
+    def of(self, status: Status) -> int:
+        """Return how many are in a status."""
+        count: int = getattr(self, status.value.replace("-", "_"))
+        return count
+
     @property
     def ended(self) -> int:
         """How many have ended, well or badly."""

@@ -17,6 +17,7 @@ import msgspec
 from exporter.domain import (
     BULK_MEMBER_TYPES,
     ENDED_STATUSES,
+    KNOWN_ACTION_TYPES,
     OTHER,
     BulkAction,
     Event,
@@ -210,6 +211,18 @@ class SnapshotOptions:
         """Tell whether an open action is in progress for longer than it should be."""
         return row.status == Status.IN_PROGRESS and now > self.stuck_at(row)
 
+    def shows_bulk(self, action_type: str) -> bool:
+        """Tell whether a type of bulk actions is exported: that of its members has to be."""
+        member_type = BULK_MEMBER_TYPES.get(action_type, action_type)
+        return self.bulk_actions and (not self.action_types or member_type in self.action_types)
+
+    @property
+    def shows_bulks(self) -> bool:
+        """Whether any bulk actions are exported: else nobody has to ask for them."""
+        # A type of bulk actions that is not documented is named as itself.
+        named = (each for each in self.action_types if each not in KNOWN_ACTION_TYPES)
+        return any(map(self.shows_bulk, (*BULK_MEMBER_TYPES, *named)))
+
     def is_stalled(self, bulk: BulkAction) -> bool:
         """Tell whether no member of a bulk action in progress ended for as long as it may take.
 
@@ -293,7 +306,7 @@ def build(state: LedgerState, options: SnapshotOptions, now: float) -> AccountSn
         ),
         failures=tuple(_ended_row(event) for event in state.failures if options.tells(event)),
         **_problem_fields(state, options, types, now),
-        **(_bulk_fields(state, options) if options.bulk_actions else {}),
+        **(_bulk_fields(state, options) if options.shows_bulks else {}),
     )
 
 
@@ -360,26 +373,27 @@ def _problem_fields(
 
 def _bulk_fields(state: LedgerState, options: SnapshotOptions) -> dict[str, Any]:
     """Return the fields of the snapshot that are about bulk actions."""
-    types = bulk_types(state.bulks.values())
-    labels = (*types, OTHER)
+    bulks = [each for each in state.bulks.values() if options.shows_bulk(each.action_type)]
+    types = bulk_types(bulks)
+    labels = [each for each in types if options.shows_bulk(each)]
+    labels += [] if options.action_types else [OTHER]
+    statuses = [each for each in Status if options.shows(each)]
     counts = dict.fromkeys(product(labels, (BULK_IN_PROGRESS, BULK_ENDED)), 0)
-    members = dict.fromkeys(product(labels, map(str, Status)), 0)
+    members = dict.fromkeys(product(labels, map(str, statuses)), 0)
     stalled = dict.fromkeys(labels, 0)
-    running = []
-    for bulk in state.bulks.values():
+    running = [each for each in bulks if each.in_progress]
+    for bulk in bulks:
         label = bulk_label(bulk.action_type, types)
         counts[label, BULK_IN_PROGRESS if bulk.in_progress else BULK_ENDED] += 1
-        if not bulk.in_progress:
-            continue
-        running.append(bulk)
+    for bulk in running:
+        label = bulk_label(bulk.action_type, types)
         stalled[label] += options.is_stalled(bulk)
-        members[label, Status.IN_PROGRESS.value] += bulk.counts.in_progress
-        members[label, Status.COMPLETED.value] += bulk.counts.completed
-        members[label, Status.FAILED.value] += bulk.counts.failed
-        members[label, Status.INTERRUPTED.value] += bulk.counts.interrupted
-        if bulk.counts.other:  # their text is foreign, so it must not become a label
+        for status in statuses:
+            members[label, status.value] += bulk.counts.of(status)
+        if bulk.counts.other and not options.statuses:
+            # Their text is foreign, so it must not become a label.
             members[label, OTHER] = members.get((label, OTHER), 0) + bulk.counts.other
-    ended = (bulk for bulk in state.bulks.values() if not bulk.in_progress)
+    ended = (each for each in bulks if not each.in_progress)
     latest = nlargest(SHOWN_ENDED_BULKS, ended, key=lambda each: (each.ended_at or 0.0, each.id))
     shown = nlargest(SHOWN_BULKS, running, key=lambda each: (each.started_at, each.id))
     return {

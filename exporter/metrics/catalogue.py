@@ -166,6 +166,7 @@ ACCOUNT_METRICS: tuple[MetricDefinition[AccountSnapshot], ...] = (
         "Bulk actions in progress of which no member has ended for longer than stuck_after, by "
         "type; absent with bulk_actions: false.",
         lambda account: account.bulks_stalled.items(),
+        zero_at_rest=True,
     ),
     MetricDefinition(
         "telnyx_exporter_sim_cards_known",

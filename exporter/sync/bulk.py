@@ -78,13 +78,19 @@ class BulkFollower:
         *,
         audit_interval: float,
         seconds: float = LONGEST_READING,
+        shows: Callable[[str], bool] = lambda _: True,
         on_change: Callable[[str | None], None] = lambda _: None,
     ) -> None:
-        """Keep the parts; ``on_change`` is told when reading begins to fail (why), or to work."""
+        """Keep the parts.
+
+        ``shows`` tells which types are followed. ``on_change`` is told when reading begins to
+        fail, and why, or to work.
+        """
         self._client = client
         self._clock = clock
         self._audit_interval = audit_interval
         self._seconds = seconds
+        self._shows = shows
         self._on_change = on_change
         self._paused_until = -inf
         self._failures = 0
@@ -179,6 +185,8 @@ class BulkFollower:
         for each in here:
             del self._positions[each]
         for index, bulk in enumerate(page.bulks):
+            if not self._shows(bulk.action_type):
+                continue
             position = self._list.position(number, index)
             if position is not None:
                 self._positions[bulk.id] = position

@@ -1,9 +1,11 @@
 """What an observation of a bulk action means."""
 
+from collections import Counter
+
 import pytest
 from msgspec import structs
 
-from exporter.domain import BulkAction, BulkCounts, ListedBulk
+from exporter.domain import BulkAction, BulkCounts, ListedBulk, Status
 from exporter.ledger.bulks import (
     KEPT,
     MAX_BULK_TYPES,
@@ -131,3 +133,18 @@ def test_old_ones_are_forgotten_but_not_the_newest() -> None:
     bulks[1] = structs.replace(bulks[1], ended_at=9_000.0)
     assert sorted(forgettable(bulks, 5_000.0)) == [f"{n:03}" for n in range(2, 10)]
     assert forgettable(bulks[-KEPT:], 1e12) == ()
+
+
+def test_filters_of_the_account_hold_for_bulk_actions() -> None:
+    """By the type of their members, and by the members' statuses."""
+    bulks = [
+        structs.replace(seen_at(None, RUNNING, 1.0), id=each, action_type=each)
+        for each in ("bulk_set_public_ips", "bulk_enable_voice", "bulk_other")
+    ]
+    options = an_options(action_types=("set_public_ip",), statuses=(Status.COMPLETED,))
+    snapshot = build(a_state(*bulks), options, 1.0)
+    assert +Counter(snapshot.bulk_counts) == {("bulk_set_public_ips", "in-progress"): 1}
+    assert dict(snapshot.bulk_members) == {("bulk_set_public_ips", "completed"): 1}
+    assert [each.id for each in snapshot.bulks] == ["bulk_set_public_ips"]
+    assert not an_options(action_types=("enable",)).shows_bulks
+    assert an_options(action_types=("bulk_other",)).shows_bulk("bulk_other")
