@@ -21,6 +21,7 @@ NAMES = (
     "alerts",
     "replicas",
     "history",
+    "api",
 )
 """The modules with a `measure`. Each is imported when its turn comes: none weighs on another."""
 

@@ -10,6 +10,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, Self
 
+from exporter.account_client import open_client
 from exporter.api_key import ApiKey
 from exporter.clock import Clock
 from exporter.config import Account, Settings
@@ -27,8 +28,7 @@ from exporter.sync.discovery import CHUNK_PAGES
 from exporter.sync.filters import AccountFilters
 from exporter.sync.naming import LONGEST_LOOKUP, Naming, NamingOptions
 from exporter.sync.progress import Progress
-from exporter.telnyx.client import Client, ClientLimits
-from exporter.telnyx.http import Network, open_http
+from exporter.telnyx.http import Network
 from exporter.telnyx.rate_limit_gate import RateLimitGate
 
 NO_ACCOUNTS: Mapping[str, Any] = MappingProxyType({})
@@ -104,22 +104,14 @@ class AccountRuntime:
             on_events=shared.delivery.wake,
             is_held=partial(shared.holds, account.name),
         )
-        route = shared.network.routes[account.base_url]
-        http = open_http(
-            timeout=poll.request_timeout,
-            concurrency=poll.concurrency,
-            route=route,
-            managed_account_id=account.managed_account_id,
-        )
-        client = Client(
-            base_url=account.base_url,
+        client, close = open_client(
+            account,
+            poll,
             key=key,
-            http=http,
-            limits=ClientLimits(poll.request_timeout, poll.rate_limit, poll.concurrency),
+            route=shared.network.routes[account.base_url],
             observer=self_metrics,
             clock=shared.clock,
             gate=gate,
-            route=route,
         )
 
         def note_progress(progress: Progress) -> None:
@@ -174,7 +166,7 @@ class AccountRuntime:
             key=key,
             reported=reported,
         )
-        return cls(account, budget, ledger, poller, self_metrics, reported, key, gate, http.aclose)
+        return cls(account, budget, ledger, poller, self_metrics, reported, key, gate, close)
 
 
 def _lookups(settings: Settings) -> int:

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = (
     {"cli", "__main__", "probe"},
     {"demo", "doctor"},
-    {"app", "polls", "account", "api_key", "network", "state"},
+    {"app", "polls", "account", "account_client", "api_key", "network", "state"},
     {"web", "history"},
     {"metrics", "sinks"},
     {"scheduling"},

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import click
 
+from exporter.account_client import open_client
 from exporter.api_key import ApiKey
 from exporter.cli.build import read_settings
 from exporter.cli.ledger_reader import open_reader
@@ -40,8 +41,7 @@ from exporter.metrics.self_metrics import SelfMetrics
 from exporter.network import find_network
 from exporter.sanitize import one_line
 from exporter.sync.fetcher import Fetcher, ServerLimits
-from exporter.telnyx.client import Client, ClientLimits
-from exporter.telnyx.http import Network, open_http
+from exporter.telnyx.http import Network
 
 JOB = INSTANCE = "telnyx-sim-exporter"
 """The labels in the shipped scrape configuration of replicas, and of the chart."""
@@ -293,9 +293,8 @@ async def _read_all(
 
 
 def _go_on(text: str, path: Path) -> str:
-    return one_line(
-        f"{text}. What was read is in {path}: run the same command again to go on from there"
-    )
+    remedy = "run the same command again to go on from there"
+    return one_line(f"{text.rstrip('.')}. What was read is in {path}: {remedy}")
 
 
 def _prepared(spool: Spool, account: Account, wanted: _Wanted, ledger: _Ledger | None) -> Source:
@@ -321,18 +320,15 @@ async def _read(
 ) -> None:
     """Read what is not read yet of one account; raises PollError."""
     poll, clock = settings.poll, SystemClock()
-    route = network.routes[account.base_url]
-    http = open_http(timeout=poll.request_timeout, concurrency=poll.concurrency, route=route)
-    async with http:
-        client = Client(
-            base_url=account.base_url,
-            key=ApiKey(account),
-            http=http,
-            limits=ClientLimits(poll.request_timeout, poll.rate_limit, poll.concurrency),
-            observer=SelfMetrics(account.name),
-            clock=clock,
-            route=route,
-        )
+    client, close = open_client(
+        account,
+        poll,
+        key=ApiKey(account),
+        route=network.routes[account.base_url],
+        observer=SelfMetrics(account.name),
+        clock=clock,
+    )
+    try:
         with progress_of(account.name) as watcher:
             reader = Reader(
                 fetcher=Fetcher(client, page_size=poll.page_size, limits=ServerLimits()),
@@ -342,6 +338,8 @@ async def _read(
                 watcher=watcher,
             )
             missing = await reader.read(source)
+    finally:
+        await close()
     if missing:
         click.echo(
             one_line(

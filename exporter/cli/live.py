@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import click
 
+from exporter.account_client import open_client
 from exporter.api_key import ApiKey
 from exporter.clock import SystemClock
 from exporter.config import Account, Settings
@@ -17,8 +18,7 @@ from exporter.ledger.queries import AccountAction, ActionQuery, LedgerView
 from exporter.ledger.rules import ended_status
 from exporter.metrics.self_metrics import SelfMetrics
 from exporter.network import find_network
-from exporter.telnyx.client import Client, ClientLimits
-from exporter.telnyx.http import Network, open_http
+from exporter.telnyx.http import Network
 from exporter.telnyx.query import Query
 
 PAGE_SIZE = 250
@@ -48,17 +48,13 @@ class LiveListing:
     async def _of_account(
         self, account: Account, network: Network
     ) -> AsyncGenerator[Sequence[AccountAction], None]:
-        poll = self.settings.poll
-        route = network.routes[account.base_url]
-        http = open_http(timeout=poll.request_timeout, concurrency=1, route=route)
-        client = Client(
-            base_url=account.base_url,
+        client, close = open_client(
+            account,
+            self.settings.poll,
             key=ApiKey(account),
-            http=http,
-            limits=ClientLimits(poll.request_timeout, poll.rate_limit, 1),
+            route=network.routes[account.base_url],
             observer=SelfMetrics(account.name),
             clock=SystemClock(),
-            route=route,
         )
         # Telnyx documents no filter on interrupted.
         asked = None if self.query.status == Status.INTERRUPTED else self.query.status
@@ -87,7 +83,7 @@ class LiveListing:
                 wanted = replace(wanted, page=wanted.page + 1)
         finally:
             progress.end()
-            await http.aclose()
+            await close()
 
     def _row(self, account: str, action: Action) -> AccountAction:
         ended = ended_status(action.status) is not None

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
+from exporter.account_client import open_client
 from exporter.clock import Clock
 from exporter.config import Account, Settings
 from exporter.doctor import seen as questions
@@ -30,8 +31,8 @@ from exporter.errors import (
     UnavailableError,
 )
 from exporter.sinks.alertmanager.names import system_addresses
-from exporter.telnyx.client import Client, ClientLimits, Received
-from exporter.telnyx.http import Route, open_http
+from exporter.telnyx.client import Client, Received
+from exporter.telnyx.http import Route
 from exporter.telnyx.lenient_json import decode_anything, mapping
 from exporter.telnyx.query import Query
 from exporter.telnyx.reach import Reached, reach
@@ -113,26 +114,19 @@ class Probe:
         """Ask, until all is asked, the account stops to answer, or the deadline is over."""
         poll = self._settings.poll
         deadline = DEADLINE + MOST_REQUESTS / poll.rate_limit
-        timeout = min(poll.request_timeout, TIMEOUT)
-        http = open_http(
-            timeout=timeout,
-            concurrency=1,
+        limits = {"request_timeout": min(poll.request_timeout, TIMEOUT), "concurrency": 1}
+        client, close = open_client(
+            self._account,
+            poll.model_copy(update=limits),
+            key=self._key,
             route=self._route,
-            managed_account_id=self._account.managed_account_id,
+            observer=self._requests,
+            clock=self._clock,
         )
+        client.on_received = self._receive
         try:
             async with asyncio.timeout(deadline):
                 self.seen.reach = await self._reach()
-                client = Client(
-                    base_url=self._account.base_url,
-                    key=self._key,
-                    http=http,
-                    limits=ClientLimits(timeout, poll.rate_limit, 1),
-                    observer=self._requests,
-                    clock=self._clock,
-                    route=self._route,
-                )
-                client.on_received = self._receive
                 if any(each.reached is Reached.CONNECTED for each in self.seen.reach.addresses):
                     await self._ask_all(client)
                 else:
@@ -146,7 +140,7 @@ class Probe:
             self.seen.stopped = str(exc)
         finally:
             self.seen.requests = self._requests.sent
-            await http.aclose()
+            await close()
 
     async def _reach(self) -> Reach:
         proxy = self._route.proxy

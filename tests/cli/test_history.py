@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import os
 import signal
 import sqlite3
@@ -28,10 +27,10 @@ Invoke = Callable[..., Result]
 WORK_FILE = "telnyx-sim-history-account-0.db"
 
 
-def change(folder: Path, statement: str, *values: str) -> None:
+def change(folder: Path, statement: str) -> None:
     """Change the work file, as if something else had been read."""
     with closing(sqlite3.connect(folder / WORK_FILE)) as database, database:
-        database.execute(statement, values)
+        database.execute(statement)
 
 
 def test_a_report_of_what_failed(invoke: Invoke, write: Callable[..., str], api: str) -> None:
@@ -61,25 +60,18 @@ def test_csv_of_every_action(invoke: Invoke, write: Callable[..., str], api: str
     assert len(one.stdout.splitlines()) == 3
 
 
-def test_what_was_read_is_used_again(
-    invoke: Invoke, write: Callable[..., str], api: str, tmp_path: Path
-) -> None:
+def test_what_was_read_is_used_again(invoke: Invoke, write: Callable[..., str], api: str) -> None:
     """Telnyx is not asked again, unless that is wanted, or more of the history."""
-    file = write(api)
-    assert invoke("history", "--config.file", file, "--since", "30d").exit_code == 0
-    away = write("http://127.0.0.1:1/v2")
-    text = Path(away).read_text(encoding="utf-8")
-    change(tmp_path, "UPDATE meta SET value = replace(value, ?, 'http://127.0.0.1:1/v2')", api)
-    Path(away).write_text(
-        json.dumps(json.loads(text) | {"poll": {"request_timeout": "1s"}}), encoding="utf-8"
-    )
-    result = invoke("history", "--config.file", away, "--since", "7d", "--format", "csv")
+    assert invoke("history", "--config.file", write(api), "--since", "30d").exit_code == 0
+    refused = ("history", "--config.file", write(api, key="KEY-wrong"))
+    result = invoke(*refused, "--since", "7d", "--format", "csv")
     assert result.exit_code == 0
     assert "using what was read at" in result.stderr
     assert len(result.stdout.splitlines()) == 3
-    for words in (["--again"], ["--since", "60d"], []):
-        again = invoke("history", "--config.file", away, *words)
+    for words in (["--since", "60d"], ["--since", "30d", "--again"], []):
+        again = invoke(*refused, *words)
         assert again.exit_code == 1
+        assert "HTTP 401" in again.stderr
         assert f"{WORK_FILE}: run the same command again to go on from there" in again.stderr
 
 

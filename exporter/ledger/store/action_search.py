@@ -79,11 +79,9 @@ class Reasons(NamedTuple):
     hashes: tuple[int, ...]
     none: bool
 
-    def condition(self) -> str:
-        """Return the condition of the actions of the class."""
-        one_of = (
-            f"COALESCE(reason_hash, 0) IN ({_numbers(self.hashes)})" if self.hashes else "1 = 0"
-        )
+    def condition(self, column: str = "COALESCE(reason_hash, 0)") -> str:
+        """Return the condition of the actions of the class; by default, no index is used for it."""
+        one_of = f"{column} IN ({numbers(self.hashes)})" if self.hashes else "1 = 0"
         return f"(reason_hash IS NULL OR {one_of})" if self.none else one_of
 
 
@@ -105,6 +103,26 @@ def reasons_of(
     return Reasons(tuple(hashes), reason_class == NO_REASON)
 
 
+class Values(dict[str, object]):
+    """The values that are bound in a statement, by name."""
+
+    def bind(self, value: object) -> str:
+        """Bind a value, and return what stands for it in the statement."""
+        # One of an enumeration is a text to the driver of either database only as such.
+        value = str(value) if isinstance(value, str) else value
+        for name, bound in self.items():
+            if bound == value and type(bound) is type(value):
+                return f":{name}"
+        name = f"v{len(self)}"
+        self[name] = value
+        return f":{name}"
+
+    def one_of(self, column: str, values: Iterable[str]) -> str:
+        """Return the condition that a column has one of the values."""
+        bound = ", ".join(map(self.bind, values))
+        return f"{column} IN ({bound})" if bound else "1 = 0"
+
+
 @dataclass
 class ActionSearch:
     """The way to list the actions that pass a query, but for the class of their reasons.
@@ -120,7 +138,7 @@ class ActionSearch:
     reasons: Reasons | None = None
     with_reason: bool = False
     few: int = FEW
-    _values: dict[str, object] = field(default_factory=dict)
+    _values: Values = field(default_factory=Values)
 
     def __post_init__(self) -> None:
         """Decide the way."""
@@ -138,12 +156,19 @@ class ActionSearch:
 
     def page(self, limit: int | None, skip: int) -> tuple[str, dict[str, object]]:
         """Return the statement of the keys of a page, in their order, and its values."""
-        merged = " UNION ALL ".join(self._lists) or self._nothing
         down = "DESC" if self.query.newest_first else "ASC"
+        order = f"ORDER BY k {down}, id {down}, account_id {down}"
+        lists: Iterable[str] = self._lists
+        if (
+            limit is not None
+            and len(self._lists) > 1
+            and self.connection.dialect.name == "postgresql"
+        ):
+            # It would sort all of them at once, rather than merge them.
+            lists = [f"({each} {order} LIMIT {skip + limit})" for each in lists]
+        merged = " UNION ALL ".join(lists) or _list("created_at", ("1 = 0",))
         end = "" if limit is None else f"LIMIT {limit} OFFSET {skip}"
-        return f"{merged} ORDER BY k {down}, id {down}, account_id {down} {end}", self._values
-
-    _nothing = "SELECT id, account_id, created_at AS k FROM actions WHERE 1 = 0"
+        return f"{merged} {order} {end}", self._values
 
     def count(self) -> int | None:
         """Return how many actions there are; None if they are more than are counted."""
@@ -181,10 +206,10 @@ class ActionSearch:
         """Return the condition by which few candidates are found; None if there is none."""
         query = self.query
         if query.action_id is not None:
-            return f"id = {self._bound(query.action_id)}"
-        accounts = f"account_id IN ({_numbers(self.scopes)})"
+            return f"id = {self._values.bind(query.action_id)}"
+        accounts = f"account_id IN ({numbers(self.scopes)})"
         if query.bulk_id is not None:
-            bulk = f"{accounts} AND bulk_id = {self._bound(query.bulk_id)}"
+            bulk = f"{accounts} AND bulk_id = {self._values.bind(query.bulk_id)}"
             members = f"SELECT action_id, account_id FROM bulk_members WHERE {bulk}"  # noqa: S608
             of_cards = self._of_cards("sim_card_id || ''")
             return " AND ".join(filter(None, (f"(id, account_id) IN ({members})", of_cards)))
@@ -201,13 +226,13 @@ class ActionSearch:
         query = self.query
         if query.iccid is None:
             card = query.sim_card_id
-            return None if card is None else f"{column} = {self._bound(card)}"
+            return None if card is None else f"{column} = {self._values.bind(card)}"
         cards = self.connection.execute(
             text("SELECT account_id, id FROM sim_cards WHERE iccid = :iccid"),
             {"iccid": query.iccid},
         ).all()
         pairs = (
-            f"(account_id = {each.account_id} AND {column} = {self._bound(each.id)})"
+            f"(account_id = {each.account_id} AND {column} = {self._values.bind(each.id)})"
             for each in cards
             if each.account_id in self.scopes and query.sim_card_id in {None, each.id}
         )
@@ -252,11 +277,11 @@ class ActionSearch:
                 and accounts
             ):
                 indexed = (
-                    f"status = {self._bound(status)}",
-                    f"action_type = {self._bound(action_type)}",
+                    f"status = {self._values.bind(status)}",
+                    f"action_type = {self._values.bind(action_type)}",
                 )
                 whole = self._all and len(accounts) == len(self.scopes)
-                others = () if whole else (f"account_id IN ({_numbers(accounts)})",)
+                others = () if whole else (f"account_id IN ({numbers(accounts)})",)
                 yield _Part(indexed, others, ended=status in ended)
 
     def _two_parts(self, indexed: tuple[str, ...]) -> Iterator["_Part"]:
@@ -307,15 +332,15 @@ class ActionSearch:
 
     def _status_and_type(self, status: str, action_type: str) -> Iterator[str]:
         if self.query.status is not None:
-            yield f"{status} = {self._bound(self.query.status)}"
+            yield f"{status} = {self._values.bind(self.query.status)}"
         if self.query.action_type is not None:
-            yield f"{action_type} = {self._bound(self.query.action_type)}"
+            yield f"{action_type} = {self._values.bind(self.query.action_type)}"
 
     def _compared(self, key: str, since: float | None, until: float | None) -> Iterator[str]:
         if since is not None:
-            yield f"{key} >= {self._bound(since)}"
+            yield f"{key} >= {self._values.bind(since)}"
         if until is not None:
-            yield f"{key} < {self._bound(until)}"
+            yield f"{key} < {self._values.bind(until)}"
 
     def _visible(self) -> Iterator[str]:
         """Yield the condition of the accounts, and of what of each is shown."""
@@ -329,8 +354,7 @@ class ActionSearch:
                 ("action_type", scope.options.action_types),
             ):
                 if values:
-                    bound = ", ".join(self._bound(str(value)) for value in values)
-                    conditions.append(f"{column} || '' IN ({bound})")
+                    conditions.append(self._values.one_of(f"{column} || ''", values))
             each.append(f"({' AND '.join(conditions)})")
         yield f"({' OR '.join(each)})"
 
@@ -343,7 +367,7 @@ class ActionSearch:
     def _following(self, key: str) -> Iterator[str]:
         if self._after is not None:
             sign = "<" if self.query.newest_first else ">"
-            values = ", ".join(self._bound(each) for each in self._after)
+            values = ", ".join(self._values.bind(each) for each in self._after)
             yield f"({key}, id, account_id) {sign} ({values})"
 
     def _after_values(self, after: ActionPosition | None) -> tuple[object, ...] | None:
@@ -352,15 +376,6 @@ class ActionSearch:
         _, at, action_id, account = after
         ids = {scope.name: id_ for id_, scope in self.scopes.items()}
         return at, action_id, ids.get(account, 0)
-
-    def _bound(self, value: object) -> str:
-        """Bind a value; equal ones share a name."""
-        for name, bound in self._values.items():
-            if bound == value and type(bound) is type(value):
-                return f":{name}"
-        name = f"v{len(self._values)}"
-        self._values[name] = value
-        return f":{name}"
 
 
 class _Part(NamedTuple):
@@ -378,5 +393,6 @@ def _list(key: str, conditions: Iterable[str]) -> str:
     return f"SELECT id, account_id, {key} AS k FROM actions WHERE {' AND '.join(conditions)}"  # noqa: S608 # values are bound
 
 
-def _numbers(values: Iterable[int]) -> str:
+def numbers(values: Iterable[int]) -> str:
+    """Return numbers as they stand in a statement."""
     return ", ".join(str(int(each)) for each in values)

@@ -3,7 +3,7 @@
 Within a transaction of the caller's. It must not write, nor know how a database is opened.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
@@ -52,14 +52,13 @@ from exporter.ledger.queries import (
     ReasonCount,
     Rows,
     SimCardHistory,
-    failure_scope,
     part,
 )
 from exporter.ledger.reasons import NO_REASON
 from exporter.ledger.records import TrackedAction
-from exporter.ledger.store.action_search import FEW, MOST_REASONS, ActionSearch, reasons_of
+from exporter.ledger.store.action_search import FEW, MOST_REASONS, ActionSearch, Values, reasons_of
+from exporter.ledger.store.failure_search import failure_keys, failures, shown_failures
 from exporter.ledger.store.schema import (
-    FAILED,
     accounts,
     actions,
     list_cursors,
@@ -129,10 +128,10 @@ _AT_ONCE = 5_000
 """Actions that are classified at once where there are too many reasons."""
 _TRACKED = [null() if name == "reason" else actions.c[name] for name in ACTION_COLUMNS]
 """An action without its reason, which may be long and opens no problem."""
-# What had failed before the baseline is history, of which only a part is remembered.
-_COUNTED = and_(text(FAILED), actions.c.failure_status != "")
-# The sum keeps a database from reading by account: the index of failures has the right order.
-_ANY_ACCOUNT = actions.c.account_id + 0
+_COUNTS = f"""
+SELECT substr(COALESCE(reason, ''), 1, {REASON_CHARACTERS + 1}), account_id, count(*), max(ended_at)
+FROM {{failures}} WHERE {{conditions}} GROUP BY 1, 2
+"""  # noqa: S608 # ours
 
 
 def find_problems(
@@ -147,39 +146,18 @@ def find_failures(
 ) -> Rows[AccountAction]:
     """Return the failed and interrupted actions that pass the filters, latest first."""
     scopes = _ids(connection, view.only(query.account))
-    order = actions.c.ended_at, actions.c.id, actions.c.account_id
-    statement = (
-        select(*_ACTION, sim_cards.c.body)
-        .outerjoin(
-            sim_cards,
-            and_(
-                sim_cards.c.account_id == actions.c.account_id,
-                sim_cards.c.id == actions.c.sim_card_id,
-            ),
-        )
-        .where(_COUNTED, actions.c.ended_at.is_not(None), _failures_of(scopes))
-        .order_by(*map(desc, order))
-    )
-    for name in ("action_type", "status", "reason", "sim_card_id"):
-        if (wanted := getattr(query, name)) is not None:
-            statement = statement.where(actions.c[name] == wanted)
-    if query.after is not None:
-        ended_at, action_id, account = query.after
-        ids = {scope.name: id_ for id_, scope in scopes.items()}
-        after = ended_at, action_id, ids.get(account, 0)
-        statement = statement.where(tuple_(*order) < tuple_(*after))
-    narrowed = True
+    reasons, classified = None, query
     if query.reason_class is not None:
-        reasons = _reasons_of(connection, statement, _REASON, view, query.reason_class)
-        narrowed = reasons is not None
-        if reasons is not None:
-            statement = statement.where(_REASON.in_(reasons))
-    if query.limit is not None and narrowed:
-        statement = statement.limit(query.limit + 1)
+        reasons = reasons_of(connection, view, query.reason_class, REASON_CHARACTERS + 1)
+        if reasons is None:
+            classified = replace(query, limit=None)
+    values = Values()
+    keys = failure_keys(connection, scopes, classified, reasons, values)
+    statement = text(_ROWS.format(keys=keys, down="DESC"))
     found = (
         row
-        for row in _actions(connection, statement, scopes, view)
-        if narrowed or query.reason_class == row.reason_class
+        for row in _actions(connection, statement, scopes, view, values)
+        if query.reason_class in {None, row.reason_class}
     )
     rows = list(found if query.limit is None else islice(found, query.limit + 1))
     return part(rows, query.limit, lambda row: (row.seen_end, row.action_id, row.account))
@@ -276,20 +254,19 @@ def count_reasons(
 ) -> tuple[ReasonCount, ...]:
     """Return how many actions ended badly since a time, by reason."""
     scopes = _ids(connection, view.accounts)
-    statement = (
-        select(_REASON, actions.c.account_id, func.count(), func.max(actions.c.ended_at))
-        .where(
-            _COUNTED,
-            actions.c.ended_at >= since,
-            # What is found late did not fail just now.
-            func.coalesce(actions.c.updated_at, actions.c.ended_at) >= since,
-            _failures_of(scopes),
-        )
-        .group_by(_REASON, actions.c.account_id)
+    values = Values()
+    # What is found late did not fail just now.
+    conditions = (
+        *shown_failures(scopes, values),
+        f"ended_at >= {values.bind(since)}",
+        f"COALESCE(updated_at, ended_at) >= {values.bind(since)}",
+    )
+    statement = text(
+        _COUNTS.format(failures=failures(connection), conditions=" AND ".join(conditions))
     )
     found: dict[str, dict[str, int]] = {}
     latest: dict[str, float] = {}
-    for reason, account_id, count, ended_at in connection.execute(statement):
+    for reason, account_id, count, ended_at in connection.execute(statement, values):
         found.setdefault(reason, {})[scopes[account_id].name] = count
         latest[reason] = max(ended_at, latest.get(reason, ended_at))
     counts = (
@@ -442,21 +419,6 @@ def _problems_of(account_id: int, scope: AccountScope) -> Condition:
     mine = problems.c.account_id == account_id
     concerns = scope.concerns
     return mine if concerns is None else and_(mine, problems.c.concern.in_(concerns))
-
-
-def _failures_of(scopes: Mapping[int, AccountScope]) -> Condition:
-    """Return the condition of the failures that are shown: of all accounts at once, if it can."""
-    limited = {
-        id_: scope
-        for id_, scope in scopes.items()
-        if scope.options.statuses or scope.options.action_types
-    }
-    conditions: list[Condition] = [_ANY_ACCOUNT.in_(scopes.keys() - limited.keys())]
-    for id_, scope in limited.items():
-        condition = and_(_ANY_ACCOUNT.in_((id_,)), actions.c.status.in_(failure_scope(scope)))
-        types: Collection[str] = scope.options.action_types
-        conditions.append(and_(condition, actions.c.action_type.in_(types)) if types else condition)
-    return _any(conditions)
 
 
 def _any(conditions: Iterable[Condition]) -> Condition:

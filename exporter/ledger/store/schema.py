@@ -136,6 +136,7 @@ actions = Table(
         "status",
         "action_type",
         "reason_hash",
+        "failure_status",
         sqlite_where=text(FAILED),
     ),
     # For lists of any filters, in either order: each status and type is a part of its own.
@@ -386,7 +387,7 @@ CREATE INDEX sim_cards_by_iccid ON sim_cards (iccid);
 ALTER TABLE actions ADD COLUMN reason_hash BIGINT;
 DROP INDEX actions_failed;
 CREATE INDEX actions_failed ON actions
-    (ended_at, id, account_id, status, action_type, reason_hash)
+    (ended_at, id, account_id, status, action_type, reason_hash, failure_status)
     WHERE status IN ('failed', 'interrupted');
 CREATE INDEX actions_created ON actions
     (status, action_type, created_at, id, account_id, updated_at, reason_hash);

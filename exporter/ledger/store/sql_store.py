@@ -176,7 +176,8 @@ class SqlStore(ABC):
             actions.c.account_id == account_id, actions.c.status == Status.INTERRUPTED.value
         )
         if action_type is not None:
-            query = query.where(actions.c.action_type == action_type)
+            # Not by an index of types: that of the interrupted actions has the order.
+            query = query.where(actions.c.action_type + "" == action_type)
         query = query.order_by(actions.c.ended_at.desc()).limit(limit)
         with self._database.reading() as connection:
             return [TrackedAction(*record) for record in connection.execute(query)]

@@ -10,6 +10,7 @@ from exporter.ledger.store.schema import (
     list_cursors,
     metadata,
     migrate,
+    reason_hash,
     schema_version,
     sums,
     sweeps,
@@ -254,3 +255,20 @@ def test_version_1_gets_the_tables_of_a_new_database(connection: Connection) -> 
         indexes = {index["name"] for index in tables.get_indexes(table.name)}
         assert columns == set(table.columns.keys())
         assert indexes == {index.name for index in table.indexes}
+
+
+def test_version_5_gets_what_is_searched_by(connection: Connection) -> None:
+    """The ICCIDs of the SIM cards that are known, and the hashes of the reasons."""
+    make_version_1(connection)
+    migrate(connection, MIGRATIONS[:4])
+    actions = "id, account_id, sim_card_id, action_type, status, reason, seen_at, stuck"
+    for row in ("'a', 1, 's', 'enable', 'failed', 'x', 1, 0", "'b', 1, 's', '', '', NULL, 1, 0"):
+        connection.execute(text(f"INSERT INTO actions ({actions}) VALUES ({row})"))  # noqa: S608 # ours
+    for number, body in enumerate(('{"id":"0","iccid":"8988"}', '{"id":"1"}')):
+        values = {"id": str(number), "body": body}
+        connection.execute(text("INSERT INTO sim_cards VALUES (1, :id, 1.0, :body)"), values)
+    migrate(connection)
+    found = connection.execute(text("SELECT id, reason_hash FROM actions ORDER BY id")).all()
+    assert [tuple(each) for each in found] == [("a", reason_hash("x")), ("b", None)]
+    cards = connection.execute(text("SELECT iccid FROM sim_cards ORDER BY id")).scalars()
+    assert list(cards) == ["8988", ""]

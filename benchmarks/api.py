@@ -1,0 +1,313 @@
+"""Lists of actions by any filter on a large ledger: how long, what it delays, what it costs.
+
+The rows are filled in; what asks and commits is the exporter's own.
+"""
+
+import sqlite3
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from itertools import combinations
+from pathlib import Path
+from random import Random
+from statistics import median, quantiles
+from threading import Event, Thread
+
+import msgspec
+import psycopg
+
+from benchmarks.figures import Figure, Report
+from exporter.domain import SimCard, Status
+from exporter.ledger.queries import ACTION_ORDERS, AccountScope, ActionQuery, LedgerView
+from exporter.ledger.reasons import Reasons
+from exporter.ledger.records import TrackedAction
+from exporter.ledger.snapshot import SnapshotOptions
+from exporter.ledger.store.database import Database
+from exporter.ledger.store.postgresql import prepare
+from exporter.ledger.store.postgresql_connections import Connections
+from exporter.ledger.store.postgresql_reader import PostgresqlReader
+from exporter.ledger.store.protocol import LedgerReader
+from exporter.ledger.store.schema import reason_hash
+from exporter.ledger.store.sqlite import SqliteStore
+from exporter.ledger.store.sqlite_reader import SqliteReader
+from exporter.ledger.store.writes import ACTION_COLUMNS
+from exporter.ledger.unit_of_work import UnitOfWork
+from tests.support.postgresql import new_cluster
+
+ROWS = 2_000_000
+CARDS = 200_000
+END = 1_785_585_600.0
+DAY = 86_400.0
+SPAN = 180 * DAY
+ACCOUNTS = ("alpha", "beta", "gamma", "delta")
+CHANGES = 250
+"""Actions of a commit."""
+
+PAGE = 250
+REASONS = Reasons.with_configured(())
+SEARCHES = (
+    *("actions_created", "actions_updated", "actions_undated", "actions_by_reason"),
+    *("actions_reasons_created", "actions_reasons_updated"),
+)
+"""The indexes that only lists of actions need."""
+
+COLUMNS = ("id", "account_id", *ACTION_COLUMNS[1:], "reason_hash")
+TYPES = {
+    "enable": 50,
+    "disable": 30,
+    "set_standby": 10,
+    "enable_standby_sim_card": 5,
+    "set_public_ip": 4,
+    "remove_public_ip": 0.9,
+    "enable_voice": 0.0001,
+}
+REASON_TEXTS = {
+    "SIM card is blocked by the operator.": 30.0,
+    "The network did not answer in time.": 30.0,
+    "Insufficient funds.": 20.0,
+    "The SIM card has no group.": 10.0,
+    **{f"Carrier rejected the request, reference {n}.": 1.0 for n in range(100)},
+}
+
+Row = tuple[object, ...]
+
+MEANING = (
+    f"A ledger of {ROWS:,} actions of four accounts, of 60, 35 and 5 % and a hundred actions, over "
+    "180 days: 6 % failed for a hundred reasons, one of which occurs once; types from half of all "
+    f"to a few. Asked for are pages of {PAGE} with their total, by each filter and each pair of "
+    "filters, with frequent and rare values and ranges with and without matches; the time is that "
+    "of the query, without HTTP. The delay is the 99th percentile of a commit of 250 new actions "
+    "while two threads ask without a pause, less the median of one while nobody asks; it is "
+    "measured with SQLite, where they share a process. The cost is what the file and "
+    "a commit are with the indexes for these lists, over without them."
+)
+
+
+def measure() -> Report:
+    """Measure with both databases."""
+    rows = sorted(_rows(Random(5)))  # noqa: S311 - nothing to guess
+    cards = [(1 + n % 3, row[2]) for n, row in enumerate(rows[: CARDS // 10])]
+    with tempfile.TemporaryDirectory() as folder:
+        found = [*_sqlite(Path(folder) / "state.db", rows, cards), *_postgresql(rows, cards)]
+    return Report("Lists of actions", MEANING, tuple(found))
+
+
+def _sqlite(file: Path, rows: Sequence[Row], cards: Sequence[Row]) -> Iterator[Figure]:
+    store = SqliteStore(Database(f"sqlite:///{file}"))
+    numbers = [store.load(name).account_id for name in ACCOUNTS]
+    store.close()
+    with closing(sqlite3.connect(file)) as raw:
+        raw.execute("PRAGMA synchronous=OFF")
+        raw.execute("PRAGMA cache_size=-500000")
+        made = dict(
+            raw.execute(
+                "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+                " AND tbl_name = 'actions'"
+            ).fetchall()
+        )
+        for name in made:
+            raw.execute(f"DROP INDEX {name}")
+        places = ", ".join("?" * len(COLUMNS))
+        raw.executemany(f"INSERT INTO actions ({', '.join(COLUMNS)}) VALUES ({places})", rows)  # noqa: S608 # ours
+        raw.executemany("INSERT OR IGNORE INTO sim_cards VALUES (?, ?, 0, ?, ?)", _named(cards))
+        for name in made.keys() - set(SEARCHES):
+            raw.execute(made[name])
+        raw.commit()
+        raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    size, plain = file.stat().st_size, _commits(file, numbers[0], "a")
+    with closing(sqlite3.connect(file)) as raw:
+        for name in SEARCHES:
+            raw.execute(made[name])
+        raw.commit()
+        raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    reader = SqliteReader(file)
+    queries = list(_queries(cards))
+    yield _slowest("SQLite", reader, queries)
+    indexed = _commits(file, numbers[0], "b")
+    with _asking(reader, queries):
+        busy = _commits(file, numbers[0], "c")
+    delay = quantiles(busy, n=100)[98] - median(indexed)
+    yield Figure("api: delay of a commit", delay * 1000, "ms", most=50, steady=False)
+    yield Figure("api: state file over one without these indexes", file.stat().st_size / size, "x")
+    ratio = median(indexed) / median(plain)
+    yield Figure("api: commit of 250 new actions over one without", ratio, "x", steady=False)
+
+
+def _postgresql(rows: Sequence[Row], cards: Sequence[Row]) -> Iterator[Figure]:
+    with new_cluster("shared_buffers=256MB", "maintenance_work_mem=256MB") as cluster:
+        database = cluster.new_database()
+        url = cluster.url(database)
+        connections = Connections(url, cluster.password_file)
+        prepare(connections)
+        connections.close()
+        address = f"host=127.0.0.1 port={cluster.port} user=postgres dbname={database}"
+        with psycopg.connect(address) as raw:
+            for number, name in enumerate(ACCOUNTS, 1):
+                raw.execute("INSERT INTO accounts (id, name) VALUES (%s, %s)", (number, name))
+            made = raw.execute(
+                "SELECT indexname, indexdef FROM pg_indexes"
+                " WHERE tablename = 'actions' AND indexname <> 'actions_pkey'"
+            ).fetchall()
+            for name, _ in made:
+                raw.execute(f"DROP INDEX {name}".encode())
+            for table, columns, values in (
+                ("actions", COLUMNS, rows),
+                ("sim_cards", ("account_id", "id", "looked_up_at", "body", "iccid"), None),
+            ):
+                statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN"
+                with raw.cursor().copy(statement.encode()) as copying:
+                    for row in values or [(a, b, 0, *c) for a, b, *c in set(_named(cards))]:
+                        copying.write_row(row)
+            for _, definition in made:
+                raw.execute(definition.encode())
+            raw.commit()
+            raw.autocommit = True
+            raw.execute("VACUUM ANALYZE")
+        with closing(PostgresqlReader(url, cluster.password_file)) as reader:
+            yield _slowest("PostgreSQL", reader, list(_queries(cards)))
+
+
+def _slowest(name: str, reader: LedgerReader, queries: Sequence[ActionQuery]) -> Figure:
+    """Ask each query; returns the 99th percentile of the times."""
+    times = []
+    for query in queries:
+        began = time.perf_counter()
+        reader.actions(_view(), query)
+        times.append(time.perf_counter() - began)
+    slowest = quantiles(times, n=100)[98]
+    return Figure(
+        f"api: {name}, 99th percentile of {len(times)} queries",
+        slowest * 1000,
+        "ms",
+        most=200,
+        steady=False,
+    )
+
+
+@contextmanager
+def _asking(reader: LedgerReader, queries: Sequence[ActionQuery]) -> Iterator[None]:
+    """Ask without a pause, on as many threads as the exporter has for it."""
+    stop = Event()
+
+    def ask(step: int) -> None:
+        while True:
+            for query in queries[::step]:
+                if stop.is_set():
+                    return
+                reader.actions(_view(), query)
+
+    threads = [Thread(target=ask, args=(step,)) for step in (1, -1)]
+    for each in threads:
+        each.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for each in threads:
+            each.join()
+
+
+def _commits(file: Path, account_id: int, name: str) -> list[float]:
+    """Commit new actions a hundred times; returns the seconds of each."""
+    store = SqliteStore(Database(f"sqlite:///{file}"))
+    store.load(ACCOUNTS[0])
+    random = Random(name)  # noqa: S311 - nothing to guess
+    times = []
+    for _ in range(100):
+        rows = {}
+        for _ in range(CHANGES):
+            row = TrackedAction(
+                _uuid(random), _uuid(random), "enable", "failed", "Insufficient funds.",
+                END, END + 60, END, END + 90, None, stuck=False,
+            )  # fmt: skip
+            rows[row.id] = row
+        unit = UnitOfWork(ACCOUNTS[0], REASONS, str, END, rows=rows, added=set(rows))
+        began = time.perf_counter()
+        store.commit(account_id, unit, {})
+        times.append(time.perf_counter() - began)
+    store.close()
+    return times
+
+
+def _view() -> LedgerView:
+    options = SnapshotOptions((), (), {}, 900.0, REASONS.classes)
+    scopes = tuple(AccountScope(name, options) for name in ACCOUNTS)
+    return LedgerView(scopes, REASONS.classify, REASONS.classes)
+
+
+def _queries(cards: Sequence[Row]) -> Iterator[ActionQuery]:
+    """Yield each filter with frequent and rare values, alone and with each other one."""
+    middle = END - SPAN / 2
+    values: Mapping[str, Sequence[object]] = {
+        "status": tuple(Status),
+        "action_type": ("enable", "remove_public_ip", "enable_voice", "unheard_of"),
+        "account": ("alpha", "gamma", "delta"),
+        "sim_card_id": (cards[0][1],),
+        "iccid": (_iccid(0), "none"),
+        "reason_class": ("insufficient_funds", "data_limit", "none", "superseded"),
+        "since": (END - DAY, middle, END + DAY),
+        "until": (END - SPAN + DAY, middle),
+        "ended_since": (END - DAY, middle, END + DAY),
+        "ended_until": (END - SPAN + DAY, middle),
+    }
+    filters: list[dict[str, object]] = [
+        {},
+        *({name: value} for name, each in values.items() for value in each),
+        *(
+            {one: first, other: second}
+            for one, other in combinations(values, 2)
+            for first in values[one]
+            for second in values[other]
+        ),
+        {"since": middle - DAY, "until": middle},
+        {"ended_since": middle - DAY, "ended_until": middle},
+    ]
+    make: Callable[..., ActionQuery] = ActionQuery
+    for each in filters:
+        for sort in ACTION_ORDERS:
+            yield make(**each, sort=sort, limit=PAGE, counted=True)
+
+
+def _rows(random: Random) -> Iterator[Row]:
+    cards = [_uuid(random) for _ in range(CARDS)]
+    types, type_weights = list(TYPES), list(TYPES.values())
+    reasons, reason_weights = list(REASON_TEXTS), list(REASON_TEXTS.values())
+    for number in range(ROWS):
+        created = END - SPAN * (1 - number / ROWS)
+        roll = random.random()
+        status = "completed" if roll < 0.93 else "failed" if roll < 0.99 else "interrupted"  # noqa: PLR2004 # shares
+        if number > ROWS - 1000:
+            status = "in-progress"
+        kind = random.choices(types, type_weights)[0]
+        account = 1 if number % 20 < 12 else 2 if number % 20 < 19 else 3  # noqa: PLR2004 # shares
+        account = 4 if number % 20_000 == 0 else account
+        if account == 3 and kind == "enable":  # noqa: PLR2004 # so an account has none of a type
+            kind = "set_public_ip"
+        reason = None
+        if status in {"failed", "interrupted"}:
+            reason = random.choices(reasons, reason_weights)[0]
+        if number == ROWS // 3:
+            status, reason = "failed", "The data limit was exceeded."
+        ended = created + random.expovariate(1 / 120)
+        yield (
+            *(_uuid(random), account, random.choice(cards), kind, status, reason, created),
+            *(ended, created + 20, None if status == "in-progress" else ended + 30, None, False),
+            *(None if reason is None else ended, "" if reason is None else status),
+            reason_hash(reason),
+        )
+
+
+def _named(cards: Sequence[Row]) -> Iterator[Row]:
+    for number, (account, card) in enumerate(cards):
+        known = SimCard(str(card), _iccid(number), "group", "Fleet", ("a", "b"))
+        yield account, card, msgspec.json.encode(known).decode(), known.iccid
+
+
+def _iccid(number: int) -> str:
+    return f"8988{number:015}"
+
+
+def _uuid(random: Random) -> str:
+    text = f"{random.getrandbits(128):032x}"
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-8{text[17:20]}-{text[20:]}"
