@@ -237,7 +237,8 @@ class UnitOfWork:
                 reason_class="",
                 created_at=after.created_at,
                 updated_at=None,
-                duration_seconds=_span(after.created_at, self.now),
+                # Of one that had ended when it was seen first, nobody knows when that was.
+                duration_seconds=None if before is None else _span(after.created_at, self.now),
                 members=after.counts,
             )
         )
