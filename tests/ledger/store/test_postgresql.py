@@ -313,14 +313,13 @@ def test_an_older_copy_is_migrated_again(cluster: Cluster, new_database: str) ->
     )
     store.load("main")
     cluster.execute("UPDATE schema_version SET version = version - 1", new_database)
+    cluster.execute("DROP TABLE bulk_actions, bulk_members", new_database)
     cluster.execute(
-        "ALTER TABLE sim_cards DROP COLUMN iccid; ALTER TABLE actions DROP COLUMN reason_hash;"
-        " DROP INDEX actions_undated; CREATE INDEX actions_failed ON actions (ended_at)",
-        new_database,
+        "ALTER TABLE accounts DROP COLUMN bulks_at, DROP COLUMN bulks_since", new_database
     )
     with pytest.raises(StateError, match="which this release migrates"):
         store.load("main")
-    assert store.load("main").problems == {}
+    assert store.load("main").bulks == {}
     store.close()
     fence.table.close()
 
