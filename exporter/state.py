@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from exporter.config import Settings
 from exporter.ledger.store.database import Database
-from exporter.ledger.store.protocol import LedgerStore, StateFacts, StateReader
+from exporter.ledger.store.protocol import ActionReader, LedgerStore, StateFacts, StateReader
 from exporter.ledger.store.sqlite import SqliteStore
 from exporter.ledger.store.sqlite_reader import TIMEOUT, sqlite_reader
 from exporter.scheduling.lease_keeper import LeaseKeeper
@@ -76,7 +76,7 @@ def state_facts(settings: Settings, *, timeout: float) -> StateFacts | None:
         shared.close()
 
 
-def open_reader(settings: Settings, *, timeout: float) -> StateReader | None:
+def open_reader(settings: Settings, *, timeout: float) -> ActionReader | None:
     """Return the reader of the state; None if it is in memory. ``timeout`` is in seconds."""
     state = settings.state
     if not state.shared:

@@ -4,7 +4,7 @@ import asyncio
 import re
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -33,9 +33,10 @@ from exporter.history.spool import Source, Spool
 from exporter.history.summary import Scope, summarize
 from exporter.ledger.listings import csv_text, rfc3339
 from exporter.ledger.reasons import Reasons
+from exporter.ledger.records import TrackedAction
 from exporter.ledger.snapshot import SnapshotOptions
 from exporter.ledger.state import LedgerState
-from exporter.ledger.store.protocol import StateReader
+from exporter.ledger.store.protocol import ActionReader, StateReader
 from exporter.ledger.views import options_of, reasons_of
 from exporter.metrics.self_metrics import SelfMetrics
 from exporter.network import find_network
@@ -194,11 +195,10 @@ class _Ledger:
     ) -> None:
         """Find out; raises StateError or UsageError, with what to do first."""
         self._retention = settings.state.retention
-        self._reader: StateReader | None = None
-        self._baseline = baseline
+        self._reader: ActionReader | None = None
         if baseline is None:
-            self._reader = open_reader(settings)
-            self.starts = {each.name: self._begun(each.name)[1] for each in accounts}
+            reader = self._reader = open_reader(settings)
+            self.starts = {each.name: _begun(reader, each.name)[1] for each in accounts}
         elif len(accounts) > 1:
             raise click.UsageError("--baseline: is of one account; name it with --account")
         else:
@@ -207,22 +207,14 @@ class _Ledger:
     def past(self, part: _Part, reasons: Reasons, wanted: _Wanted) -> PastAccount:
         """Return what the past of an account is made of, by the ledger as it is now."""
         name, offset = part.account.name, part.spool.clock_offset
-        common = partial(
-            PastAccount,
-            name=name,
-            spool=part.spool,
-            options=part.options,
-            classify=reasons.classify,
-            since=wanted.since,
-            until=wanted.until,
-        )
+        find: Callable[[Collection[str]], Mapping[str, TrackedAction]]
         if self._reader is None:
             begun = self.starts[name]
             state = LedgerState(name, 0, begun, None, 0, {}, {}, {}, {}, {}, {}, ())
             start = CounterStart(begun, begun + offset)
-            found = common(start=start, find=lambda _: {}, label=state.label)
+            find = _nothing
         else:
-            state, begun = self._begun(name)
+            state, begun = _begun(self._reader, name)
             start = CounterStart(
                 begun,
                 begun + offset,
@@ -230,29 +222,43 @@ class _Ledger:
                 pruned=time.time() - self._retention > begun,
             )
             find = partial(self._reader.find, state.account_id)
-            found = common(start=start, find=find, label=state.label)
         if part.source.started_at < begun:
             raise UsageError(
                 f"account {name!r}: its counters began while the history was read; run this again"
             )
-        return found
+        return PastAccount(
+            name=name,
+            spool=part.spool,
+            options=part.options,
+            start=start,
+            find=find,
+            label=state.label,
+            classify=reasons.classify,
+            since=wanted.since,
+            until=wanted.until,
+        )
 
-    def _begun(self, name: str) -> tuple[LedgerState, float]:
-        if self._reader is None:  # pragma: no cover # for the type checker
-            raise AssertionError
-        try:
-            state = self._reader.state(name)
-        except StateError as exc:
-            raise StateError(
-                f"{exc}. The state says where the counters begin, and so where the past has to "
-                "end; if it is on another machine, give --baseline"
-            ) from exc
-        if state is None or state.baseline_at is None:
-            raise UsageError(
-                f"account {name!r}: its counters have not begun, so nobody knows where the past "
-                "has to end; start the exporter, and run this after its first poll"
-            )
-        return state, state.baseline_at
+
+def _begun(reader: StateReader, name: str) -> tuple[LedgerState, float]:
+    """Return the state of an account, and when its counters began."""
+    try:
+        state = reader.state(name)
+    except StateError as exc:
+        raise StateError(
+            f"{exc}. The state says where the counters begin, and so where the past has to end; "
+            "if it is on another machine, give --baseline"
+        ) from exc
+    if state is None or state.baseline_at is None:
+        raise UsageError(
+            f"account {name!r}: its counters have not begun, so nobody knows where the past has to "
+            "end; start the exporter, and run this after its first poll"
+        )
+    return state, state.baseline_at
+
+
+def _nothing(_: Collection[str]) -> Mapping[str, TrackedAction]:
+    """Return what is known of actions without a ledger."""
+    return {}
 
 
 async def _read_all(

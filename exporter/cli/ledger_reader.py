@@ -8,7 +8,7 @@ from pathlib import Path
 
 from exporter.config import Settings, from_environment, load
 from exporter.errors import UsageError
-from exporter.ledger.store.protocol import StateReader
+from exporter.ledger.store.protocol import ActionReader
 from exporter.state import open_reader as reader_of
 
 TIMEOUT = 30.0
@@ -22,7 +22,7 @@ def read_settings(config_file: Path | None) -> Settings:
     return load(config_file, os.environ, with_keys=False)
 
 
-def open_reader(settings: Settings) -> StateReader:
+def open_reader(settings: Settings) -> ActionReader:
     """Return the reader of the state; raises UsageError if it is in memory."""
     reader = reader_of(settings, timeout=TIMEOUT)
     if reader is None:

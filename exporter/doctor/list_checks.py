@@ -10,7 +10,6 @@ from exporter.doctor.connection_checks import api_errors, described, not_asked
 from exporter.doctor.findings import Finding, fail, ok, skip, warn
 from exporter.doctor.seen import (
     FILTERED,
-    FULL_PAGE,
     Answer,
     Seen,
     status_question,
@@ -67,8 +66,8 @@ def _order(seen: Seen, page: Page) -> Finding:
         return warn(
             check,
             "the list is not sorted by time",
-            remedy="the exporter finds new actions all the same, with more requests: if polls fail "
-            "as rate_limited, increase poll.interval",
+            remedy="none is needed unless polls fail as rate_limited, because new actions cost "
+            "more requests: then increase poll.interval",
         )
     return ok(check, _ORDERS[order])
 
@@ -81,36 +80,40 @@ _ORDERS = {
 
 
 def _page_size(seen: Seen, page: Page) -> Finding:
-    check = "page_size"
+    check, asked = "page_size", seen.page_size
     first = seen.answers[questions.LIST]
     if isinstance(first.error, BadRequestError):
         return fail(
             check,
-            f"pages of {FULL_PAGE} are refused ({described(first)})",
+            f"pages of {asked} are refused ({described(first)})",
             *map(str, api_errors(first)),
-            remedy=f"set poll.page_size to less than {FULL_PAGE}, for example 100",
+            remedy=f"set poll.page_size to less than {asked}, the more the fewer requests; "
+            f"{seen.small_page} is taken",
         )
-    served = page.length if page.page_size is None else page.page_size
-    more = page.total is None or page.total > page.length
-    if page.length > FULL_PAGE:
+    served = max(page.length, page.page_size or 0)
+    if page.length > asked:
         return warn(
             check,
-            f"asked for {FULL_PAGE}, {page.length:,} came",
+            f"asked for {asked}, {page.length:,} came",
             remedy=f"the exporter copes; {_ISSUES}",
         )
-    if served < FULL_PAGE and (more or page.page_size is not None):
+    # The whole list may be shorter than a page.
+    more = page.total is not None and page.total > page.length > 0
+    if served < asked and (more or page.page_size):
         return warn(
             check,
-            f"asked for {FULL_PAGE}, {served:,} come",
-            remedy=f"polls need more requests; set poll.page_size to {max(1, served)}",
+            f"asked for {asked}, {served:,} come",
+            remedy=f"polls need more requests; set poll.page_size to {served}",
         )
-    if page.length < min(FULL_PAGE, page.total or 0):
+    if page.length < min(asked, page.total or 0):
         return warn(
             check,
-            f"{page.length:,} actions on a page that should have {FULL_PAGE}",
+            f"{page.length:,} actions on a page that should have {asked}",
             remedy=f"the exporter copes; {_ISSUES}",
         )
-    return ok(check, f"{FULL_PAGE}, as asked for")
+    if page.length < asked and page.total is None and page.page_size is None:
+        return skip(check, f"{page.length:,} come, and nothing says whether there are more")
+    return ok(check, f"{asked}, as asked for")
 
 
 def _deep_pages(seen: Seen, page: Page) -> Finding:

@@ -14,10 +14,8 @@ from exporter.config import Account, Settings
 from exporter.doctor import seen as questions
 from exporter.doctor.seen import (
     FILTERED,
-    FULL_PAGE,
     INTERRUPTED,
     NO_LIST,
-    SMALL_PAGE,
     Answer,
     Reach,
     Seen,
@@ -100,7 +98,7 @@ class Probe:
         clock: Clock,
     ) -> None:
         """Store the parts; nothing is sent yet."""
-        self.seen = Seen()
+        self.seen = Seen(settings.poll.page_size)
         self._settings = settings
         self._account = account
         self._key = key
@@ -157,18 +155,19 @@ class Probe:
         return Reach(host, variable, await reach(found[:MOST_ADDRESSES], port))
 
     async def _ask_all(self, client: Client) -> None:
-        first = await self._ask(client, questions.LIST, Query(1, FULL_PAGE))
-        if isinstance(first.error, BadRequestError):
-            first = await self._ask(client, questions.LIST_SMALL, Query(1, SMALL_PAGE))
+        asked, small = self.seen.page_size, self.seen.small_page
+        first = await self._ask(client, questions.LIST, Query(1, asked))
+        if isinstance(first.error, BadRequestError) and small < asked:
+            first = await self._ask(client, questions.LIST_SMALL, Query(1, small))
         if first.page is None:
             raise _StopError(NO_LIST)
-        size = min(first.page.page_size or first.page.length, FULL_PAGE)
+        size = min(first.page.page_size or first.page.length, asked)
         if size and first.page.total and first.page.total > size:
             last = -(-first.page.total // size)
             await self._ask(client, questions.LIST_END, Query(last, size))
         for status in FILTERED:
             # Many reasons of failures are wanted; of the others enough to see the filter obeyed.
-            wanted = size if status is Status.FAILED else SMALL_PAGE
+            wanted = size if status is Status.FAILED else small
             question = questions.status_question(status)
             await self._ask(client, question, Query(1, max(1, wanted), status))
         await self._ask(client, questions.TOTAL_BETWEEN, Query(1, 1))
@@ -199,7 +198,7 @@ class Probe:
 
     async def _ask_bulk(self, client: Client) -> None:
         name = "bulk_sim_card_actions"
-        bulk_id = await self._ask_list(client, questions.BULK_LIST, name, SMALL_PAGE)
+        bulk_id = await self._ask_list(client, questions.BULK_LIST, name, self.seen.small_page)
         if bulk_id is not None:
             await self._ask(client, questions.BULK, None, name, bulk_id)
 

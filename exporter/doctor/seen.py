@@ -11,7 +11,7 @@ from exporter.telnyx.reach import AddressReached
 from exporter.telnyx.schema import Page
 
 LIST, LIST_SMALL, LIST_END = "list", "list_small", "list_end"
-"""The first page of the actions, again in the default size if 250 is refused, and the last page."""
+"""The first page of the actions, again in a smaller size if that is refused, and the last page."""
 
 TOTAL_BETWEEN, TOTAL_AFTER = "total_between", "total_after"
 """How many actions there are, after those by status and after those by type."""
@@ -23,8 +23,8 @@ BULK_LIST, BULK = "bulk_list", "bulk"
 NO_LIST, INTERRUPTED = "the list of actions was not read", "interrupted"
 """Why nothing further is asked."""
 
-FULL_PAGE, SMALL_PAGE = 250, 20
-"""Actions on a page that are asked for."""
+SMALL_PAGE = 20
+"""Actions on a page where a few are enough: the default of the API."""
 
 FILTERED = (Status.IN_PROGRESS, Status.COMPLETED, Status.FAILED)
 """The statuses that the API can filter on, in the order in which an action passes through them."""
@@ -77,14 +77,21 @@ class Answer:
 class Seen:
     """All of an account, as far as it was asked; ``stopped`` says why it was not asked further.
 
-    ``retried`` is how many requests were sent again, ``requests`` how many were sent in all.
+    ``page_size`` is how many actions on a page the polls ask for, and so does LIST; ``requests`` is
+    how many were sent in all.
     """
 
+    page_size: int
     reach: Reach | None = None
     answers: dict[str, Answer] = field(default_factory=dict)
     received: list[Received] = field(default_factory=list)
     requests: int = 0
     stopped: str = ""
+
+    @property
+    def small_page(self) -> int:
+        """Return the actions on a page where a few are enough, or where a whole one is refused."""
+        return min(SMALL_PAGE, self.page_size)
 
     @property
     def first(self) -> Answer | None:

@@ -22,7 +22,13 @@ from exporter.ledger.problem_tracking import forget_problems, note_problems
 from exporter.ledger.reasons import Reasons
 from exporter.ledger.records import ListCursor, MemberCounts, TrackedAction
 from exporter.ledger.rules import ended_status, is_history, observe
-from exporter.ledger.snapshot import AccountSnapshot, SnapshotOptions, build, empty_snapshot
+from exporter.ledger.snapshot import (
+    AccountSnapshot,
+    SnapshotOptions,
+    build,
+    empty_snapshot,
+    with_counters,
+)
 from exporter.ledger.state import LedgerState
 from exporter.ledger.store.protocol import LedgerStore
 from exporter.ledger.unit_of_work import UnitOfWork
@@ -173,6 +179,11 @@ class Ledger:
         snapshot = await self.in_worker(build, self.state, self._options, now)
         # An equal one stays the same object, so that what was rendered of it need not be again.
         self._snapshot = self._snapshot if snapshot == self._snapshot else snapshot
+
+    async def publish_counters(self, now: float) -> None:
+        """Publish the counters of what is committed, while a poll is under way."""
+        snapshot = await self.in_worker(build, self.state, self._options, now)
+        self._snapshot = with_counters(self._snapshot, snapshot)
 
     def announce(self) -> None:
         """Let the sinks be told of what was committed and published; until then it is held back.

@@ -310,6 +310,25 @@ def build(state: LedgerState, options: SnapshotOptions, now: float) -> AccountSn
     )
 
 
+def with_counters(shown: AccountSnapshot, newer: AccountSnapshot) -> AccountSnapshot:
+    """Return a snapshot with the counters of actions of a newer one, and all else as it was.
+
+    A counter is true as soon as it is committed. A gauge, or a problem, only once a poll has looked
+    at all that was in progress: until then, what ended meanwhile would be shown as stuck.
+    """
+    return replace(
+        shown,
+        created=newer.created,
+        completed=newer.completed,
+        failed=newer.failed,
+        interrupted=newer.interrupted,
+        failed_exemplars=newer.failed_exemplars,
+        interrupted_exemplars=newer.interrupted_exemplars,
+        durations=newer.durations,
+        detection_delay=newer.detection_delay,
+    )
+
+
 def empty_snapshot(name: str, options: SnapshotOptions) -> AccountSnapshot:
     """Build the snapshot of an account whose state was not read yet: there is nothing to show."""
     snapshot = build(LedgerState(name, 0, None, None, 0, {}, {}, {}, {}, {}, {}, ()), options, 0.0)

@@ -135,8 +135,8 @@ CATCHING_UP = LogEvent(
     "catching_up",
     LogLevel.INFO,
     ("account", "stage", "done", "total", "seconds_left"),
-    "How far a poll is that reads many actions, every ten seconds while it runs: `stage` is "
-    "`baseline` (what is in progress at the first poll) or `catch_up` (what is new)",
+    "How far a poll is that takes long, every ten seconds: `stage` is `baseline` (what is in "
+    "progress at the first poll), `catch_up` (what is new) or `in_flight` (what was in progress)",
 )
 SIM_CARD_LOOKUP_FAILED = LogEvent(
     "sim_card_lookup_failed",

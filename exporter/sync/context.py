@@ -41,6 +41,11 @@ class PollContext:
         """When this unit of work began, on the API's clock."""
         return self.recorder.unit.now + (self.fetcher.clock_offset or 0.0)
 
+    async def checkpoint(self, requests: int) -> None:
+        """Count requests that looked at known actions again, as `Recorder.checkpoint` does."""
+        self.progress.note_followed(self.recorder.followed)
+        await self.recorder.checkpoint(requests)
+
     async def read(
         self, list_filter: ListFilter, numbers: Sequence[int], cursor: ListCursor, *, spare: int = 0
     ) -> tuple[PageRead, ...]:

@@ -16,7 +16,7 @@ from exporter.sync.audit import audit_due, begin_audit, conclude_audit
 from exporter.sync.baseline import take_baseline, unread_cursor
 from exporter.sync.bulk import BulkFollower
 from exporter.sync.context import PollContext
-from exporter.sync.discovery import discover
+from exporter.sync.discovery import discover, look_at_end
 from exporter.sync.fetcher import Fetcher, ServerLimits
 from exporter.sync.filters import AccountFilters
 from exporter.sync.in_flight import follow, follow_listed
@@ -25,6 +25,9 @@ from exporter.sync.progress import Progress, ProgressTracker
 from exporter.sync.recorder import Recorder
 from exporter.sync.sweep import continue_sweeps
 from exporter.telnyx.client import Client
+
+STALE = 2.0
+"""Seconds after which the end of a list is read again before its new actions are searched for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,7 @@ class Cycle:
         """Poll the account, commit and publish.
 
         Raises PollError or StateError. What was committed by then is true, though it is not all
-        there is; what is published is the last view that was no half of one.
+        there is; of what is published, only counters of a long catch-up may have changed.
         """
         await self._ledger.open(self._clock.now())
         poll = _Poll(
@@ -217,12 +220,19 @@ class _Poll:
         context, recorder = self._context, self._context.recorder
         totals: dict[ListFilter, int | None] = {}
         shortfall = 0
-        for list_filter in context.filters.discovery_lists:
+        lists = context.filters.discovery_lists
+        # All of them first, so that it is known how many actions are unseen.
+        ends = {each: await look_at_end(context, each) for each in lists}
+        seen_at = self._clock.monotonic()
+        for list_filter in lists:
             try:
+                if self._clock.monotonic() - seen_at > STALE:  # the others took long
+                    ends[list_filter] = await look_at_end(context, list_filter)
                 found = await discover(
                     context,
                     list_filter,
                     context.ledger.state.cursors[list_filter],
+                    ends[list_filter],
                     last_total=self._totals.get(list_filter),
                     floor=self._floors.get(list_filter.action_type),
                 )

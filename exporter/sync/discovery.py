@@ -24,6 +24,10 @@ CHUNK_PAGES = 40
 """Pages that are read before what they brought is committed."""
 
 
+ListEnd = tuple[Page, int]
+"""A page and its number."""
+
+
 @dataclass(frozen=True, slots=True)
 class DiscoveryResult:
     """What a list said.
@@ -36,22 +40,32 @@ class DiscoveryResult:
     shortfall: int
 
 
+async def look_at_end(poll: PollContext, list_filter: ListFilter) -> ListEnd:
+    """Read the page where new actions of a list appear, and note how many are unseen."""
+    cursor = poll.ledger.state.cursors[list_filter]
+    page, number = await new_end(poll.fetcher, list_filter, cursor)
+    poll.progress.note(list_filter, done=0, left=(page.total or 0) - cursor.seen_count)
+    return page, number
+
+
 async def discover(
     poll: PollContext,
     list_filter: ListFilter,
     cursor: ListCursor,
+    end: ListEnd,
     *,
     last_total: int | None = None,
     floor: float | None = None,
 ) -> DiscoveryResult:
     """Find what is new in a list, and leave its cursor in the unit of work.
 
-    ``last_total`` is that of the poll before: only a fall that both see is believed. ``floor`` is
-    when the oldest action was created that may have entered a status since.
+    ``end`` is what `look_at_end` read. ``last_total`` is the total of the poll before: only a fall
+    that both see is believed. ``floor`` is when the oldest action was created that may have entered
+    a status since.
     """
     open_actions = poll.recorder.open_actions(list_filter.action_type) if list_filter.status else ()
     floor = oldest_new(cursor, list_filter, (floor, *(row.created_at for row in open_actions)))
-    page, number = await new_end(poll.fetcher, list_filter, cursor)
+    page, number = end
     if contradicts(cursor.order, page.actions) and (
         cursor.order is not SortOrder.NONE or (page.total or 0) > cursor.seen_count
     ):
@@ -284,8 +298,7 @@ class _Search:
     async def _commit(self) -> None:
         self._poll.recorder.set_cursor(self._list_filter, self.cursor)
         await self._poll.recorder.commit()
-        # All up to some time is known now, so it is no half picture, only one of then.
-        await self._poll.ledger.publish(self._poll.recorder.unit.now)
+        await self._poll.ledger.publish_counters(self._poll.recorder.unit.now)
 
     async def _read(self, number: int, wanted: int) -> Sequence[PageRead]:
         """Read pages concurrently, at most ``wanted``, and count what they bring."""

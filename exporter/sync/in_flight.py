@@ -52,6 +52,7 @@ async def follow(poll: PollContext, list_filter: ListFilter, total: int | None) 
     running = len(followed)
     if not wanted:
         return
+    poll.progress.follow(len(wanted), poll.recorder.followed)
     listed = list_is_cheaper(plan, running=running, size=poll.fetcher.page_size)
     if listed:
         first = await _first_in_progress(poll, list_filter, cursor)
@@ -249,7 +250,7 @@ async def _first_in_progress(
     (first,) = await poll.read(in_progress, [1], cursor)
     _count_new(poll, list_filter, first.result.new)
     if not all_or_nothing:
-        await poll.recorder.checkpoint(1)
+        await poll.checkpoint(1)
     return first
 
 
@@ -280,7 +281,7 @@ async def _rest_in_progress(
         if all_or_nothing:
             poll.progress.note(in_progress, done=listed, left=(total or 0) - listed)
         else:
-            await poll.recorder.checkpoint(page_read.number - above.number)
+            await poll.checkpoint(page_read.number - above.number)
         if page_read.page.actions[:1] in {(), above.page.actions[:1]}:
             break
 
@@ -291,7 +292,7 @@ async def _read(
     pages_read = await poll.read(list_filter, numbers, cursor)
     for page_read in pages_read:
         _count_new(poll, list_filter, page_read.result.new)
-    await poll.recorder.checkpoint(len(pages_read))
+    await poll.checkpoint(len(pages_read))
     return pages_read
 
 
@@ -306,7 +307,7 @@ async def _ask_by_id(poll: PollContext, rows: Sequence[TrackedAction], cursor: L
         await poll.recorder.record(found, PageContext(cursor))
         for row, answer in zip(part, answers, strict=True):
             poll.recorder.asked_for(row, exists=_exists(answer))
-        await poll.recorder.checkpoint(len(part))
+        await poll.checkpoint(len(part))
 
 
 def _exists(answer: Answer) -> bool | None:

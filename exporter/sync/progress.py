@@ -11,7 +11,10 @@ from exporter.clock import Clock
 from exporter.ledger.records import ListFilter
 
 FEW_PAGES = 5
-"""A catch-up of more pages than these is shown while it runs."""
+"""A poll that reads more pages than these is shown from the first one on."""
+
+SHORT = 5.0
+"""Seconds after which each poll is shown, however little is left to read."""
 
 
 class Stage(StrEnum):
@@ -21,6 +24,8 @@ class Stage(StrEnum):
     """The first poll: what is in progress is listed."""
     CATCH_UP = "catch_up"
     """Many actions are new since the last poll."""
+    IN_FLIGHT = "in_flight"
+    """Many actions were in progress, and are looked at again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +33,8 @@ class Progress:
     """How far a poll is.
 
     ``unseen`` is how many actions the totals count that were not read yet. ``stage`` is None where
-    that is soon done; else ``done`` of ``total`` actions were read in the ``seconds`` since the
-    poll began, ``total`` None until the API says how many there are.
+    it is soon done; else ``done`` of ``total`` actions were read in ``seconds``, ``total`` None
+    until the API says how many there are.
     """
 
     unseen: int = 0
@@ -54,9 +59,11 @@ class ProgressTracker:
         self._clock = clock
         self._report = report
         self._few = FEW_PAGES * page_size
-        self._begun = clock.monotonic()
+        self._stage = Stage.CATCH_UP
+        self._polling_since = self._stage_since = clock.monotonic()
         self._lists: dict[ListFilter, tuple[int, int, int]] = {}
-        self._stage: Stage | None = None
+        self._to_follow = 0
+        self._followed = self._followed_before = 0
 
     def begin_baseline(self) -> None:
         """Take note that this is the first poll."""
@@ -72,15 +79,38 @@ class ProgressTracker:
         """
         left = max(0, left)
         known = (done, left, left if unseen is None else max(0, unseen))
-        if known == self._lists.get(list_filter):
-            return
-        self._lists[list_filter] = known
+        if known != self._lists.get(list_filter):
+            self._lists[list_filter] = known
+            self._changed()
+
+    def follow(self, count: int, followed: int) -> None:
+        """Note how many actions are looked at again from now on, after ``followed`` others."""
+        if not self._to_follow:
+            self._stage, self._stage_since = Stage.IN_FLIGHT, self._clock.monotonic()
+            self._followed = self._followed_before = followed
+        self._to_follow += count
         self._changed()
 
+    def note_followed(self, followed: int) -> None:
+        """Note how many actions were looked at again up to now, in this poll."""
+        if self._stage is Stage.IN_FLIGHT and followed != self._followed:
+            self._followed = followed
+            self._changed()
+
     def _changed(self) -> None:
-        done, left, unseen = (sum(each[i] for each in self._lists.values()) for i in range(3))
-        if self._stage is None and done + left > self._few:
-            self._stage = Stage.CATCH_UP
-        total = done + left if self._lists else None
-        seconds = self._clock.monotonic() - self._begun
-        self._report(Progress(unseen, self._stage, done, total, seconds))
+        now = self._clock.monotonic()
+        unseen = sum(unseen for _, _, unseen in self._lists.values())
+        total: int | None
+        if self._stage is Stage.IN_FLIGHT:
+            total = self._to_follow
+            done = min(total, self._followed - self._followed_before)
+        else:
+            done = sum(done for done, _, _ in self._lists.values())
+            total = done + sum(left for _, left, _ in self._lists.values()) if self._lists else None
+        shown = (
+            self._stage is Stage.BASELINE
+            or (total is not None and total > self._few)
+            or (done != total and now - self._polling_since >= SHORT)
+        )
+        stage = self._stage if shown else None
+        self._report(Progress(unseen, stage, done, total, now - self._stage_since))

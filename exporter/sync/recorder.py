@@ -18,7 +18,8 @@ CHECKPOINT_REQUESTS = 40
 class Recorder:
     """Records observations of one poll in units of work, each ended by a commit or a discard.
 
-    ``unit`` is the one that is open. ``absent`` are the ids that the API did not know when it was
+    ``unit`` is the one that is open, ``followed`` how many open actions were seen again. ``absent``
+    are the ids that the API did not know when it was
     asked for them last.
     """
 
@@ -31,6 +32,7 @@ class Recorder:
         self._found: set[str] = set()
         self._seen: set[str] = set()
         self._requests = 0
+        self.followed = 0
         self.unit: UnitOfWork = ledger.begin(clock.now())
 
     @property
@@ -82,6 +84,7 @@ class Recorder:
         result = await self._ledger.record(self.unit, actions, context)
         # By the ids that are held anyway, not by copies of them: there may be 100,000.
         known, new = self._ledger.state.open, self.unit.rows
+        self.followed += len({a.id for a in actions if a.id in known and a.id not in self._seen})
         self._seen.update(
             (known.get(action.id) or new.get(action.id) or action).id for action in actions
         )
@@ -96,6 +99,7 @@ class Recorder:
 
         One that does not exist in two polls in a row is gone.
         """
+        self.followed += row.id not in self._seen
         self._seen.add(row.id)
         if exists is False:
             self._absent.add(row.id)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from exporter.errors import QueryError
 from exporter.ledger.queries import checked
 from exporter.web.account_summary import AccountState, AccountSummary
 
@@ -25,8 +26,8 @@ class AccountQuery:
 
     @property
     def narrows(self) -> bool:
-        """Tell whether a filter is set."""
-        return bool(self.name or self.state)
+        """Tell whether fewer accounts than all are shown."""
+        return bool(self.name or self.state or self.account)
 
     def address(self, *, refresh: bool) -> str:
         """Return the query of the address that asks for this; empty for none."""
@@ -49,6 +50,11 @@ def account_query(parameters: Mapping[str, str], names: Iterable[str]) -> Accoun
         parameters,
         {"name": None, "state": tuple(AccountState), "account": tuple(names), "refresh": ("on",)},
     )
+    for name in ("name", "state"):
+        if "account" in given and name in given:
+            raise QueryError(
+                f"{name}: does not go with account, which shows one alone; leave one out"
+            )
     return AccountQuery(
         name=given.get("name", ""),
         state=given.get("state", ""),

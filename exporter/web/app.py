@@ -4,17 +4,20 @@ It must not poll, count or read the configuration: everything it shows or starts
 """
 
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from exporter.metrics.exporter_snapshot import ExporterSnapshot
 from exporter.metrics.negotiation import Format, choose_format
 from exporter.sanitize import one_line
+from exporter.web import telnyx_api
 from exporter.web.csrf import is_cross_site
 from exporter.web.detail_routes import DetailRoutes, LedgerSource
 from exporter.web.page import Page
@@ -25,7 +28,7 @@ _CROSS_SITE = (
     "cross-site request rejected; send it with a program such as curl, "
     "or set web.external_url to the URL of this page\n"
 )
-_NO_DETAILS = "web.details is false: only /metrics and the paths below /-/ are served\n"
+_NO_DETAILS = "web.details is false: only /metrics and the paths below /-/ are served"
 _DETAILS = (
     "/",
     "/actions",
@@ -33,6 +36,7 @@ _DETAILS = (
     "/failures",
     "/sim-cards/{_:path}",
     "/api/{_:path}",
+    "/v2",
     "/v2/{_:path}",
 )
 """The paths that show single SIM cards and actions."""
@@ -100,13 +104,29 @@ def create_app(
             _redirect("/", f"{prefix}/" if outside == "/" else outside),
             _redirect(prefix, outside),
         ]
-    app = Starlette(routes=routes)
+    refuse = _refusing(prefix)
+    app = Starlette(routes=routes, exception_handlers={HTTPException: refuse, Exception: refuse})
     app.router.redirect_slashes = False
     return SecurityHeadersMiddleware(app, style=style_source(page.css))
 
 
+def _refusing(prefix: str) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """Return what answers where no route does, or one failed: in Telnyx's shape below /v2."""
+
+    async def refuse(request: Request, error: Exception) -> Response:
+        status, detail, headers = HTTPStatus.INTERNAL_SERVER_ERROR, "", None
+        if isinstance(error, HTTPException):
+            status, detail, headers = HTTPStatus(error.status_code), error.detail, error.headers
+        if telnyx_api.is_below(request.scope["path"], prefix):
+            detail = "" if detail == status.phrase else detail
+            return JSONResponse(telnyx_api.refusal_body(status, detail), status, headers)
+        return PlainTextResponse(f"{detail or status.phrase}\n", status, headers)
+
+    return refuse
+
+
 async def _no_details(_: Request) -> Response:
-    return PlainTextResponse(_NO_DETAILS, 404)
+    raise HTTPException(HTTPStatus.NOT_FOUND, _NO_DETAILS)
 
 
 def _redirect(path: str, target: str) -> Route:

@@ -103,7 +103,8 @@ class TokenBucket:
 
 
 def _answer(scope: Scope, status: HTTPStatus, headers: dict[str, str]) -> ASGIApp:
-    body = telnyx_api.refusal_body(status) if "/v2/" in scope["path"] else None
+    # Whatever the prefix is.
+    body = telnyx_api.refusal_body(status) if "/v2/" in f"{scope['path']}/" else None
     response = (
         PlainTextResponse(f"{status.phrase}\n", status, headers)
         if body is None

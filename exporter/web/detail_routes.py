@@ -167,8 +167,12 @@ class DetailRoutes:
         self._others: Mapping[str, AccountSnapshot] = {}
         self._others_at = -inf
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="reader")
-        self._homes: CoalescedResponses[ExporterSnapshot, AccountQuery] = CoalescedResponses(
-            snapshot, lambda taken, asked: self._home_page(taken, asked).encode()
+        # The page that everybody opens does not wait for those that others filter.
+        self._whole, self._filtered = (
+            CoalescedResponses[ExporterSnapshot, AccountQuery](
+                snapshot, lambda taken, asked: self._home_page(taken, asked).encode()
+            )
+            for _ in range(2)
         )
 
     def routes(self) -> list[Route]:
@@ -185,7 +189,6 @@ class DetailRoutes:
                     ("/api/v1/problems", self._api_problems, _api_error),
                     ("/v2/sim_card_actions", self._actions, _telnyx_error),
                     ("/v2/sim_card_actions/{id:path}", self._action, _telnyx_error),
-                    ("/v2/{id:path}", self._nothing, _telnyx_error),
                 )
             ),
         ]
@@ -196,7 +199,8 @@ class DetailRoutes:
             query = account_query(asked.given, asked.view.names)
         except QueryError as exc:
             return _response(asked, self._error_page(asked, exc))
-        return body_response(await self._homes.body(query, gzipped=asked.gzip), _HTML)
+        homes = self._filtered if query.narrows else self._whole
+        return body_response(await homes.body(query, gzipped=asked.gzip), _HTML)
 
     def _home_page(self, snapshot: ExporterSnapshot, asked: AccountQuery) -> str:
         try:
@@ -389,9 +393,6 @@ class DetailRoutes:
     def _action(self, asked: _Asked) -> _Answer:
         query = telnyx_api.item_query(asked.id, asked.parameters, asked.view, asked.now)
         return _api_answer(telnyx_api.item_body(asked.reader.actions(asked.view, query).rows))
-
-    def _nothing(self, _: _Asked) -> _Answer:
-        raise telnyx_api.NotInLedgerError("the ledger has only /v2/sim_card_actions")
 
     def _error_page(self, asked: _Asked, error: ExporterError) -> _Answer:
         status = _status_of(error)

@@ -126,7 +126,7 @@ class SnapshotReader:
         for each in self._shown(view):
             yield from (_failed(each, row) for row in each.failures)
             if in_flight:
-                yield from (_open(each, row) for row in each.in_flight)
+                yield from (_open(each, row, view.classify(None)) for row in each.in_flight)
 
 
 def _failure_position(row: AccountAction) -> tuple[float, str, str]:
@@ -156,7 +156,7 @@ def _failed(view: AccountSnapshot, row: EndedAction) -> AccountAction:
     )
 
 
-def _open(view: AccountSnapshot, row: InFlightAction) -> AccountAction:
+def _open(view: AccountSnapshot, row: InFlightAction, reason_class: str) -> AccountAction:
     return AccountAction(
         account=view.name,
         action_id=row.action_id,
@@ -164,7 +164,7 @@ def _open(view: AccountSnapshot, row: InFlightAction) -> AccountAction:
         action_type=row.action_type,
         status=Status.IN_PROGRESS,
         reason="",
-        reason_class="",
+        reason_class=reason_class,
         created_at=row.created_at,
         updated_at=None,
         started_at=row.created_at,

@@ -45,6 +45,18 @@ _FILTERS = {
 }
 """The parameters that say what is listed, by the names that the ledger has for them."""
 
+_REFUSALS = {
+    HTTPStatus.UNAUTHORIZED: (
+        "10009",
+        "the user name and password of this exporter, not an API key, are asked for here",
+    ),
+    HTTPStatus.NOT_FOUND: ("10005", "the ledger has only /v2/sim_card_actions"),
+    HTTPStatus.METHOD_NOT_ALLOWED: ("10005", "the ledger is only read; use GET"),
+    HTTPStatus.TOO_MANY_REQUESTS: ("10011", "try again later"),
+    HTTPStatus.INTERNAL_SERVER_ERROR: ("10007", "a defect of the exporter; its log has more"),
+}
+"""Code and detail of what is refused by its status."""
+
 
 class NotInLedgerError(QueryError):
     """There is nothing at an address."""
@@ -111,12 +123,18 @@ def error_body(error: ExporterError) -> tuple[HTTPStatus, dict[str, object]]:
     return HTTPStatus.SERVICE_UNAVAILABLE, _error("10008", "Ledger unavailable", str(error))
 
 
-def refusal_body(status: HTTPStatus) -> dict[str, object]:
-    """Return the body of a request that was refused before it was looked at."""
-    known = {HTTPStatus.UNAUTHORIZED: "10009", HTTPStatus.TOO_MANY_REQUESTS: "10011"}
-    what = "the user name and password of this exporter, not an API key, are asked for here"
-    detail = what if status is HTTPStatus.UNAUTHORIZED else "try again later"
-    return _error(known.get(status, "10008"), status.phrase, detail)
+def is_below(path: str, prefix: str = "") -> bool:
+    """Tell whether a path is one of this API; ``prefix`` is that of all paths."""
+    return f"{path}/".startswith(f"{prefix}/v2/")
+
+
+def refusal_body(status: HTTPStatus, detail: str = "") -> dict[str, object]:
+    """Return the body of a request that was refused before it was looked at.
+
+    ``detail`` says why; empty for what there is to say of the status.
+    """
+    code, known = _REFUSALS.get(status, ("10008", "try again later"))
+    return _error(code, status.phrase, detail or known)
 
 
 def _error(code: str, title: str, detail: str, **more: object) -> dict[str, object]:

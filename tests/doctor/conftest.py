@@ -2,13 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 
 from exporter.address import ListenAddress
+from exporter.clock import Clock
 from exporter.config import Settings
 from exporter.doctor.examination import Examination
 from exporter.doctor.findings import AccountReport, Finding, ok
@@ -16,9 +18,12 @@ from exporter.simulator.server import serving
 from exporter.simulator.settings import SimulatorSettings
 from exporter.simulator.simulator import Simulator
 from exporter.telnyx.http import Network
+from tests.support.simulation import AdvancingClock, ManualClock
 
 FOUR_KINDS = {"rate": 0.0, "bulk_every": 0.0, "history": 200, "stuck_at_start": 2}
 """An account of one page, of all statuses, in which nothing happens."""
+
+NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 
 
 class HastyClock:
@@ -43,15 +48,17 @@ def settings_for(*urls: str, key: str = "KEY-simulated", **sections: Any) -> Set
         {"name": f"account-{number}", "api_key": key, "base_url": url}
         for number, url in enumerate(urls)
     ]
-    poll = {"rate_limit": 1000, "request_timeout": "5s"}
+    poll = {"rate_limit": 1000, "request_timeout": "5s", **sections.pop("poll", {})}
     given = {"accounts": accounts, "poll": poll, "state": {"url": "sqlite://"}, **sections}
     return Settings.model_validate(given)
 
 
-async def examined(settings: Settings, **environ: str) -> tuple[AccountReport, ...]:
+async def examined(
+    settings: Settings, environ: Mapping[str, str] = NO_VARIABLES, clock: Clock | None = None
+) -> tuple[AccountReport, ...]:
     """Return what is found of the accounts of the settings."""
     network = Network.read([each.base_url for each in settings.accounts], environ, strict=False)
-    examination = Examination(settings, settings.accounts, network, None, HastyClock())
+    examination = Examination(settings, settings.accounts, network, None, clock or HastyClock())
     await examination.run()
     return examination.report(ok("configuration", "")).accounts
 
@@ -74,14 +81,21 @@ async def examine_simulator(
     ahead: float = 0.0,
     prepare: Callable[[Simulator], object] = lambda _: None,
     address: str = "127.0.0.1",
+    waits: bool = False,
     **sections: Any,
 ) -> Examined:
-    """Examine an account with options of the simulator, whose clock is ``ahead`` by seconds."""
+    """Examine an account with options of the simulator, whose clock is ``ahead`` by seconds.
+
+    If it ``waits``, both follow one clock, which is advanced where the exporter waits.
+    """
     given = SimulatorSettings.from_options({**FOUR_KINDS, **(options or {})})
-    simulator = Simulator(given, lambda: time.time() + ahead)
+    manual = ManualClock(time.time())
+    simulator = Simulator(given, manual if waits else lambda: time.time() + ahead)
     prepare(simulator)
     async with serving(simulator, ListenAddress(address, 0)) as url:
-        (report,) = await examined(settings_for(url, **sections))
+        (report,) = await examined(
+            settings_for(url, **sections), clock=AdvancingClock(manual) if waits else None
+        )
     checks = {each.check: each for each in report.findings}
     return Examined(simulator, checks, report.requests)
 

@@ -25,7 +25,7 @@ HERE, THERE = "192.0.2.1", "2001:db8::1"
 
 async def checks_of(url: str, **environ: str) -> dict[str, Finding]:
     """Return what is found of an account at a URL."""
-    (report,) = await examined(settings_for(url), **environ)
+    (report,) = await examined(settings_for(url), environ)
     return {each.check: each for each in report.findings}
 
 
@@ -98,7 +98,7 @@ async def test_addresses_are_tried_one_by_one() -> None:
 
 def test_an_account_that_takes_too_long_is_told() -> None:
     """When the time is up, before the first question is answered."""
-    seen = Seen(requests=1, stopped="the time was up after 22 s")
+    seen = Seen(250, requests=1, stopped="the time was up after 22 s")
     found = connection_findings(seen, "https://api.telnyx.test/v2", 10)
     failed = [each for each in found if each.result is Result.FAIL]
     assert [each.text for each in failed] == [f"the list of actions was not read: {seen.stopped}"]
@@ -118,7 +118,7 @@ def test_an_account_that_takes_too_long_is_told() -> None:
 def test_what_addresses_mean(four: Reached, six: Reached, result: Result, words: str) -> None:
     """A family without a route is no defect, an address that fails is; one must connect."""
     addresses = (AddressReached(HERE, four), AddressReached(THERE, six))
-    seen = Seen(reach=Reach("api.telnyx.test", addresses=addresses))
+    seen = Seen(250, reach=Reach("api.telnyx.test", addresses=addresses))
     found = next(connection_findings(seen, "https://api.telnyx.test/v2", 10))
     assert (found.check, found.result) == ("network", result)
     assert words in found.text

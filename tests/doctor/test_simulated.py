@@ -168,6 +168,81 @@ async def test_a_clock_that_differs_is_told(ahead: float, words: str, examine: E
     assert (found.result, bool(re.search(words, found.text))) == (WARN, True), found
 
 
+def fail_for_quux(simulator: Simulator) -> None:
+    """Let an action fail for a reason that a configured rule can match."""
+    (action,) = simulator.world.create(1, action_type="enable")
+    simulator.world.finish(action, Status.FAILED, "Quux")
+
+
+def nothing(_: Simulator) -> None:
+    """Leave the account as it is."""
+
+
+@pytest.mark.parametrize(
+    ("check", "result", "options", "prepare", "named", "followed"),
+    [
+        pytest.param(
+            *("page_size", FAIL, {"page_depth": 100}, nothing),
+            *("set poll.page_size to less than 250", {"poll": {"page_size": 100}}),
+            id="refused",
+        ),
+        pytest.param(
+            *("page_size", FAIL, {"page_depth": 20}, nothing),
+            *("20 is taken", {"poll": {"page_size": 20}}),
+            id="refused-but-for-the-least",
+        ),
+        pytest.param(
+            *("page_size", WARN, {"page_size_cap": 100}, nothing),
+            *("set poll.page_size to 100", {"poll": {"page_size": 100}}),
+            id="capped",
+        ),
+        pytest.param(
+            *("page_size", WARN, {"page_size_cap": 7}, nothing),
+            *("set poll.page_size to 7", {"poll": {"page_size": 7}}),
+            id="capped-below-the-default",
+        ),
+        pytest.param(
+            *("rate_limit", WARN, {"rate_limit": 15}, nothing),
+            *("lower poll.rate_limit", {"poll": {"rate_limit": 6}}),
+            id="rate",
+        ),
+        pytest.param(
+            *("sim_cards", WARN, {"sim_cards_forbidden": 1}, nothing),
+            *("set sim_cards.lookup to false", {"sim_cards": {"lookup": False}}),
+            id="sim-cards",
+        ),
+        pytest.param(
+            *("reasons", WARN, {}, fail_for_quux),
+            *("add rules under `reasons`", {"reasons": [{"class": "quux", "match": "Quux"}]}),
+            id="reasons",
+        ),
+    ],
+)
+async def test_a_remedy_that_was_followed_mends(
+    check: str,
+    result: Result,
+    options: dict[str, Any],
+    prepare: Callable[[Simulator], None],
+    named: str,
+    followed: dict[str, Any],
+    examine: Examine,
+) -> None:
+    """What a setting is said to mend is no longer found once it is set so, nor anything worse."""
+    before = (await examine(options, prepare=prepare, waits=True)).checks
+    assert (before[check].result, named in before[check].remedy) == (result, True), before[check]
+    after = (await examine(options, prepare=prepare, **followed)).checks
+    assert after[check].result in {OK, SKIP}, after[check]
+    assert FAIL not in {each.result for each in after.values()}
+
+
+async def test_a_list_that_is_shorter_than_a_page_is_not_capped(examine: Examine) -> None:
+    """Without a total, nothing says that there are more actions: no other size is suggested."""
+    found = await examine({"meta_missing": 1})
+    assert found.checks["page_size"].result is SKIP
+    found = await examine({"meta_missing": 1, "history": 0, "stuck_at_start": 0})
+    assert found.checks["page_size"].result is SKIP
+
+
 async def test_reasons_without_a_class_are_told(examine: Examine) -> None:
     """With how often each came, and a rule that would class them; the text has none of them."""
     found = (await examine(prepare=fail_oddly)).checks["reasons"]
@@ -175,13 +250,6 @@ async def test_reasons_without_a_class_are_told(examine: Examine) -> None:
     assert found.details[0].startswith("2 x Quux a in ")
     assert "Quux" not in found.text + found.remedy
     assert "class:" in found.remedy
-
-
-async def test_a_configured_rule_counts(examine: Examine) -> None:
-    """What it matches is classed."""
-    rules = [{"class": "quux", "match": "Quux"}]
-    found = (await examine(prepare=fail_oddly, reasons=rules)).checks["reasons"]
-    assert found.result is OK
 
 
 @pytest.mark.parametrize(

@@ -25,13 +25,15 @@ class Quiet:
     """Is told how a reading goes; keeps what it was told last."""
 
     last: tuple[int, int | None] = (0, None)
+    waited = 0.0
 
     def progress(self, read: int, total: int | None) -> None:
         """Keep it."""
         self.last = read, total
 
     def waiting(self, seconds: float) -> None:
-        """Take no note."""
+        """Add it up."""
+        self.waited += seconds
 
 
 @dataclass

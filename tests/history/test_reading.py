@@ -192,6 +192,18 @@ async def test_totals_are_not_trusted(open_history: OpenHistory, faults: FaultSe
     assert history.found == history.listed
 
 
+async def test_a_rate_limit_is_waited_for(open_history: OpenHistory) -> None:
+    """However long: nobody waits for a poll here."""
+    clock = ManualClock()
+    settings = SimulatorSettings(
+        world=replace(QUIET, history=100), rate_limit=3, rate_window=600.0, retry_after=True
+    )
+    history = open_history(Simulator(settings, clock), clock)
+    assert await history.read(page_size=10, concurrency=1) == 0
+    assert history.found == history.listed
+    assert history.watcher.waited > 600
+
+
 async def test_what_cannot_be_read_is_told(open_history: OpenHistory) -> None:
     """Where deep pages are refused, the number of actions behind them is returned."""
     clock = ManualClock()

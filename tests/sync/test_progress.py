@@ -8,10 +8,10 @@ import pytest
 
 from exporter.domain import Status
 from exporter.errors import UnavailableError
-from exporter.simulator.faults import Fault
+from exporter.simulator.faults import Fault, FaultInjector, FaultSettings
 from exporter.simulator.settings import ListOrder
 from exporter.sync.filters import AccountFilters
-from exporter.sync.progress import Progress, Stage
+from exporter.sync.progress import SHORT, Progress, Stage
 from tests.support.simulation import QUIET
 
 OpenAccount = Callable[..., Any]
@@ -60,16 +60,17 @@ async def test_a_catch_up_in_no_order_tells_how_much_of_the_list_was_read(
 
 
 async def test_lists_are_told_of_together(open_account: OpenAccount) -> None:
-    """With a list for each action type, what is unseen is that of those that were looked at."""
+    """With a list for each action type, what is unseen is that of all, and only falls."""
     filters = AccountFilters(("enable", "disable"), ())
     mix = replace(QUIET, mix="enable=1,disable=1")
     account = open_account(mix, filters=filters, page_size=10)
     await account.poll()
     create_ended(account, 600)
-    enabled = account.world.record().created["enable"]
     account.progress.clear()
     await account.poll()
-    assert account.progress[0].unseen == enabled
+    unseen = [each.unseen for each in account.progress if each.total == 600]
+    assert unseen[0] == 600
+    assert unseen == sorted(unseen, reverse=True)
     assert (account.progress[-1].done, account.progress[-1].total) == (600, 600)
     assert account.progress[-1].unseen == 0
 
@@ -101,10 +102,64 @@ async def test_a_baseline_tells_how_much_of_what_is_in_progress_it_listed(
     assert [each.done for each in told] == sorted(each.done for each in told)
 
 
-async def test_what_is_committed_on_the_way_is_published(open_account: OpenAccount) -> None:
-    """A catch-up that breaks leaves what it read in the metrics, and says what is missing."""
-    account = open_account(replace(QUIET, history=1_000), page_size=10, concurrency=1)
+@pytest.mark.parametrize("every", [100, 7])
+async def test_what_was_in_progress_is_told_of_next(open_account: OpenAccount, every: int) -> None:
+    """Whether it is listed, or found one by one, and even if nothing is new."""
+    account = open_account(replace(QUIET, history=20_000), page_size=10, concurrency=1)
+    ids = account.world.create(1_000)
     await account.poll()
+    for action_id in ids[::every]:
+        account.world.finish(action_id, Status.COMPLETED)
+    account.progress.clear()
+    await account.poll()
+    told = [each for each in account.progress if each.stage is Stage.IN_FLIGHT]
+    assert {each.total for each in told} == {990}  # the page where new ones appear was read
+    assert [each.done for each in told] == sorted(each.done for each in told)
+    assert (told[0].done, told[-1].done) == (0, 990)
+    assert len(told) > 20
+    assert {each.unseen for each in told} == {0}
+
+
+async def test_a_poll_that_takes_long_is_told_of_however_little_it_reads(
+    open_account: OpenAccount,
+) -> None:
+    """Here the API fails for a while before the third answer."""
+    account = open_account(QUIET, page_size=10, concurrency=1)
+    account.world.create(30)
+    await account.poll()
+    account.progress.clear()
+    away = [Fault.SERVER_ERROR] * 3
+    account.simulator.faults.script(None, None, *away, None, *away)
+    account.world.create(40)
+    before = account.clock()
+    await account.poll()
+    assert account.clock() - before > 60 + SHORT
+    stages = [each.stage for each in account.progress]
+    assert stages[0] is None
+    assert Stage.CATCH_UP in stages or Stage.IN_FLIGHT in stages
+
+
+async def test_counters_that_are_committed_on_the_way_are_published(
+    open_account: OpenAccount,
+) -> None:
+    """A catch-up that breaks leaves what it read in the counters, and says what is missing.
+
+    What was in progress was not looked at again, so gauges stay, and nothing new is stuck.
+    """
+    account = open_account(
+        replace(QUIET, history=1_000), page_size=10, concurrency=1, stuck_after=30.0
+    )
+    ids = account.world.create(50)
+    account.clock.advance(1)
+    account.simulator.tick()
+    create_ended(account, 300)  # between them and what is new
+    account.clock.advance(1)
+    account.simulator.tick()
+    await account.poll(after=0)
+    before = account.snapshot
+    account.clock.advance(60)
+    for action_id in ids:
+        account.world.finish(action_id, Status.COMPLETED)
     create_ended(account)
     account.simulator.faults.script(*[None] * 130, *[Fault.HTML] * 10)
     with pytest.raises(UnavailableError):
@@ -112,6 +167,12 @@ async def test_what_is_committed_on_the_way_is_published(open_account: OpenAccou
     completed = sum(account.snapshot.completed.values())
     assert completed == sum(account.snapshot.created.values()) == 1_200
     assert account.progress[-1].unseen <= NEW - completed
+    for name in ("actions", "stuck", "oldest_in_progress", "problems", "in_flight"):
+        assert getattr(account.snapshot, name) == getattr(before, name)
+    account.simulator.faults = FaultInjector(FaultSettings(), seed=1)
+    await account.poll()
+    assert sum(account.snapshot.completed.values()) == NEW + 50
+    assert not sum(account.snapshot.stuck.values())
 
 
 def test_the_time_left_is_by_the_pace_so_far() -> None:

@@ -66,7 +66,7 @@ async def test_mistake_of_ours_is_hardened_too(client: httpx.AsyncClient, operat
     """An internal error is a 500 without detail, with the security headers."""
     operator.snapshot = None
     answer = await client.get("/")
-    assert (answer.status_code, answer.text) == (500, "Internal Server Error")
+    assert (answer.status_code, answer.text) == (500, "Internal Server Error\n")
     assert answer.headers["x-frame-options"] == "DENY"
 
 

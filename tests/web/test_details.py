@@ -5,6 +5,7 @@ import csv
 import gzip
 import io
 import re
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -151,6 +152,8 @@ async def test_accounts_with_trouble_come_first(
         ("state=Down", "state: unknown value 'Down'; did you mean down?"),
         ("refresh=5", "refresh: unknown value '5'; use one of on"),
         ("name=a&name=b", "name: is given more than once; give it once"),
+        ("account=one&name=o", "name: does not go with account"),
+        ("account=one&state=down", "state: does not go with account"),
     ],
 )
 async def test_a_wrong_parameter_of_the_status_page_is_named(
@@ -173,6 +176,31 @@ async def test_requests_at_the_same_time_get_what_each_asked_for(
     texts = [_Text(answer.text).text for answer in answers]
     found = [[name for name in ("default", "one", "two") if f" {name} ✓ Up" in t] for t in texts]
     assert found == [["default", "one", "two"], ["one"], ["two"], ["one", "two"], []]
+
+
+async def test_the_whole_page_does_not_wait_for_the_filters_of_others(operator: Any) -> None:
+    """However long those take that others ask for."""
+    began, free = threading.Event(), threading.Event()
+
+    class Slow(_Refusing):
+        def failure_reasons(self, *_: object) -> Any:
+            if not began.is_set():
+                began.set()
+                assert free.wait(30)
+            return ()
+
+    source = LedgerSource(view_of_all, Slow(StateError("not asked for")))
+    transport = httpx.ASGITransport(operator.app(ledger=source))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        try:
+            filtered = [asyncio.create_task(client.get(f"/?name={each}")) for each in range(9)]
+            assert await asyncio.to_thread(began.wait, 30)
+            whole = await asyncio.wait_for(client.get("/"), 30)
+            assert (whole.status_code, any(each.done() for each in filtered)) == (200, False)
+        finally:
+            free.set()
+        answers = await asyncio.gather(*filtered)
+    assert {each.status_code for each in answers} == {200}
 
 
 async def test_nothing_wrong_is_said(
@@ -630,7 +658,6 @@ DETAILS = (
     "/failures",
     "/sim-cards/x",
     "/api/v1/problems",
-    "/v2/sim_card_actions",
 )
 
 

@@ -35,7 +35,7 @@ async def test_an_item_is_as_telnyx_has_it_and_more(client: httpx.AsyncClient) -
             "updated_at": None,
             "ended_at": None,
             "account": "default",
-            "reason_class": "",
+            "reason_class": "none",
             "iccid": "",
             "sim_card_group": "",
             "tags": [],
@@ -74,6 +74,7 @@ async def test_a_list_has_pages_by_number_and_by_position(client: httpx.AsyncCli
         ("filter[action_type]=unheard_of", []),
         ("filter[sim_card_id]=sim-1", ["action-1"]),
         ("filter[reason_class]=sim_blocked", ["action-2"]),
+        ("filter[reason_class]=none", ["action-1"]),
         ("filter[created_at][gte]=2026-08-01T11:00:00Z", ["action-2"]),
         ("filter[created_at][lt]=2h", ["action-3"]),
         ("filter[ended_at][gte]=1h", ["action-2"]),
@@ -124,12 +125,50 @@ async def test_a_position_belongs_to_its_order(client: httpx.AsyncClient) -> Non
 
 
 @pytest.mark.parametrize(
-    "path", [f"{LIST}/nothing", f"{LIST}/action-1?filter[account]=one", "/v2/sim_cards", "/v2/"]
+    "path",
+    [f"{LIST}/nothing", f"{LIST}/action-1?filter[account]=one", "/v2/sim_cards", "/v2/", "/v2"],
 )
 async def test_what_is_not_there_is_404(client: httpx.AsyncClient, path: str) -> None:
     """In the shape of Telnyx's errors."""
     answer = await client.get(path)
     assert (answer.status_code, answer.json()["errors"][0]["code"]) == (404, "10005")
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE", "OPTIONS", "PATCH"])
+@pytest.mark.parametrize("path", [LIST, f"{LIST}/action-1"])
+async def test_the_ledger_is_only_read(client: httpx.AsyncClient, method: str, path: str) -> None:
+    """Other methods are refused in the same shape, with those that are taken."""
+    answer = await client.request(method, path)
+    (error,) = answer.json()["errors"]
+    assert (answer.status_code, "use GET" in error["detail"]) == (405, True)
+    assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD"}
+
+
+@pytest.mark.parametrize("prefix", ["", "/a"])
+async def test_what_is_off_is_told_in_the_same_shape(operator: Any, prefix: str) -> None:
+    """With the setting that turned it off."""
+    transport = httpx.ASGITransport(operator.app(ledger=None, prefix=prefix))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        for path in (LIST, f"{LIST}/x", "/v2"):
+            answer = await client.get(prefix + path)
+            (error,) = answer.json()["errors"]
+            assert (answer.status_code, error["code"]) == (404, "10005")
+            assert error["detail"].startswith("web.details is false")
+
+
+async def test_a_defect_is_told_in_the_same_shape(operator: Any) -> None:
+    """Without what it is: that is for the log."""
+
+    class Broken:
+        def actions(self, *_: object) -> Any:
+            raise ZeroDivisionError("a secret")
+
+    source: Any = LedgerSource(lambda: VIEW, Broken())  # type: ignore[arg-type]
+    transport = httpx.ASGITransport(operator.app(ledger=source), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        answer = await client.get(LIST)
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (500, "10007")
+    assert "secret" not in answer.text
 
 
 @pytest.mark.parametrize(
@@ -165,5 +204,6 @@ async def test_without_a_password_it_refuses_as_telnyx_does(
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         answer = await client.get(LIST, headers={"Authorization": "Bearer KEY"})
         assert (answer.status_code, answer.json()["errors"][0]["code"]) == (401, "10009")
+        assert (await client.get("/v2")).json()["errors"][0]["code"] == "10009"
         assert (await client.get("/metrics")).text == "Unauthorized\n"
         assert (await client.get(LIST, auth=("jo", "secret"))).status_code == 200

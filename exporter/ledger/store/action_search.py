@@ -32,6 +32,9 @@ MOST_REASONS = 500
 FEW = 20_000
 """Actions that can all be looked at."""
 
+_SORTABLE = 5
+"""Of what an index has all of, so many times as many can be sorted."""
+
 _MOST_PARTS = 400
 """Statuses and types that a list is merged from: SQLite merges 500 at most."""
 
@@ -195,7 +198,8 @@ class ActionSearch:
         # An action ends soon after its creation: to walk along one time to a short range of the
         # other may take long, to sort what is in that does not.
         ranged = self._range(other)
-        short = ranged and self._count(self._ranges(parts, other), self.few) <= self.few
+        sortable = _SORTABLE * self.few
+        short = ranged and self._count(self._ranges(parts, other), sortable) <= sortable
         undated = self._plain(UNDATED)
         self._lists = (undated, *(self._part(each, other if short else sorting) for each in parts))
         # To count needs no order.

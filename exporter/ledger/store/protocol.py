@@ -237,6 +237,10 @@ class StateReader(LedgerReader, Protocol):
         """
         ...
 
+
+class ActionReader(StateReader, Protocol):
+    """The states of accounts, and single actions of theirs, as others read them."""
+
     def find(self, account_id: int, ids: Collection[str]) -> Mapping[str, TrackedAction]:
         """Return the actions among ``ids`` that are remembered, as `LedgerStore.find` does."""
         ...

@@ -27,7 +27,7 @@ from exporter.ledger.store.loading import load_actions, load_state
 
 
 class SqlReader(ABC):
-    """A `LedgerReader`, and a `StateReader`, of an SQL database."""
+    """An `ActionReader` of an SQL database, and so a `LedgerReader`."""
 
     @abstractmethod
     def reading(self) -> AbstractContextManager[Connection]:

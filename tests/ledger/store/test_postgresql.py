@@ -402,6 +402,18 @@ def test_a_query_that_takes_long_says_what_to_do(
     reader.close()
 
 
+def test_a_reader_that_is_busy_is_not_ended(
+    cluster: Cluster, database: str, holder: Holder
+) -> None:
+    """Between two statements it may take longer than one statement may."""
+    reader = PostgresqlReader(cluster.url(database), cluster.password_file, timeout=0.2)
+    holder("main")
+    with reader.reading() as connection:
+        cluster.execute("SELECT pg_sleep(0.3)")
+        assert connection.execute(text("SELECT 1")).scalar_one() == 1
+    reader.close()
+
+
 def test_a_reader_sees_one_state_and_writes_nothing(
     open_store: Opener, cluster: Cluster, database: str
 ) -> None:
