@@ -22,6 +22,7 @@ from exporter.scheduling.budget import PollBudget
 from exporter.scheduling.poller import Poller, ReportedState
 from exporter.sinks.delivery import Delivery
 from exporter.sinks.event_log import EventLog
+from exporter.sync.bulk import LONGEST_READING, BulkFollower
 from exporter.sync.cycle import Cycle
 from exporter.sync.discovery import CHUNK_PAGES
 from exporter.sync.filters import AccountFilters
@@ -137,6 +138,16 @@ class AccountRuntime:
                 ),
                 on_change=lambda error: reported.note_lookups(error and key.redact(error)),
             ),
+            bulks=BulkFollower(
+                client,
+                shared.clock,
+                audit_interval=poll.audit_interval,
+                seconds=min(poll.interval / 4, LONGEST_READING),
+                shows=options.shows_bulk,
+                on_change=lambda error: reported.note_bulks(error and key.redact(error)),
+            )
+            if options.shows_bulks
+            else None,
         )
         budget = PollBudget(
             poll.interval,

@@ -136,13 +136,93 @@ class SimCard(msgspec.Struct, frozen=True):
     looked_up_at: float = 0.0
 
 
+BULK_MEMBER_TYPES = {
+    "bulk_set_public_ips": "set_public_ip",
+    "bulk_enable_voice": "enable_voice",
+    "bulk_disable_voice": "disable_voice",
+}
+"""The types of bulk actions that Telnyx documents (2026-08), and the type of their members."""
+
+
+class BulkCounts(msgspec.Struct, frozen=True, gc=False):
+    """How many members of a bulk action are in each status; ``other`` are in unknown ones."""
+
+    in_progress: int = 0
+    completed: int = 0
+    failed: int = 0
+    interrupted: int = 0
+    other: int = 0
+
+    def of(self, status: Status) -> int:
+        """Return how many are in a status."""
+        count: int = getattr(self, status.value.replace("-", "_"))
+        return count
+
+    @property
+    def ended(self) -> int:
+        """How many have ended, well or badly."""
+        return self.completed + self.failed + self.interrupted
+
+    @property
+    def left(self) -> int:
+        """How many have not ended."""
+        return self.in_progress + self.other
+
+    @property
+    def total(self) -> int:
+        """How many there are."""
+        return self.ended + self.left
+
+
+class ListedBulk(msgspec.Struct, frozen=True):
+    """One bulk action as the API shows it; ``counts`` is None where it has no summary."""
+
+    id: str
+    action_type: str
+    created_at: float | None
+    counts: BulkCounts | None
+
+
+class BulkAction(msgspec.Struct, frozen=True):
+    """What is known of a bulk action; times but ``created_at`` are on our clock.
+
+    ``seen_at`` is when it was first seen, ``changed_at`` when the number of its members that have
+    ended changed last, and ``read_at`` when it was read last while in progress. ``ended_at`` is
+    when it was first seen without a member in progress; None before. ``members_page`` is the next
+    page of its members to read; 0 when all were read. ``drift`` is how many more of them the API
+    counts as interrupted than the ledger, at the last audit.
+    """
+
+    id: str
+    action_type: str
+    created_at: float | None
+    seen_at: float
+    changed_at: float
+    read_at: float
+    ended_at: float | None
+    counts: BulkCounts
+    members_page: int = 1
+    drift: int = 0
+
+    @property
+    def in_progress(self) -> bool:
+        """Whether a member may still end; an ended one goes on if an interrupted member does."""
+        return self.ended_at is None or self.counts.left > 0
+
+    @property
+    def started_at(self) -> float:
+        """When it was created, or first seen where the API does not say."""
+        return self.seen_at if self.created_at is None else self.created_at
+
+
 class EventType(StrEnum):
-    """What happened to an action, or to a problem, that is reported as an event."""
+    """What happened to an action, a problem or a bulk action that is reported as an event."""
 
     FAILED = "sim_card_action_failed"
     INTERRUPTED = "sim_card_action_interrupted"
     STUCK = "sim_card_action_stuck"
     MENDED = "problem_mended"
+    BULK_ENDED = "bulk_action_ended"
 
 
 FAILURE_EVENTS = (EventType.FAILED, EventType.INTERRUPTED)
@@ -154,7 +234,8 @@ class Event(msgspec.Struct, frozen=True):
 
     ``attempts`` counts the actions of its problem that did not succeed, this one included. A
     mended problem names the action that mended it, and ``opened_at`` and ``duration_seconds``
-    say since when, and how long, it was open.
+    say since when, and how long, it was open. For a bulk action ``action_id`` is its own id, and
+    ``members`` says how its members ended.
     """
 
     event_type: EventType = msgspec.field(name="kind")
@@ -174,3 +255,4 @@ class Event(msgspec.Struct, frozen=True):
     iccid: str = ""
     sim_card_group: str = ""
     tags: tuple[str, ...] = ()
+    members: BulkCounts | None = None

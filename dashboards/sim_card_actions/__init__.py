@@ -35,5 +35,6 @@ def build() -> Dashboard:
             Section("In flight", details.in_flight()),
             Section("How long actions take", details.durations()),
             Section("Accounts", details.accounts()),
+            Section("Bulk actions", details.bulks()),
         ],
     )

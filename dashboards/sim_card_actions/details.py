@@ -23,11 +23,18 @@ from dashboards.queries import (
     per_minute,
     quantile,
     rate,
+    ratio,
     shown,
     spread_of,
     total,
 )
 from dashboards.sim_card_actions.series import (
+    BULK_MEMBERS,
+    BULK_MEMBERS_BAD,
+    BULK_MEMBERS_ENDED,
+    BULKS,
+    BULKS_ENDED,
+    BULKS_STALLED,
     CREATED,
     ENDED,
     ENDED_COMPLETED,
@@ -132,6 +139,59 @@ def in_flight() -> list[Line]:
         Query(per_minute(observed(rate, ENDED)), "ended"),
     )
     return [Line(8, [(12, running), (12, oldest)]), Line(8, [(12, stuck), (12, backlog)])]
+
+
+def bulks() -> list[Line]:
+    """Show how far bulk actions are and how their members end."""
+    running = rows(
+        Head(
+            "Bulk actions in progress",
+            "By account and type. Ended: the share of the members that have ended. Stalled: no "
+            "member has ended for stuck_after. With all action types selected only.",
+            "short",
+        ),
+        {"account": Key("Account"), "action_type": Key("Type")},
+        [
+            Column("Bulk actions", f"{total(BULKS, *WHERE)} > 0"),
+            Column(
+                "Ended",
+                ratio(total(BULK_MEMBERS_ENDED, *WHERE), total(BULK_MEMBERS, *WHERE)),
+                unit="percentunit",
+            ),
+            Column(
+                "Stalled",
+                f"{total(BULKS_STALLED, *WHERE)} and {total(BULKS, *WHERE)} > 0",
+                alarm=1,
+            ),
+        ],
+        sort="Bulk actions",
+    )
+    members = bars(
+        Head(
+            "Members of bulk actions in progress",
+            "SIM card actions of the bulk actions in progress, by status.",
+            "short",
+        ),
+        Query(total(BULK_MEMBERS, "status"), "{{status}}"),
+    )
+    bad = lines(
+        Head(
+            "Share that ended badly",
+            "Failed and interrupted members as a share of those that have ended.",
+            "percentunit",
+        ),
+        Query(
+            ratio(total(BULK_MEMBERS_BAD, "action_type"), total(BULK_MEMBERS_ENDED, "action_type")),
+            "{{action_type}}",
+        ),
+    )
+    known = lines(
+        Head("Bulk actions", "Those that are known, in progress or ended.", "short"),
+        Query(total(BULKS), "in progress"),
+        Query(total(BULKS_ENDED), "ended"),
+        decimals=0,
+    )
+    return [Line(8, [(12, running), (12, members)]), Line(8, [(12, bad), (12, known)])]
 
 
 def durations() -> list[Line]:

@@ -24,6 +24,14 @@ CLOSED = of_account("telnyx_sim_card_problems_closed_total")
 MENDED = of_account("telnyx_sim_card_problems_closed_total", 'outcome="mended"')
 MEND = histogram(of_account, "telnyx_sim_card_problem_mend_seconds", shared=True)
 SIM_CARDS_KNOWN = of_account("telnyx_exporter_sim_cards_known")
+BULKS = of_action("telnyx_bulk_sim_card_actions", 'status="in-progress"')
+BULKS_ENDED = of_action("telnyx_bulk_sim_card_actions", 'status="ended"')
+BULK_MEMBERS = of_action("telnyx_bulk_sim_card_action_members")
+BULK_MEMBERS_ENDED = of_action(
+    "telnyx_bulk_sim_card_action_members", 'status=~"completed|failed|interrupted"'
+)
+BULK_MEMBERS_BAD = of_action("telnyx_bulk_sim_card_action_members", 'status=~"failed|interrupted"')
+BULKS_STALLED = of_action("telnyx_bulk_sim_card_actions_stalled")
 UP = of_account("telnyx_up")
 
 WHERE = ("account", "action_type")

@@ -49,7 +49,7 @@ _DAY = len("2026-01-01")
 @click.option("--action-type", help="Only this type, such as enable or set_public_ip.")
 @click.option("--sim-card-id", help="Only this SIM card, by its ID.")
 @click.option("--iccid", help="Only this SIM card, by its ICCID, if it is known. Not with --live.")
-@click.option("--bulk-id", help="Only the actions of this bulk action. Only with --live.")
+@click.option("--bulk-id", help="Only the actions of this bulk action, as far as they are known.")
 @click.option("--reason-class", help="Only reasons of this class.")
 @click.option(
     "--since", help="Only created at this time (RFC 3339) or later, or within it, such as 2h or 7d."
@@ -127,15 +127,11 @@ def _query(
     for name, value in {**filters, "bulk_id": bulk_id}.items():
         if value == "":
             raise click.UsageError(f"{_flag(name)}: is empty; leave it out for all")
-    if bulk_id is not None and not live:
-        raise click.UsageError(
-            "--bulk-id: the ledger does not know the actions of a bulk action; add --live"
-        )
     if live and filters["iccid"] is not None:
         raise click.UsageError(
             "--iccid: Telnyx cannot list actions by it; use --sim-card-id, or leave out --live"
         )
-    given = {name: each for name, each in filters.items() if each}
+    given = {name: each for name, each in {**filters, "bulk_id": bulk_id}.items() if each}
     try:
         return action_query(given, view, time.time(), usual, most=None)
     except QueryError as exc:

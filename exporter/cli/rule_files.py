@@ -7,7 +7,7 @@ a change comes from.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -112,11 +112,13 @@ class RuleFile:
                 yield {**group, "rules": rules}
 
 
+@cache
 def plain_rules() -> RuleFile:
     """Return the rules that everybody needs."""
     return _read("telnyx-sim-exporter.rules.yaml")
 
 
+@cache
 def objective_rules() -> RuleFile:
     """Return the rules of the service level objective."""
     return _read("telnyx-sim-exporter-objective.rules.yaml")

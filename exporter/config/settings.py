@@ -282,6 +282,7 @@ class Settings(BaseModel):
     reasons: tuple[Reason, ...] = ()
     state: State = Field(default_factory=State, validate_default=True)
     sim_cards: SimCards = Field(default_factory=SimCards)
+    bulk_actions: Boolean = True
     problems: Problems = Field(default_factory=Problems, validate_default=True)
     alertmanager: Alertmanager = Field(default_factory=Alertmanager)
     web: Web = Field(default_factory=Web)

@@ -17,9 +17,10 @@ import msgspec
 
 from exporter.domain import Action, Event, SimCard, Status
 from exporter.errors import LeaseLostError, StateError
+from exporter.ledger.bulks import forgettable
 from exporter.ledger.problem_tracking import forget_problems, note_problems
 from exporter.ledger.reasons import Reasons
-from exporter.ledger.records import ListCursor, TrackedAction
+from exporter.ledger.records import ListCursor, MemberCounts, TrackedAction
 from exporter.ledger.rules import ended_status, is_history, observe
 from exporter.ledger.snapshot import (
     AccountSnapshot,
@@ -215,6 +216,10 @@ class Ledger:
             self._store.interrupted, self.state.account_id, action_type, limit
         )
 
+    async def count_members(self, bulk_id: str) -> MemberCounts:
+        """Count the members of a bulk action that are known."""
+        return await self.in_worker(self._store.count_members, self.state.account_id, bulk_id)
+
     async def forget(self, before: float) -> int:
         """Forget some actions that ended before ``before``; returns how many."""
         return await self.in_worker(self._forget, before)
@@ -344,7 +349,7 @@ class Ledger:
         note_problems(unit, self.state, self._options, partial(self._store.find_by_sim_cards, mine))
         after = self._store.commit(mine, unit, self.state.sums)
         self.state.apply(unit, after)
-        self._in_events.update((event.sim_card_id, None) for event in unit.events)
+        self._in_events.update((each.sim_card_id, None) for each in unit.events if each.sim_card_id)
         # Here, as whoever waits for the commit may have given up.
         self._unannounced = self._unannounced or bool(unit.events)
 
@@ -382,6 +387,10 @@ class Ledger:
 
     def _forget(self, before: float) -> int:
         mine = self.state.account_id
+        if bulks := forgettable(self.state.bulks.values(), before):
+            self._store.forget_bulks(mine, bulks)
+            for bulk_id in bulks:
+                del self.state.bulks[bulk_id]
         count, baseline_cutoff = self._store.prune(mine, before, PRUNED_AT_ONCE)
         self.state.dropped(count, baseline_cutoff)
         if count:  # without an old action there is no SIM card that only an old one named

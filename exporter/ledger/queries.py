@@ -68,6 +68,7 @@ ACTION_FILTERS = (
     "action_type",
     "sim_card_id",
     "iccid",
+    "bulk_id",
     "reason_class",
 )
 TIME_FILTERS = ("since", "until", "ended_since", "ended_until")
@@ -214,6 +215,7 @@ class ActionQuery:
     action_type: str | None = None
     sim_card_id: str | None = None
     iccid: str | None = None
+    bulk_id: str | None = None
     reason_class: str | None = None
     since: float | None = None
     until: float | None = None

@@ -86,6 +86,14 @@ class Sweep(NamedTuple):
     missing: int
 
 
+class MemberCounts(NamedTuple):
+    """Members of a bulk action: known, those that are remembered as actions, and interrupted."""
+
+    known: int
+    remembered: int
+    interrupted: int
+
+
 class ListFilter(NamedTuple):
     """One list of an account, named by its filters; None for no filter."""
 

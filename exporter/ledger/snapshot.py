@@ -6,7 +6,7 @@ Every combination of labels that can be named beforehand is there, zeros include
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from heapq import nsmallest
+from heapq import nlargest, nsmallest
 from itertools import product
 from math import inf
 from operator import attrgetter
@@ -15,8 +15,11 @@ from typing import Any
 import msgspec
 
 from exporter.domain import (
+    BULK_MEMBER_TYPES,
     ENDED_STATUSES,
+    KNOWN_ACTION_TYPES,
     OTHER,
+    BulkAction,
     Event,
     Problem,
     ProblemOutcome,
@@ -27,6 +30,7 @@ from exporter.domain import (
     concern_of,
     types_of,
 )
+from exporter.ledger.bulks import bulk_label, bulk_types
 from exporter.ledger.records import (
     DELAY_BUCKETS,
     DURATION_BUCKETS,
@@ -87,6 +91,9 @@ class AccountSnapshot:
     ``unwatched_concerns`` are those whose repairs the account's filters hide.
     ``problems`` are oldest first; ``resolved_problems`` those that were resolved shortly ago, and
     ``sim_cards`` what is known of the SIM cards of both, and of those in ``failures``, by id.
+    Of bulk actions, keys are ``(action_type, status)`` and ``action_type``; ``bulks`` are those in
+    progress and those that ended last, the newest first, and ``stalled_bulks`` the ids of those of
+    which no member ends.
     ``readable`` is False as long as the state could not be read: then the figures mean nothing, and
     counters at 0 would look like a restart from nothing.
     """
@@ -123,12 +130,26 @@ class AccountSnapshot:
     resolved_problems: tuple[ResolvedProblem, ...] = ()
     sim_cards: Mapping[str, SimCard] = field(default_factory=dict)
     sim_cards_known: int = 0
+    bulk_counts: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    bulk_members: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    bulks_stalled: Mapping[str, int] = field(default_factory=dict)
+    bulks: tuple[BulkAction, ...] = ()
+    stalled_bulks: frozenset[str] = frozenset()
 
     @property
     def totals_unknown(self) -> bool:
         """Tell whether the API never gave a total: how many have ended is not known then."""
         return self.baselined and not self.last_audit
 
+
+BULK_IN_PROGRESS, BULK_ENDED = Status.IN_PROGRESS.value, "ended"
+"""The statuses of bulk actions."""
+
+SHOWN_BULKS = 50
+"""How many bulk actions in progress are shown one by one."""
+
+SHOWN_ENDED_BULKS = 5
+"""How many of those that ended are shown."""
 
 _SHOWN_AS = {ProblemStatus.STUCK: Status.IN_PROGRESS}
 
@@ -139,7 +160,7 @@ class SnapshotOptions:
 
     ``action_types`` and ``statuses`` empty: all. ``stuck_after`` and ``stuck_after_default``
     are seconds, as is ``forget_after``, when a problem to which nothing happens is closed.
-    ``reason_classes`` are those that may occur.
+    ``reason_classes`` are those that may occur. ``bulk_actions`` tells whether those are read.
     """
 
     action_types: tuple[str, ...]
@@ -148,6 +169,7 @@ class SnapshotOptions:
     stuck_after_default: float
     reason_classes: tuple[str, ...]
     forget_after: float = inf
+    bulk_actions: bool = True
 
     def watches(self, concern: str) -> bool:
         """Tell whether both failures and repairs of a concern can be seen: else it is left out."""
@@ -190,6 +212,28 @@ class SnapshotOptions:
     def is_stuck(self, row: TrackedAction, now: float) -> bool:
         """Tell whether an open action is in progress for longer than it should be."""
         return row.status == Status.IN_PROGRESS and now > self.stuck_at(row)
+
+    def shows_bulk(self, action_type: str) -> bool:
+        """Tell whether a type of bulk actions is exported: that of its members has to be."""
+        member_type = BULK_MEMBER_TYPES.get(action_type, action_type)
+        return self.bulk_actions and (not self.action_types or member_type in self.action_types)
+
+    @property
+    def shows_bulks(self) -> bool:
+        """Whether any bulk actions are exported: else nobody has to ask for them."""
+        # A type of bulk actions that is not documented is named as itself.
+        named = (each for each in self.action_types if each not in KNOWN_ACTION_TYPES)
+        return any(map(self.shows_bulk, (*BULK_MEMBER_TYPES, *named)))
+
+    def is_stalled(self, bulk: BulkAction) -> bool:
+        """Tell whether no member of a bulk action in progress ended for as long as it may take.
+
+        As it was read last: of what is not read, nobody knows.
+        """
+        member_type = BULK_MEMBER_TYPES.get(bulk.action_type, "")
+        since = bulk.changed_at if bulk.counts.ended else bulk.started_at
+        patience = self.stuck_after.get(member_type, self.stuck_after_default)
+        return bulk.in_progress and bulk.read_at > since + patience
 
     def stuck_at(self, row: TrackedAction) -> float:
         """Return when an action gets stuck if it does not end before."""
@@ -264,6 +308,7 @@ def build(state: LedgerState, options: SnapshotOptions, now: float) -> AccountSn
         ),
         failures=tuple(_ended_row(event) for event in state.failures if options.tells(event)),
         **_problem_fields(state, options, types, now),
+        **(_bulk_fields(state, options) if options.shows_bulks else {}),
     )
 
 
@@ -344,6 +389,40 @@ def _problem_fields(
             id_: state.sim_cards[id_] for id_ in state.needed_sim_cards() if id_ in state.sim_cards
         },
         "sim_cards_known": state.sim_cards_known,
+    }
+
+
+def _bulk_fields(state: LedgerState, options: SnapshotOptions) -> dict[str, Any]:
+    """Return the fields of the snapshot that are about bulk actions."""
+    bulks = [each for each in state.bulks.values() if options.shows_bulk(each.action_type)]
+    types = bulk_types(bulks)
+    labels = [each for each in types if options.shows_bulk(each)]
+    labels += [] if options.action_types else [OTHER]
+    statuses = [each for each in Status if options.shows(each)]
+    counts = dict.fromkeys(product(labels, (BULK_IN_PROGRESS, BULK_ENDED)), 0)
+    members = dict.fromkeys(product(labels, map(str, statuses)), 0)
+    stalled = dict.fromkeys(labels, 0)
+    running = [each for each in bulks if each.in_progress]
+    for bulk in bulks:
+        label = bulk_label(bulk.action_type, types)
+        counts[label, BULK_IN_PROGRESS if bulk.in_progress else BULK_ENDED] += 1
+    for bulk in running:
+        label = bulk_label(bulk.action_type, types)
+        stalled[label] += options.is_stalled(bulk)
+        for status in statuses:
+            members[label, status.value] += bulk.counts.of(status)
+        if bulk.counts.other and not options.statuses:
+            # Their text is foreign, so it must not become a label.
+            members[label, OTHER] = members.get((label, OTHER), 0) + bulk.counts.other
+    ended = (each for each in bulks if not each.in_progress)
+    latest = nlargest(SHOWN_ENDED_BULKS, ended, key=lambda each: (each.ended_at or 0.0, each.id))
+    shown = nlargest(SHOWN_BULKS, running, key=lambda each: (each.started_at, each.id))
+    return {
+        "bulk_counts": counts,
+        "bulk_members": members,
+        "bulks_stalled": stalled,
+        "bulks": (*shown, *latest),
+        "stalled_bulks": frozenset(each.id for each in shown if options.is_stalled(each)),
     }
 
 
@@ -432,6 +511,11 @@ def _drift(state: LedgerState, options: SnapshotOptions) -> dict[str, int]:
     for (_, status), difference in state.drift.items():
         if status.value in drift:
             drift[status.value] += difference
+    # Either of them may be about the same actions: the larger one, not both.
+    of_bulks = sum(each.drift for each in state.bulks.values() if options.bulk_actions)
+    interrupted = Status.INTERRUPTED.value
+    if interrupted in drift:
+        drift[interrupted] = max(drift[interrupted], of_bulks, key=abs)
     return drift
 
 

@@ -16,6 +16,7 @@ from exporter.domain import (
     FAILURE_EVENTS,
     KNOWN_ACTION_TYPES,
     OTHER,
+    BulkAction,
     Event,
     Problem,
     ResolvedProblem,
@@ -66,7 +67,8 @@ class LedgerState:
     ``sweeps`` are those that are not finished. ``failures`` are latest first. ``resolved`` are the
     problems that were resolved in the last RESOLVED_SHOWN seconds. ``sim_cards`` are those of
     problems and failures that were looked up, of ``sim_cards_known`` that are kept;
-    ``sim_card_total`` is how many the account has, None as long as nobody asked.
+    ``sim_card_total`` is how many the account has, None as long as nobody asked. ``bulks_at`` is
+    when the list of bulk actions was read last, ``bulks_since`` when first, on the API's clock.
     """
 
     name: str
@@ -86,6 +88,9 @@ class LedgerState:
     sim_cards: dict[str, SimCard] = field(default_factory=dict)
     sim_cards_known: int = 0
     sim_card_total: int | None = None
+    bulks: dict[str, BulkAction] = field(default_factory=dict)
+    bulks_at: float | None = None
+    bulks_since: float | None = None
     types: dict[str, None] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -156,12 +161,17 @@ class LedgerState:
             if id_ in self.open:
                 self.open[id_].position = position
         self._apply_problems(unit)
+        _update(self.bulks, unit.bulks)
         shown = [event for event in unit.events if event.event_type in FAILURE_EVENTS]
         self.failures = (*reversed(shown), *self.failures)[:RECENT_FAILURES]
         if unit.baseline_at is not None:
             self.baseline_at = unit.baseline_at
         if unit.audit_at is not None:
             self.audit_at = unit.audit_at
+        if unit.bulks_at is not None:
+            self.bulks_at = unit.bulks_at
+        if unit.bulks_since is not None:
+            self.bulks_since = unit.bulks_since
 
     def _apply_problems(self, unit: UnitOfWork) -> None:
         _update(self.problems, unit.problems)

@@ -15,6 +15,7 @@ import msgspec
 
 from exporter.domain import (
     OTHER,
+    BulkAction,
     Event,
     EventType,
     Problem,
@@ -23,6 +24,7 @@ from exporter.domain import (
     SimCard,
     Status,
 )
+from exporter.ledger.bulks import is_news
 from exporter.ledger.problems import ProblemChange
 from exporter.ledger.reasons import Reasons
 from exporter.ledger.records import (
@@ -67,6 +69,9 @@ class UnitOfWork:
     ``positions`` are of open actions whose place was seen. ``problems`` replace what stands there,
     None closes one; ``forgotten`` names those of which the actions are failures no longer, and
     ``resolved`` are told as resolved. ``sim_card_total`` is how many SIM cards the account has.
+    ``bulks`` replace what stands there, None ends one with its members; ``bulk_members`` are ids of
+    actions that are added to those of a bulk action. ``bulks_at`` is when their list was read,
+    ``bulks_since`` when that was for the first time, on the API's clock.
     """
 
     account: str
@@ -90,6 +95,10 @@ class UnitOfWork:
     resolved: list[ResolvedProblem] = field(default_factory=list)
     sim_cards: dict[str, SimCard] = field(default_factory=dict)
     sim_card_total: int | None = None
+    bulks: dict[str, BulkAction | None] = field(default_factory=dict)
+    bulk_members: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    bulks_at: float | None = None
+    bulks_since: float | None = None
     baseline_at: float | None = None
     audit_at: float | None = None
 
@@ -108,6 +117,9 @@ class UnitOfWork:
             or self.problems
             or self.sim_cards
             or self.sim_card_total is not None
+            or self.bulks
+            or self.bulk_members
+            or self.bulks_at is not None
             or self.baseline_at is not None
             or self.audit_at is not None
         )
@@ -204,6 +216,32 @@ class UnitOfWork:
         self.forgotten.add(key)
         self.resolved.append(ResolvedProblem(problem, self.now))
         self._closed(concern_label, ProblemOutcome.FORGOTTEN)
+
+    def bulk_seen(
+        self, before: BulkAction | None, after: BulkAction, *, since: float | None
+    ) -> None:
+        """Take in what is known of a bulk action now; ``since`` is as in `is_news`."""
+        if after != before:
+            self.bulks[after.id] = after
+        if not is_news(before, after, since):
+            return
+        self.events.append(
+            Event(
+                event_type=EventType.BULK_ENDED,
+                account=self.account,
+                action_id=after.id,
+                sim_card_id="",
+                action_type=after.action_type,
+                status="",
+                reason="",
+                reason_class="",
+                created_at=after.created_at,
+                updated_at=None,
+                # Of one that had ended when it was seen first, nobody knows when that was.
+                duration_seconds=None if before is None else _span(after.created_at, self.now),
+                members=after.counts,
+            )
+        )
 
     def number_attempts(self, attempts: Mapping[str, int]) -> None:
         """Let the events of failures say which attempt each was, by the id of its action."""

@@ -25,6 +25,7 @@ def options_of(settings: Settings, account: Account, reasons: Reasons) -> Snapsh
         stuck_after_default=settings.stuck_after.default,
         reason_classes=reasons.classes,
         forget_after=settings.problems.forget_after,
+        bulk_actions=settings.bulk_actions,
     )
 
 

@@ -144,6 +144,31 @@ ACCOUNT_METRICS: tuple[MetricDefinition[AccountSnapshot], ...] = (
         bounds=MEND_BUCKETS,
     ),
     MetricDefinition(
+        "telnyx_bulk_sim_card_actions",
+        MetricType.GAUGE,
+        ("account", "action_type", "status"),
+        "Bulk actions that are known, by type and whether they are in-progress or ended; absent "
+        "with bulk_actions: false.",
+        lambda account: account.bulk_counts.items(),
+    ),
+    MetricDefinition(
+        "telnyx_bulk_sim_card_action_members",
+        MetricType.GAUGE,
+        ("account", "action_type", "status"),
+        "SIM card actions of the bulk actions in progress, by type of the bulk action and status; "
+        "absent with bulk_actions: false.",
+        lambda account: account.bulk_members.items(),
+    ),
+    MetricDefinition(
+        "telnyx_bulk_sim_card_actions_stalled",
+        MetricType.GAUGE,
+        ("account", "action_type"),
+        "Bulk actions in progress of which no member has ended for longer than stuck_after, by "
+        "type; absent with bulk_actions: false.",
+        lambda account: account.bulks_stalled.items(),
+        zero_at_rest=True,
+    ),
+    MetricDefinition(
         "telnyx_exporter_sim_cards_known",
         MetricType.GAUGE,
         ("account",),

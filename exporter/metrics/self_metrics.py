@@ -21,8 +21,12 @@ POLL_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of api_request_duration_seconds; +Inf is implied."""
 
-ENDPOINTS = ("list", "get", "sim_card", "sim_cards")
-"""The values of the label ``endpoint``: actions, one action, one SIM card, SIM cards."""
+ENDPOINTS = (
+    *("list", "get", "sim_card", "sim_cards"),
+    *("bulk_actions", "bulk_action", "bulk_members"),
+)
+"""The values of the label ``endpoint``: actions, one action, one SIM card, SIM cards, bulk actions,
+one bulk action, actions of a bulk action."""
 
 RETRY_CAUSES = ("rate_limited", "unavailable")
 """The causes of retries that are exported from the start, at 0."""

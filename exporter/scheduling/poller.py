@@ -63,6 +63,12 @@ class PollLog(Protocol):
     def lookup_recovered(self, account: str) -> None:
         """Write down that they can again."""
 
+    def bulks_failed(self, account: str, error: str) -> None:
+        """Write down that bulk actions cannot be read."""
+
+    def bulks_recovered(self, account: str) -> None:
+        """Write down that they can again."""
+
     def list_order(self, account: str, action_type: str, status: str, order: str) -> None:
         """Write down how a list is sorted, at first and when that changes; "" for all of them."""
 
@@ -120,6 +126,13 @@ class ReportedState:
             self.event_log.lookup_recovered(self.name)
         else:
             self.event_log.lookup_failed(self.name, error)
+
+    def note_bulks(self, error: str | None) -> None:
+        """Write down that bulk actions cannot be read, or can again."""
+        if error is None:
+            self.event_log.bulks_recovered(self.name)
+        else:
+            self.event_log.bulks_failed(self.name, error)
 
     def note_progress(self, progress: Progress) -> None:
         """Write down how far a poll is, if that takes long."""

@@ -13,6 +13,7 @@ from exporter.simulator.faults import MAX_PAGE_SIZE, BulkSummary, DeepPageRespon
 from exporter.simulator.ids import IdCodec, IdType, is_uuid
 from exporter.simulator.rendering import ApiRenderer, bulk_type
 from exporter.simulator.responses import ApiResponse, ParameterError
+from exporter.simulator.settings import ListOrder
 from exporter.simulator.sim_cards import GROUPS, SimCardFilter, SimulatedSimCard
 from exporter.simulator.simulator import Simulator
 
@@ -179,10 +180,10 @@ class Api:
         if errors := query.errors():
             return responses.invalid_parameters(errors)
         bulks = [
-            each
-            for each in reversed(self._world.bulks)
-            if wanted_type in {None, bulk_type(each.action_type)}
+            each for each in self._world.bulks if wanted_type in {None, bulk_type(each.action_type)}
         ]
+        if self._world.sort_order is not ListOrder.OLDEST:
+            bulks.reverse()
         counted_until = self._world.now - self._simulator.faults.settings.totals_lag
 
         with_summary = self._simulator.faults.settings.bulk_summary == BulkSummary.LIST

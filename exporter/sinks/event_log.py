@@ -52,7 +52,10 @@ class EventLog:
             "iccid": event.iccid or None,
             "sim_card_group": event.sim_card_group or None,
             "tags": ",".join(event.tags) or None,
+            "bulk_id": event.action_id,
         }
+        if event.members is not None:
+            values |= msgspec.structs.asdict(event.members)
         return self._line(kind, **{name: values[name] for name in kind.fields})
 
     def poll_failed(self, account: str, cause: Cause, error: str) -> None:
@@ -113,6 +116,14 @@ class EventLog:
     def lookup_recovered(self, account: str) -> None:
         """Tell that they can again."""
         self._write(log_events.SIM_CARD_LOOKUP_RECOVERED, account=account)
+
+    def bulks_failed(self, account: str, error: str) -> None:
+        """Tell that bulk actions of an account cannot be read."""
+        self._write(log_events.BULK_LOOKUP_FAILED, account=account, error=error)
+
+    def bulks_recovered(self, account: str) -> None:
+        """Tell that they can again."""
+        self._write(log_events.BULK_LOOKUP_RECOVERED, account=account)
 
     def delivery_failed(self, account: str, sink: str, error: str) -> None:
         """Tell that a sink takes no events of an account."""

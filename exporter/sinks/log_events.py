@@ -52,6 +52,18 @@ MENDED_FIELDS = (
 )
 """The fields of the line of a mended problem; the action is the one that mended it."""
 
+BULK_FIELDS = (
+    "account",
+    "bulk_id",
+    "action_type",
+    "created_at",
+    "duration_seconds",
+    "completed",
+    "failed",
+    "interrupted",
+)
+"""The fields of the line of a bulk action that ended: its members by status."""
+
 ACTION_EVENTS = {
     EventType.FAILED: LogEvent(
         EventType.FAILED.value, LogLevel.WARNING, ACTION_FIELDS, "An action failed"
@@ -71,8 +83,14 @@ ACTION_EVENTS = {
         MENDED_FIELDS,
         "A SIM card that was broken is mended: a later action of the same concern completed",
     ),
+    EventType.BULK_ENDED: LogEvent(
+        EventType.BULK_ENDED.value,
+        LogLevel.INFO,
+        BULK_FIELDS,
+        "No member of a bulk action is in progress any more; once per bulk action",
+    ),
 }
-"""What happened to an action, by its type."""
+"""What happened to an action or a bulk action, by its type."""
 
 ACTIONS_NOT_FOUND = LogEvent(
     "actions_not_found",
@@ -130,6 +148,16 @@ SIM_CARD_LOOKUP_FAILED = LogEvent(
 )
 SIM_CARD_LOOKUP_RECOVERED = LogEvent(
     "sim_card_lookup_recovered", LogLevel.INFO, ("account",), "They can be looked up again"
+)
+BULK_LOOKUP_FAILED = LogEvent(
+    "bulk_lookup_failed",
+    LogLevel.WARNING,
+    ("account", "error"),
+    "Bulk actions cannot be read, so what is shown of them is out of date; retried after some "
+    "minutes, after an hour if the key is refused or the API has none",
+)
+BULK_LOOKUP_RECOVERED = LogEvent(
+    "bulk_lookup_recovered", LogLevel.INFO, ("account",), "They can be read again"
 )
 DELIVERY_FAILED = LogEvent(
     "delivery_failed",
@@ -299,6 +327,8 @@ LOG_EVENTS = (
     CATCHING_UP,
     SIM_CARD_LOOKUP_FAILED,
     SIM_CARD_LOOKUP_RECOVERED,
+    BULK_LOOKUP_FAILED,
+    BULK_LOOKUP_RECOVERED,
     DELIVERY_FAILED,
     DELIVERY_RECOVERED,
     ALERTMANAGER_FAILED,

@@ -14,6 +14,7 @@ from exporter.ledger.ledger import Ledger
 from exporter.ledger.records import ListFilter
 from exporter.sync.audit import audit_due, begin_audit, conclude_audit
 from exporter.sync.baseline import take_baseline, unread_cursor
+from exporter.sync.bulk import BulkFollower
 from exporter.sync.context import PollContext
 from exporter.sync.discovery import discover, look_at_end
 from exporter.sync.fetcher import Fetcher, ServerLimits
@@ -74,11 +75,12 @@ class Cycle:
         on_sweep: Callable[[str], None] = lambda _: None,
         on_progress: Callable[[Progress], None] = lambda _: None,
         naming: Naming | None = None,
+        bulks: BulkFollower | None = None,
     ) -> None:
         """Keep the parts; nothing is asked yet.
 
         ``on_sweep`` is told the cause of each sweep, ``on_progress`` how far the poll is. Without
-        ``naming``, SIM cards have no names.
+        ``naming``, SIM cards have no names, and without ``bulks``, no bulk actions are known.
         """
         self._client = client
         self._ledger = ledger
@@ -90,6 +92,7 @@ class Cycle:
         self._on_sweep = on_sweep
         self._on_progress = on_progress
         self._naming = naming
+        self._bulks = bulks
         self._carried = CarryOver()
 
     async def run(self) -> PollResult:
@@ -115,6 +118,7 @@ class Cycle:
             audit_interval=self._audit_interval,
             on_sweep=self._on_sweep,
             naming=self._naming,
+            bulks=self._bulks,
         )
         succeeded = False
         try:
@@ -137,6 +141,7 @@ class _Poll:
         audit_interval: float,
         on_sweep: Callable[[str], None],
         naming: Naming | None,
+        bulks: BulkFollower | None,
     ) -> None:
         """Keep the parts; ``carried`` is what the poll before handed over."""
         self._context = context
@@ -144,6 +149,8 @@ class _Poll:
         self._audit_interval = audit_interval
         self._on_sweep = on_sweep
         self._naming = naming
+        self._bulks = bulks
+        self._audited = False
         self._totals = dict(carried.totals)
         self._floors = dict(carried.floors)
         self._abandoned_sweeps: tuple[str, ...] = ()
@@ -167,6 +174,9 @@ class _Poll:
             await self._publish()
             if not totals or any(total is not None for total in totals.values()):
                 shortfall += await self._audit(force=bool(new))
+        if self._bulks is not None and await self._bulks.follow(context, audited=self._audited):
+            await context.ledger.publish(self._clock.now())
+            context.ledger.announce()
         known = self._totals.values()
         return PollResult(
             shortfall,
@@ -258,6 +268,7 @@ class _Poll:
         if not audit.totals:
             return 0  # the API gives none: the time of the last audit says so
         context.recorder.forget_seen()
+        self._audited = True
         totals, shortfall = await self._update()
         for _ in range(await conclude_audit(context, audit, totals)):
             self._on_sweep("drift")

@@ -18,7 +18,7 @@ from aiolimiter import AsyncLimiter
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 
 from exporter.clock import Clock
-from exporter.domain import Action, SimCard
+from exporter.domain import Action, ListedBulk, SimCard
 from exporter.errors import (
     AuthError,
     ConfigError,
@@ -41,9 +41,12 @@ from exporter.telnyx.responses import (
     redact_body,
 )
 from exporter.telnyx.schema import (
+    BulkPage,
     Page,
     SimCardPage,
     decode_action,
+    decode_bulk,
+    decode_bulk_page,
     decode_errors,
     decode_page,
     decode_sim_card,
@@ -59,7 +62,7 @@ BACKOFF = 0.5
 
 
 LOOKUP_PATIENCE = 2.0
-"""Maximum seconds that the lookup of a SIM card waits for the rate limit."""
+"""Maximum seconds that a lookup of SIM cards or bulk actions waits for the rate limit."""
 
 _WITH_GROUP = {"include_sim_card_group": "true"}
 
@@ -107,17 +110,19 @@ class Received:
 class _Effort:
     """What a request may cost: attempts, and seconds of waiting for the rate limit.
 
-    An ``optional`` one must not delay others: a rate limit that it meets holds for its kind only.
+    An ``optional`` one must not delay others: a rate limit that it meets holds for its kind only,
+    which it names.
     """
 
     attempts: int
     patience: float
-    optional: bool
+    optional: str = ""
 
 
-_POLL = _Effort(ATTEMPTS, LONGEST_WAIT, optional=False)
-# A poll goes on without names, and the next one asks for them again.
-_LOOKUP = _Effort(1, LOOKUP_PATIENCE, optional=True)
+_POLL = _Effort(ATTEMPTS, LONGEST_WAIT)
+# A poll goes on without names and bulk actions, and the next one asks for them again.
+_LOOKUP = _Effort(1, LOOKUP_PATIENCE, "lookup")
+_BULK = _Effort(1, LOOKUP_PATIENCE, "bulk")
 
 
 class Client:
@@ -146,6 +151,7 @@ class Client:
         self._base_url = base_url.rstrip("/")
         self._actions_url = self._base_url + "/sim_card_actions"
         self._sim_cards_url = self._base_url + "/sim_cards"
+        self._bulks_url = self._base_url + "/bulk_sim_card_actions"
         self._key = key
         self._http = http
         self._route = route or Route()
@@ -159,7 +165,7 @@ class Client:
         self._clock = clock
         self._gate = gate or RateLimitGate(clock)
         self.on_received: Callable[[Received], None] | None = None
-        self._lookup_gate = RateLimitGate(clock)
+        self._optional_gates = {each.optional: RateLimitGate(clock) for each in (_LOOKUP, _BULK)}
         self.clock_offset: float | None = None
         self._jitter = random.Random()  # noqa: S311 - spreads retries, not for security
 
@@ -186,6 +192,24 @@ class Client:
         body = await self._fetch("sim_cards", self._sim_cards_url, params, _LOOKUP)
         return decode_sim_card_page(body)
 
+    async def bulk_action(self, bulk_id: str) -> ListedBulk:
+        """Return one bulk action; raises NotFoundError if it does not exist. Never retried."""
+        url = f"{self._bulks_url}/{_segment(bulk_id)}"
+        return decode_bulk(await self._fetch("bulk_action", url, {}, _BULK))
+
+    async def bulk_actions(self, page: int = 1, size: int = 250) -> BulkPage:
+        """Return one page of the list of bulk actions. Never retried."""
+        params = Query(page, size).params()
+        found = decode_bulk_page(await self._fetch("bulk_actions", self._bulks_url, params, _BULK))
+        if found.malformed:
+            self._observer.malformed_seen(found.malformed)
+        return found
+
+    async def bulk_members(self, query: Query) -> Page:
+        """Return one page of the members of the bulk action of ``query``. Never retried."""
+        params = query.params()
+        return decode_page(await self._fetch("bulk_members", self._actions_url, params, _BULK))
+
     async def examine(
         self, *segments: str, params: Mapping[str, str], attempts: int, patience: float
     ) -> bytes:
@@ -194,7 +218,7 @@ class Client:
         ``attempts`` is the most that is sent; ``patience`` is as of the gate, in seconds.
         """
         url = "/".join((self._base_url, *map(_segment, segments)))
-        effort = _Effort(attempts, patience, optional=False)
+        effort = _Effort(attempts, patience)
         return await self._fetch(segments[0], url, dict(params), effort)
 
     async def _fetch(
@@ -237,7 +261,7 @@ class Client:
         async with self._slots:
             await self._limiter.acquire()
             if effort.optional:
-                await self._lookup_gate.wait(patience=effort.patience)
+                await self._optional_gates[effort.optional].wait(patience=effort.patience)
             await self._gate.wait(patience=effort.patience)
             key = self._readable_key()
             started = self._clock.monotonic()
@@ -279,7 +303,7 @@ class Client:
                 raise UnavailableError("cannot connect to base_url; check its host") from exc
             finally:
                 self._observer.request_done(endpoint, code, self._clock.monotonic() - started)
-            gate = self._lookup_gate if effort.optional else self._gate
+            gate = self._optional_gates.get(effort.optional, self._gate)
             return self._judge(response, body, key, gate)
 
     def _readable_key(self) -> str:

@@ -1,17 +1,18 @@
-"""Decodes the responses of Telnyx: actions, SIM cards, pages of either, error bodies.
+"""Decodes the responses of Telnyx: actions, bulk actions, SIM cards, pages of them, error bodies.
 
 Decoding is lenient: the API guarantees no field, so an item that cannot be decoded is skipped and
 counted, and the rest of its page is kept. All text is sanitized (see `text`). Of a SIM card only
 the fields of `SimCard` are read: what is personal never leaves this module. It must not do I/O, or
 interpret a status. Source: Telnyx' OpenAPI document, `SIMCardAction`, `SimpleSIMCard`,
-`PaginationMeta`, `Errors`.
+`BulkSIMCardActionDetailed`, `PaginationMeta`, `Errors`.
 """
 
+from collections import Counter
 from datetime import datetime
 
 import msgspec
 
-from exporter.domain import Action, SimCard, Status
+from exporter.domain import Action, BulkCounts, ListedBulk, SimCard, Status
 from exporter.errors import InvalidResponseError
 from exporter.telnyx.lenient_json import (
     UNREADABLE,
@@ -67,6 +68,20 @@ class SimCardPage(msgspec.Struct, frozen=True):
     def length(self) -> int:
         """Return how many SIM cards are on it, including those that cannot be decoded."""
         return len(self.cards) + self.malformed
+
+
+class BulkPage(msgspec.Struct, frozen=True):
+    """One page of bulk actions; ``total`` and ``page_size`` are None if the API sent none."""
+
+    bulks: tuple[ListedBulk, ...]
+    total: int | None
+    page_size: int | None
+    malformed: int = 0
+
+    @property
+    def length(self) -> int:
+        """Return how many bulk actions are on it, including those that cannot be decoded."""
+        return len(self.bulks) + self.malformed
 
 
 class ApiError(msgspec.Struct, frozen=True):
@@ -156,6 +171,21 @@ def decode_sim_card_page(body: bytes) -> SimCardPage:
     items, total, page_size = _page(body, "SIM cards")
     cards = tuple(card for item in items if (card := _sim_card(item)) is not None)
     return SimCardPage(cards, total, page_size, len(items) - len(cards))
+
+
+def decode_bulk(body: bytes) -> ListedBulk:
+    """Decode the response for one bulk action; raises InvalidResponseError."""
+    bulk = _bulk(mapping(decode_anything(body)).get("data"))
+    if bulk is None:
+        raise InvalidResponseError("the response is not a bulk action: it has no valid id")
+    return bulk
+
+
+def decode_bulk_page(body: bytes) -> BulkPage:
+    """Decode a page of bulk actions; raises InvalidResponseError if the body is no page at all."""
+    items, total, page_size = _page(body, "bulk actions")
+    bulks = tuple(bulk for item in items if (bulk := _bulk(item)) is not None)
+    return BulkPage(bulks, total, page_size, len(items) - len(bulks))
 
 
 def decode_errors(body: bytes) -> tuple[ApiError, ...]:
@@ -263,6 +293,41 @@ def _sim_card(item: object) -> SimCard | None:
         tags=tuple(dict.fromkeys(filter(None, named)))[:MAX_TAGS],
         status=_short(status.get("value") if isinstance(status, dict) else status).lower(),
     )
+
+
+def _bulk(item: object) -> ListedBulk | None:
+    """Decode what is kept of a bulk action; None if it has no valid id."""
+    fields = mapping(item)
+    bulk_id = fields.get("id")
+    if not isinstance(bulk_id, str) or not is_id(bulk_id):
+        return None
+    return ListedBulk(
+        bulk_id,
+        text(fields.get("action_type")),
+        time(fields.get("created_at")),
+        _bulk_counts(fields.get("sim_card_actions_summary")),
+    )
+
+
+_COUNT_FIELDS: dict[str, str] = {each: each.replace("-", "_") for each in Status}
+
+
+def _bulk_counts(summary: object) -> BulkCounts | None:
+    """Decode a summary: ``[{status, count}]``, or an object of counts; None if it is neither."""
+    if isinstance(summary, dict):
+        summary = [{"status": status, "count": n} for status, n in summary.items()]
+    if not isinstance(summary, list):
+        return None
+    counts: Counter[str] = Counter()
+    for each in map(mapping, summary):
+        status = each.get("status")
+        value = status.get("value") if isinstance(status, dict) else status
+        number = count(each.get("count"))
+        # A status without a count, or the other way round: what is left would be a wrong sum.
+        if not isinstance(value, str) or number is None:
+            return None
+        counts[_COUNT_FIELDS.get(_status(value), "other")] += number
+    return BulkCounts(**counts)
 
 
 def _short(value: object) -> str:

@@ -10,7 +10,8 @@ from enum import StrEnum
 from operator import attrgetter
 from urllib.parse import quote
 
-from exporter.domain import ENDED_STATUSES, Status
+from exporter.domain import ENDED_STATUSES, BulkAction, Status
+from exporter.ledger.bulks import Pace, pace_of
 from exporter.ledger.queries import DAY, AccountProblem, ReasonCount
 from exporter.ledger.snapshot import AccountSnapshot
 from exporter.metrics.exporter_snapshot import ExporterSnapshot
@@ -64,6 +65,15 @@ class TypeRow:
 
 
 @dataclass(frozen=True, slots=True)
+class BulkRow:
+    """A bulk action, how fast it goes, and whether none of its members ends."""
+
+    bulk: BulkAction
+    pace: Pace
+    stalled: bool
+
+
+@dataclass(frozen=True, slots=True)
 class AccountSummary:
     """One account. ``rows`` omits the types without actions.
 
@@ -78,6 +88,7 @@ class AccountSummary:
     health: AccountHealth
     total: TypeRow
     rows: tuple[TypeRow, ...]
+    bulks: tuple[BulkRow, ...] = ()
 
     @property
     def state(self) -> AccountState:
@@ -175,6 +186,10 @@ def _summary(
         health=health,
         total=_row(view, "all types", types),
         rows=tuple(row for row in rows if _count(row)),
+        bulks=tuple(
+            BulkRow(each, pace_of(each, snapshot.now), each.id in view.stalled_bulks)
+            for each in view.bulks
+        ),
     )
 
 

@@ -33,6 +33,7 @@ _FILTERS = {
     "filter[status]": "status",
     "filter[action_type]": "action_type",
     "filter[sim_card_id]": "sim_card_id",
+    "filter[bulk_sim_card_action_id]": "bulk_id",
     "filter[iccid]": "iccid",
     "filter[reason_class]": "reason_class",
     "filter[created_at][gte]": "since",
@@ -43,11 +44,6 @@ _FILTERS = {
     "page[after]": "after",
 }
 """The parameters that say what is listed, by the names that the ledger has for them."""
-
-_BULK = "filter[bulk_sim_card_action_id]"
-_NO_BULKS = (
-    "the ledger does not know the actions of a bulk action; ask Telnyx, or leave this filter out"
-)
 
 _REFUSALS = {
     HTTPStatus.UNAUTHORIZED: (
@@ -79,8 +75,6 @@ def list_query(
 ) -> tuple[ActionQuery, Paging]:
     """Return the query of a list and its page; raises QueryError, which names the parameter."""
     given = _once(parameters)
-    if _BULK in given:
-        raise QueryError(f"{_BULK}: {_NO_BULKS}")
     number = _whole(given, "page[number]", 1, _MOST_PAGES)
     size = _whole(given, "page[size]", PAGE_SIZE, MOST_PAGE_SIZE)
     query = _query(given, _FILTERS, view, now)

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.config import Settings
-from exporter.domain import KNOWN_ACTION_TYPES, OTHER, Status
+from exporter.domain import BULK_MEMBER_TYPES, KNOWN_ACTION_TYPES, OTHER, Status
 from exporter.metrics.catalogue import CATALOGUE
 from exporter.simulator.simulator import Simulator
 
@@ -47,8 +47,10 @@ class Filter:
 
     def label_values(self) -> dict[str, set[str]]:
         """Return the values that labels may have."""
+        types = set(self.action_types or (*TYPES, OTHER))
+        bulks = {bulk for bulk, of_member in BULK_MEMBER_TYPES.items() if of_member in types}
         return {
-            "action_type": set(self.action_types or (*TYPES, OTHER)),
+            "action_type": types | bulks,
             "status": {
                 OTHER if not self.statuses else "",
                 *(self.statuses or Status),
@@ -60,7 +62,7 @@ class Filter:
 
 FILTERS = {
     "all": Filter(),
-    "two-types": Filter(("enable", "set_standby")),
+    "two-types": Filter(("enable", "set_public_ip")),
     **{f"only-{each.value}": Filter(statuses=(each,)) for each in tuple(Status)},
     "some-ended": Filter(statuses=(Status.COMPLETED, Status.FAILED)),
     "with-interrupted": Filter(statuses=(Status.IN_PROGRESS, Status.INTERRUPTED)),
@@ -96,6 +98,8 @@ class World:
             (ended,) = self._world.create(action_type=name, created_at=start - 5000)
             self._end(ended, status, start - 4000)
             self._running += self._world.create(action_type=name, created_at=start - 3000)
+        if shown.shows("set_public_ip", Status.IN_PROGRESS):
+            self._world.create(2, action_type="set_public_ip", created_at=start - 3000, bulk=True)
 
     def go_on(self, now: float) -> None:
         """Let what is in progress end, and as much begin and end besides."""
@@ -159,7 +163,13 @@ def hidden(samples: set[Sample], filters: Filter) -> Iterator[Sample]:
     """Yield the samples with a label that the filter does not let through."""
     allowed = filters.label_values()
     for sample in samples:
-        if any(value not in allowed.get(label, {value}) for label, value in sample.labels):
+        # Whether a bulk action is in progress is no status of an action.
+        of_bulks = {"status"} if sample.name == "telnyx_bulk_sim_card_actions" else set[str]()
+        if any(
+            value not in allowed.get(label, {value})
+            for label, value in sample.labels
+            if label not in of_bulks
+        ):
             yield sample
 
 

@@ -118,7 +118,7 @@ def test_csv_is_for_spreadsheets(invoke: Invoke, write: Callable[..., str]) -> N
         (("--status", "fialed"), "--status: unknown value 'fialed'; did you mean failed?"),
         (("--since", "yesterday"), "--since: 'yesterday' is not a time"),
         (("--account", ""), "--account: is empty"),
-        (("--bulk-id", "x"), "--bulk-id: the ledger does not know"),
+        (("--bulk-id", ""), "--bulk-id: is empty"),
         (("--live", "--iccid", "x"), "--iccid: Telnyx cannot list actions by it"),
         (("--limit", "0"), "--limit: must be a whole number"),
     ],

@@ -8,7 +8,7 @@ import pytest
 from click.testing import Result
 from sqlalchemy import select
 
-from exporter.domain import Action, SimCard
+from exporter.domain import Action, BulkAction, BulkCounts, SimCard
 from exporter.ledger.leases import Lease
 from exporter.ledger.problem_tracking import note_problems
 from exporter.ledger.reasons import Reasons
@@ -48,6 +48,12 @@ def failed(store: Any, name: str, number: int) -> int:
     )
     unit.apply(observe(None, action, history=False, now=NOW), new_row=True)
     unit.sim_cards[f"sim-{number}"] = SimCard(f"sim-{number}", "8988", "", "Fleet", ("a",))
+    bulk = f"bulk-{number}"
+    unit.bulks[bulk] = BulkAction(
+        bulk, "bulk_enable_voice", 1.0, NOW, NOW, NOW, None, BulkCounts(5)
+    )
+    unit.bulk_members[bulk] = (action.id,)
+    unit.bulks_at = unit.bulks_since = NOW
     note_problems(unit, state, OPTIONS, lambda _: {})
     store.commit(state.account_id, unit, state.sums)
     account_id: int = state.account_id
@@ -100,6 +106,8 @@ def test_there_and_back(
     assert rows(back, None) == before == rows(file, None)
     assert before["problems"]
     assert before["sim_cards"]
+    assert before["bulk_actions"]
+    assert before["bulk_members"]
 
 
 def test_it_goes_on_where_it_was(

@@ -57,5 +57,5 @@ def test_each_key_of_the_example_is_explained() -> None:
     lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
     keys = [index for index, line in enumerate(lines) if ":" in line and line.strip()[:1] != "#"]
 
-    assert len(keys) == 45
+    assert len(keys) == 46
     assert [lines[index] for index in keys if not lines[index - 1].strip().startswith("#")] == []

@@ -8,7 +8,7 @@ import pytest
 import structlog
 from structlog.testing import LogCapture
 
-from exporter.domain import Event, EventType
+from exporter.domain import BulkCounts, Event, EventType
 from exporter.errors import Cause
 from exporter.sinks.event_log import EventLog
 from exporter.sinks.log_events import ACTION_FIELDS, LOG_EVENTS
@@ -34,6 +34,7 @@ def an_event(event_type: EventType) -> Event:
         created_at=1.0,
         updated_at=2.0,
         duration_seconds=1.0,
+        members=BulkCounts(),
     )
 
 

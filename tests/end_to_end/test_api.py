@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from telnyx import DefaultHttpxClient, Telnyx
-from telnyx.types.sim_cards.action_list_params import Filter
 
 from exporter.domain import KNOWN_ACTION_TYPES
+
+if TYPE_CHECKING:
+    from telnyx import Telnyx
+    from telnyx.types.sim_cards.action_list_params import Filter
 
 Rows = list[dict[str, Any]]
 
@@ -18,8 +20,11 @@ ORDERS = ("-created_at", "created_at", "-ended_at", "ended_at")
 
 
 @pytest.fixture
-def client_of() -> Iterator[Callable[[str], Telnyx]]:
+def client_of() -> "Iterator[Callable[[str], Telnyx]]":
     """Give a maker of clients of the API at a URL; all are closed in the end."""
+    # It takes more than a second, in each process that collects tests.
+    from telnyx import DefaultHttpxClient, Telnyx  # noqa: PLC0415
+
     clients: list[DefaultHttpxClient] = []
 
     def make(url: str) -> Telnyx:
@@ -41,7 +46,7 @@ def described(action: Any) -> dict[str, Any]:
     return {name: getattr(action, name) for name in names} | times | {"status": status}
 
 
-def listed(client: Telnyx, size: int = 250, **more: Any) -> Rows:
+def listed(client: "Telnyx", size: int = 250, **more: Any) -> Rows:
     """List by pages to the end."""
     return [described(row) for row in client.sim_cards.actions.list(page_size=size, **more)]
 
@@ -62,7 +67,7 @@ def in_order(rows: Rows, sort: str = "-created_at") -> list[str]:
     return [row["id"] for row in sorted(rows, key=place, reverse=sort.startswith("-"))]
 
 
-def documented(record: Rows) -> Iterator[Filter]:
+def documented(record: Rows) -> "Iterator[Filter]":
     """Yield filters that Telnyx documents, each by itself and all at once."""
     for status in ("in-progress", "completed", "failed"):
         yield {"status": status}
@@ -96,7 +101,7 @@ def test_the_sdk_reads_of_the_exporter_what_telnyx_says(
     simulate: Callable[..., Any],
     export: Callable[..., Any],
     until: Callable[..., Any],
-    client_of: Callable[[str], Telnyx],
+    client_of: "Callable[[str], Telnyx]",
 ) -> None:
     """With every filter and in every order, page by page."""
     simulator = simulate("--sim-cards", "5", "--history", "0")
@@ -134,7 +139,7 @@ def test_the_sdk_reads_of_the_exporter_what_telnyx_says(
     assert until(lambda: named(running, theirs))
 
 
-def named(running: Any, theirs: Telnyx) -> bool:
+def named(running: Any, theirs: "Telnyx") -> bool:
     """Tell whether the cards of failures are named, each as Telnyx does, and found by that."""
     failures = running.get("/v2/sim_card_actions?filter[status]=failed").json()["data"]
     for row in failures:

@@ -163,6 +163,8 @@ KINDS = {
     "TelnyxSimCardProblemsOld": Kind("warning", BY_CONCERN),
     "TelnyxSimActionsStuck": Kind("warning", BY_TYPE),
     "TelnyxSimBacklogGrowing": Kind("warning", BY_TYPE),
+    "TelnyxSimBulkFailing": Kind("warning", BY_TYPE),
+    "TelnyxSimBulkStalled": Kind("warning", BY_TYPE),
     "TelnyxSimAllPollsFailing": Kind("warning"),
     "TelnyxSimPollFailing": Kind("warning", BY_ACCOUNT),
     "TelnyxSimRateLimited": Kind("warning", BY_ACCOUNT),
@@ -188,6 +190,8 @@ STATES = (
     "CardProblemsOld",
     "ActionsStuck",
     "BacklogGrowing",
+    "BulkFailing",
+    "BulkStalled",
 )
 BURNS = ("ErrorBudgetBurnFast", "ErrorBudgetBurnSlow")
 SILENCES = {

@@ -27,7 +27,7 @@ from tests.end_to_end.conftest import (
     start,
 )
 from tests.monitoring.scraping import LIVELY, scrape, ways_to_store
-from tests.packaging.chart.helm import NAMESPACE, Helm
+from tests.packaging.chart.helm import CHART, NAMESPACE, Helm
 
 __all__ = ["command", "export", "free_port", "gather", "simulate", "start"]
 # Fixtures of these names are for this module too.
@@ -233,7 +233,7 @@ TOOLS = {
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     """Give the names of what each kind of installation creates."""
-    return Installed(Helm(tmp_path_factory.mktemp("helm")))
+    return Installed(Helm(tmp_path_factory.mktemp("helm"), CHART))
 
 
 def test_commands_name_what_is_installed(installed: Installed) -> None:

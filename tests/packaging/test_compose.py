@@ -43,10 +43,10 @@ COMPOSE = compose()
 
 def parse(path: Path) -> Any:
     """Read a YAML file."""
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+    return yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
 
 
-WRITTEN = yaml.safe_load(VARIABLE.sub(r"\1", FILE.read_text(encoding="utf-8")))
+WRITTEN = yaml.load(VARIABLE.sub(r"\1", FILE.read_text("utf-8")), Loader=yaml.CSafeLoader)
 """As it is where nothing is set in the environment."""
 
 SERVICES: dict[str, dict[str, Any]] = WRITTEN["services"]

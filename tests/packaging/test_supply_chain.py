@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
 from packaging.requirements import Requirement
 
 from exporter import __version__
@@ -58,6 +56,10 @@ def bill(written: str) -> dict[str, Any]:
 
 def test_sbom_is_valid(written: str) -> None:
     """It is CycloneDX, by the official schema."""
+    # They take a second, in each process that collects tests.
+    from cyclonedx.schema import SchemaVersion  # noqa: PLC0415
+    from cyclonedx.validation.json import JsonStrictValidator  # noqa: PLC0415
+
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(written) is None
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from exporter.domain import KNOWN_ACTION_TYPES, Status
 from exporter.simulator.actions import ActionFilter
-from exporter.simulator.faults import Fault
+from exporter.simulator.faults import BulkSummary, Fault
 from exporter.simulator.settings import SimulatorSettings
 from exporter.simulator.simulator import Simulator
 from tests.support.simulation import QUIET, ManualClock
@@ -184,3 +184,25 @@ def test_a_broken_connection_is_a_connection_error(
     account.faults.script(fault)
     with pytest.raises(errors.APIConnectionError):
         sdk.with_options(timeout=0.2).sim_cards.actions.list()
+
+
+@pytest.mark.parametrize("summary", list(BulkSummary))
+def test_it_reads_bulk_actions_and_their_members(
+    sdk: "Telnyx", account: Simulator, summary: BulkSummary
+) -> None:
+    """In a list and by id, with the summary where there is one; the members by a filter."""
+    account.faults.settings = account.faults.settings.changed(bulk_summary=summary)
+    (bulk,) = sdk.bulk_sim_card_actions.list()
+    assert bulk.id is not None
+    assert bulk.action_type == "bulk_set_public_ips"
+    one = sdk.bulk_sim_card_actions.retrieve(bulk.id).data
+    assert one is not None
+    counts = {"in-progress": 40, "completed": 0, "failed": 0, "interrupted": 0}
+    for each, places in ((bulk, ("list",)), (one, ("list", "object"))):
+        found = {part.status: part.count for part in each.sim_card_actions_summary or ()}
+        assert found == (counts if summary in places else {})
+    members = sdk.sim_cards.actions.list(filter={"bulk_sim_card_action_id": bulk.id}, page_size=25)
+    ids = [each.id for each in members]
+    assert len(ids) == len(set(ids)) == 40
+    first = account.world.bulks[0]
+    assert set(ids) == {each.id for each in account.world.actions_of(first)}

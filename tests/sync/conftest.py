@@ -21,6 +21,7 @@ from exporter.simulator.record import ActivityRecord
 from exporter.simulator.settings import SimulatorSettings, WorldSettings
 from exporter.simulator.simulator import Simulator
 from exporter.simulator.world import World
+from exporter.sync.bulk import BulkFollower
 from exporter.sync.cycle import Cycle
 from exporter.sync.filters import AccountFilters
 from exporter.sync.naming import Naming, NamingOptions
@@ -53,14 +54,15 @@ class Nobody:
 
 @dataclass
 class OddAnswers(httpx.AsyncBaseTransport):
-    """Sends requests to a simulator, but for those for SIM cards that ``odd`` answers."""
+    """Sends requests to a simulator, but for those for SIM cards and bulks that ``odd`` answers."""
 
     simulator: httpx.AsyncBaseTransport
     odd: Callable[[httpx.Request], httpx.Response | None] = lambda _: None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Answer one request."""
-        answer = self.odd(request) if "/sim_cards" in request.url.path else None
+        optional = any(each in request.url.path for each in ("/sim_cards", "/bulk_"))
+        answer = self.odd(request) if optional else None
         return answer or await self.simulator.handle_async_request(request)
 
 
@@ -168,6 +170,8 @@ class OpenAccount(Protocol):
         lookups: int = ...,
         on_lookups: Callable[[str | None], None] = ...,
         stuck_after: float = ...,
+        bulks: bool = ...,
+        on_bulks: Callable[[str | None], None] = ...,
     ) -> Account:
         """Open the account; nothing is polled yet."""
         ...
@@ -211,6 +215,8 @@ def open_account(new_store: Callable[[int], LedgerStore]) -> Iterator[OpenAccoun
         on_lookups: Callable[[str | None], None] = lambda _: None,
         # The world's own record knows nothing of what is stuck.
         stuck_after: float = 1e12,
+        bulks: bool = False,
+        on_bulks: Callable[[str | None], None] = lambda _: None,
     ) -> Account:
         clock = clock or ManualClock()
         simulator = Simulator(SimulatorSettings(world=world), clock)
@@ -258,6 +264,9 @@ def open_account(new_store: Callable[[int], LedgerStore]) -> Iterator[OpenAccoun
                 on_progress=progress.append,
                 naming=Naming(client, time, NamingOptions(86400.0, lookups), on_lookups)
                 if lookups
+                else None,
+                bulks=BulkFollower(client, time, audit_interval=audit_interval, on_change=on_bulks)
+                if bulks
                 else None,
             )
             return cycle, ledger

@@ -1,71 +1,381 @@
-"""Bulks of many pages of actions that share one moment, in each order that a list can have."""
+"""Bulk actions are followed until they end, with their counts, and at what cost."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
+from math import ceil
 from typing import Any
 
+import httpx
 import pytest
+from sqlalchemy import select
 
-from exporter.domain import Status
+from exporter.domain import BulkCounts, EventType, Status
+from exporter.ledger.store.schema import bulk_members
+from exporter.simulator.faults import BulkSummary
+from exporter.simulator.rendering import bulk_type
 from exporter.simulator.settings import ListOrder
+from tests.support.combinations import combined
 from tests.support.simulation import QUIET
 
 OpenAccount = Callable[..., Any]
 
-PAGE = 50
-SIZE = 800
-UNSEEN = 2_000
-"""With what comes beside them, more than is read in one piece (`discovery.CHUNK_PAGES`)."""
-
-ENDS = (Status.COMPLETED, Status.FAILED, Status.INTERRUPTED, Status.FAILED)
+AUDIT = 3600.0
+ORDERS = [ListOrder.NEWEST, ListOrder.OLDEST]
 
 
-def end(account: Any, ids: list[str]) -> None:
-    """Let actions end now, each in its own way."""
-    for number, action_id in enumerate(ids):
-        account.world.finish(action_id, ENDS[number % len(ENDS)], "SIM card is blocked")
+@pytest.fixture
+def opened(open_account: OpenAccount) -> OpenAccount:
+    """Open accounts with so many bulk actions of one member that ended, and take the baseline."""
 
-
-@pytest.mark.parametrize("order", list(ListOrder))
-async def test_a_bulk_of_one_moment_is_counted_in_each_order(
-    open_account: OpenAccount, order: ListOrder
-) -> None:
-    """Seen in progress, it ends in three parts that lie scattered over the list."""
-    account = open_account(replace(QUIET, history=60, order=order), page_size=PAGE)
-    await account.poll()
-    since = account.world.record()
-    account.clock.advance(60)
-    account.simulator.tick()
-    ids = account.world.create(SIZE, bulk=True)
-    await account.poll()
-    assert sum(account.snapshot.created.values()) == SIZE
-    for turn in range(3):
-        account.clock.advance(1)
-        account.simulator.tick()
-        end(account, ids[turn::3])
+    async def open_one(
+        order: ListOrder = ListOrder.NEWEST,
+        ended: int = 0,
+        summary: str = BulkSummary.LIST,
+        **options: Any,
+    ) -> Any:
+        world = replace(QUIET, order=order)
+        account = open_account(world, bulks=True, audit_interval=AUDIT, **options)
+        faults = account.simulator.faults
+        faults.settings = faults.settings.changed(bulk_summary=summary)
+        end(account, *(create(account, 1) for _ in range(ended)))
+        account.clock.advance(60)
         await account.poll()
-    await account.poll()
-    assert sum(account.snapshot.failed.values()) > SIZE / 3
-    assert account.differences(since) == {}
+        return account
+
+    return open_one
 
 
-@pytest.mark.parametrize("order", list(ListOrder))
-async def test_bulks_of_one_moment_that_end_unseen_are_counted_in_each_order(
-    open_account: OpenAccount, order: ListOrder
-) -> None:
-    """Two bulks and single actions share a moment, and have all ended before the next poll."""
-    account = open_account(replace(QUIET, history=60, order=order), page_size=PAGE)
-    await account.poll()
-    since = account.world.record()
-    account.clock.advance(60)
-    account.simulator.tick()
-    ids = account.world.create(UNSEEN, bulk=True)
-    ids += account.world.create(7, action_type="enable")
-    ids += account.world.create(UNSEEN // 4, bulk=True, action_type="disable")
+def create(account: Any, members: int, action_type: str | None = None) -> list[str]:
+    """Create a bulk action, and return the ids of its members."""
     account.clock.advance(1)
-    account.simulator.tick()
+    at = account.clock()
+    ids: list[str] = account.world.create(
+        members, bulk=True, action_type=action_type, created_at=at
+    )
+    return ids
+
+
+def end(account: Any, *bulks: list[str], status: Status = Status.COMPLETED) -> None:
+    """Let all members of bulk actions end."""
+    for ids in bulks:
+        for each in ids:
+            account.world.finish(each, status)
+
+
+def requests(account: Any) -> int:
+    """Return how many requests of the last poll were for bulk actions."""
+    return sum("bulk" in str(each) for each in account.simulator.requests)
+
+
+async def poll(account: Any, after: float = 60.0) -> int:
+    """Poll, and return how many requests were for bulk actions."""
+    await account.poll(after)
+    return requests(account)
+
+
+def truth(account: Any) -> tuple[Counter[tuple[str, str]], Counter[tuple[str, str]]]:
+    """Return the bulk actions by type and status, and the members of those in progress."""
+    bulks: Counter[tuple[str, str]] = Counter()
+    members: Counter[tuple[str, str]] = Counter()
+    for bulk in account.world.bulks:
+        statuses = Counter(each.status for each in account.world.actions_of(bulk))
+        kind = bulk_type(bulk.action_type)
+        running = statuses[Status.IN_PROGRESS] > 0
+        bulks[kind, "in-progress" if running else "ended"] += 1
+        for status, count in statuses.items() if running else ():
+            members[kind, status.value] += count
+    return bulks, members
+
+
+def shown(account: Any) -> tuple[Counter[tuple[str, str]], Counter[tuple[str, str]]]:
+    """Return what the exporter shows of them, zeros left out."""
+    snapshot = account.snapshot
+    return +Counter(snapshot.bulk_counts), +Counter(snapshot.bulk_members)
+
+
+def ended_events(account: Any) -> list[Any]:
+    """Return the events of bulk actions that ended and are not delivered yet."""
+    store = account.ledger._store  # noqa: SLF001 # as the delivery reads it
+    events = store.undelivered(account.ledger.state.account_id, "log", 10_000)
+    return [each for _, each in events if each.event_type is EventType.BULK_ENDED]
+
+
+@combined(order=ORDERS, ended=[0, 1, 250, 600])
+async def test_an_account_without_any_in_progress_is_asked_once_an_audit(
+    opened: OpenAccount, order: ListOrder, ended: int
+) -> None:
+    """And at no other poll, however many there were."""
+    account = await opened(order, ended)
+    assert [await poll(account) for _ in range(3)] == [0, 0, 0]
+    assert [await poll(account, AUDIT) for _ in range(3)] == [1, 1, 1]
+
+
+@combined(order=ORDERS, ended=[0, 600], running=[1, 3, 250, 251, 600])
+async def test_those_in_progress_cost_their_pages_and_one(
+    opened: OpenAccount, order: ListOrder, ended: int, running: int
+) -> None:
+    """While one is in progress, each poll reads the list, and what that does not show."""
+    account = await opened(order, ended)
+    bulks = [create(account, 2) for _ in range(running)]
+    await poll(account, AUDIT)
+    for _ in range(4):
+        assert await poll(account) <= 1 + ceil(running / 250)
+    end(account, *(ids[:1] for ids in bulks))
+    for _ in range(4):
+        assert await poll(account) <= 1 + ceil(running / 250)
+    if running < 600:
+        assert shown(account)[1] == truth(account)[1]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+async def test_what_the_first_page_does_not_show_is_asked_for_in_turn(
+    opened: OpenAccount, order: ListOrder
+) -> None:
+    """Three are followed to their end though newer ones have ended: by a page or an id a poll."""
+    account = await opened(order)
+    old = [create(account, 3), create(account, 4)]
+    await poll(account, AUDIT)
+    end(account, *(create(account, 1) for _ in range(250)))
+    old.append(create(account, 5))
+    await poll(account, AUDIT)
+    end(account, *(create(account, 1) for _ in range(250)))
+    end(account, *(ids[1:] for ids in old))
+    assert [await poll(account) for _ in range(4)] == [2, 2, 2, 2]
+    assert shown(account)[1] == truth(account)[1]
+    end(account, *(ids[:1] for ids in old), status=Status.FAILED)
+    assert [await poll(account) for _ in range(2)] == [2, 2]
+    assert await poll(account) == 0
+    assert [e.members.failed for e in ended_events(account) if e.members.failed] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("summary", list(BulkSummary))
+async def test_counts_are_those_of_the_account_wherever_it_has_the_summary(
+    opened: OpenAccount, summary: BulkSummary
+) -> None:
+    """In the list, in the object or nowhere: then the members are counted."""
+    account = await opened(summary=summary)
+    first, second = create(account, 5), create(account, 4, "enable_voice")
+    await poll(account, AUDIT)
+    await poll(account)
+    assert shown(account) == truth(account)
+    end(account, first[:1])
+    end(account, first[1:3], second[:1], status=Status.FAILED)
+    end(account, second[1:2], status=Status.INTERRUPTED)
+    await poll(account)
+    assert shown(account) == truth(account)
+    end(account, first[3:], status=Status.INTERRUPTED)
+    await poll(account)
+    assert shown(account) == truth(account)
+    (event,) = ended_events(account)
+    assert event.members == BulkCounts(completed=1, failed=2, interrupted=2)
+
+
+@combined(summary=[BulkSummary.OBJECT, BulkSummary.NOWHERE], running=[1, 6, 40])
+async def test_the_fallbacks_are_bounded_and_take_turns(
+    opened: OpenAccount, summary: BulkSummary, running: int
+) -> None:
+    """Without summaries in the list a poll sends at most 20 requests, and forgets none."""
+    account = await opened(summary=summary)
+    bulks = [create(account, 2) for _ in range(running)]
+    await poll(account, AUDIT)
+    end(account, *(ids[:1] for ids in bulks))
+    for _ in range(ceil(running / (19 if summary is BulkSummary.OBJECT else 4)) + 1):
+        assert await poll(account) <= 20
+    assert shown(account) == truth(account)
+    end(account, *(ids[1:] for ids in bulks))
+    for _ in range(ceil(running / (19 if summary is BulkSummary.OBJECT else 4)) + 1):
+        assert await poll(account) <= 20
+    assert shown(account) == truth(account)
+    assert await poll(account) == 0
+    assert len(ended_events(account)) == running
+
+
+async def test_the_end_is_told_once(opened: OpenAccount) -> None:
+    """Not for those that had ended when the list was read first, nor again after a restart."""
+    account = await opened(ended=3)
+    ids = create(account, 2)
+    await poll(account, AUDIT)
+    end(account, ids, create(account, 1))  # the second begins and ends between two polls
+    await poll(account)
+    durations = [each.duration_seconds for each in ended_events(account)]
+    assert sorted(durations, key=str) == [AUDIT + 61, None]  # of the second nobody knows
+    account.restart()
+    await poll(account, AUDIT)
+    await poll(account, AUDIT)
+    assert len(ended_events(account)) == 2
+
+
+async def test_an_interrupted_member_that_goes_on_is_taken_in(opened: OpenAccount) -> None:
+    """The list shows it at the next audit; the end is not told again."""
+    account = await opened()
+    ids = create(account, 2)
+    await poll(account, AUDIT)
+    end(account, ids, status=Status.INTERRUPTED)
+    await poll(account)
+    end(account, ids[:1], status=Status.IN_PROGRESS)
+    await poll(account, AUDIT)
+    assert shown(account) == truth(account)
+    end(account, ids[:1], status=Status.COMPLETED)
+    await poll(account)
+    assert shown(account) == truth(account)
+    assert len(ended_events(account)) == 1
+
+
+async def test_one_that_has_no_members_yet_is_in_progress(opened: OpenAccount) -> None:
+    """For an hour; then it has none."""
+    account = await opened()
+    bulk: dict[str, object] = {
+        "id": "b-1",
+        "action_type": "bulk_enable_voice",
+        "created_at": "2023-11-14T22:13:20Z",
+    }
+    account.answers.odd = lambda _: answer([bulk | {"sim_card_actions_summary": []}])
+    await poll(account, AUDIT)
+    assert account.snapshot.bulk_counts["bulk_enable_voice", "in-progress"] == 0  # of long ago
+    created = datetime.fromtimestamp(account.clock() + AUDIT - 60, UTC).isoformat()
+    young = bulk | {"id": "b-2", "created_at": created, "sim_card_actions_summary": []}
+    account.answers.odd = lambda _: answer([young])
+    await poll(account, AUDIT)
+    assert account.snapshot.bulk_counts["bulk_enable_voice", "in-progress"] == 1
+    await poll(account, AUDIT)
+    assert account.snapshot.bulk_counts["bulk_enable_voice", "in-progress"] == 0
+
+
+async def test_one_that_the_api_does_not_know_any_more_is_forgotten(opened: OpenAccount) -> None:
+    """It counts nowhere, and nobody is told that it ended."""
+    account = await opened()
+    create(account, 2)
+    await poll(account, AUDIT)
+    account.answers.odd = lambda request: (
+        answer([])
+        if request.url.path.endswith("actions")
+        else httpx.Response(404, json={"errors": [{"code": "10005", "title": "Not found"}]})
+    )
+    await poll(account)
+    assert not any(account.snapshot.bulk_counts.values())
+    assert await poll(account) == 0
+    assert not ended_events(account)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        httpx.Response(404, text="no such page"),
+        httpx.Response(403, json={"errors": [{"code": "10010", "title": "Forbidden"}]}),
+        httpx.Response(503),
+        httpx.Response(429, headers={"retry-after": "900"}),
+        httpx.Response(200, text="<p>maintenance</p>"),
+        httpx.Response(200, json={"data": {"none": 1}}),
+    ],
+    ids=["404", "403", "503", "429", "html", "object"],
+)
+async def test_an_endpoint_that_fails_fails_no_poll(
+    opened: OpenAccount, odd: httpx.Response
+) -> None:
+    """It is told once, asked for again after a pause, and told when it works again."""
+    told: list[str | None] = []
+    account = await opened(on_bulks=told.append)
+    ids = create(account, 2)
+    await poll(account, AUDIT)
+    asked = []
+
+    def answer_oddly(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return odd
+
+    account.answers.odd = answer_oddly
     end(account, ids)
-    for _ in range(3):
-        await account.poll()
-    assert sum(account.snapshot.created.values()) == len(ids)
-    assert account.differences(since) == {}
+    for _ in range(5):
+        await poll(account, 10)
+    assert sum(account.snapshot.completed.values()) == 2
+    assert len(asked) == (1 if odd.status_code in {403, 404, 429} else 2)
+    assert len(told) == 1
+    account.answers.odd = lambda _: None
+    await poll(account, AUDIT)
+    assert told[1:] == [None]
+    assert shown(account) == truth(account)
+
+
+async def test_a_single_failure_is_no_matter(opened: OpenAccount) -> None:
+    """The next poll asks again, and nobody is told."""
+    told: list[str | None] = []
+    account = await opened(on_bulks=told.append)
+    create(account, 2)
+    await poll(account, AUDIT)
+    account.answers.odd = lambda _: httpx.Response(503)
+    await poll(account)
+    account.answers.odd = lambda _: None
+    assert await poll(account) == 2
+    assert told == []
+
+
+async def test_the_members_of_those_in_progress_become_known(opened: OpenAccount) -> None:
+    """A page a poll, within the bound, whatever is restarted meanwhile."""
+    account = await opened()
+    first, second = create(account, 600), create(account, 2)
+    await poll(account, AUDIT)
+    for number in range(6):
+        assert await poll(account) == (2 if number < 4 else 1)
+        if number == 1:
+            account.restart()
+    known = members_known(account)
+    assert sorted(map(sorted, known.values())) == sorted(map(sorted, (first, second)))
+
+
+async def test_a_difference_in_interrupted_members_is_drift(opened: OpenAccount) -> None:
+    """At the audit after the end, where all members are known; it goes when they agree again."""
+    account = await opened()
+    ids = create(account, 3)
+    await poll(account, AUDIT)
+    await poll(account)
+    end(account, ids, status=Status.INTERRUPTED)
+    await poll(account)
+    await poll(account, AUDIT)
+    assert account.snapshot.drift["interrupted"] == 0
+    ((bulk_id, bulk),) = account.ledger.state.bulks.items()
+    wrong = {
+        "id": bulk_id,
+        "action_type": bulk.action_type,
+        "sim_card_actions_summary": {"interrupted": 1, "failed": 2},
+    }
+    account.answers.odd = lambda _: answer([wrong])
+    await poll(account, AUDIT)  # they have just changed, so the ledger may be behind
+    assert account.snapshot.drift["interrupted"] == 0
+    await poll(account, AUDIT)
+    assert account.snapshot.drift["interrupted"] == -2
+    account.restart()
+    await poll(account)
+    assert account.snapshot.drift["interrupted"] == -2
+    account.answers.odd = lambda _: None
+    await poll(account, AUDIT)
+    await poll(account, AUDIT)
+    assert account.snapshot.drift["interrupted"] == 0
+
+
+async def test_a_filter_that_the_api_ignores_makes_no_members(opened: OpenAccount) -> None:
+    """A page with more actions than the bulk action has members is not believed."""
+    account = await opened()
+    account.world.create(5)
+    create(account, 2)
+    await poll(account, AUDIT)
+    faults = account.simulator.faults
+    faults.settings = faults.settings.changed(filters_ignored=1.0)
+    await poll(account)
+    assert not members_known(account)
+
+
+def members_known(account: Any) -> dict[str, set[str]]:
+    """Return the members that the ledger knows, by bulk action."""
+    known: dict[str, set[str]] = {}
+    with account.ledger._store._database.reading() as connection:  # noqa: SLF001
+        for row in connection.execute(select(bulk_members)):
+            known.setdefault(row.bulk_id, set()).add(row.action_id)
+    return known
+
+
+def answer(bulks: list[dict[str, object]]) -> httpx.Response:
+    """Return a page of bulk actions."""
+    meta = {"total_results": len(bulks), "page_size": 250, "page_number": 1, "total_pages": 1}
+    return httpx.Response(200, json={"data": bulks, "meta": meta})

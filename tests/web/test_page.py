@@ -5,7 +5,9 @@ from html.parser import HTMLParser
 from uuid import uuid4
 
 import pytest
+from msgspec import structs
 
+from exporter.domain import BulkAction, BulkCounts
 from exporter.errors import Cause
 from exporter.ledger.queries import ReasonCount
 from exporter.ledger.snapshot import AccountSnapshot
@@ -358,3 +360,30 @@ def test_a_catch_up_shows_how_far_it_is(view: Views, snapshot: Snapshots) -> Non
     assert "Taking the baseline." in read.text
     (reload,) = [each for each in read.all("meta") if each.get("http-equiv")]
     assert reload["content"] == "5"
+
+
+def test_bulk_actions_show_how_far_they_are(
+    view: Views, snapshot: Snapshots, up: SelfMetrics
+) -> None:
+    """By a bar and in words: how many, how fast, how long yet; one that stalls says so."""
+    half = BulkCounts(in_progress=50, completed=40, failed=8, interrupted=2)
+    going = BulkAction("b-1", "bulk_set_public_ips", NOW - 600, NOW, NOW, NOW, None, half)
+    stalled = structs.replace(going, id="b-2", changed_at=NOW - 1200)
+    ended = structs.replace(
+        going, id="b-3", counts=BulkCounts(completed=1234), ended_at=NOW, created_at=NOW - 3600
+    )
+    shown = view(bulks=(going, stalled, ended), stalled_bulks=frozenset(("b-2",)))
+    read = _read(snapshot((shown, up)))
+    bars = [(bar["aria-label"], bar["value"], bar["max"]) for bar in read.all("progress")]
+    assert bars == [
+        ("Progress of bulk action b-1", "50", "100"),
+        ("Progress of bulk action b-2", "50", "100"),
+        ("Progress of bulk action b-3", "1234", "1234"),
+    ]
+    for words in (
+        "50 of 100 ended 40 completed, 8 failed, 2 interrupted 5 a minute, 10 min left at this",
+        "b-2 50 of 100 ended 40 completed, 8 failed, 2 interrupted none has ended for 20 min",
+        "1 h since 2026-08-01",
+        "1,234 of 1,234 ended",
+    ):
+        assert words in read.text

@@ -103,7 +103,7 @@ async def test_filters(client: httpx.AsyncClient, query: str, found: list[str]) 
         ("filter[stat]=failed", "filter[stat]", "unknown parameter"),
         ("filter[status]=", "filter[status]", "is empty"),
         ("sort=created_at&sort=created_at", "sort", "more than once"),
-        ("filter[bulk_sim_card_action_id]=x", "filter[bulk_sim_card_action_id]", "ask Telnyx"),
+        ("filter[bulk_sim_card_action_id]=", "filter[bulk_sim_card_action_id]", "is empty"),
     ],
 )
 async def test_a_wrong_parameter_is_named(

@@ -196,27 +196,38 @@ class ActionSearch:
         if query.action_id is not None:
             return f"id = {self._values.bind(query.action_id)}"
         accounts = f"account_id IN ({numbers(self.scopes)})"
-        if query.iccid is not None:
-            cards = self.connection.execute(
-                text("SELECT account_id, id FROM sim_cards WHERE iccid = :iccid"),
-                {"iccid": query.iccid},
-            ).all()
-            of_card: dict[str, list[int]] = {}
-            for account_id, card in cards:
-                if account_id in self.scopes and query.sim_card_id in {None, card}:
-                    of_card.setdefault(card, []).append(account_id)
-            each = (
-                f"(account_id IN ({numbers(ids)}) AND sim_card_id = {self._values.bind(card)})"
-                for card, ids in of_card.items()
-            )
-            return any_of([*each])
-        if query.sim_card_id is not None:
-            return f"({accounts} AND sim_card_id = {self._values.bind(query.sim_card_id)})"
+        if query.bulk_id is not None:
+            bulk = f"{accounts} AND bulk_id = {self._values.bind(query.bulk_id)}"
+            members = f"SELECT action_id, account_id FROM bulk_members WHERE {bulk}"  # noqa: S608
+            of_cards = self._of_cards("sim_card_id || ''")
+            return " AND ".join(filter(None, (f"(id, account_id) IN ({members})", of_cards)))
+        if query.iccid is not None or query.sim_card_id is not None:
+            return f"({accounts} AND {self._of_cards('sim_card_id')})"
         if not self._all:
             lists = (f"SELECT id FROM actions WHERE {accounts}",)  # noqa: S608 # numbers
             if self._count(lists, self.few) <= self.few:
                 return accounts
         return None
+
+    def _of_cards(self, column: str) -> str | None:
+        """Return the condition of the SIM cards that are asked for; None if any will do."""
+        query = self.query
+        if query.iccid is None:
+            card = query.sim_card_id
+            return None if card is None else f"{column} = {self._values.bind(card)}"
+        cards = self.connection.execute(
+            text("SELECT account_id, id FROM sim_cards WHERE iccid = :iccid"),
+            {"iccid": query.iccid},
+        ).all()
+        found: dict[str, list[int]] = {}
+        for account_id, card in cards:
+            if account_id in self.scopes and query.sim_card_id in {None, card}:
+                found.setdefault(card, []).append(account_id)
+        each = (
+            f"(account_id IN ({numbers(ids)}) AND {column} = {self._values.bind(card)})"
+            for card, ids in found.items()
+        )
+        return any_of([*each])
 
     def _plain(self, candidates: str) -> str:
         """Return the list of the candidates that pass; only they are found by an index."""

@@ -13,6 +13,8 @@ from sqlalchemy import Row as Record
 
 from exporter.domain import (
     FAILURE_EVENTS,
+    BulkAction,
+    BulkCounts,
     Event,
     Problem,
     ProblemStatus,
@@ -36,6 +38,7 @@ from exporter.ledger.store.file_lock import RESTORE
 from exporter.ledger.store.schema import (
     accounts,
     actions,
+    bulk_actions,
     drift,
     list_cursors,
     outbox,
@@ -45,7 +48,13 @@ from exporter.ledger.store.schema import (
     sums,
     sweeps,
 )
-from exporter.ledger.store.writes import ACTION_COLUMNS, PROBLEM_COLUMNS, parts
+from exporter.ledger.store.writes import (
+    ACTION_COLUMNS,
+    BULK_COLUMNS,
+    COUNT_COLUMNS,
+    PROBLEM_COLUMNS,
+    parts,
+)
 
 IDS_AT_ONCE = 500
 """Ids per SELECT: old versions of SQLite accept at most 999 parameters."""
@@ -172,6 +181,9 @@ def load_state(connection: Connection, name: str) -> LedgerState | None:
         ),
         sim_cards_known=connection.execute(known_cards).scalar_one(),
         sim_card_total=record.sim_card_total,
+        bulks={each.id: _bulk(each) for each in _of_account(connection, bulk_actions, mine)},
+        bulks_at=record.bulks_at,
+        bulks_since=record.bulks_since,
     )
     state.sim_cards = load_sim_cards(connection, mine, state.needed_sim_cards())
     return state
@@ -180,6 +192,12 @@ def load_state(connection: Connection, name: str) -> LedgerState | None:
 def _problem(record: Record[Any]) -> Problem:
     fields = {name: getattr(record, name) for name in PROBLEM_COLUMNS}
     return Problem(**fields | {"status": ProblemStatus(record.status), "retrying": False})
+
+
+def _bulk(record: Record[Any]) -> BulkAction:
+    fields = {name: getattr(record, name) for name in BULK_COLUMNS}
+    counts = BulkCounts(*(getattr(record, name) for name in COUNT_COLUMNS))
+    return BulkAction(**fields, counts=counts)
 
 
 def _of_account(

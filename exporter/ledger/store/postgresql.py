@@ -329,7 +329,8 @@ def _statement(change: Insert | Replace | Delete) -> str:
     if isinstance(change, Replace):
         key = [column.name for column in table.primary_key]
         changed = ", ".join(f"{n} = excluded.{n}" for n in change.columns if n not in key)
-        statement += f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changed}"
+        action = f"UPDATE SET {changed}" if changed else "NOTHING"
+        statement += f" ON CONFLICT ({', '.join(key)}) DO {action}"
     return statement
 
 

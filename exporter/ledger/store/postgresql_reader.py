@@ -67,12 +67,14 @@ class PostgresqlReader(SqlReader):
         """Read one committed state; raises StateError."""
         try:
             # A query is several statements, and to open a connection may take longer than one.
-            with self._connections.connected(5 + 2 * self._timeout) as connection:
+            whole = 5 + 2 * self._timeout
+            with self._connections.connected(whole) as connection:
                 driver = driver_of(connection)
                 driver.adapters.register_dumper(str, _Cleaned)
                 (versions,) = execute_all(
                     driver,
-                    begin(statement=self._timeout, mode=READ_ONLY) + VERSION,
+                    # It keeps nobody from anything, so a busy client may take all of its time.
+                    begin(statement=self._timeout, mode=READ_ONLY, idle=whole) + VERSION,
                 )
                 refuse_version(versions[0][0] if versions else None)
                 yield connection

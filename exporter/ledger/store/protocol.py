@@ -21,7 +21,7 @@ from exporter.ledger.queries import (
     Rows,
     SimCardHistory,
 )
-from exporter.ledger.records import SumKey, TrackedAction
+from exporter.ledger.records import MemberCounts, SumKey, TrackedAction
 from exporter.ledger.state import LedgerState
 from exporter.ledger.unit_of_work import UnitOfWork
 
@@ -112,6 +112,14 @@ class LedgerStore(Protocol):
         """
         ...
 
+    def count_members(self, account_id: int, bulk_id: str) -> MemberCounts:
+        """Count the members of a bulk action."""
+        ...
+
+    def forget_bulks(self, account_id: int, ids: Sequence[str]) -> None:
+        """Forget bulk actions, and which actions were their members."""
+        ...
+
     def interrupted(
         self, account_id: int, action_type: str | None, limit: int
     ) -> Sequence[TrackedAction]:
@@ -124,8 +132,9 @@ class LedgerStore(Protocol):
         """Write a unit of work; returns the sums that it changes, as they are after it.
 
         ``before`` are the sums as they are stored: increments are added to them. Rows, cursors,
-        drift, problems and SIM cards replace what stood under the same key, a sweep or a problem
-        that is None ends; what the unit does not name stays. The actions of a forgotten problem
+        drift, problems, SIM cards and bulk actions replace what stood under the same key, a sweep,
+        a problem or a bulk action that is None ends, the latter with its members, to which others
+        are only added; what the unit does not name stays. The actions of a forgotten problem
         are failures no longer, and problems resolved more than RESOLVED_SHOWN seconds before the
         unit's time need not be kept. Its events are appended to the outbox, in their order.
         """

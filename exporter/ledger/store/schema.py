@@ -45,6 +45,8 @@ accounts = Table(
     Column("baseline_at", Float),
     Column("audit_at", Float),
     Column("sim_card_total", BigInteger),
+    Column("bulks_at", Float),
+    Column("bulks_since", Float),
 )
 
 
@@ -229,6 +231,35 @@ sim_cards = Table(
     Index("sim_cards_by_iccid", "iccid"),
 )
 
+bulk_actions = Table(
+    "bulk_actions",
+    metadata,
+    Column("account_id", NUMBER, primary_key=True, autoincrement=False),
+    Column("id", TEXT, primary_key=True),
+    Column("action_type", TEXT, nullable=False),
+    Column("created_at", Float),
+    Column("seen_at", Float, nullable=False),
+    Column("changed_at", Float, nullable=False),
+    Column("read_at", Float, nullable=False),
+    Column("ended_at", Float),
+    Column("in_progress", BigInteger, nullable=False),  # members by status, as all below
+    Column("completed", BigInteger, nullable=False),
+    Column("failed", BigInteger, nullable=False),
+    Column("interrupted", BigInteger, nullable=False),
+    Column("other", BigInteger, nullable=False),
+    Column("members_page", BigInteger, nullable=False),  # the next to read, 0: all were
+    Column("drift", BigInteger, nullable=False),  # interrupted: the API's count minus ours
+)
+
+bulk_members = Table(
+    "bulk_members",
+    metadata,
+    Column("account_id", NUMBER, primary_key=True, autoincrement=False),
+    Column("bulk_id", TEXT, primary_key=True),
+    Column("action_id", TEXT, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
 Step = Callable[[Connection], None]
 
 
@@ -409,12 +440,44 @@ def _add_searches(connection: Connection) -> None:
         connection.execute(text(statement))
 
 
+_BULK_ACTIONS = """
+ALTER TABLE accounts ADD COLUMN bulks_at FLOAT;
+ALTER TABLE accounts ADD COLUMN bulks_since FLOAT;
+CREATE TABLE bulk_actions (
+    account_id {number} NOT NULL, id {text} NOT NULL, action_type {text} NOT NULL,
+    created_at FLOAT, seen_at FLOAT NOT NULL, changed_at FLOAT NOT NULL,
+    read_at FLOAT NOT NULL, ended_at FLOAT,
+    in_progress BIGINT NOT NULL, completed BIGINT NOT NULL, failed BIGINT NOT NULL,
+    interrupted BIGINT NOT NULL, other BIGINT NOT NULL, members_page BIGINT NOT NULL,
+    drift BIGINT NOT NULL,
+    PRIMARY KEY (account_id, id)
+);
+CREATE TABLE bulk_members (
+    account_id {number} NOT NULL, bulk_id {text} NOT NULL, action_id {text} NOT NULL,
+    PRIMARY KEY (account_id, bulk_id, action_id)
+){without_rowid}
+"""
+
+
+def _add_bulk_actions(connection: Connection) -> None:
+    """Migrate version 6 to 7: no bulk action is known yet."""
+    postgresql = connection.dialect.name == "postgresql"
+    statements = _BULK_ACTIONS.format(
+        number="BIGINT" if postgresql else "INTEGER",
+        text='TEXT COLLATE "C"' if postgresql else "TEXT",
+        without_rowid="" if postgresql else " WITHOUT ROWID",
+    )
+    for statement in statements.split(";"):
+        connection.execute(text(statement))
+
+
 MIGRATIONS: tuple[Step, ...] = (
     _add_cutoff,
     _separate_control_state,
     _add_sink_positions,
     _add_problems,
     _add_searches,
+    _add_bulk_actions,
 )
 """The first one migrates version 1 to 2, and so on; a released migration never changes.
 

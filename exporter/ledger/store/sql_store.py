@@ -5,7 +5,7 @@ once. It must not interpret what it stores. Not for the event loop: calls block 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from math import inf, nextafter
 from typing import Any, Protocol
@@ -19,6 +19,7 @@ from sqlalchemy import (
     Float,
     and_,
     bindparam,
+    case,
     delete,
     exists,
     func,
@@ -29,7 +30,7 @@ from sqlalchemy import (
 )
 
 from exporter.domain import FAILURE_EVENTS, Event, SimCard, Status
-from exporter.ledger.records import SumKey, TrackedAction
+from exporter.ledger.records import MemberCounts, SumKey, TrackedAction
 from exporter.ledger.state import RECENT_FAILURES, LedgerState
 from exporter.ledger.store.loading import (
     ROW_COLUMNS,
@@ -40,13 +41,14 @@ from exporter.ledger.store.loading import (
 )
 from exporter.ledger.store.schema import (
     actions,
+    bulk_members,
     list_cursors,
     outbox,
     problems,
     sim_cards,
     sink_positions,
 )
-from exporter.ledger.store.writes import Change, Delete, plan_unit
+from exporter.ledger.store.writes import Change, Delete, plan_forget_bulks, plan_unit
 from exporter.ledger.unit_of_work import UnitOfWork, resulting_sums
 
 LAST_SEQ = 2**63 - 1
@@ -258,6 +260,30 @@ class SqlStore(ABC):
                     sim_cards.c.id.not_in(with_problems),
                 )
             ).rowcount
+
+    def count_members(self, account_id: int, bulk_id: str) -> MemberCounts:
+        """Count the members of a bulk action: all, those that are stored, the interrupted ones."""
+        interrupted = case((actions.c.status == Status.INTERRUPTED.value, 1))
+        query = (
+            select(func.count(), func.count(actions.c.id), func.count(interrupted))
+            .select_from(
+                bulk_members.outerjoin(
+                    actions,
+                    and_(
+                        actions.c.id == bulk_members.c.action_id,
+                        actions.c.account_id == bulk_members.c.account_id,
+                    ),
+                )
+            )
+            .where(bulk_members.c.account_id == account_id, bulk_members.c.bulk_id == bulk_id)
+        )
+        with self._database.reading() as connection:
+            return MemberCounts(*connection.execute(query).one())
+
+    def forget_bulks(self, account_id: int, ids: Sequence[str]) -> None:
+        """Delete bulk actions, and which actions were their members."""
+        with self._database.transaction(account_id) as connection:
+            self.write(connection, plan_forget_bulks(account_id, ids))
 
     def prune(self, account_id: int, before: float, limit: int) -> tuple[int, float | None]:
         """Delete at most ``limit`` actions that were seen to end before ``before``.

@@ -11,12 +11,14 @@ from typing import NamedTuple, TypeVar
 import msgspec
 from sqlalchemy import Executable, Table, delete, update
 
-from exporter.domain import Problem, types_of
+from exporter.domain import BulkAction, BulkCounts, Problem, types_of
 from exporter.ledger.records import SumKey, TrackedAction
 from exporter.ledger.state import RESOLVED_SHOWN
 from exporter.ledger.store.schema import (
     accounts,
     actions,
+    bulk_actions,
+    bulk_members,
     drift,
     list_cursors,
     outbox,
@@ -37,6 +39,12 @@ ACTION_COLUMNS = tuple(TrackedAction.__struct_fields__)
 
 PROBLEM_COLUMNS = tuple(name for name in Problem.__struct_fields__ if name != "retrying")
 """The fields of a problem that are kept; whether it is retried follows from what is open."""
+
+BULK_COLUMNS = tuple(name for name in BulkAction.__struct_fields__ if name != "counts")
+"""The fields of a bulk action but for the counts of its members."""
+
+COUNT_COLUMNS = tuple(BulkCounts.__struct_fields__)
+"""The counts of the members of a bulk action."""
 
 AT_ONCE = 1000
 """Actions per change: a hundred thousand would take much memory at once."""
@@ -59,7 +67,7 @@ class Replace(NamedTuple):
 
 
 class Delete(NamedTuple):
-    """Rows that end, by the columns of their primary key; they need not exist."""
+    """Rows that end, by the first columns of their primary key; they need not exist."""
 
     table: Table
     columns: Sequence[str]
@@ -134,10 +142,13 @@ def plan_unit(account_id: int, unit: UnitOfWork, after: Mapping[SumKey, float]) 
             for card in unit.sim_cards.values()
         ],
     )
+    yield from _plan_bulks(account_id, unit)
     times = {
         "baseline_at": unit.baseline_at,
         "audit_at": unit.audit_at,
         "sim_card_total": unit.sim_card_total,
+        "bulks_at": unit.bulks_at,
+        "bulks_since": unit.bulks_since,
     }
     if known := {name: value for name, value in times.items() if value is not None}:
         yield Run(update(accounts).where(accounts.c.id == account_id).values(known))
@@ -197,6 +208,43 @@ def _plan_problems(account_id: int, unit: UnitOfWork) -> Iterator[Change]:
             )
             .values(failure_at=None, failure_status="")
         )
+
+
+def _plan_bulks(account_id: int, unit: UnitOfWork) -> Iterator[Change]:
+    known = [each for each in unit.bulks.values() if each is not None]
+    yield Replace(
+        bulk_actions,
+        ("account_id", *BULK_COLUMNS, *COUNT_COLUMNS),
+        [
+            (
+                account_id,
+                *(getattr(each, name) for name in BULK_COLUMNS),
+                *msgspec.structs.astuple(each.counts),
+            )
+            for each in known
+        ],
+    )
+    yield Replace(
+        bulk_members,
+        ("account_id", "bulk_id", "action_id"),
+        [
+            (account_id, bulk_id, action_id)
+            for bulk_id, ids in unit.bulk_members.items()
+            for action_id in dict.fromkeys(ids)
+        ],
+    )
+    yield from plan_forget_bulks(
+        account_id, [bulk_id for bulk_id, each in unit.bulks.items() if each is None]
+    )
+
+
+def plan_forget_bulks(account_id: int, ids: Sequence[str]) -> Iterator[Change]:
+    """Yield what forgets bulk actions, and which actions were their members."""
+    if not ids:
+        return
+    yield Delete(bulk_actions, ("account_id", "id"), [(account_id, each) for each in ids])
+    # By the front of their key.
+    yield Delete(bulk_members, ("account_id", "bulk_id"), [(account_id, each) for each in ids])
 
 
 def parts(values: Iterable[T], size: int) -> Iterator[tuple[T, ...]]:

@@ -7,9 +7,19 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
-from exporter.domain import Problem, ProblemStatus, ResolvedProblem, SimCard, Status
+from exporter.domain import (
+    BulkAction,
+    BulkCounts,
+    Problem,
+    ProblemStatus,
+    ResolvedProblem,
+    SimCard,
+    Status,
+)
 from exporter.errors import StateError
+from exporter.ledger.queries import ActionQuery, LedgerView
 from exporter.ledger.records import (
     ENTRY_SUMS,
     Exemplar,
@@ -70,6 +80,19 @@ SIM_CARDS = st.builds(
     tags=st.lists(TEXTS, max_size=3).map(tuple),
     deleted=st.booleans(),
     looked_up_at=st.floats(0, 4e9),
+)
+BULKS = st.builds(
+    BulkAction,
+    TEXTS,
+    TEXTS,
+    created_at=TIMES,
+    seen_at=st.floats(0, 4e9),
+    changed_at=st.floats(0, 4e9),
+    read_at=st.floats(0, 4e9),
+    ended_at=TIMES,
+    counts=st.builds(BulkCounts, *[st.integers(0, 2**40)] * 5),
+    members_page=st.integers(0, 2**40),
+    drift=st.integers(-(2**40), 2**40),
 )
 KEYS = st.builds(SumKey, st.sampled_from(SumName), TEXTS, TEXTS)
 FILTERS = st.builds(ListFilter, st.none() | TEXTS.filter(bool), st.none() | st.sampled_from(Status))
@@ -161,6 +184,56 @@ def test_problems_and_sim_cards_are_there_after_reopening(
         assert (state.sim_cards_known, state.sim_card_total) == (len(by_id), card_total)
         shown = {card for card, _ in now_open} | {card for card, *_ in told}
         assert state.sim_cards == {id_: by_id[id_] for id_ in shown & by_id.keys() if id_}
+
+
+@settings(max_examples=settings().max_examples // 5, deadline=None)
+@given(bulks=st.lists(BULKS, unique_by=lambda each: each.id), times=st.tuples(TIMES, TIMES))
+def test_bulk_actions_are_there_after_reopening(
+    new_place: Begin, bulks: list[BulkAction], times: tuple[float | None, float | None]
+) -> None:
+    """Each as it was written last, and those that ended not at all; another account has none."""
+    with new_place() as place:
+        store = place.reopen()
+        mine = store.load("main").account_id
+        read_at, since = times
+        by_id: dict[str, BulkAction | None] = {each.id: each for each in bulks}
+        store.commit(mine, a_bare_unit(bulks=by_id, bulks_at=read_at, bulks_since=since), {})
+        state = place.reopen().load("main")
+        assert (state.bulks, state.bulks_at, state.bulks_since) == (by_id, read_at, since)
+        changed = {
+            each.id: structs.replace(each, ended_at=5.0) if number % 2 else None
+            for number, each in enumerate(bulks)
+        }
+        store = place.reopen()
+        store.load("main")
+        store.commit(mine, a_bare_unit(bulks=changed), {})
+        kept = {id_: each for id_, each in changed.items() if each is not None}
+        store = place.reopen()
+        assert store.load("main").bulks == kept
+        assert store.load("other").bulks == {}
+
+
+def test_members_are_added_and_go_with_their_bulk_action(
+    place: StatePlace, view: Callable[..., LedgerView], make_row: Maker
+) -> None:
+    """Each once, however often it is listed; those of another bulk action stay."""
+    store = place.reopen()
+    mine = store.load("main").account_id
+    rows = {id_: make_row(id_, "interrupted" if id_ == "b" else "failed") for id_ in "abc"}
+    unit = a_bare_unit(rows=rows, added=set(rows), bulk_members={"x": ("a", "b", "a"), "y": ("c",)})
+    store.commit(mine, unit, {})
+    store.commit(mine, a_bare_unit(bulk_members={"x": ("b", "c")}), {})
+    reader = place.make_reader(5.0)
+
+    def members(bulk_id: str) -> list[str]:
+        found = reader.actions(view("main"), ActionQuery(bulk_id=bulk_id)).rows
+        return sorted(row.action_id for row in found)
+
+    assert [members(each) for each in "xyz"] == [["a", "b", "c"], ["c"], []]
+    store.commit(mine, a_bare_unit(bulk_members={"x": ("unknown",)}), {})
+    assert [store.count_members(mine, each) for each in "xyz"] == [(4, 3, 1), (1, 1, 0), (0, 0, 0)]
+    store.forget_bulks(mine, ["x", "unknown"])
+    assert [members(each) for each in "xy"] == [[], ["c"]]
 
 
 def a_problem(sim_card_id: str = "s", concern: str = "connectivity", **fields: Any) -> Problem:

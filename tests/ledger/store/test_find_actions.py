@@ -35,6 +35,7 @@ TYPES = ("enable", "disable", "set_public_ip", "", "new_type")
 SIMS = tuple(f"sim-{number}" for number in range(8))
 ICCIDS = {"sim-0": "8900", "sim-1": "8901", "sim-2": "8900"}
 TIMES = tuple(NOW + number for number in range(0, 60, 10))
+BULKS = ("bulk-1", "bulk-2")
 EXAMPLES = 100
 
 
@@ -78,10 +79,22 @@ def known(new_place: Callable[[], AbstractContextManager[StatePlace]]) -> Iterat
             mine = [a_row(random, f"action-{number:03}") for number in ids]
             cards = {sim: SimCard(sim, iccid) for sim, iccid in ICCIDS.items()}
             number = store.load(account).account_id
-            unit = a_bare_unit(rows={row.id: row for row in mine}, sim_cards=cards)
+            unit = a_bare_unit(
+                rows={row.id: row for row in mine},
+                sim_cards=cards,
+                bulk_members={
+                    bulk: tuple(row.id for row in mine if bulk_of(account, row.id) == bulk)
+                    for bulk in BULKS
+                },
+            )
             store.commit(number, unit, {})
             rows += [(account, row) for row in mine]
         yield Known(place.make_reader(5.0), tuple(rows))
+
+
+def bulk_of(account: str, action_id: str) -> str | None:
+    """Return the bulk action of an action; it may have another one in another account."""
+    return (*BULKS, None, None)[(len(account) + int(action_id[-3:])) % 4]
 
 
 def started(row: TrackedAction) -> float:
@@ -110,6 +123,7 @@ def passes(query: ActionQuery, account: str, row: TrackedAction) -> bool:
         (query.action_type, row.action_type),
         (query.sim_card_id, row.sim_card_id),
         (query.iccid, ICCIDS.get(row.sim_card_id)),
+        (query.bulk_id, bulk_of(account, row.id)),
         (query.reason_class, REASONS.classify(row.reason)),
     )
     bounds = (
@@ -153,6 +167,7 @@ QUERIES = st.builds(
     action_type=some(*TYPES, "unheard_of"),
     sim_card_id=some(*SIMS, "unknown"),
     iccid=some("8900", "8901", "8977"),
+    bulk_id=some(*BULKS, "bulk-3"),
     reason_class=some("sim_blocked", "network", "none", "other"),
     since=some(*TIMES),
     until=some(*TIMES),

@@ -313,14 +313,13 @@ def test_an_older_copy_is_migrated_again(cluster: Cluster, new_database: str) ->
     )
     store.load("main")
     cluster.execute("UPDATE schema_version SET version = version - 1", new_database)
+    cluster.execute("DROP TABLE bulk_actions, bulk_members", new_database)
     cluster.execute(
-        "ALTER TABLE sim_cards DROP COLUMN iccid; ALTER TABLE actions DROP COLUMN reason_hash;"
-        " DROP INDEX actions_undated; CREATE INDEX actions_failed ON actions (ended_at)",
-        new_database,
+        "ALTER TABLE accounts DROP COLUMN bulks_at, DROP COLUMN bulks_since", new_database
     )
     with pytest.raises(StateError, match="which this release migrates"):
         store.load("main")
-    assert store.load("main").problems == {}
+    assert store.load("main").bulks == {}
     store.close()
     fence.table.close()
 
@@ -400,6 +399,18 @@ def test_a_query_that_takes_long_says_what_to_do(
     ):
         connection.execute(text("SELECT pg_sleep(20)"))
     assert reader.state("main") is None
+    reader.close()
+
+
+def test_a_reader_that_is_busy_is_not_ended(
+    cluster: Cluster, database: str, holder: Holder
+) -> None:
+    """Between two statements it may take longer than one statement may."""
+    reader = PostgresqlReader(cluster.url(database), cluster.password_file, timeout=0.2)
+    holder("main")
+    with reader.reading() as connection:
+        cluster.execute("SELECT pg_sleep(0.3)")
+        assert connection.execute(text("SELECT 1")).scalar_one() == 1
     reader.close()
 
 

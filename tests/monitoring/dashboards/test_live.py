@@ -134,7 +134,10 @@ def server(  # one for each program
     tmp_path: Path,
 ) -> Server:
     """Give a Prometheus that scrapes an exporter of a lively account, for each way it stores."""
-    exporter = export(simulate(*LIVELY).url, alertmanagers=(alertmanager,))
+    account = simulate(*LIVELY)
+    # It never ends, so that the exporter looks at the others, too.
+    account.post("/_simulator/actions", {"count": 20, "bulk": True})
+    exporter = export(account.url, alertmanagers=(alertmanager,))
     program = program_path("prometheus")
     alerts = tmp_path / "alerts.yml"
     alerts.write_text(ALERTS, "utf-8")

@@ -23,7 +23,11 @@ data:
 @pytest.fixture(scope="session")
 def helm(tmp_path_factory: pytest.TempPathFactory) -> Helm:
     """Give helm, which renders the same only once."""
-    return Helm(tmp_path_factory.mktemp("helm"))
+    light = tmp_path_factory.mktemp("light") / CHART.name
+    shutil.copytree(CHART, light)
+    for dashboard in (light / "files" / "dashboards").iterdir():
+        dashboard.write_text("{}", encoding="utf-8")
+    return Helm(tmp_path_factory.mktemp("helm"), light)
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +53,7 @@ def tried(ci_file: Path, render: Callable[..., Rendering]) -> Rendering:
 def notes(helm: Helm, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
     """Give what shows the notes that helm prints after an installation."""
     copy = tmp_path_factory.mktemp("notes") / "chart"
-    shutil.copytree(CHART, copy)
+    shutil.copytree(helm.light, copy)
     (copy / "templates" / "NOTES.txt").rename(copy / "NOTES.txt")
     (copy / "templates" / "notes.yaml").write_text(_SHOW_NOTES, encoding="utf-8")
 

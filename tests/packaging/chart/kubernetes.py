@@ -3,7 +3,8 @@
 import json
 import re
 from functools import cache
-from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from referencing import Registry, Resource
@@ -13,8 +14,11 @@ from tests.packaging.chart.documents import Json
 from tests.packaging.chart.helm import CHART, read_yaml
 
 # The package's own function reads all definitions anew for each object, which takes most of
-# the time; its schemas are what counts.
-_SCHEMAS = files("kubernetes_validate") / "kubernetes-json-schema"
+# the time; its schemas are what counts. To import it takes a second in each process that collects.
+_PACKAGE = find_spec("kubernetes_validate")
+assert _PACKAGE is not None
+assert _PACKAGE.origin is not None
+_SCHEMAS = Path(_PACKAGE.origin).with_name("kubernetes-json-schema")
 KNOWN = sorted({tuple(map(int, re.findall(r"\d+", path.name)[:2])) for path in _SCHEMAS.iterdir()})
 """The versions that there are schemas of, the oldest first."""
 

@@ -1,6 +1,5 @@
 """Ask the chart's schema about values, as helm does; it must not know what it answers."""
 
-import copy
 import json
 from functools import cache
 from typing import Any
@@ -15,7 +14,7 @@ SCHEMA: Json = json.loads((CHART / "values.schema.json").read_text("utf-8"))
 
 def with_value(place: Path, value: Any) -> Json:
     """Give the chart's values with one of them set."""
-    values = copy.deepcopy(defaults())
+    values = defaults()
     holder = values
     for key in place[:-1]:
         holder = holder.setdefault(key, {})

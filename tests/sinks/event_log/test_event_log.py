@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from exporter.config import LogFormat, LogLevel
-from exporter.domain import Event, EventType
+from exporter.domain import BulkCounts, Event, EventType
 from exporter.errors import Cause
 from exporter.sinks.event_log import EventLog
 from exporter.sinks.logging_setup import QUIET_LIBRARIES
@@ -19,7 +19,7 @@ Open = Callable[..., tuple[EventLog, LogStream]]
 Failure = Callable[..., Event]
 
 
-@pytest.mark.parametrize("event_type", [each for each in EventType if each is not EventType.MENDED])
+@pytest.mark.parametrize("event_type", [EventType.FAILED, EventType.INTERRUPTED, EventType.STUCK])
 def test_an_action_is_told_with_all_that_is_known(
     open_one: Open, event_type: EventType, failure: Failure
 ) -> None:
@@ -45,6 +45,27 @@ def test_an_action_is_told_with_all_that_is_known(
         "sim_card_group": "Meters, north",
         "tags": "meter,north",
         "attempts": 2,
+    }
+
+
+def test_the_end_of_a_bulk_action_is_told(open_one: Open, failure: Failure) -> None:
+    """The line says how its members ended."""
+    event_log, stream = open_one()
+    members = BulkCounts(completed=7, failed=2, interrupted=1)
+    log_action(event_log, failure(event_type=EventType.BULK_ENDED, members=members))
+    event = json.loads(stream.getvalue())
+    del event["timestamp"]
+    assert event == {
+        "event": "bulk_action_ended",
+        "level": "info",
+        "account": "default",
+        "bulk_id": "a-1",
+        "action_type": "enable",
+        "created_at": "2026-08-01T12:00:05.000+00:00",
+        "duration_seconds": 60.25,
+        "completed": 7,
+        "failed": 2,
+        "interrupted": 1,
     }
 
 

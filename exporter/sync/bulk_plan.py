@@ -1,0 +1,123 @@
+"""Which requests to send for bulk actions. Pure: values in, values out.
+
+The list is read first, at the end where new ones appear. What it does not tell of those in progress
+is asked for within a bound, what was not asked for longest first.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from math import ceil
+
+from exporter.sync.request_plan import pages_of
+
+PAGE_SIZE = 250
+"""Bulk actions per page: Telnyx's maximum."""
+
+FALLBACK_REQUESTS = 20
+"""Maximum requests of a poll where the list has no summaries."""
+
+COUNT_REQUESTS = 4
+"""Requests to count the members of a bulk action: all, and those in three statuses."""
+
+
+@dataclass(frozen=True, slots=True)
+class WantedBulk:
+    """A bulk action whose counts are not known yet in this poll.
+
+    ``asked_at`` is when they were read last, ``position`` its place in the list counted from the
+    old end, None where that is not known. ``listed`` says that the list shows it without counts.
+    """
+
+    id: str
+    asked_at: float
+    position: int | None = None
+    listed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BulkPlan:
+    """Pages of the list to read, ids to ask for, and ids whose members to count."""
+
+    pages: tuple[int, ...] = ()
+    ids: tuple[str, ...] = ()
+    counted: tuple[str, ...] = ()
+
+    @property
+    def cost(self) -> int:
+        """How many requests it takes."""
+        return len(self.pages) + len(self.ids) + COUNT_REQUESTS * len(self.counted)
+
+
+@dataclass(frozen=True, slots=True)
+class BulkList:
+    """What is known of the list: how many it holds, how many a page does, and its order.
+
+    ``total`` is None where the API does not say.
+    """
+
+    total: int | None = None
+    page_size: int = PAGE_SIZE
+    oldest_first: bool = False
+    pages_read: frozenset[int] = field(default_factory=frozenset)
+
+    @property
+    def head(self) -> int:
+        """The page where new ones appear."""
+        return max(1, pages_of(self.total or 0, self.page_size)) if self.oldest_first else 1
+
+    def page_at(self, position: int | None) -> int | None:
+        """Return the page of a position that was not read; None where there is none."""
+        if position is None or self.total is None or not 0 < position <= self.total:
+            return None
+        index = position - 1 if self.oldest_first else self.total - position
+        page = index // self.page_size + 1
+        return None if page in self.pages_read else page
+
+    def position(self, page: int, index: int) -> int | None:
+        """Return the position of the item at ``index`` of a page, counted from the old end."""
+        before = (page - 1) * self.page_size + index
+        if self.oldest_first:
+            return before + 1
+        return None if self.total is None else self.total - before
+
+
+def budget(in_progress: int, *, summaries: bool) -> int:
+    """Return how many requests may follow the first; ``summaries``: the list has them."""
+    usual = ceil(in_progress / PAGE_SIZE)
+    return usual if summaries else max(usual, FALLBACK_REQUESTS - 1)
+
+
+def plan_bulks(
+    wanted: Collection[WantedBulk], listing: BulkList, left: int, *, objects_have_summary: bool
+) -> BulkPlan:
+    """Plan at most ``left`` requests, for those not asked for longest first.
+
+    A page that shows two or more of them is read instead of asking for each.
+    """
+    by_page: dict[int, list[WantedBulk]] = defaultdict(list)
+    for each in wanted:
+        page = None if each.listed else listing.page_at(each.position)
+        if page is not None:
+            by_page[page].append(each)
+    page_of = {
+        each.id: page for page, members in by_page.items() for each in members if len(members) > 1
+    }
+    pages: dict[int, None] = {}
+    ids: list[str] = []
+    counted: list[str] = []
+    for each in sorted(wanted, key=lambda one: (one.asked_at, one.id)):
+        page = page_of.get(each.id)
+        if page in pages:
+            continue
+        cost = 1 if page is not None or objects_have_summary else COUNT_REQUESTS
+        if cost > left:
+            break
+        left -= cost
+        if page is not None:
+            pages[page] = None
+        elif objects_have_summary:
+            ids.append(each.id)
+        else:
+            counted.append(each.id)
+    return BulkPlan(tuple(pages), tuple(ids), tuple(counted))

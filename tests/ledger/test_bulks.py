@@ -1,0 +1,150 @@
+"""What an observation of a bulk action means."""
+
+from collections import Counter
+
+import pytest
+from msgspec import structs
+
+from exporter.domain import BulkAction, BulkCounts, ListedBulk, Status
+from exporter.ledger.bulks import (
+    KEPT,
+    MAX_BULK_TYPES,
+    bulk_types,
+    forgettable,
+    is_news,
+    observe_bulk,
+    pace_of,
+)
+from exporter.ledger.snapshot import build
+from exporter.ledger.state import LedgerState
+from tests.ledger.conftest import an_options
+
+CREATED = 1_000.0
+SEEN = ListedBulk("b", "bulk_set_public_ips", CREATED, None)
+RUNNING = BulkCounts(in_progress=3, completed=1)
+DONE = BulkCounts(completed=3, failed=1)
+
+
+def seen_at(known: BulkAction | None, counts: BulkCounts, now: float) -> BulkAction:
+    """Return what is known once it was seen then, on clocks that agree."""
+    return observe_bulk(known, SEEN, counts, now=now, api_now=now)
+
+
+def a_state(*bulks: BulkAction) -> LedgerState:
+    """Return the state of an account with these bulk actions."""
+    state = LedgerState("main", 1, 0.0, 0.0, 0, {}, {}, {}, {}, {}, {}, ())
+    state.bulks = {each.id: each for each in bulks}
+    return state
+
+
+@pytest.mark.parametrize(
+    ("counts", "after", "in_progress"),
+    [
+        (RUNNING, 10, True),
+        (DONE, 10, False),
+        (BulkCounts(other=1, completed=5), 10, True),
+        (BulkCounts(), 10, True),
+        (BulkCounts(), 4_000, False),
+    ],
+)
+def test_it_is_in_progress_while_a_member_is(
+    counts: BulkCounts, after: float, *, in_progress: bool
+) -> None:
+    """One without members has not begun yet, for an hour."""
+    assert seen_at(None, counts, CREATED + after).in_progress is in_progress
+
+
+def test_the_end_is_news_once() -> None:
+    """Also if an interrupted member goes on, and ends again."""
+    first = seen_at(None, RUNNING, 1_010.0)
+    ended = seen_at(first, DONE, 1_020.0)
+    again = seen_at(ended, BulkCounts(in_progress=1, completed=3), 1_030.0)
+    assert again.in_progress
+    at_last = seen_at(again, DONE, 1_040.0)
+    assert not at_last.in_progress
+    assert at_last.ended_at == 1_020.0
+    steps = [(None, first), (first, ended), (ended, again), (again, at_last)]
+    assert [is_news(before, after, 0.0) for before, after in steps] == [False, True, False, False]
+
+
+@pytest.mark.parametrize(("since", "news"), [(None, False), (CREATED, False), (CREATED - 1, True)])
+def test_one_that_had_ended_is_news_if_it_is_new(since: float | None, *, news: bool) -> None:
+    """Not when the list is read for the first time, nor if it is older than that."""
+    assert is_news(None, seen_at(None, DONE, 1_010.0), since) is news
+
+
+def test_it_stalls_when_no_member_ends() -> None:
+    """As it was read last: what was not read since is no reason."""
+    options = an_options(stuck_after={"set_public_ip": 60.0}, stuck_after_default=1e9)
+    bulk = seen_at(None, RUNNING, 1_010.0)
+    assert not options.is_stalled(seen_at(bulk, RUNNING, 1_070.0))
+    stalled = seen_at(bulk, RUNNING, 1_071.0)
+    assert options.is_stalled(stalled)
+    snapshot = build(a_state(stalled), options, 1_071.0)
+    assert snapshot.bulks_stalled["bulk_set_public_ips"] == 1
+    assert snapshot.stalled_bulks == {"b"}
+    more = BulkCounts(in_progress=2, completed=2)
+    assert not options.is_stalled(seen_at(stalled, more, 1_080.0))
+    assert not options.is_stalled(seen_at(stalled, DONE, 1_200.0))
+    none_yet = seen_at(None, BulkCounts(in_progress=4), CREATED + 61)
+    assert options.is_stalled(none_yet)
+
+
+def test_pace_and_time_left() -> None:
+    """On average since it was created; unknown before the first end."""
+    bulk = seen_at(None, BulkCounts(in_progress=30, completed=10), CREATED + 120)
+    pace = pace_of(bulk, CREATED + 120)
+    assert (pace.ended_a_minute, pace.seconds_left) == (5.0, 360.0)
+    for_nothing = seen_at(None, BulkCounts(in_progress=30), CREATED + 120)
+    assert pace_of(for_nothing, CREATED + 120).seconds_left is None
+    assert pace_of(bulk, CREATED - 5).seconds_left is None
+
+
+def test_series_are_there_from_the_start_and_bounded() -> None:
+    """Zeros for the documented types; a type of its own for some more, then `other`."""
+    options = an_options()
+    snapshot = build(a_state(), options, 0.0)
+    assert set(snapshot.bulk_counts.values()) == {0}
+    assert ("bulk_enable_voice", "ended") in snapshot.bulk_counts
+    assert ("bulk_enable_voice", "interrupted") in snapshot.bulk_members
+    bulks = [
+        structs.replace(seen_at(None, RUNNING, 1.0), id=f"{n}", action_type=f"bulk_new_{n:03}")
+        for n in range(100)
+    ]
+    snapshot = build(a_state(*bulks), options, 0.0)
+    assert len(bulk_types(bulks)) == MAX_BULK_TYPES
+    assert snapshot.bulk_counts["bulk_new_000", "in-progress"] == 1
+    assert snapshot.bulk_counts["other", "in-progress"] == 100 - (MAX_BULK_TYPES - 3)
+    assert sum(snapshot.bulk_members.values()) == 400
+
+
+def test_without_bulk_actions_there_are_no_series() -> None:
+    """`bulk_actions: false` asks for none, so a 0 would be no truth."""
+    snapshot = build(a_state(), an_options(bulk_actions=False), 0.0)
+    series = (snapshot.bulk_counts, snapshot.bulk_members, snapshot.bulks_stalled)
+    assert not any(series)
+
+
+def test_old_ones_are_forgotten_but_not_the_newest() -> None:
+    """A page of the list shows those; it would bring them back as new ones. Nor those that run."""
+    ended = structs.replace(seen_at(None, DONE, 1_010.0), ended_at=1_010.0)
+    bulks = [structs.replace(ended, id=f"{n:03}", created_at=float(n)) for n in range(KEPT + 10)]
+    bulks[0] = structs.replace(bulks[0], counts=RUNNING)
+    bulks[1] = structs.replace(bulks[1], ended_at=9_000.0)
+    assert sorted(forgettable(bulks, 5_000.0)) == [f"{n:03}" for n in range(2, 10)]
+    assert forgettable(bulks[-KEPT:], 1e12) == ()
+
+
+def test_filters_of_the_account_hold_for_bulk_actions() -> None:
+    """By the type of their members, and by the members' statuses."""
+    bulks = [
+        structs.replace(seen_at(None, RUNNING, 1.0), id=each, action_type=each)
+        for each in ("bulk_set_public_ips", "bulk_enable_voice", "bulk_other")
+    ]
+    options = an_options(action_types=("set_public_ip",), statuses=(Status.COMPLETED,))
+    snapshot = build(a_state(*bulks), options, 1.0)
+    assert +Counter(snapshot.bulk_counts) == {("bulk_set_public_ips", "in-progress"): 1}
+    assert dict(snapshot.bulk_members) == {("bulk_set_public_ips", "completed"): 1}
+    assert [each.id for each in snapshot.bulks] == ["bulk_set_public_ips"]
+    assert not an_options(action_types=("enable",)).shows_bulks
+    assert an_options(action_types=("bulk_other",)).shows_bulk("bulk_other")

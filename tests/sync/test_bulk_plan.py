@@ -1,0 +1,83 @@
+"""The plan of requests for bulk actions: within its bound, and fair."""
+
+from math import ceil
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.sync.bulk_plan import (
+    COUNT_REQUESTS,
+    FALLBACK_REQUESTS,
+    BulkList,
+    WantedBulk,
+    budget,
+    plan_bulks,
+)
+
+LISTS = st.builds(
+    BulkList,
+    total=st.none() | st.integers(0, 2_000),
+    page_size=st.integers(1, 250),
+    oldest_first=st.booleans(),
+    pages_read=st.frozensets(st.integers(1, 8), max_size=3),
+)
+WANTED = st.lists(
+    st.builds(
+        WantedBulk,
+        st.integers(0, 10_000).map(str),
+        st.floats(-10, 10),
+        st.none() | st.integers(-5, 2_500),
+        st.booleans(),
+    ),
+    max_size=60,
+    unique_by=lambda each: each.id,
+)
+
+
+@given(wanted=WANTED, listing=LISTS, left=st.integers(-2, 25), objects=st.booleans())
+def test_a_plan_keeps_its_bound_and_takes_those_not_asked_for_longest(
+    wanted: list[WantedBulk], listing: BulkList, left: int, *, objects: bool
+) -> None:
+    """And never reads a page twice, nor past the end of the list."""
+    plan = plan_bulks(wanted, listing, left, objects_have_summary=objects)
+    assert plan.cost <= max(left, 0)
+    assert not set(plan.pages) & listing.pages_read
+    assert len(set(plan.pages)) == len(plan.pages)
+    if plan.pages:
+        assert listing.total is not None
+        assert 1 <= min(plan.pages) <= max(plan.pages) <= ceil(listing.total / listing.page_size)
+    assert not (plan.ids if not objects else plan.counted)
+    covered = {
+        each.id
+        for each in wanted
+        if each.id in {*plan.ids, *plan.counted}
+        or (not each.listed and listing.page_at(each.position) in plan.pages)
+    }
+    dearest = 1 if objects else COUNT_REQUESTS
+    if wanted and left >= dearest:
+        assert min(wanted, key=lambda each: (each.asked_at, each.id)).id in covered
+
+
+@given(running=st.integers(0, 10_000))
+def test_the_budget_is_that_of_the_cost_table(running: int) -> None:
+    """One request for each 250 in progress besides the first; 20 in all where a list has none."""
+    bound = ceil(running / 250)
+    assert budget(running, summaries=True) == bound
+    assert budget(running, summaries=False) == max(bound, FALLBACK_REQUESTS - 1)
+
+
+@pytest.mark.parametrize("oldest_first", [True, False])
+@given(total=st.integers(1, 1_000), size=st.integers(1, 250), data=st.data())
+def test_a_position_is_on_its_page_however_the_list_grows(
+    total: int, size: int, data: st.DataObject, *, oldest_first: bool
+) -> None:
+    """It is counted from the old end, which new ones do not move."""
+    listing = BulkList(total, size, oldest_first)
+    place = data.draw(st.integers(0, total - 1))
+    page, index = place // size + 1, place % size
+    position = listing.position(page, index)
+    assert listing.page_at(position) == page
+    grown = BulkList(total + data.draw(st.integers(0, 300)), size, oldest_first)
+    moved = place if oldest_first else place + (grown.total or 0) - total
+    assert grown.page_at(position) == moved // size + 1
