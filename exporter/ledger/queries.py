@@ -455,10 +455,10 @@ def action_query(
     )
 
 
-def history_query(parameters: Mapping[str, str]) -> tuple[float, str, str] | None:
+def history_query(parameters: Mapping[str, str]) -> ActionPosition | None:
     """Return the position in a SIM card's actions that parameters ask for; raises QueryError."""
     after = _given(parameters, ("after",)).get("after")
-    return None if after is None else decode_position(after, tuple[float, str, str])
+    return None if after is None else _action_position(after, ACTION_ORDERS[0])
 
 
 Query = TypeVar("Query", ProblemQuery, FailureQuery, ActionQuery)
@@ -489,11 +489,6 @@ def part(
     if limit is None or len(rows) <= limit:
         return Rows(tuple(rows))
     return Rows(tuple(rows[:limit]), encode_position(position(rows[limit - 1])))
-
-
-def failure_scope(scope: AccountScope) -> tuple[Status, ...]:
-    """Return the statuses of an account's failures that are shown."""
-    return tuple(each for each in FAILURE_STATUSES if scope.options.shows(each))
 
 
 def checked(

@@ -12,6 +12,7 @@ from exporter.ledger.queries import (
     SORT_ORDERS,
     AccountAction,
     AccountProblem,
+    ActionPosition,
     ActionQuery,
     FailureQuery,
     LedgerView,
@@ -98,16 +99,10 @@ class SnapshotReader:
         self,
         view: LedgerView,
         sim_card_id: str,
-        after: tuple[float, str, str] | None = None,
+        after: ActionPosition | None = None,
         limit: int | None = None,
     ) -> SimCardHistory:
         """Return what is known of a SIM card."""
-        found = [
-            row for row in self._actions(view, in_flight=True) if row.sim_card_id == sim_card_id
-        ]
-        found.sort(key=_position, reverse=True)
-        if after is not None:
-            found = [row for row in found if _position(row) < after]
         return SimCardHistory(
             cards={
                 each.name: each.sim_cards[sim_card_id]
@@ -115,7 +110,9 @@ class SnapshotReader:
                 if sim_card_id in each.sim_cards
             },
             problems=self.problems(view, ProblemQuery(sim_card_id=sim_card_id)).rows,
-            actions=part(found, limit, _position),
+            actions=self.actions(
+                view, ActionQuery(sim_card_id=sim_card_id, after=after, limit=limit)
+            ),
         )
 
     def _shown(self, view: LedgerView) -> Iterator[AccountSnapshot]:
@@ -131,10 +128,6 @@ class SnapshotReader:
 
 def _failure_position(row: AccountAction) -> tuple[float, str, str]:
     return row.seen_end or 0.0, row.action_id, row.account
-
-
-def _position(row: AccountAction) -> tuple[float, str, str]:
-    return row.started_at, row.action_id, row.account
 
 
 def _failed(view: AccountSnapshot, row: EndedAction) -> AccountAction:
