@@ -70,6 +70,13 @@ async def test_filters_and_order(
         assert "No actions with these filters." in page
 
 
+async def test_a_status_that_is_not_documented_stays_chosen(client: httpx.AsyncClient) -> None:
+    """What is listed can be asked for, and the form says what was."""
+    answer = await client.get("/actions?status=parked")
+    assert answer.status_code == 200
+    assert re.search(r"<option[^>]* selected[^>]*>parked<", answer.text)
+
+
 async def test_columns_change_the_order_and_keep_the_filters(client: httpx.AsyncClient) -> None:
     """The column that orders says so, to a screen reader too, and turns the order round."""
     page = (await client.get("/actions?status=failed")).text

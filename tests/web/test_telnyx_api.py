@@ -72,6 +72,8 @@ async def test_a_list_has_pages_by_number_and_by_position(client: httpx.AsyncCli
         ("filter[status]=interrupted", ["action-3"]),
         ("filter[status]=failed&filter[action_type]=set_standby", ["action-2"]),
         ("filter[action_type]=unheard_of", []),
+        ("filter[status]=parked", []),
+        ("filter[status]=(gone)", []),
         ("filter[sim_card_id]=sim-1", ["action-1"]),
         ("filter[reason_class]=sim_blocked", ["action-2"]),
         ("filter[reason_class]=none", ["action-1"]),
