@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from benchmarks.programs import Program, ProgramError, start
+from benchmarks.signals import held
 
 KEY = "KEY-simulated"
 AUDIT_INTERVAL = 10.0
@@ -31,14 +32,18 @@ class Rig:
         self.logs: list[Path] = []
         self._folder = folder
         self._exporter: Program | None = None
+        self._simulator: Program | None = None
         words = [f"--{name}={value}" for name, value in options.items()]
         output = folder / "simulator.log"
-        self._simulator = start(
-            "simulate", "--web.listen-address=127.0.0.1:0", f"--key={KEY}", *words, output=output
-        )
         self._http = httpx.Client(trust_env=False, timeout=5)
         try:
-            self._api = self._simulator.wait_for(r"base_url (http://\S+)/v2")
+            with held():
+                simulator = self._simulator = start(
+                    *("simulate", "--web.listen-address=127.0.0.1:0", f"--key={KEY}"),
+                    *words,
+                    output=output,
+                )
+            self._api = simulator.wait_for(r"base_url (http://\S+)/v2")
             quiet(self._http, self._api)
         except BaseException:
             self.close()
@@ -81,7 +86,8 @@ class Rig:
         }
         config.write_text(json.dumps(settings), encoding="utf-8")  # JSON is YAML
         words = ("run", "--config.file", str(config))
-        self._exporter = start(*words, output=self.logs[-1], env={"SOAK_KEY": KEY})
+        with held():
+            self._exporter = start(*words, output=self.logs[-1], env={"SOAK_KEY": KEY})
 
     def wait_for_baseline(self) -> None:
         """Wait until the exporter has polled the account for the first time."""
