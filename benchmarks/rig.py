@@ -114,6 +114,20 @@ class Rig:
             if (after := data["next"]) is None:
                 return found
 
+    def bulks(self) -> list[dict[str, Any]]:
+        """Ask the simulator for its bulk actions, each with the summary of its members."""
+        found: list[dict[str, Any]] = []
+        while True:
+            answer = self._http.get(
+                f"{self._api}/v2/bulk_sim_card_actions",
+                params={"page[size]": 250, "page[number]": len(found) // 250 + 1},
+                headers={"authorization": f"Bearer {KEY}"},
+            )
+            page = answer.raise_for_status().json()
+            found += page["data"]
+            if len(page["data"]) < 250:  # noqa: PLR2004 # a whole page, as asked for
+                return found
+
     def end_exporter(self, how: signal.Signals) -> int:
         """End the exporter with a signal; returns its exit code."""
         return self._running().end(how)
