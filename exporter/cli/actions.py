@@ -45,7 +45,10 @@ _DAY = len("2026-01-01")
     help="Configuration file (YAML). Without it, the defaults: the state in the working directory.",
 )
 @click.option("--account", help="Only this account.")
-@click.option("--status", help="Only this status: in-progress, completed, failed or interrupted.")
+@click.option(
+    "--status",
+    help="Only this status: in-progress, completed, failed, interrupted, or another that is listed.",
+)
 @click.option("--action-type", help="Only this type, such as enable or set_public_ip.")
 @click.option("--sim-card-id", help="Only this SIM card, by its ID.")
 @click.option("--iccid", help="Only this SIM card, by its ICCID, if it is known. Not with --live.")

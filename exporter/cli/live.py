@@ -56,8 +56,9 @@ class LiveListing:
             observer=SelfMetrics(account.name),
             clock=SystemClock(),
         )
-        # Telnyx documents no filter on interrupted.
-        asked = None if self.query.status == Status.INTERRUPTED else self.query.status
+        # Telnyx documents no filter on interrupted, nor on statuses that it does not document.
+        filtered = {Status.IN_PROGRESS, Status.COMPLETED, Status.FAILED}
+        asked = self.query.status if self.query.status in filtered else None
         wanted = Query(
             size=PAGE_SIZE,
             status=asked,
