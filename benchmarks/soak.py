@@ -196,7 +196,9 @@ def soak(arguments: argparse.Namespace, folder: Path, console: Console) -> bool:
         "duration-sigma": SIGMA,
         "resume-after": arguments.resume_after,
         "stuck-at-start": 0,
-        "sim-cards": SIM_CARDS,
+        # Actions of one card that were created at once would have no order.
+        "sim-cards": max(SIM_CARDS, arguments.bulk_size),
+        "stuck": arguments.stuck,
         "retried": RETRIED,
         "retried-after": RETRIED_AFTER,
         "history": HISTORY,
@@ -232,6 +234,7 @@ def _arguments() -> argparse.Namespace:
     add("--rate", type=float, default=20.0, help="actions that arrive, a second; 20")
     add("--bulk-every", type=float, default=15.0, help="seconds between two bulks, 0: none; 15")
     add("--bulk-size", type=int, default=60, help="actions in a bulk; 60")
+    add("--stuck", type=float, default=0.005, help="fraction that never ends; 0.005")
     add(
         "--kills-every",
         type=float,

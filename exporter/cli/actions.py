@@ -47,7 +47,7 @@ _DAY = len("2026-01-01")
 @click.option("--account", help="Only this account.")
 @click.option(
     "--status",
-    help="Only this status: in-progress, completed, failed, interrupted, or another.",
+    help="Only this status: in-progress, completed, failed, interrupted, or any that is listed.",
 )
 @click.option("--action-type", help="Only this type, such as enable or set_public_ip.")
 @click.option("--sim-card-id", help="Only this SIM card, by its ID.")
