@@ -145,8 +145,8 @@ class Helm:
     """The program helm, away from all settings and clusters of who runs it; renders once."""
 
     scratch: Path
-    light: Path
-    """A copy of the chart with empty dashboards, which take a third of the time."""
+    light: Path = CHART
+    """The chart, or a copy with empty dashboards, which take a third of the time."""
     made: dict[str, Rendering | HelmError] = field(default_factory=dict)
 
     def run(self, *arguments: str) -> str:
