@@ -17,7 +17,7 @@ from exporter.cli.live import LiveListing
 from exporter.cli.options import FILE
 from exporter.cli.output import say
 from exporter.cli.wide_table import WideTables
-from exporter.errors import QueryError
+from exporter.errors import PollError, QueryError
 from exporter.ledger.listings import ACTION_COLUMNS, Values, action_values, csv_text
 from exporter.ledger.queries import (
     AccountAction,
@@ -104,7 +104,9 @@ def command(
     if live:
         listing = LiveListing(settings, view, query, bulk_id)
         more = asyncio.run(_print_live(listing.pages(), printer, query.limit))
+        incomplete = listing.incomplete
     else:
+        incomplete = []
         more = False
         reader = open_reader(settings)
         for found in read_in_parts(partial(reader.actions, view), query):
@@ -114,6 +116,8 @@ def command(
     if more and query.limit is not None:
         text = f"There are more than {query.limit} actions; raise --limit, or narrow the filters"
         click.echo(text, err=True)
+    if incomplete:
+        raise PollError("; ".join(incomplete))
 
 
 def _query(

@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,11 @@ from exporter.ledger.rules import observe
 from exporter.ledger.store.database import Database
 from exporter.ledger.store.sqlite import SqliteStore
 from exporter.ledger.unit_of_work import UnitOfWork
+from exporter.simulator.faults import FaultSettings
+from exporter.simulator.settings import SimulatorSettings
+from exporter.simulator.simulator import Simulator
+from tests.cli.conftest import served
+from tests.support.simulation import QUIET
 
 Invoke = Callable[..., Result]
 
@@ -166,3 +172,70 @@ def test_live_says_why_telnyx_cannot_be_asked(
     assert (result.exit_code, result.stdout) == (1, "")
     assert "401" in result.stderr
     assert "somebody" not in result.stderr
+    assert "account 'account-0': " in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("limits", "words", "statuses"),
+    [
+        ({"action_types": ["enable", "disable"]}, "", ["failed", "in-progress"]),
+        ({"action_types": ["disable"]}, "", []),
+        ({"action_types": ["disable"]}, "--action-type enable", []),
+        ({"statuses": ["failed", "completed"]}, "", ["failed"]),
+        ({"statuses": ["completed"]}, "--status failed", []),
+    ],
+)
+def test_live_shows_what_the_account_has(
+    invoke: Invoke,
+    api: str,
+    write: Callable[..., str],
+    limits: dict[str, list[str]],
+    words: str,
+    statuses: list[str],
+) -> None:
+    """As from the ledger: no other types and statuses than those of the settings."""
+    account = {"name": "fleet", "api_key": "KEY-simulated", "base_url": api, **limits}
+    file = write(accounts=[account])
+    command = ("actions", "--live", "--format", "json", "--config.file", file, *words.split())
+    result = invoke(*command)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert sorted(json.loads(line)["status"] for line in result.stdout.splitlines()) == statuses
+
+
+@pytest.mark.parametrize(
+    ("faults", "words", "rows", "text"),
+    [
+        (
+            FaultSettings(page_depth=10),
+            (),
+            10,
+            "account 'account-0': 15 actions that Telnyx counts could not be read\n",
+        ),
+        (
+            FaultSettings(filters_ignored=1),
+            ("--bulk-id", ID),
+            0,
+            "account 'account-0': Telnyx ignores the filter of --bulk-id",
+        ),
+        (FaultSettings(truncated=1), (), 0, "account 'account-0': "),
+    ],
+    ids=["too-deep", "ignored", "truncated"],
+)
+def test_live_says_what_is_missing(
+    invoke: Invoke,
+    write: Callable[..., str],
+    faults: FaultSettings,
+    words: tuple[str, ...],
+    rows: int,
+    text: str,
+) -> None:
+    """And of which account: what was read is printed, but it is no success."""
+    world = replace(QUIET, history=25)
+    simulator = Simulator(SimulatorSettings(world=world, faults=faults), time.time)
+    with served(simulator) as url:
+        file = write(url, poll={"page_size": 5})
+        command = ("actions", "--live", "--format", "json", "--config.file", file)
+        result = invoke(*command, *words)
+    assert result.exit_code == 1
+    assert result.stderr.startswith(text)
+    assert len(result.stdout.splitlines()) == rows
