@@ -15,7 +15,7 @@ from exporter.cli.build import read_settings as read_settings_with_keys
 from exporter.cli.ledger_reader import open_reader, read_settings
 from exporter.cli.live import LiveListing
 from exporter.cli.options import FILE
-from exporter.cli.output import say
+from exporter.cli.output import say, shown
 from exporter.cli.wide_table import WideTables
 from exporter.errors import PollError, QueryError
 from exporter.ledger.listings import ACTION_COLUMNS, Values, action_values, csv_text
@@ -184,10 +184,10 @@ class _Printer:
         """Take actions in."""
         rows = [self._values(row) for row in found]
         if self._output == "csv":
-            say(csv_text(ACTION_COLUMNS, rows, header=self._header))
+            say(shown(csv_text(ACTION_COLUMNS, rows, header=self._header)))
             self._header = False
         elif self._output == "json":
-            say("".join(f"{json.dumps(row)}\n" for row in rows))
+            say(shown("".join(f"{json.dumps(row)}\n" for row in rows)))
         else:
             self._rows += rows
 

@@ -3,16 +3,18 @@
 import csv
 import io
 import json
+import os
 import re
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 
-from exporter.domain import Action, SimCard
+from exporter.domain import Action, SimCard, Status
 from exporter.ledger.reasons import Reasons
 from exporter.ledger.rules import observe
 from exporter.ledger.store.database import Database
@@ -22,6 +24,7 @@ from exporter.simulator.faults import FaultSettings
 from exporter.simulator.settings import SimulatorSettings
 from exporter.simulator.simulator import Simulator
 from tests.cli.conftest import served
+from tests.support.forking import ForkServer
 from tests.support.simulation import QUIET
 
 Invoke = Callable[..., Result]
@@ -239,3 +242,40 @@ def test_live_says_what_is_missing(
     assert result.exit_code == 1
     assert result.stderr.startswith(text)
     assert len(result.stdout.splitlines()) == rows
+
+
+def on_terminal(forks: ForkServer, folder: Path, *words: str) -> str:
+    """Return what a command writes to a terminal, standard error among it."""
+    master, slave = os.openpty()
+    with open(master, "rb", buffering=0) as terminal:  # noqa: PTH123 # no path
+        try:
+            done = forks.start(*words, cwd=folder, env=os.environ, stdout=slave, stderr=slave)
+        finally:
+            os.close(slave)
+        written = b""
+        with suppress(OSError):  # its other end is closed
+            while part := terminal.read(4096):
+                written += part
+    assert done.wait(30) == 0, written
+    return written.decode().replace("\r\n", "\n")
+
+
+def test_a_terminal_obeys_no_foreign_text(
+    forks: ForkServer, invoke: Invoke, write: Callable[..., str], tmp_path: Path
+) -> None:
+    """A reason is escaped there, and exact in a pipe; no row stands on the line of the progress."""
+    simulator = Simulator(SimulatorSettings(world=QUIET), time.time)
+    reason = "\x1b]0;title\x07 \x9b2J"
+    for each in simulator.world.create(2, action_type="enable"):
+        simulator.world.finish(each, Status.FAILED, reason)
+    with served(simulator) as url:
+        words = ("actions", "--config.file", write(url, poll={"page_size": 1}), "--live")
+        written = on_terminal(forks, tmp_path, *words, "--format", "csv")
+        piped = invoke(*words, "--format", "csv").stdout
+    assert reason in piped
+    assert reason not in written
+    assert r"\u001b]0;title\u0007 \u009b2J" in written
+    shown = "\r\x1b[Kaccount-0: 1 of 2 actions read"
+    _, found, after = written.partition(shown)
+    assert found
+    assert after.startswith("\r\x1b[Kaccount-0,")
