@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from secrets import token_hex
 from urllib.parse import quote
 
 import click
@@ -22,14 +23,14 @@ from exporter.cli.progress import progress_of
 from exporter.cli.signals import stopping
 from exporter.cli.times import parse_time
 from exporter.clock import SystemClock
-from exporter.config import Account, Settings
+from exporter.config import Account, Settings, read_api_key
 from exporter.errors import PollError, StateError, UsageError
 from exporter.history.listing import COLUMNS, csv_parts
 from exporter.history.openmetrics import PastAccount, collect, write
 from exporter.history.past import CounterStart
 from exporter.history.reading import Reader
 from exporter.history.report import MOST_ROWS, report
-from exporter.history.spool import Source, Spool
+from exporter.history.spool import Source, Spool, owner_of
 from exporter.history.summary import Scope, summarize
 from exporter.ledger.listings import csv_text, rfc3339
 from exporter.ledger.reasons import Reasons
@@ -305,8 +306,25 @@ def _go_on(text: str, path: Path) -> str:
 
 def _prepared(spool: Spool, account: Account, wanted: _Wanted, ledger: _Ledger | None) -> Source:
     """Return what a work file holds, or is to hold from now on."""
-    asked = Source(account.name, account.base_url, account.action_types, wanted.since, time.time())
+    key, managed = read_api_key(account), account.managed_account_id
+    asked = Source(
+        account.name,
+        account.base_url,
+        account.action_types,
+        wanted.since,
+        time.time(),
+        owner_of(key, managed, token_hex(16)),
+    )
     held = spool.source
+    if held is not None and not held.is_owned(key, managed):
+        click.echo(
+            one_line(
+                f"account {account.name!r}: reading anew: what is in {spool.path} was read with "
+                "another API key, or of another managed account"
+            ),
+            err=True,
+        )
+        held = None
     too_old = (
         ledger is not None and held is not None and held.started_at < ledger.starts[account.name]
     )
