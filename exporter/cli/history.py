@@ -4,8 +4,8 @@ import asyncio
 import re
 import sys
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from exporter.api_key import ApiKey
 from exporter.cli.build import read_settings
 from exporter.cli.ledger_reader import open_reader
 from exporter.cli.options import CONFIG_OPTION, examples
+from exporter.cli.output_file import write_file
 from exporter.cli.progress import progress_of
 from exporter.cli.signals import stopping
 from exporter.cli.times import parse_time
@@ -180,12 +181,13 @@ def command(  # noqa: PLR0913 # one for each option
             pasts = [ledger.past(part, reasons, wanted) for part in parts]
             for past in pasts:
                 collect(past)
-            _write(output, write(pasts, extra))
+            _write(output, write(pasts, extra), private=False)
             _advise(pasts, now)
         elif output_format == "csv":
-            _write(output, _encoded(output, _csv(parts, reasons, wanted)))
+            _write(output, _encoded(output, _csv(parts, reasons, wanted)), private=True)
         else:
-            _write(output, _encoded(output, _reports(parts, reasons, wanted, output)))
+            text = _reports(parts, reasons, wanted, output)
+            _write(output, _encoded(output, text), private=True)
 
 
 class _Ledger:
@@ -419,23 +421,18 @@ def _encoding(output: Path | None) -> str:
     return "utf-8" if output is not None else sys.stdout.encoding
 
 
-def _encoded(output: Path | None, parts: Iterable[str]) -> Iterator[bytes]:
+def _encoded(output: Path | None, parts: Iterable[str]) -> Generator[bytes]:
     return (each.encode(_encoding(output), "backslashreplace") for each in parts)
 
 
-def _write(output: Path | None, parts: Iterator[bytes]) -> None:
-    """Write to standard output, or to a file that is there as a whole or not at all."""
-    if output is None:
+def _write(output: Path | None, parts: Generator[bytes], *, private: bool) -> None:
+    """Write to standard output or a file, and close the parts: they read from the work files."""
+    if output is not None:
+        write_file(output, parts, private=private)
+        return
+    with closing(parts):
         for part in parts:
             click.echo(part, nl=False)
-        return
-    unfinished = output.with_name(f"{output.name}.part")
-    try:
-        with unfinished.open("wb") as file:
-            file.writelines(parts)
-        unfinished.replace(output)
-    except OSError as exc:
-        raise UsageError(one_line(f"--output: {output}: {exc.strerror}")) from exc
 
 
 def _advise(pasts: Sequence[PastAccount], now: float) -> None:

@@ -5,7 +5,7 @@ agree on, so that `increase` over the seam neither loses nor doubles anything. I
 where the text goes, nor change anything in the ledger.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import floor
@@ -111,7 +111,7 @@ def _changes(
                 yield change
 
 
-def write(accounts: Sequence[PastAccount], extra: Labels) -> Iterator[bytes]:
+def write(accounts: Sequence[PastAccount], extra: Labels) -> Generator[bytes]:
     """Yield the text, metric by metric; `collect` comes first.
 
     ``extra`` are labels that a scrape adds, such as job and instance.
