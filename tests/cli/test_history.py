@@ -21,6 +21,7 @@ from click.testing import Result
 from exporter.domain import Status
 from exporter.simulator.settings import SimulatorSettings
 from exporter.simulator.simulator import Simulator
+from exporter.metrics.render import number
 from tests.cli.conftest import served
 from tests.support.forking import Forked, ForkServer
 from tests.support.simulation import QUIET
@@ -144,14 +145,14 @@ def test_the_past_ends_where_the_counters_begin(
 def test_a_baseline_by_hand(
     invoke: Invoke, write: Callable[..., str], api: str, tmp_path: Path
 ) -> None:
-    """As the metric has it; of one account, which is named."""
+    """As /metrics prints it; of one account, which is named."""
     words = ("history", "--config.file", write(api), "--format", "openmetrics")
     assert invoke(*words[:3]).exit_code == 0
     change(
         tmp_path, "UPDATE actions SET created_at = created_at - 600, updated_at = updated_at - 600"
     )
     at = time.time() - 30  # on our clock; that of the API is two hours behind
-    result = invoke(*words, "--baseline", f"{at:.3f}")
+    result = invoke(*words, "--baseline", number(at))
     assert result.exit_code == 0, result.stderr
     assert 'telnyx_sim_card_actions_created_total{account="account-0"' in result.stdout
     ends = [line for line in result.stdout.splitlines() if line.endswith(f" {int(at) - 60}")]
