@@ -222,7 +222,7 @@ class _Ledger:
                 begun,
                 begun + offset,
                 {key: value for key, value in state.cursors.items() if part.options.reads(key)},
-                pruned=time.time() - self._retention > begun,
+                expired=time.time() - self._retention > begun,
             )
             find = partial(self._reader.find, state.account_id)
         if part.source.started_at < begun:

@@ -19,9 +19,9 @@ import pytest
 from click.testing import Result
 
 from exporter.domain import Status
+from exporter.metrics.render import number
 from exporter.simulator.settings import SimulatorSettings
 from exporter.simulator.simulator import Simulator
-from exporter.metrics.render import number
 from tests.cli.conftest import served
 from tests.support.forking import Forked, ForkServer
 from tests.support.simulation import QUIET
