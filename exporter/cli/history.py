@@ -52,6 +52,9 @@ JOB = INSTANCE = "telnyx-sim-exporter"
 HEAD_BLOCK = 3 * 3600
 """Seconds for which Prometheus keeps samples in a block that it still changes."""
 
+MOST_AGE = 3600
+"""Seconds for which what was read is shown again instead of what is there now."""
+
 _LABEL = re.compile(r"(?P<name>(?!__)[A-Za-z_][A-Za-z0-9_]*)=(?P<value>.*)", re.DOTALL)
 _OWN_LABELS = {"account", "action_type", "reason_class", "status", "le", "job", "instance"}
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -327,13 +330,16 @@ def _prepared(spool: Spool, account: Account, wanted: _Wanted, ledger: _Ledger |
             err=True,
         )
         held = None
-    too_old = (
-        ledger is not None and held is not None and held.started_at < ledger.starts[account.name]
-    )
+    read_at = spool.finished_at
+    if ledger is not None:  # what is wanted ends there
+        too_old = held is not None and held.started_at < ledger.starts[account.name]
+    else:
+        newest = asked.started_at - MOST_AGE
+        newest = newest if wanted.until is None else min(newest, wanted.until)
+        too_old = read_at is not None and read_at < newest
     if held is None or wanted.again or too_old or not held.serves(asked):
         spool.begin(asked)
         return asked
-    read_at = spool.finished_at
     what = "going on with" if read_at is None else "using"
     when = rfc3339(held.started_at if read_at is None else read_at)
     words = f"account {account.name!r}: {what} what was read at {when} ({spool.path})"

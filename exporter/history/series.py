@@ -23,14 +23,11 @@ KEEP_HISTOGRAM = 3600
 
 DENSE = 300
 """Seconds before and after a change with a sample every STEP."""
-
-
 LASTING = 7 * 86_400
-"""Seconds before and after a change for which a series is kept alive, whatever it is.
+"""Seconds before and after a change in which every series has samples.
 
-Longer a gauge is, while it is not zero. Of a counter a range needs no more: the next change has the
-old value before it, so `increase` is the same, and only a range that is all in the gap has nothing
-instead of 0.
+In between only a gauge that is not 0 has them. `increase` over the next change is the same, as the
+old value stands before it; only a range wholly within the gap has nothing instead of 0.
 """
 
 

@@ -82,6 +82,25 @@ def test_what_was_read_is_used_again(
         assert f"{WORK_FILE}: run the same command again to go on from there" in again.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "anew"),
+    [([], True), (["--format", "csv"], True), (["--until", "3h"], False)],
+)
+def test_what_was_read_long_ago_is_read_anew(
+    invoke: Invoke, write: Callable[..., str], api: str, words: list[str], *, anew: bool
+) -> None:
+    """Unless only what was there before is wanted."""
+    command = ("history", "--config.file", write(api), *words)
+    assert invoke(*command).exit_code == 0
+    change(
+        Path(),
+        "UPDATE meta SET value = CAST(CAST(value AS REAL) - 7200 AS TEXT)"
+        " WHERE name = 'finished_at'",
+    )
+    assert ("using what was read" in invoke(*command).stderr) is not anew
+    assert "using what was read" in invoke(*command).stderr
+
+
 @pytest.mark.parametrize("finished", [True, False])
 def test_accounts_are_never_mixed(
     invoke: Invoke,
