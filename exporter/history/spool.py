@@ -30,6 +30,8 @@ _CACHE_KIBIBYTES = 16_384
 
 _HASH_ROUNDS = 100_000
 
+_OWNER_ONLY = 0o600
+
 ChangeKey = tuple[str, tuple[str, ...], int, int]
 """What changes and when: metric, values of its labels, slot, and bucket of a histogram or 0."""
 
@@ -129,30 +131,39 @@ class Spool:
         """Open or create the file. Raises StateError, with a remedy."""
         self.path = path
         try:
-            path.touch(mode=0o600)
+            path.touch(mode=_OWNER_ONLY)
             self._database = sqlite3.connect(path, timeout=0, isolation_level=None)
         except (OSError, sqlite3.Error) as exc:
             raise self._error(exc) from exc
         try:
-            for pragma in (
-                "locking_mode=EXCLUSIVE",
-                "journal_mode=WAL",
-                "synchronous=OFF",
-                f"cache_size=-{_CACHE_KIBIBYTES}",
-            ):
-                self._database.execute(f"PRAGMA {pragma}")
-            self._database.execute("BEGIN EXCLUSIVE")
-            (version,) = self._database.execute("PRAGMA user_version").fetchone()
-            (tables,) = self._database.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            self._database.execute("COMMIT")
-        except sqlite3.Error as exc:
+            ours = self._take()
+        except (OSError, sqlite3.Error) as exc:
             self._database.close()
             raise self._error(exc) from exc
-        if tables and not 0 < version <= FORMAT:
+        if not ours:
             self._database.close()
             raise StateError(f"{path} is not a work file of this command; choose another folder")
+
+    def _take(self) -> bool:
+        """Lock the file, and make it fit for use; False if it is something else."""
+        for pragma in (
+            "locking_mode=EXCLUSIVE",
+            "journal_mode=WAL",
+            "synchronous=OFF",
+            f"cache_size=-{_CACHE_KIBIBYTES}",
+        ):
+            self._database.execute(f"PRAGMA {pragma}")
+        self._database.execute("BEGIN EXCLUSIVE")
+        (version,) = self._database.execute("PRAGMA user_version").fetchone()
+        (tables,) = self._database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        self._database.execute("COMMIT")
+        if tables and not 0 < version <= FORMAT:
+            return False
+        for each in (self.path, self.path.with_name(f"{self.path.name}-wal")):
+            each.chmod(_OWNER_ONLY)  # others may have been given access, or a copy made
         if not tables or version != FORMAT:
             self.clear()
+        return True
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -351,4 +362,7 @@ class _Transaction:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._database.execute("COMMIT" if error is None else "ROLLBACK")
+        if error is None:
+            self._database.execute("COMMIT")
+        elif self._database.in_transaction:  # a full disk ends it
+            self._database.execute("ROLLBACK")
