@@ -40,12 +40,18 @@ def invoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Invoke:
 
 
 @pytest.fixture
-def api() -> Iterator[str]:
-    """Serve an account in which one action is in progress and one has failed; give its URL."""
+def simulator() -> Simulator:
+    """Give an account in which one action is in progress and one has failed, two hours ago."""
     clock = time.time() - 7200
     simulator = Simulator(SimulatorSettings(world=QUIET), lambda: clock)
     failed, _ = simulator.world.create(2, action_type="enable")
     simulator.world.finish(failed, Status.FAILED, "SIM card is blocked")
+    return simulator
+
+
+@pytest.fixture
+def api(simulator: Simulator) -> Iterator[str]:
+    """Serve that account; give its URL."""
     with served(simulator) as url:
         yield url
 

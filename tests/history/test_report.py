@@ -36,7 +36,7 @@ def action(number: int, **fields: object) -> Action:
 
 def filled(spool: Spool, actions: list[Action]) -> Spool:
     """Return a work file that holds these actions."""
-    spool.begin(Source("fleet", "http://telnyx.test/v2", (), None, START))
+    spool.begin(Source("fleet", "http://telnyx.test/v2", (), None, START, ""))
     spool.add(actions, None, ListState(SortOrder.NEWEST, None, None, None, 1, 250, done=True))
     return spool
 
