@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from exporter.cli.ledger_reader import open_reader, read_settings
 from exporter.cli.live import LiveListing
 from exporter.cli.options import FILE
 from exporter.cli.output import say, shown
+from exporter.cli.times import TIMES, parse_period
 from exporter.cli.wide_table import WideTables
 from exporter.errors import PollError, QueryError
 from exporter.ledger.listings import ACTION_COLUMNS, Values, action_values, csv_text
@@ -51,10 +53,8 @@ _DAY = len("2026-01-01")
 @click.option("--iccid", help="Only this SIM card, by its ICCID, if it is known. Not with --live.")
 @click.option("--bulk-id", help="Only the actions of this bulk action, as far as they are known.")
 @click.option("--reason-class", help="Only reasons of this class.")
-@click.option(
-    "--since", help="Only created at this time (RFC 3339) or later, or within it, such as 2h or 7d."
-)
-@click.option("--until", help="Only created before this time, or longer ago than it.")
+@click.option("--since", help=f"Only created then or later: {TIMES}.")
+@click.option("--until", help="Only created before then; written like --since.")
 @click.option(
     "--limit",
     help=f"At most this many. Default: {_TABLE_ROWS} in a table, all in other formats.",
@@ -136,8 +136,11 @@ def _query(
             "--iccid: Telnyx cannot list actions by it; use --sim-card-id, or leave out --live"
         )
     given = {name: each for name, each in {**filters, "bulk_id": bulk_id}.items() if each}
+    now = time.time()
+    since, until = parse_period(given.pop("since", None), given.pop("until", None), now)
     try:
-        return action_query(given, view, time.time(), usual, most=None)
+        query = action_query(given, view, now, usual, most=None)
+        return replace(query, since=since, until=until)
     except QueryError as exc:
         name, _, text = str(exc).partition(":")
         raise click.UsageError(one_line(f"{_flag(name)}:{text}")) from exc

@@ -22,7 +22,7 @@ from exporter.cli.options import CONFIG_OPTION, examples
 from exporter.cli.output_file import write_file
 from exporter.cli.progress import progress_of
 from exporter.cli.signals import stopping
-from exporter.cli.times import parse_time
+from exporter.cli.times import TIMES, parse_period, parse_time
 from exporter.clock import SystemClock
 from exporter.config import Account, Settings, read_api_key
 from exporter.errors import PollError, StateError, UsageError
@@ -101,9 +101,9 @@ class _Part:
 @click.option("--account", "names", multiple=True, help="Only this account; may be repeated.")
 @click.option(
     "--since",
-    help="Only actions created since then: how long ago, such as 30d, or a time (RFC 3339).",
+    help=f"Only created then or later: {TIMES}.",
 )
-@click.option("--until", help="Only actions created until then; written like --since.")
+@click.option("--until", help="Only created before then; written like --since.")
 @click.option(
     "--format",
     "output_format",
@@ -165,14 +165,11 @@ def command(  # noqa: PLR0913 # one for each option
             raise click.UsageError(f"--{name}: is for --format openmetrics; leave it out")
     now = time.time()
     wanted = _Wanted(
-        parse_time("--since", since, now),
-        parse_time("--until", until, now),
+        *parse_period(since, until, now),
         parse_time("--baseline", baseline, now),
         again,
         work_dir or (Path() if output is None else output.parent),
     )
-    if wanted.since is not None and wanted.until is not None and wanted.since >= wanted.until:
-        raise click.UsageError("--until: is not after --since")
     extra = _extra_labels(job or JOB, instance or INSTANCE, labels)
     settings = read_settings(config_file)
     accounts = _chosen(settings, names)

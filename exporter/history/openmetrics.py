@@ -109,7 +109,7 @@ def _changes(
         return
     for change in changes_of(action, past, options, label, classify):
         # What had ended by the baseline may say so after the seam: it counts in its last second.
-        if account.until is None or change.time <= account.until:
+        if account.until is None or change.time < account.until:
             yield change
     if account.since is None:  # of those created before, nobody knows which were in progress
         for change in progress_of(action, options, label):
