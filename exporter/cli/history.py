@@ -19,6 +19,7 @@ from exporter.api_key import ApiKey
 from exporter.cli.build import read_settings
 from exporter.cli.ledger_reader import open_reader
 from exporter.cli.options import CONFIG_OPTION, examples
+from exporter.cli.output import shown
 from exporter.cli.output_file import write_file
 from exporter.cli.progress import progress_of
 from exporter.cli.signals import stopping
@@ -184,7 +185,9 @@ def command(  # noqa: PLR0913 # one for each option
             _write(output, write(pasts, extra), private=False)
             _advise(pasts, now)
         elif output_format == "csv":
-            _write(output, _encoded(output, _csv(parts, reasons, wanted)), private=True)
+            text = _csv(parts, reasons, wanted)
+            text = map(shown, text) if output is None else text
+            _write(output, _encoded(output, text), private=True)
         else:
             text = _reports(parts, reasons, wanted, output)
             _write(output, _encoded(output, text), private=True)

@@ -3,11 +3,9 @@
 import csv
 import io
 import json
-import os
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +21,7 @@ from exporter.ledger.unit_of_work import UnitOfWork
 from exporter.simulator.faults import FaultSettings
 from exporter.simulator.settings import SimulatorSettings
 from exporter.simulator.simulator import Simulator
-from tests.cli.conftest import served
+from tests.cli.conftest import on_terminal, served
 from tests.support.forking import ForkServer
 from tests.support.simulation import QUIET
 
@@ -242,22 +240,6 @@ def test_live_says_what_is_missing(
     assert result.exit_code == 1
     assert result.stderr.startswith(text)
     assert len(result.stdout.splitlines()) == rows
-
-
-def on_terminal(forks: ForkServer, folder: Path, *words: str) -> str:
-    """Return what a command writes to a terminal, standard error among it."""
-    master, slave = os.openpty()
-    with open(master, "rb", buffering=0) as terminal:  # noqa: PTH123 # no path
-        try:
-            done = forks.start(*words, cwd=folder, env=os.environ, stdout=slave, stderr=slave)
-        finally:
-            os.close(slave)
-        written = b""
-        with suppress(OSError):  # its other end is closed
-            while part := terminal.read(4096):
-                written += part
-    assert done.wait(30) == 0, written
-    return written.decode().replace("\r\n", "\n")
 
 
 def test_a_terminal_obeys_no_foreign_text(

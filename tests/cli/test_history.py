@@ -22,7 +22,7 @@ from exporter.domain import Status
 from exporter.metrics.render import number
 from exporter.simulator.settings import SimulatorSettings
 from exporter.simulator.simulator import Simulator
-from tests.cli.conftest import served
+from tests.cli.conftest import on_terminal, served
 from tests.support.forking import Forked, ForkServer
 from tests.support.simulation import QUIET
 
@@ -80,6 +80,26 @@ def test_what_was_read_is_used_again(
         assert again.exit_code == 1
         assert "HTTP 401" in again.stderr
         assert f"{WORK_FILE}: run the same command again to go on from there" in again.stderr
+
+
+def test_a_terminal_obeys_no_foreign_text(
+    forks: ForkServer,
+    invoke: Invoke,
+    write: Callable[..., str],
+    simulator: Simulator,
+    api: str,
+    tmp_path: Path,
+) -> None:
+    """A reason is escaped there, and exact in a pipe."""
+    reason = "\x1b]0;title\x07 \x9b2J"
+    (action,) = simulator.world.create(1, action_type="enable")
+    simulator.world.finish(action, Status.FAILED, reason)
+    words = ("history", "--config.file", write(api), "--format", "csv")
+    assert reason in invoke(*words).stdout
+    written = on_terminal(forks, tmp_path, *words)
+    assert reason not in written
+    assert r"\u001b]0;title\u0007 \u009b2J" in written
+    assert written.count("\naccount-0,") == 3, "one for each line"
 
 
 @pytest.mark.parametrize(
