@@ -15,10 +15,11 @@ import click
 from exporter.cli.build import read_settings as read_settings_with_keys
 from exporter.cli.ledger_reader import open_reader, read_settings
 from exporter.cli.live import LiveListing
-from exporter.cli.options import FILE
+from exporter.cli.options import FILE, suggesting
 from exporter.cli.output import say, shown
 from exporter.cli.times import TIMES, parse_period
 from exporter.cli.wide_table import WideTables
+from exporter.domain import KNOWN_ACTION_TYPES, Status
 from exporter.errors import PollError, QueryError
 from exporter.ledger.listings import ACTION_COLUMNS, Values, action_values, csv_text
 from exporter.ledger.queries import (
@@ -47,8 +48,14 @@ _DAY = len("2026-01-01")
     help="Configuration file (YAML). Without it, the defaults: the state in the working directory.",
 )
 @click.option("--account", help="Only this account.")
-@click.option("--status", help="Only this status: in-progress, completed, failed or interrupted.")
-@click.option("--action-type", help="Only this type, such as enable or set_public_ip.")
+@click.option(
+    "--status", type=click.Choice([each.value for each in Status]), help="Only this status."
+)
+@click.option(
+    "--action-type",
+    shell_complete=suggesting(KNOWN_ACTION_TYPES),
+    help="Only this type, such as enable or set_public_ip.",
+)
 @click.option("--sim-card-id", help="Only this SIM card, by its ID.")
 @click.option("--iccid", help="Only this SIM card, by its ICCID, if it is known. Not with --live.")
 @click.option("--bulk-id", help="Only the actions of this bulk action, as far as they are known.")

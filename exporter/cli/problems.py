@@ -11,9 +11,10 @@ from typing import TextIO
 import click
 
 from exporter.cli.ledger_reader import open_reader, read_settings
-from exporter.cli.options import FILE, examples
+from exporter.cli.options import FILE, examples, suggesting
 from exporter.cli.output import say, shown
 from exporter.cli.wide_table import WideTables
+from exporter.domain import CONCERNS, ProblemStatus
 from exporter.errors import QueryError
 from exporter.ledger.listings import (
     PROBLEM_COLUMNS,
@@ -56,8 +57,14 @@ _TABLE_ROWS = 500
     help="Configuration file (YAML). Without it, the defaults: the state in the working directory.",
 )
 @click.option("--account", help="Only this account.")
-@click.option("--concern", help="Only this concern: connectivity, public_ip, voice, or another.")
-@click.option("--status", help="Only this status: failed, interrupted or stuck.")
+@click.option(
+    "--concern",
+    shell_complete=suggesting(CONCERNS.values()),
+    help="Only this concern: connectivity, public_ip, voice, or another.",
+)
+@click.option(
+    "--status", type=click.Choice([each.value for each in ProblemStatus]), help="Only this status."
+)
 @click.option("--reason-class", help="Only reasons of this class.")
 @click.option("--sim-card-id", help="Only this SIM card, by its ID.")
 @click.option("--iccid", help="Only this SIM card, by its ICCID.")
