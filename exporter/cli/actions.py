@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,10 +15,12 @@ import click
 from exporter.cli.build import read_settings as read_settings_with_keys
 from exporter.cli.ledger_reader import open_reader, read_settings
 from exporter.cli.live import LiveListing
-from exporter.cli.options import FILE
-from exporter.cli.output import say
+from exporter.cli.options import FILE, suggesting
+from exporter.cli.output import say, shown
+from exporter.cli.times import TIMES, parse_period
 from exporter.cli.wide_table import WideTables
-from exporter.errors import QueryError
+from exporter.domain import KNOWN_ACTION_TYPES, Status
+from exporter.errors import PollError, QueryError
 from exporter.ledger.listings import ACTION_COLUMNS, Values, action_values, csv_text
 from exporter.ledger.queries import (
     AccountAction,
@@ -47,17 +50,20 @@ _DAY = len("2026-01-01")
 @click.option("--account", help="Only this account.")
 @click.option(
     "--status",
+    shell_complete=suggesting([each.value for each in Status]),
     help="Only this status: in-progress, completed, failed, interrupted, or any that is listed.",
 )
-@click.option("--action-type", help="Only this type, such as enable or set_public_ip.")
+@click.option(
+    "--action-type",
+    shell_complete=suggesting(KNOWN_ACTION_TYPES),
+    help="Only this type, such as enable or set_public_ip.",
+)
 @click.option("--sim-card-id", help="Only this SIM card, by its ID.")
 @click.option("--iccid", help="Only this SIM card, by its ICCID, if it is known. Not with --live.")
 @click.option("--bulk-id", help="Only the actions of this bulk action, as far as they are known.")
 @click.option("--reason-class", help="Only reasons of this class.")
-@click.option(
-    "--since", help="Only created at this time (RFC 3339) or later, or within it, such as 2h or 7d."
-)
-@click.option("--until", help="Only created before this time, or longer ago than it.")
+@click.option("--since", help=f"Only created then or later: {TIMES}.")
+@click.option("--until", help="Only created before then; written like --since.")
 @click.option(
     "--limit",
     help=f"At most this many. Default: {_TABLE_ROWS} in a table, all in other formats.",
@@ -107,7 +113,9 @@ def command(
     if live:
         listing = LiveListing(settings, view, query, bulk_id)
         more = asyncio.run(_print_live(listing.pages(), printer, query.limit))
+        incomplete = listing.incomplete
     else:
+        incomplete = []
         more = False
         reader = open_reader(settings)
         for found in read_in_parts(partial(reader.actions, view), query):
@@ -117,6 +125,8 @@ def command(
     if more and query.limit is not None:
         text = f"There are more than {query.limit} actions; raise --limit, or narrow the filters"
         click.echo(text, err=True)
+    if incomplete:
+        raise PollError("; ".join(incomplete))
 
 
 def _query(
@@ -135,8 +145,11 @@ def _query(
             "--iccid: Telnyx cannot list actions by it; use --sim-card-id, or leave out --live"
         )
     given = {name: each for name, each in {**filters, "bulk_id": bulk_id}.items() if each}
+    now = time.time()
+    since, until = parse_period(given.pop("since", None), given.pop("until", None), now)
     try:
-        return action_query(given, view, time.time(), usual, most=None)
+        query = action_query(given, view, now, usual, most=None)
+        return replace(query, since=since, until=until)
     except QueryError as exc:
         name, _, text = str(exc).partition(":")
         raise click.UsageError(one_line(f"{_flag(name)}:{text}")) from exc
@@ -183,10 +196,10 @@ class _Printer:
         """Take actions in."""
         rows = [self._values(row) for row in found]
         if self._output == "csv":
-            say(csv_text(ACTION_COLUMNS, rows, header=self._header))
+            say(shown(csv_text(ACTION_COLUMNS, rows, header=self._header)))
             self._header = False
         elif self._output == "json":
-            say("".join(f"{json.dumps(row)}\n" for row in rows))
+            say(shown("".join(f"{json.dumps(row)}\n" for row in rows)))
         else:
             self._rows += rows
 

@@ -4,11 +4,12 @@ import asyncio
 import re
 import sys
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from secrets import token_hex
 from urllib.parse import quote
 
 import click
@@ -18,18 +19,20 @@ from exporter.api_key import ApiKey
 from exporter.cli.build import read_settings
 from exporter.cli.ledger_reader import open_reader
 from exporter.cli.options import CONFIG_OPTION, examples
+from exporter.cli.output import shown
+from exporter.cli.output_file import write_file
 from exporter.cli.progress import progress_of
 from exporter.cli.signals import stopping
-from exporter.cli.times import parse_time
+from exporter.cli.times import TIMES, parse_period, parse_time
 from exporter.clock import SystemClock
-from exporter.config import Account, Settings
+from exporter.config import Account, Settings, read_api_key
 from exporter.errors import PollError, StateError, UsageError
 from exporter.history.listing import COLUMNS, csv_parts
 from exporter.history.openmetrics import PastAccount, collect, write
 from exporter.history.past import CounterStart
 from exporter.history.reading import Reader
 from exporter.history.report import MOST_ROWS, report
-from exporter.history.spool import Source, Spool
+from exporter.history.spool import Source, Spool, owner_of
 from exporter.history.summary import Scope, summarize
 from exporter.ledger.listings import csv_text, rfc3339
 from exporter.ledger.reasons import Reasons
@@ -49,6 +52,9 @@ JOB = INSTANCE = "telnyx-sim-exporter"
 
 HEAD_BLOCK = 3 * 3600
 """Seconds for which Prometheus keeps samples in a block that it still changes."""
+
+MOST_AGE = 3600
+"""Seconds for which what was read is shown again instead of what is there now."""
 
 _LABEL = re.compile(r"(?P<name>(?!__)[A-Za-z_][A-Za-z0-9_]*)=(?P<value>.*)", re.DOTALL)
 _OWN_LABELS = {"account", "action_type", "reason_class", "status", "le", "job", "instance"}
@@ -96,9 +102,9 @@ class _Part:
 @click.option("--account", "names", multiple=True, help="Only this account; may be repeated.")
 @click.option(
     "--since",
-    help="Only actions created since then: how long ago, such as 30d, or a time (RFC 3339).",
+    help=f"Only created then or later: {TIMES}.",
 )
-@click.option("--until", help="Only actions created until then; written like --since.")
+@click.option("--until", help="Only created before then; written like --since.")
 @click.option(
     "--format",
     "output_format",
@@ -160,14 +166,11 @@ def command(  # noqa: PLR0913 # one for each option
             raise click.UsageError(f"--{name}: is for --format openmetrics; leave it out")
     now = time.time()
     wanted = _Wanted(
-        parse_time("--since", since, now),
-        parse_time("--until", until, now),
+        *parse_period(since, until, now),
         parse_time("--baseline", baseline, now),
         again,
         work_dir or (Path() if output is None else output.parent),
     )
-    if wanted.since is not None and wanted.until is not None and wanted.since >= wanted.until:
-        raise click.UsageError("--until: is not after --since")
     extra = _extra_labels(job or JOB, instance or INSTANCE, labels)
     settings = read_settings(config_file)
     accounts = _chosen(settings, names)
@@ -179,12 +182,15 @@ def command(  # noqa: PLR0913 # one for each option
             pasts = [ledger.past(part, reasons, wanted) for part in parts]
             for past in pasts:
                 collect(past)
-            _write(output, write(pasts, extra))
+            _write(output, write(pasts, extra), private=False)
             _advise(pasts, now)
         elif output_format == "csv":
-            _write(output, _encoded(output, _csv(parts, reasons, wanted)))
+            text = _csv(parts, reasons, wanted)
+            text = map(shown, text) if output is None else text
+            _write(output, _encoded(output, text), private=True)
         else:
-            _write(output, _encoded(output, _reports(parts, reasons, wanted, output)))
+            text = _reports(parts, reasons, wanted, output)
+            _write(output, _encoded(output, text), private=True)
 
 
 class _Ledger:
@@ -219,7 +225,7 @@ class _Ledger:
                 begun,
                 begun + offset,
                 {key: value for key, value in state.cursors.items() if part.options.reads(key)},
-                pruned=time.time() - self._retention > begun,
+                expired=time.time() - self._retention > begun,
             )
             find = partial(self._reader.find, state.account_id)
         if part.source.started_at < begun:
@@ -305,15 +311,35 @@ def _go_on(text: str, path: Path) -> str:
 
 def _prepared(spool: Spool, account: Account, wanted: _Wanted, ledger: _Ledger | None) -> Source:
     """Return what a work file holds, or is to hold from now on."""
-    asked = Source(account.name, account.base_url, account.action_types, wanted.since, time.time())
-    held = spool.source
-    too_old = (
-        ledger is not None and held is not None and held.started_at < ledger.starts[account.name]
+    key, managed = read_api_key(account), account.managed_account_id
+    asked = Source(
+        account.name,
+        account.base_url,
+        account.action_types,
+        wanted.since,
+        time.time(),
+        owner_of(key, managed, token_hex(16)),
     )
+    held = spool.source
+    if held is not None and not held.is_owned(key, managed):
+        click.echo(
+            one_line(
+                f"account {account.name!r}: reading anew: what is in {spool.path} was read with "
+                "another API key, or of another managed account"
+            ),
+            err=True,
+        )
+        held = None
+    read_at = spool.finished_at
+    if ledger is not None:  # what is wanted ends there
+        too_old = held is not None and held.started_at < ledger.starts[account.name]
+    else:
+        newest = asked.started_at - MOST_AGE
+        newest = newest if wanted.until is None else min(newest, wanted.until)
+        too_old = read_at is not None and read_at < newest
     if held is None or wanted.again or too_old or not held.serves(asked):
         spool.begin(asked)
         return asked
-    read_at = spool.finished_at
     what = "going on with" if read_at is None else "using"
     when = rfc3339(held.started_at if read_at is None else read_at)
     words = f"account {account.name!r}: {what} what was read at {when} ({spool.path})"
@@ -401,23 +427,18 @@ def _encoding(output: Path | None) -> str:
     return "utf-8" if output is not None else sys.stdout.encoding
 
 
-def _encoded(output: Path | None, parts: Iterable[str]) -> Iterator[bytes]:
+def _encoded(output: Path | None, parts: Iterable[str]) -> Generator[bytes]:
     return (each.encode(_encoding(output), "backslashreplace") for each in parts)
 
 
-def _write(output: Path | None, parts: Iterator[bytes]) -> None:
-    """Write to standard output, or to a file that is there as a whole or not at all."""
-    if output is None:
+def _write(output: Path | None, parts: Generator[bytes], *, private: bool) -> None:
+    """Write to standard output or a file, and close the parts: they read from the work files."""
+    if output is not None:
+        write_file(output, parts, private=private)
+        return
+    with closing(parts):
         for part in parts:
             click.echo(part, nl=False)
-        return
-    unfinished = output.with_name(f"{output.name}.part")
-    try:
-        with unfinished.open("wb") as file:
-            file.writelines(parts)
-        unfinished.replace(output)
-    except OSError as exc:
-        raise UsageError(one_line(f"--output: {output}: {exc.strerror}")) from exc
 
 
 def _advise(pasts: Sequence[PastAccount], now: float) -> None:

@@ -4,34 +4,44 @@ It asks Telnyx only to list, and must not read or write the ledger.
 """
 
 import sys
-from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from dataclasses import dataclass, field
 
 import click
 
 from exporter.account_client import open_client
 from exporter.api_key import ApiKey
+from exporter.cli.live_list import LiveList
 from exporter.clock import SystemClock
 from exporter.config import Account, Settings
 from exporter.domain import Action, Status
-from exporter.ledger.queries import AccountAction, ActionQuery, LedgerView
+from exporter.errors import BadRequestError, InvalidResponseError, NotFoundError, PollError
+from exporter.ledger.queries import AccountAction, AccountScope, ActionQuery, LedgerView
+from exporter.ledger.records import ListFilter
 from exporter.ledger.rules import ended_status
 from exporter.metrics.self_metrics import SelfMetrics
 from exporter.network import find_network
+from exporter.sync.fetcher import Fetcher, ServerLimits
+from exporter.telnyx.client import Client
 from exporter.telnyx.http import Network
 from exporter.telnyx.query import Query
 
-PAGE_SIZE = 250
+_NO_BULK = "00000000-0000-0000-0000-000000000000"
+"""An ID that no bulk action has."""
 
 
 @dataclass(frozen=True, slots=True)
 class LiveListing:
-    """The actions that Telnyx lists; those filters that it lacks are applied here."""
+    """The actions that Telnyx lists; those filters that it lacks are applied here.
+
+    ``incomplete`` has a sentence for each list of which something could not be read.
+    """
 
     settings: Settings
     view: LedgerView
     query: ActionQuery
     bulk_id: str | None
+    incomplete: list[str] = field(default_factory=list)
 
     async def pages(self) -> AsyncGenerator[Sequence[AccountAction], None]:
         """Yield what passes of each page, account by account, in the order of the API.
@@ -40,13 +50,17 @@ class LiveListing:
         PollError where Telnyx cannot be asked.
         """
         network = find_network(self.settings)
+        scopes = {each.name: each for each in self.view.only(self.query.account)}
         for account in self.settings.accounts:
-            if self.query.account in {None, account.name}:
-                async for rows in self._of_account(account, network):
-                    yield rows
+            if account.name in scopes:
+                try:
+                    async for rows in self._of_account(account, scopes[account.name], network):
+                        yield rows
+                except PollError as exc:
+                    raise PollError(f"account {account.name!r}: {exc}") from exc
 
     async def _of_account(
-        self, account: Account, network: Network
+        self, account: Account, scope: AccountScope, network: Network
     ) -> AsyncGenerator[Sequence[AccountAction], None]:
         client, close = open_client(
             account,
@@ -56,35 +70,43 @@ class LiveListing:
             observer=SelfMetrics(account.name),
             clock=SystemClock(),
         )
-        # Telnyx documents no filter on interrupted, nor on statuses that it does not document.
-        filtered = {Status.IN_PROGRESS, Status.COMPLETED, Status.FAILED}
-        asked = self.query.status if self.query.status in filtered else None
-        wanted = Query(
-            size=PAGE_SIZE,
-            status=asked,
-            action_type=self.query.action_type,
-            sim_card_id=self.query.sim_card_id,
-            bulk_id=self.bulk_id,
+        fetcher = Fetcher(
+            client,
+            page_size=self.settings.poll.page_size,
+            limits=ServerLimits(),
+            narrowed=Query(sim_card_id=self.query.sim_card_id, bulk_id=self.bulk_id),
         )
-        seen: set[str] = set()
-        read = 0
         progress = _Progress(account.name)
         try:
-            while True:
-                page = await client.list(wanted)
-                read += page.length
-                progress.show(read, page.total)
-                new = [each for each in page.actions if each.id not in seen]
-                seen.update(each.id for each in new)
-                rows = [self._row(account.name, each) for each in new]
-                yield [row for row in rows if self.query.takes(row)]
-                whole = page.total is not None and read >= page.total
-                if not page.length or whole:
-                    return
-                wanted = replace(wanted, page=wanted.page + 1)
+            if self.bulk_id is not None:
+                await _check_bulk_filter(client)
+            for list_filter in self._lists(scope):
+                listed = LiveList(fetcher, list_filter)
+                async for new, read, total in listed.pages():
+                    rows = [self._row(account.name, each) for each in new]
+                    passed = [
+                        row
+                        for row in rows
+                        if scope.options.shows(row.status) and self.query.takes(row)
+                    ]
+                    if passed:
+                        progress.clear()
+                        yield passed
+                    progress.show(read, total)
+                if listed.incomplete:
+                    self.incomplete.append(f"account {account.name!r}: {listed.incomplete}")
         finally:
-            progress.end()
+            progress.clear()
             await close()
+
+    def _lists(self, scope: AccountScope) -> Iterator[ListFilter]:
+        """Yield the lists to read: as the ledger does, one for each type that an account has."""
+        # Telnyx documents no filter on interrupted, nor on statuses that it does not document.
+        filtered = (Status.IN_PROGRESS, Status.COMPLETED, Status.FAILED)
+        asked = next((each for each in filtered if each == self.query.status), None)
+        for action_type in scope.options.action_types or (self.query.action_type,):
+            if self.query.action_type in {None, action_type}:
+                yield ListFilter(action_type, asked)
 
     def _row(self, account: str, action: Action) -> AccountAction:
         ended = ended_status(action.status) is not None
@@ -117,6 +139,19 @@ class _Progress:
             of = "" if total is None else f" of {total}"
             click.echo(f"\r\x1b[K{self._account}: {read}{of} actions read", err=True, nl=False)
 
-    def end(self) -> None:
+    def clear(self) -> None:
         if self._shown:
             click.echo("\r\x1b[K", err=True, nl=False)
+
+
+async def _check_bulk_filter(client: Client) -> None:
+    """Raise PollError if Telnyx ignores the filter: it would list all actions as those of one."""
+    try:
+        page = await client.list(Query(size=1, bulk_id=_NO_BULK))
+    except (BadRequestError, NotFoundError):
+        return
+    if page.length:
+        raise InvalidResponseError(
+            "Telnyx ignores the filter of --bulk-id, so which actions are of it is not known; "
+            "leave out --live to list those that the ledger knows"
+        )

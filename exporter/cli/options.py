@@ -1,5 +1,6 @@
 """Options that several commands share, and the examples at the end of their help."""
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import click
@@ -12,6 +13,14 @@ def examples(*pairs: tuple[str, str]) -> str:
     lines = (f"  # {what}\n  {line}" for what, line in pairs)
     # The mark keeps click from folding the lines.
     return "\n".join(("\b", "Examples:", *lines))
+
+
+def suggesting(
+    values: Iterable[str],
+) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    """Return what completes an option to the usual ones of its values: others are valid, too."""
+    known = sorted(set(values))
+    return lambda _context, _option, begun: [each for each in known if each.startswith(begun)]
 
 
 # Loading the settings reports why a file cannot be read.

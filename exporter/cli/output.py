@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from exporter.errors import OutputError
+from exporter.sanitize import one_line
 
 
 @contextmanager
@@ -43,6 +44,17 @@ def say(text: str) -> None:
     """Print ``text`` in the configured encoding; click would use UTF-8 for ASCII."""
     sys.stdout.write(text)
     sys.stdout.flush()
+
+
+def shown(text: str) -> str:
+    """Return foreign ``text`` as standard output is to have it: exact, but for a terminal.
+
+    A terminal gets control characters escaped, because it would obey them; lines stay lines.
+    """
+    if not sys.stdout.isatty():
+        return text
+    lines = text.replace("\r\n", "\n")
+    return one_line(lines, kept="\n\t", encoding=sys.stdout.encoding)
 
 
 class _Stdout(io.FileIO):

@@ -11,9 +11,10 @@ from typing import TextIO
 import click
 
 from exporter.cli.ledger_reader import open_reader, read_settings
-from exporter.cli.options import FILE, examples
-from exporter.cli.output import say
+from exporter.cli.options import FILE, examples, suggesting
+from exporter.cli.output import say, shown
 from exporter.cli.wide_table import WideTables
+from exporter.domain import CONCERNS, ProblemStatus
 from exporter.errors import QueryError
 from exporter.ledger.listings import (
     PROBLEM_COLUMNS,
@@ -56,8 +57,14 @@ _TABLE_ROWS = 500
     help="Configuration file (YAML). Without it, the defaults: the state in the working directory.",
 )
 @click.option("--account", help="Only this account.")
-@click.option("--concern", help="Only this concern: connectivity, public_ip, voice, or another.")
-@click.option("--status", help="Only this status: failed, interrupted or stuck.")
+@click.option(
+    "--concern",
+    shell_complete=suggesting(CONCERNS.values()),
+    help="Only this concern: connectivity, public_ip, voice, or another.",
+)
+@click.option(
+    "--status", type=click.Choice([each.value for each in ProblemStatus]), help="Only this status."
+)
 @click.option("--reason-class", help="Only reasons of this class.")
 @click.option("--sim-card-id", help="Only this SIM card, by its ID.")
 @click.option("--iccid", help="Only this SIM card, by its ICCID.")
@@ -103,13 +110,13 @@ def command(config_file: Path | None, output: str, **filters: str | None) -> Non
         for row in found.rows
     ]
     if output == "csv":
-        say(csv_text(PROBLEM_COLUMNS, rows))
+        say(shown(csv_text(PROBLEM_COLUMNS, rows)))
     else:
         now = time.time()
         reasons = [reason_values(each) for each in reader.failure_reasons(view, now - DAY)]
         if output == "json":
             answer = {"problems": rows, "failure_reasons": reasons}
-            say(f"{json.dumps(answer, indent=2)}\n")
+            say(shown(f"{json.dumps(answer, indent=2)}\n"))
         else:
             say(_tables(rows, reasons, sys.stdout, accounts=len(view.accounts)))
     if parts[-1].next is not None:
@@ -128,7 +135,7 @@ def _tables(
     tables = WideTables(stream)
     console, cell = tables.console, tables.cell
 
-    def shown(reason: object) -> str:
+    def short(reason: object) -> str:
         return excerpt(str(reason), SHOWN_CHARACTERS)
 
     with console.capture() as capture:
@@ -153,7 +160,7 @@ def _tables(
                         row["retrying"] and "retrying",
                     ),
                     cell(str(row["opened_at"])[:19].replace("T", " ")),
-                    cell(row["action_type"], row["reason_class"], shown(row["reason"])),
+                    cell(row["action_type"], row["reason_class"], short(row["reason"])),
                 )
             tables.show(table)
         else:
@@ -167,7 +174,7 @@ def _tables(
             tables.keep_whole(table.columns[1], (cell(row["reason_class"]) for row in reasons))
             for row in reasons[:_REASONS_SHOWN]:
                 table.add_row(
-                    cell(row["count"]), cell(row["reason_class"]), cell(shown(row["reason"]))
+                    cell(row["count"]), cell(row["reason_class"]), cell(short(row["reason"]))
                 )
             tables.show(table)
         else:

@@ -5,11 +5,13 @@ agree on, so that `increase` over the seam neither loses nor doubles anything. I
 where the text goes, nor change anything in the ledger.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import floor
 from typing import Any
+
+import msgspec
 
 from exporter.domain import Action
 from exporter.history.past import (
@@ -35,6 +37,9 @@ SEAM = 60
 The clocks of the exporter and of Prometheus may differ: no sample of the past may have the time of
 one that was scraped, or a later one.
 """
+
+EARLIEST = 1_420_070_400.0
+"""2015-01-01: before there were SIM cards of Telnyx. An earlier time counts as unknown."""
 
 _REASONS_HELD = 10_000
 
@@ -97,13 +102,14 @@ def _changes(
     classify: Callable[[str | None], str],
 ) -> Iterator[Change]:
     options, label = account.options, account.label
+    past = past_of(action, row, account.start)
+    action = _dated(action)
     created = action.created_at if action.created_at is not None else action.updated_at
     if account.since is not None and (created is None or created < account.since):
         return
-    past = past_of(action, row, account.start)
     for change in changes_of(action, past, options, label, classify):
         # What had ended by the baseline may say so after the seam: it counts in its last second.
-        if account.until is None or change.time <= account.until:
+        if account.until is None or change.time < account.until:
             yield change
     if account.since is None:  # of those created before, nobody knows which were in progress
         for change in progress_of(action, options, label):
@@ -111,7 +117,16 @@ def _changes(
                 yield change
 
 
-def write(accounts: Sequence[PastAccount], extra: Labels) -> Iterator[bytes]:
+def _dated(action: Action) -> Action:
+    """Return an action without times that cannot be: each would make a series of many years."""
+    created, updated = (
+        None if time is not None and time < EARLIEST else time
+        for time in (action.created_at, action.updated_at)
+    )
+    return msgspec.structs.replace(action, created_at=created, updated_at=updated)
+
+
+def write(accounts: Sequence[PastAccount], extra: Labels) -> Generator[bytes]:
     """Yield the text, metric by metric; `collect` comes first.
 
     ``extra`` are labels that a scrape adds, such as job and instance.
@@ -137,9 +152,10 @@ def _series(
         yield from _histogram(definition, changes, named, account.end)
         return
     head = f"{definition.name}{braced(named)}"
-    for time, value in spread(0, _running(changes), account.end):
+    counter = definition.metric_type is MetricType.COUNTER
+    for time, value in spread(0, _running(changes), account.end, gauge=not counter):
         yield f"{head} {number(value)} {time}\n".encode()
-    if definition.metric_type is MetricType.COUNTER:
+    if counter:
         yield f"{head} {number(0)} {account.end}\n".encode()
 
 

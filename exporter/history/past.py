@@ -9,6 +9,7 @@ what it would count if it saw the action now.
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from exporter.domain import Action, Status
@@ -34,6 +35,10 @@ METRICS = (IN_PROGRESS, CREATED, *ENTERED.values(), DURATION)
 """The metrics that a history tells."""
 
 
+LONGEST_BASELINE = 3600
+"""Seconds after which the first poll of an account has surely ended."""
+
+
 class Past(NamedTuple):
     """What of an action is past: that it was created, and that it is in the status it ended in."""
 
@@ -41,19 +46,34 @@ class Past(NamedTuple):
     ended: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CounterStart:
     """Where the live counters of an account begin.
 
     ``at`` is the baseline on our clock, ``api_at`` on the API's. ``cursors`` are those of the lists
-    that are polled; None where the ledger cannot be read: then time alone decides. ``pruned`` says
-    that the ledger may have forgotten actions that it had counted.
+    that are polled; None where the ledger cannot be read: then time alone decides. ``expired`` says
+    that something that ended since the baseline is old enough to be forgotten today.
     """
 
     at: float
     api_at: float
     cursors: Mapping[ListFilter, ListCursor] | None = None
-    pruned: bool = False
+    expired: bool = False
+
+    @cached_property
+    def pruned(self) -> bool:
+        """Whether the ledger may have forgotten actions that it had counted.
+
+        It may have done so under a shorter retention: what it forgets raises what the cursors know
+        of the baseline.
+        """
+        bounds = (
+            bound
+            for each in (self.cursors or {}).values()
+            for bound in (each.baseline_time, each.baseline_cutoff)
+        )
+        latest = self.api_at + LONGEST_BASELINE
+        return self.expired or any(bound is not None and bound > latest for bound in bounds)
 
     def cursor(self, action: Action) -> ListCursor | None:
         """Return what is known of the list that shows an action; None if none does."""
@@ -96,7 +116,9 @@ def past_of(action: Action, row: TrackedAction | None, start: CounterStart) -> P
         )
     if not is_history(action, cursor):
         return Past(created=_by(action.created_at, cursor.baseline_time), ended=False)
-    if start.pruned and has_ended and not _by(_end(action), start.api_at):
+    # What ended that late was not there at the baseline: it was counted, and is forgotten.
+    limit = start.api_at + (0 if start.pruned else LONGEST_BASELINE)
+    if has_ended and not _by(_end(action), limit):
         return Past(created=_by(_created(action), start.api_at), ended=False)
     return Past(created=True, ended=has_ended)
 

@@ -5,11 +5,13 @@ must not ask Telnyx, nor decide what is read or shown. A file that is lost costs
 it need not survive a power failure.
 """
 
+import hmac
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import pbkdf2_hmac
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,13 +20,17 @@ from exporter.domain import Action
 from exporter.errors import StateError
 from exporter.ledger.records import SortOrder
 
-FORMAT = 1
+FORMAT = 2
 """Raised with each change of the tables: a file of another format is read anew."""
 
 CHUNK = 5_000
 """Actions that are held in memory at a time."""
 
 _CACHE_KIBIBYTES = 16_384
+
+_HASH_ROUNDS = 100_000
+
+_OWNER_ONLY = 0o600
 
 ChangeKey = tuple[str, tuple[str, ...], int, int]
 """What changes and when: metric, values of its labels, slot, and bucket of a histogram or 0."""
@@ -61,13 +67,22 @@ ON CONFLICT DO UPDATE SET amount = amount + excluded.amount, seconds = seconds +
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What a work file holds: the account, where it is, and how much of it."""
+    """What a work file holds: the account, where it is, and how much of it.
+
+    ``owner`` tells accounts of the same name apart, as `owner_of` returns it.
+    """
 
     account: str
     base_url: str
     action_types: tuple[str, ...]
     since: float | None
     started_at: float
+    owner: str
+
+    def is_owned(self, key: str, managed_account_id: str | None) -> bool:
+        """Tell whether it was read with this API key, of this managed account."""
+        salt, _, _ = self.owner.partition("$")
+        return hmac.compare_digest(self.owner, owner_of(key, managed_account_id, salt))
 
     def serves(self, wanted: "Source") -> bool:
         """Tell whether what was, or is being, read holds all that is wanted."""
@@ -78,6 +93,12 @@ class Source:
         )
         enough = self.since is None or (wanted.since is not None and wanted.since >= self.since)
         return same and enough
+
+
+def owner_of(key: str, managed_account_id: str | None, salt: str) -> str:
+    """Return what stands for an API key and a managed account, without revealing the key."""
+    secret = f"{key}\0{managed_account_id or ''}".encode()
+    return f"{salt}${pbkdf2_hmac('sha256', secret, salt.encode(), _HASH_ROUNDS).hex()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,30 +131,39 @@ class Spool:
         """Open or create the file. Raises StateError, with a remedy."""
         self.path = path
         try:
-            path.touch(mode=0o600)
+            path.touch(mode=_OWNER_ONLY)
             self._database = sqlite3.connect(path, timeout=0, isolation_level=None)
         except (OSError, sqlite3.Error) as exc:
             raise self._error(exc) from exc
         try:
-            for pragma in (
-                "locking_mode=EXCLUSIVE",
-                "journal_mode=WAL",
-                "synchronous=OFF",
-                f"cache_size=-{_CACHE_KIBIBYTES}",
-            ):
-                self._database.execute(f"PRAGMA {pragma}")
-            self._database.execute("BEGIN EXCLUSIVE")
-            (version,) = self._database.execute("PRAGMA user_version").fetchone()
-            (tables,) = self._database.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            self._database.execute("COMMIT")
-        except sqlite3.Error as exc:
+            ours = self._take()
+        except (OSError, sqlite3.Error) as exc:
             self._database.close()
             raise self._error(exc) from exc
-        if tables and not 0 < version <= FORMAT:
+        if not ours:
             self._database.close()
             raise StateError(f"{path} is not a work file of this command; choose another folder")
+
+    def _take(self) -> bool:
+        """Lock the file, and make it fit for use; False if it is something else."""
+        for pragma in (
+            "locking_mode=EXCLUSIVE",
+            "journal_mode=WAL",
+            "synchronous=OFF",
+            f"cache_size=-{_CACHE_KIBIBYTES}",
+        ):
+            self._database.execute(f"PRAGMA {pragma}")
+        self._database.execute("BEGIN EXCLUSIVE")
+        (version,) = self._database.execute("PRAGMA user_version").fetchone()
+        (tables,) = self._database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        self._database.execute("COMMIT")
+        if tables and not 0 < version <= FORMAT:
+            return False
+        for each in (self.path, self.path.with_name(f"{self.path.name}-wal")):
+            each.chmod(_OWNER_ONLY)  # others may have been given access, or a copy made
         if not tables or version != FORMAT:
             self.clear()
+        return True
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -332,4 +362,7 @@ class _Transaction:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._database.execute("COMMIT" if error is None else "ROLLBACK")
+        if error is None:
+            self._database.execute("COMMIT")
+        elif self._database.in_transaction:  # a full disk ends it
+            self._database.execute("ROLLBACK")

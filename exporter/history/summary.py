@@ -15,7 +15,7 @@ DAY = 86_400
 
 _SHOWN = """
     (:since IS NULL OR coalesce(created_at, updated_at) >= :since)
-    AND (:until IS NULL OR coalesce(created_at, updated_at) <= :until)
+    AND (:until IS NULL OR coalesce(created_at, updated_at) < :until)
     AND (:types = '' OR instr(:types, ',' || action_type || ','))
     AND (:statuses = '' OR instr(:statuses, ',' || status || ','))
 """
@@ -25,7 +25,7 @@ _ENDED_ON = f"CAST(coalesce(updated_at, created_at) / {DAY} AS INTEGER)"
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What of a history is shown: created ``since`` and ``until`` (None: any), as exported."""
+    """What of a history is shown: created from ``since`` to before ``until`` (None: any)."""
 
     options: SnapshotOptions
     since: float | None = None
@@ -38,7 +38,7 @@ class Scope:
             options.shows(status)
             and (not options.action_types or action_type in options.action_types)
             and (self.since is None or (created is not None and created >= self.since))
-            and (self.until is None or (created is not None and created <= self.until))
+            and (self.until is None or (created is not None and created < self.until))
         )
 
     def parameters(self) -> dict[str, object]:

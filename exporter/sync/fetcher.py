@@ -28,6 +28,8 @@ T = TypeVar("T")
 EMPTY_PAGE = Page((), None, None, 0)
 """A page without actions that says nothing of its list."""
 
+_ALL = Query()
+
 Answer = Action | InvalidResponseError | UnavailableError
 """What asking for one action brings."""
 
@@ -70,13 +72,19 @@ class ServerLimits:
 class Fetcher:
     """Fetches from the API; ``limits`` is what the server has shown up to now."""
 
-    def __init__(self, client: Client, *, page_size: int, limits: ServerLimits) -> None:
-        """Keep the parts; ``page_size`` is what is asked for, ``limits`` what is known already."""
+    def __init__(
+        self, client: Client, *, page_size: int, limits: ServerLimits, narrowed: Query = _ALL
+    ) -> None:
+        """Keep the parts; ``page_size`` is what is asked for, ``limits`` what is known already.
+
+        ``narrowed`` has the filters of all lists, by SIM card and bulk action.
+        """
         if limits.page_size is not None:
             limits = replace(limits, page_size=min(limits.page_size, page_size))
         self.limits = limits
         self._client = client
         self._asked = page_size
+        self._narrowed = narrowed
         self._failed_in_a_row = 0
 
     @property
@@ -117,7 +125,7 @@ class Fetcher:
         """
         if self.refuses(list_filter, number):
             return EMPTY_PAGE
-        query = Query(number, self._asked, list_filter.status, list_filter.action_type)
+        query = self._query(list_filter, number, self._asked)
         try:
             page = await self._client.list(query)
         except (BadRequestError, NotFoundError):
@@ -140,8 +148,7 @@ class Fetcher:
 
     async def total(self, list_filter: ListFilter) -> int | None:
         """Ask how many actions a list holds; None where the API does not say."""
-        query = Query(1, 1, list_filter.status, list_filter.action_type)
-        return (await self._client.list(query)).total
+        return (await self._client.list(self._query(list_filter, 1, 1))).total
 
     async def actions(self, ids: Sequence[str]) -> list[Answer]:
         """Ask for single actions concurrently; returns an answer for each, in the same order.
@@ -156,6 +163,15 @@ class Fetcher:
         if self._failed_in_a_row > 1:
             raise failed[0]
         return answers
+
+    def _query(self, list_filter: ListFilter, number: int, size: int) -> Query:
+        return replace(
+            self._narrowed,
+            page=number,
+            size=size,
+            status=list_filter.status,
+            action_type=list_filter.action_type,
+        )
 
     async def _second_try(self, list_filter: ListFilter, query: Query) -> Page | None:
         """Ask once more for a page that was refused though it should be there."""

@@ -2,11 +2,12 @@
 
 import asyncio
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from exporter.domain import Status
 from exporter.simulator.server import serving
 from exporter.simulator.settings import SimulatorSettings
 from exporter.simulator.simulator import Simulator
+from tests.support.forking import ForkServer
 from tests.support.simulation import QUIET
 
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
@@ -40,12 +42,18 @@ def invoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Invoke:
 
 
 @pytest.fixture
-def api() -> Iterator[str]:
-    """Serve an account in which one action is in progress and one has failed; give its URL."""
+def simulator() -> Simulator:
+    """Give an account in which one action is in progress and one has failed, two hours ago."""
     clock = time.time() - 7200
     simulator = Simulator(SimulatorSettings(world=QUIET), lambda: clock)
     failed, _ = simulator.world.create(2, action_type="enable")
     simulator.world.finish(failed, Status.FAILED, "SIM card is blocked")
+    return simulator
+
+
+@pytest.fixture
+def api(simulator: Simulator) -> Iterator[str]:
+    """Serve that account; give its URL."""
     with served(simulator) as url:
         yield url
 
@@ -71,6 +79,22 @@ def served(simulator: Simulator) -> Iterator[str]:
     finally:
         stopping.result(timeout=10)()
         thread.join(timeout=10)
+
+
+def on_terminal(forks: ForkServer, folder: Path, *words: str) -> str:
+    """Return what a command writes to a terminal, standard error among it."""
+    master, slave = os.openpty()
+    with open(master, "rb", buffering=0) as terminal:  # noqa: PTH123 # no path
+        try:
+            done = forks.start(*words, cwd=folder, env=os.environ, stdout=slave, stderr=slave)
+        finally:
+            os.close(slave)
+        written = b""
+        with suppress(OSError):  # its other end is closed
+            while part := terminal.read(4096):
+                written += part
+    assert done.wait(30) == 0, written
+    return written.decode().replace("\r\n", "\n")
 
 
 @pytest.fixture

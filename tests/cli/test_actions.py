@@ -6,17 +6,24 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 
-from exporter.domain import Action, SimCard
+from exporter.domain import Action, SimCard, Status
 from exporter.ledger.reasons import Reasons
 from exporter.ledger.rules import observe
 from exporter.ledger.store.database import Database
 from exporter.ledger.store.sqlite import SqliteStore
 from exporter.ledger.unit_of_work import UnitOfWork
+from exporter.simulator.faults import FaultSettings
+from exporter.simulator.settings import SimulatorSettings
+from exporter.simulator.simulator import Simulator
+from tests.cli.conftest import on_terminal, served
+from tests.support.forking import ForkServer
+from tests.support.simulation import QUIET
 
 Invoke = Callable[..., Result]
 
@@ -115,7 +122,7 @@ def test_csv_is_for_spreadsheets(invoke: Invoke, write: Callable[..., str]) -> N
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (("--status", "fialed"), "--status: unknown value 'fialed'; did you mean failed?"),
+        (("--status", "fialed"), "'fialed' is not one of 'in-progress', 'completed', 'failed'"),
         (("--since", "yesterday"), "--since: 'yesterday' is not a time"),
         (("--account", ""), "--account: is empty"),
         (("--bulk-id", ""), "--bulk-id: is empty"),
@@ -166,3 +173,91 @@ def test_live_says_why_telnyx_cannot_be_asked(
     assert (result.exit_code, result.stdout) == (1, "")
     assert "401" in result.stderr
     assert "somebody" not in result.stderr
+    assert "account 'account-0': " in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("limits", "words", "statuses"),
+    [
+        ({"action_types": ["enable", "disable"]}, "", ["failed", "in-progress"]),
+        ({"action_types": ["disable"]}, "", []),
+        ({"action_types": ["disable"]}, "--action-type enable", []),
+        ({"statuses": ["failed", "completed"]}, "", ["failed"]),
+        ({"statuses": ["completed"]}, "--status failed", []),
+    ],
+)
+def test_live_shows_what_the_account_has(
+    invoke: Invoke,
+    api: str,
+    write: Callable[..., str],
+    limits: dict[str, list[str]],
+    words: str,
+    statuses: list[str],
+) -> None:
+    """As from the ledger: no other types and statuses than those of the settings."""
+    account = {"name": "fleet", "api_key": "KEY-simulated", "base_url": api, **limits}
+    file = write(accounts=[account])
+    command = ("actions", "--live", "--format", "json", "--config.file", file, *words.split())
+    result = invoke(*command)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert sorted(json.loads(line)["status"] for line in result.stdout.splitlines()) == statuses
+
+
+@pytest.mark.parametrize(
+    ("faults", "words", "rows", "text"),
+    [
+        (
+            FaultSettings(page_depth=10),
+            (),
+            10,
+            "account 'account-0': 15 actions that Telnyx counts could not be read\n",
+        ),
+        (
+            FaultSettings(filters_ignored=1),
+            ("--bulk-id", ID),
+            0,
+            "account 'account-0': Telnyx ignores the filter of --bulk-id",
+        ),
+        (FaultSettings(truncated=1), (), 0, "account 'account-0': "),
+    ],
+    ids=["too-deep", "ignored", "truncated"],
+)
+def test_live_says_what_is_missing(
+    invoke: Invoke,
+    write: Callable[..., str],
+    faults: FaultSettings,
+    words: tuple[str, ...],
+    rows: int,
+    text: str,
+) -> None:
+    """And of which account: what was read is printed, but it is no success."""
+    world = replace(QUIET, history=25)
+    simulator = Simulator(SimulatorSettings(world=world, faults=faults), time.time)
+    with served(simulator) as url:
+        file = write(url, poll={"page_size": 5})
+        command = ("actions", "--live", "--format", "json", "--config.file", file)
+        result = invoke(*command, *words)
+    assert result.exit_code == 1
+    assert result.stderr.startswith(text)
+    assert len(result.stdout.splitlines()) == rows
+
+
+def test_a_terminal_obeys_no_foreign_text(
+    forks: ForkServer, invoke: Invoke, write: Callable[..., str], tmp_path: Path
+) -> None:
+    """A reason is escaped there, and exact in a pipe; no row stands on the line of the progress."""
+    simulator = Simulator(SimulatorSettings(world=QUIET), time.time)
+    reason = "\x1b]0;title\x07 \x9b2J"
+    for each in simulator.world.create(2, action_type="enable"):
+        simulator.world.finish(each, Status.FAILED, reason)
+    with served(simulator) as url:
+        words = ("actions", "--config.file", write(url, poll={"page_size": 1}), "--live")
+        written = on_terminal(forks, tmp_path, *words, "--format", "csv")
+        piped = invoke(*words, "--format", "csv").stdout
+    assert reason in piped
+    assert reason not in written
+    assert r"\u001b]0;title\u0007 \u009b2J" in written
+    shown = "\r\x1b[Kaccount-0: 1 of 2 actions read"
+    _, found, after = written.partition(shown)
+    assert found
+    assert after.startswith("\r\x1b[Kaccount-0,")

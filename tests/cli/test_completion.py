@@ -58,6 +58,26 @@ def test_commands_options_and_values_are_completed(
     assert "file" in ask(shell, f"{line}history --config.file c")
 
 
+@pytest.mark.parametrize(
+    ("line", "values"),
+    [
+        ("actions --status ", ["in-progress", "completed", "failed", "interrupted"]),
+        ("actions --status in-", ["in-progress"]),
+        ("actions --action-type set_p", ["set_public_ip"]),
+        ("actions --format ", ["table", "json", "csv"]),
+        ("problems --status ", ["failed", "interrupted", "stuck"]),
+        ("problems --concern c", ["connectivity"]),
+        ("problems --format c", ["csv"]),
+    ],
+)
+def test_values_of_a_set_are_completed(
+    ask: Callable[[str, str], str], line: str, values: list[str]
+) -> None:
+    """All that are possible, or usual."""
+    answer = ask("bash", f"telnyx-sim-exporter {line}").splitlines()
+    assert sorted(answer) == sorted(f"plain,{each}" for each in values)
+
+
 @pytest.mark.parametrize("shell", ASKED)
 def test_the_script_asks_the_program(invoke: Invoke, shell: str) -> None:
     """It is printed for each shell, and calls the program with the variable that it answers to."""

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import os
 import signal
 import sqlite3
@@ -17,14 +18,17 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+from exporter.domain import Status
+from exporter.metrics.render import number
 from exporter.simulator.settings import SimulatorSettings
 from exporter.simulator.simulator import Simulator
-from tests.cli.conftest import served
+from tests.cli.conftest import on_terminal, served
 from tests.support.forking import Forked, ForkServer
 from tests.support.simulation import QUIET
 
 Invoke = Callable[..., Result]
 WORK_FILE = "telnyx-sim-history-account-0.db"
+MANAGED_ID = "7f3c1c1e-52b7-4b52-9c2f-0f4a3c6f8d10"
 
 
 def change(folder: Path, statement: str) -> None:
@@ -60,19 +64,92 @@ def test_csv_of_every_action(invoke: Invoke, write: Callable[..., str], api: str
     assert len(one.stdout.splitlines()) == 3
 
 
-def test_what_was_read_is_used_again(invoke: Invoke, write: Callable[..., str], api: str) -> None:
+def test_what_was_read_is_used_again(
+    invoke: Invoke, write: Callable[..., str], simulator: Simulator, api: str
+) -> None:
     """Telnyx is not asked again, unless that is wanted, or more of the history."""
-    assert invoke("history", "--config.file", write(api), "--since", "30d").exit_code == 0
-    refused = ("history", "--config.file", write(api, key="KEY-wrong"))
-    result = invoke(*refused, "--since", "7d", "--format", "csv")
+    words = ("history", "--config.file", write(api))
+    assert invoke(*words, "--since", "30d").exit_code == 0
+    simulator.key = "KEY-refuses"
+    result = invoke(*words, "--since", "7d", "--format", "csv")
     assert result.exit_code == 0
     assert "using what was read at" in result.stderr
     assert len(result.stdout.splitlines()) == 3
-    for words in (["--since", "60d"], ["--since", "30d", "--again"], []):
-        again = invoke(*refused, *words)
+    for more in (["--since", "60d"], ["--since", "30d", "--again"], []):
+        again = invoke(*words, *more)
         assert again.exit_code == 1
         assert "HTTP 401" in again.stderr
         assert f"{WORK_FILE}: run the same command again to go on from there" in again.stderr
+
+
+def test_a_terminal_obeys_no_foreign_text(
+    forks: ForkServer,
+    invoke: Invoke,
+    write: Callable[..., str],
+    simulator: Simulator,
+    api: str,
+    tmp_path: Path,
+) -> None:
+    """A reason is escaped there, and exact in a pipe."""
+    reason = "\x1b]0;title\x07 \x9b2J"
+    (action,) = simulator.world.create(1, action_type="enable")
+    simulator.world.finish(action, Status.FAILED, reason)
+    words = ("history", "--config.file", write(api), "--format", "csv")
+    assert reason in invoke(*words).stdout
+    written = on_terminal(forks, tmp_path, *words)
+    assert reason not in written
+    assert r"\u001b]0;title\u0007 \u009b2J" in written
+    assert written.count("\naccount-0,") == 3, "one for each line"
+
+
+@pytest.mark.parametrize(
+    ("words", "anew"),
+    [([], True), (["--format", "csv"], True), (["--until", "3h"], False)],
+)
+def test_what_was_read_long_ago_is_read_anew(
+    invoke: Invoke, write: Callable[..., str], api: str, words: list[str], *, anew: bool
+) -> None:
+    """Unless only what was there before is wanted."""
+    command = ("history", "--config.file", write(api), *words)
+    assert invoke(*command).exit_code == 0
+    change(
+        Path(),
+        "UPDATE meta SET value = CAST(CAST(value AS REAL) - 7200 AS TEXT)"
+        " WHERE name = 'finished_at'",
+    )
+    assert ("using what was read" in invoke(*command).stderr) is not anew
+    assert "using what was read" in invoke(*command).stderr
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_accounts_are_never_mixed(
+    invoke: Invoke,
+    write: Callable[..., str],
+    simulator: Simulator,
+    api: str,
+    *,
+    finished: bool,
+) -> None:
+    """What was read with another key, or of another managed account, is dropped."""
+    words = ("history", "--format", "csv", "--config.file")
+    assert invoke(*words, write(api)).exit_code == 0
+    if not finished:
+        change(Path(), "DELETE FROM meta WHERE name = 'finished_at'")
+        change(Path(), "UPDATE lists SET state = json_set(state, '$.done', json('false'))")
+    assert b"KEY-" not in Path(WORK_FILE).read_bytes()
+    simulator.key = "KEY-other"
+    (action,) = simulator.world.create(1, action_type="disable")
+    simulator.world.finish(action, Status.FAILED, "Another account")
+    change(Path(), "UPDATE actions SET id = 'of-the-first-account-' || id")
+    other = invoke(*words, write(api, key="KEY-other"))
+    assert other.exit_code == 0, other.stderr
+    assert "another API key, or of another managed account" in other.stderr
+    assert "Another account" in other.stdout
+    assert "of-the-first-account" not in other.stdout
+    managed = json.loads(Path("config.yaml").read_text(encoding="utf-8"))
+    managed["accounts"][0]["managed_account_id"] = MANAGED_ID
+    Path("config.yaml").write_text(json.dumps(managed), encoding="utf-8")
+    assert "another API key" in invoke(*words, "config.yaml").stderr
 
 
 def test_the_past_ends_where_the_counters_begin(
@@ -107,14 +184,14 @@ def test_the_past_ends_where_the_counters_begin(
 def test_a_baseline_by_hand(
     invoke: Invoke, write: Callable[..., str], api: str, tmp_path: Path
 ) -> None:
-    """As the metric has it; of one account, which is named."""
+    """As /metrics prints it; of one account, which is named."""
     words = ("history", "--config.file", write(api), "--format", "openmetrics")
     assert invoke(*words[:3]).exit_code == 0
     change(
         tmp_path, "UPDATE actions SET created_at = created_at - 600, updated_at = updated_at - 600"
     )
     at = time.time() - 30  # on our clock; that of the API is two hours behind
-    result = invoke(*words, "--baseline", f"{at:.3f}")
+    result = invoke(*words, "--baseline", number(at))
     assert result.exit_code == 0, result.stderr
     assert 'telnyx_sim_card_actions_created_total{account="account-0"' in result.stdout
     ends = [line for line in result.stdout.splitlines() if line.endswith(f" {int(at) - 60}")]

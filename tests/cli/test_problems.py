@@ -201,7 +201,7 @@ def test_filters(
     ("words", "message"),
     [
         (["--account", "nobody"], "--account: unknown value 'nobody'; use one of account-0"),
-        (["--status", "completed"], "--status: unknown value 'completed'; use one of"),
+        (["--status", "completed"], "'completed' is not one of 'failed', 'interrupted', 'stuck'"),
         (["--reason-class", "x\ny"], r"--reason-class: unknown value 'x\ny'; use one of"),
         (["--concern", "enable"], "--concern: 'enable' is an action type"),
         (["--limit", "0"], "--limit: must be a whole number from 1, of at most 18 digits"),

@@ -56,7 +56,7 @@ class History:
         """Read it, or what is left of it; returns how many actions could not be found."""
         source = self.spool.source
         if source is None:
-            source = Source("test", "http://telnyx.test/v2", action_types, since, self.clock())
+            source = Source("test", "http://telnyx.test/v2", action_types, since, self.clock(), "")
             self.spool.begin(source)
         clock = AdvancingClock(self.clock)
         transport = InProcessTransport(self.simulator)

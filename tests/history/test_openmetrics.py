@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from exporter.domain import Action, Status
-from exporter.history.openmetrics import SEAM, PastAccount, collect, write
+from exporter.history.openmetrics import EARLIEST, SEAM, PastAccount, collect, write
 from exporter.history.past import (
     CREATED,
     DURATION,
@@ -21,7 +21,9 @@ from exporter.history.past import (
     changes_of,
     progress_of,
 )
+from exporter.history.spool import ListState
 from exporter.ledger.reasons import Reasons
+from exporter.ledger.records import SortOrder
 from exporter.ledger.snapshot import SnapshotOptions
 from exporter.ledger.state import MAX_ACTION_TYPES, LedgerState
 from exporter.metrics.catalogue import ACCOUNT_METRICS
@@ -165,6 +167,19 @@ async def test_since_and_until_cut(history: History) -> None:
     assert IN_PROGRESS not in {each.name for each in samples}
     assert max(each.time for each in samples) == int(now - 3600)
     assert peaks(samples, CREATED) in {59, 60, 61}
+
+
+@pytest.mark.parametrize("wrong", [-62_135_596_800.0, 0.0, EARLIEST - 1])
+async def test_a_time_that_cannot_be_is_unknown(history: History, wrong: float) -> None:
+    """Such as 0001-01-01, which would make samples of twenty centuries."""
+    now = history.clock()
+    action = an_action(created_at=wrong, updated_at=now - 600)
+    state = ListState(SortOrder.NEWEST, None, None, None, 1, 250, done=True)
+    history.spool.add([action], None, state)
+    _, samples = parse(written(past(history, now)))
+    assert peaks(samples, CREATED) == 304
+    assert peaks(samples, f"{DURATION}_count") == 300
+    assert min(each.time for each in samples) > now - 86_400
 
 
 def an_action(**fields: Any) -> Action:

@@ -256,7 +256,7 @@ def past_counts(
     tmp_path: Path,
     options: SnapshotOptions = OPTIONS,
     *,
-    pruned: bool = False,
+    expired: bool = False,
 ) -> Counter[tuple[str, str]]:
     """Return what the past has, by what happened and action type."""
     reader = SqliteReader(max(tmp_path.glob("state-*.db"), key=lambda each: each.stat().st_mtime))
@@ -268,7 +268,7 @@ def past_counts(
         name="test",
         spool=history.spool,
         options=options,
-        start=CounterStart(at, at + history.spool.clock_offset, state.cursors, pruned=pruned),
+        start=CounterStart(at, at + history.spool.clock_offset, state.cursors, expired=expired),
         find=partial(reader.find, state.account_id),
         label=state.label,
         classify=REASONS.classify,
@@ -311,8 +311,22 @@ def listed_counts(history: History) -> Counter[tuple[str, str]]:
     return +counts
 
 
+@pytest.mark.parametrize(
+    ("wait", "expired"),
+    [
+        pytest.param(1, True, id="retention"),
+        pytest.param(2 * 3600, False, id="retention-raised-since"),
+    ],
+)
+@pytest.mark.parametrize("forgotten", ["created before", "all"])
 async def test_what_the_ledger_forgot_was_counted_all_the_same(
-    open_account: OpenAccount, open_history: OpenHistory, tmp_path: Path
+    open_account: OpenAccount,
+    open_history: OpenHistory,
+    tmp_path: Path,
+    wait: float,
+    forgotten: str,
+    *,
+    expired: bool,
 ) -> None:
     """Long after the baseline, when actions that ended since are remembered no longer."""
     clock = ManualClock()
@@ -320,17 +334,25 @@ async def test_what_the_ledger_forgot_was_counted_all_the_same(
     world = account.world
     early = world.create(30, action_type="enable")
     await account.poll()
-    clock.advance(1)
+    clock.advance(wait)
     account.simulator.tick()
     late = world.create(30, action_type="disable")
     await account.poll()
-    for each in (*early[:20], *late[:20]):
+    for each in early[:20]:
         world.finish(each, Status.COMPLETED)
     await account.poll()
-    assert await account.ledger.forget(clock() + 1) >= 40
+    if forgotten == "created before":
+        assert await account.ledger.forget(clock() + 1) >= 20
+        clock.advance(1)
+        account.simulator.tick()
+    for each in late[:20]:
+        world.finish(each, Status.COMPLETED)
+    await account.poll()
+    if forgotten == "all":
+        assert await account.ledger.forget(clock() + 1) >= 40
     history = open_history(account.simulator, clock)
     await history.read()
-    past = past_counts(account, history, tmp_path, pruned=True)
+    past = past_counts(account, history, tmp_path, expired=expired)
     assert past + live_counts(account) == listed_counts(history)
 
 

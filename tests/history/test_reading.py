@@ -1,15 +1,18 @@
 """Reading a list that shifts, in any order, broken off and gone on with."""
 
-from collections.abc import Callable
-from contextlib import suppress
+import resource
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from exporter.domain import Status
+from exporter.domain import Action, Status
 from exporter.errors import PollError, StateError
-from exporter.history.spool import Spool
+from exporter.history.spool import ListState, Source, Spool
+from exporter.ledger.records import SortOrder
 from exporter.simulator.actions import ActionFilter
 from exporter.simulator.faults import Fault, FaultInjector, FaultSettings
 from exporter.simulator.settings import ListOrder, SimulatorSettings, WorldSettings
@@ -219,6 +222,44 @@ def test_a_work_file_serves_one_run_at_a_time(tmp_path: Path) -> None:
         assert path.stat().st_mode & 0o077 == 0
         with pytest.raises(StateError, match="another run of this command uses it"):
             Spool(path)
+
+
+def test_permissions_of_a_work_file_are_its_owners_only(tmp_path: Path) -> None:
+    """Of one that others could read, too."""
+    path = tmp_path / "history.db"
+    with Spool(path):
+        pass
+    path.chmod(0o644)
+    with Spool(path) as spool:
+        spool.begin(Source("test", "", (), None, 0.0, ""))
+        assert {stat.S_IMODE(each.stat().st_mode) for each in tmp_path.iterdir()} == {0o600}
+
+
+@contextmanager
+def full_disk(most: int) -> Iterator[None]:
+    """Let no file grow beyond so many bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("most", [0, 100_000, 2_000_000])
+def test_a_full_disk_is_told(tmp_path: Path, most: int) -> None:
+    """Whether there is room for nothing, or not for all."""
+    actions = (
+        Action(f"{number:036}", "sim", "enable", "failed", f"{number}", 1e9, 1e9)
+        for number in range(200_000)
+    )
+    state = ListState(SortOrder.NEWEST, None, None, None, 1, 250)
+    told = pytest.raises(
+        StateError, match=r": (disk I/O error|database or disk is full); .*--work-dir"
+    )
+    with full_disk(most), told, Spool(tmp_path / "history.db") as spool:
+        spool.begin(Source("test", "", (), None, 0.0, ""))
+        spool.add(actions, None, state)
 
 
 @pytest.mark.parametrize("content", [b"no database" * 200, b"SQLite format 3\0" + b"\0" * 5000])
