@@ -8,7 +8,7 @@
 unexport PYTHONDONTWRITEBYTECODE
 
 # Most programs in Go that the tests run end before they have much garbage.
-export GOGC := 400
+export GOGC := 1000
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python

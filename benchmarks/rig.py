@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from benchmarks.programs import Program, ProgramError, start
+from benchmarks.signals import held
 
 KEY = "KEY-simulated"
 AUDIT_INTERVAL = 10.0
@@ -31,14 +32,18 @@ class Rig:
         self.logs: list[Path] = []
         self._folder = folder
         self._exporter: Program | None = None
+        self._simulator: Program | None = None
         words = [f"--{name}={value}" for name, value in options.items()]
         output = folder / "simulator.log"
-        self._simulator = start(
-            "simulate", "--web.listen-address=127.0.0.1:0", f"--key={KEY}", *words, output=output
-        )
         self._http = httpx.Client(trust_env=False, timeout=5)
         try:
-            self._api = self._simulator.wait_for(r"base_url (http://\S+)/v2")
+            with held():
+                simulator = self._simulator = start(
+                    *("simulate", "--web.listen-address=127.0.0.1:0", f"--key={KEY}"),
+                    *words,
+                    output=output,
+                )
+            self._api = simulator.wait_for(r"base_url (http://\S+)/v2")
             quiet(self._http, self._api)
         except BaseException:
             self.close()
@@ -81,7 +86,8 @@ class Rig:
         }
         config.write_text(json.dumps(settings), encoding="utf-8")  # JSON is YAML
         words = ("run", "--config.file", str(config))
-        self._exporter = start(*words, output=self.logs[-1], env={"SOAK_KEY": KEY})
+        with held():
+            self._exporter = start(*words, output=self.logs[-1], env={"SOAK_KEY": KEY})
 
     def wait_for_baseline(self) -> None:
         """Wait until the exporter has polled the account for the first time."""
@@ -106,6 +112,20 @@ class Rig:
             data = answer.json()["data"]
             found += data["problems"]
             if (after := data["next"]) is None:
+                return found
+
+    def bulks(self) -> list[dict[str, Any]]:
+        """Ask the simulator for its bulk actions, each with the summary of its members."""
+        found: list[dict[str, Any]] = []
+        while True:
+            answer = self._http.get(
+                f"{self._api}/v2/bulk_sim_card_actions",
+                params={"page[size]": 250, "page[number]": len(found) // 250 + 1},
+                headers={"authorization": f"Bearer {KEY}"},
+            )
+            page = answer.raise_for_status().json()
+            found += page["data"]
+            if len(page["data"]) < 250:  # noqa: PLR2004 # a whole page, as asked for
                 return found
 
     def end_exporter(self, how: signal.Signals) -> int:

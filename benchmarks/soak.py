@@ -30,9 +30,12 @@ from benchmarks.tally import (
     WHAT,
     Counts,
     broken,
+    bulks_listed,
+    bulks_shown,
     counted,
     differences,
     drifts,
+    ended_bulks,
     moot,
     read_logs,
     recorded,
@@ -141,9 +144,19 @@ def compare(rig: Rig, run: Run, text: str, console: Console, minutes: float) -> 
     run.problems += [f"broken, but not shown: {' '.join(key)}" for key in sorted(true_left - left)]
     drift = {status: n for status, n in drifts(text).items() if n}
     run.problems += [f"drift {status}: {n}" for status, n in drift.items()]
+    bulks = rig.bulks()
+    run.problems += differences(
+        bulks_shown(text), bulks_listed(bulks), Counter(), words="shown of bulk actions"
+    )
     if (code := rig.end_exporter(signal.SIGTERM)) != 0:
         run.problems.append(f"the exporter ended with {code} on SIGTERM")
     log = read_logs(rig.logs)
+    ended = ended_bulks(bulks)
+    run.problems += [
+        f"bulk action {id_}: {log.bulks.get(id_, 'none')} members told, {count} ended"
+        for id_, count in ended.items()
+        if log.bulks.get(id_) != count
+    ]
     failures: Counts = Counter({key: n for key, n in truth.items() if key[0] in log.covers})
     run.problems += [*differences(log.entries, failures, moot(record), words="logged")]
     run.problems += log.defects
@@ -161,6 +174,7 @@ def compare(rig: Rig, run: Run, text: str, console: Console, minutes: float) -> 
         ("faults switched on", f"{run.schedule.switched.total():,}: {switched}"),
         ("lines of failures", f"{log.lines:,} for {failures.total():,} events"),
         ("lines repeated", f"{log.repeated:,}, after {log.repeats:,} of the kills"),
+        ("bulk actions", f"{len(bulks):,}, of which {len(ended):,} ended and were told of"),
         ("drift", f"{drift or 'none'}; widest on the way: {run.widest}"),
         ("differences", f"{len(run.problems):,}"),
     ):
@@ -182,7 +196,9 @@ def soak(arguments: argparse.Namespace, folder: Path, console: Console) -> bool:
         "duration-sigma": SIGMA,
         "resume-after": arguments.resume_after,
         "stuck-at-start": 0,
-        "sim-cards": SIM_CARDS,
+        # Actions of one card that were created at once would have no order.
+        "sim-cards": max(SIM_CARDS, arguments.bulk_size),
+        "stuck": arguments.stuck,
         "retried": RETRIED,
         "retried-after": RETRIED_AFTER,
         "history": HISTORY,
@@ -218,6 +234,7 @@ def _arguments() -> argparse.Namespace:
     add("--rate", type=float, default=20.0, help="actions that arrive, a second; 20")
     add("--bulk-every", type=float, default=15.0, help="seconds between two bulks, 0: none; 15")
     add("--bulk-size", type=int, default=60, help="actions in a bulk; 60")
+    add("--stuck", type=float, default=0.005, help="fraction that never ends; 0.005")
     add(
         "--kills-every",
         type=float,

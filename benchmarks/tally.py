@@ -12,6 +12,8 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from exporter.domain import ENDED_STATUSES
+
 WHAT = ("created", "completed", "failed", "interrupted")
 """What is counted of actions: the names in the record, and in the names of metrics."""
 
@@ -71,6 +73,33 @@ def counted(exposition: str) -> Counts:
     return +counts
 
 
+def bulks_shown(exposition: str) -> Counts:
+    """Read how many bulk actions an exporter knows, by type and status."""
+    counts: Counts = Counter()
+    for name, labels, value in _samples(exposition, "telnyx_bulk_sim_card_actions"):
+        if name == "telnyx_bulk_sim_card_actions":
+            counts[labels["action_type"], labels["status"]] += int(value)
+    return +counts
+
+
+def bulks_listed(bulks: Iterable[Mapping[str, Any]]) -> Counts:
+    """Count the bulk actions of an account, by type and status."""
+    return Counter(
+        (each["action_type"], "in-progress" if _members(each)["in-progress"] else "ended")
+        for each in bulks
+    )
+
+
+def ended_bulks(bulks: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """Return how many members each bulk action has that has ended, by its ID."""
+    summaries = {each["id"]: _members(each) for each in bulks}
+    return {id_: sum(each.values()) for id_, each in summaries.items() if not each["in-progress"]}
+
+
+def _members(bulk: Mapping[str, Any]) -> dict[str, int]:
+    return {each["status"]: each["count"] for each in bulk["sim_card_actions_summary"]}
+
+
 def of_account(exposition: str, account: str) -> str:
     """Return the lines of an ``exposition`` that are about an account."""
     label = f'account="{account}"'
@@ -106,7 +135,8 @@ class Log:
     """What several runs of one exporter logged of actions.
 
     ``started`` of the runs came up before they were killed.
-    ``entries`` counts each by what was entered, so that a repeated line counts once.
+    ``entries`` counts each by what was entered, so that a repeated line counts once. ``bulks`` are
+    the members of each bulk action that ended, as the last line about it tells, by its ID.
     ``repeated`` lines came again after one of ``repeats`` kills; ``defects`` are lines that
     must not be there.
     """
@@ -116,6 +146,7 @@ class Log:
     lines: int = 0
     repeated: int = 0
     repeats: int = 0
+    bulks: dict[str, int] = field(default_factory=dict)
     defects: list[str] = field(default_factory=list)
 
     @property
@@ -134,6 +165,9 @@ def read_logs(runs: Sequence[Path]) -> Log:
             log.started += event["event"] == "started"
             if event["event"] == "internal_error":
                 log.defects.append(f"{run.name}: {event}")
+            if event["event"] == "bulk_action_ended":
+                counts = (event[each.value] or 0 for each in ENDED_STATUSES)
+                log.bulks[event["bulk_id"]] = sum(counts)
             what = LOGGED.get(event["event"])
             if what is None:
                 continue

@@ -78,7 +78,8 @@ class AccountRuntime:
         """Build the parts of ``account``.
 
         ``earlier`` has the accounts before a reload, by name: the self-metrics of this account are
-        kept, and an exhausted rate limit remains exhausted for the same key on the same server.
+        kept, and an exhausted rate limit remains exhausted for the same key on the same server,
+        and the same managed account.
         """
         poll = settings.poll
         before = earlier.get(account.name)
@@ -89,7 +90,12 @@ class AccountRuntime:
             ReportedState(account.name, shared.event_log) if before is None else before.reported
         )
         key = ApiKey(account)
-        alike = (each for each in earlier.values() if each.account.base_url == account.base_url)
+        alike = (
+            each
+            for each in earlier.values()
+            if each.account.base_url == account.base_url
+            and each.account.managed_account_id == account.managed_account_id
+        )
         gates = (each.gate for each in alike if key.is_sent_by(each.key))
         gate = next(gates, None) or RateLimitGate(shared.clock)
         reasons = reasons_of(settings)

@@ -49,7 +49,9 @@ _DAY = len("2026-01-01")
 )
 @click.option("--account", help="Only this account.")
 @click.option(
-    "--status", type=click.Choice([each.value for each in Status]), help="Only this status."
+    "--status",
+    shell_complete=suggesting(each.value for each in Status),
+    help="Only this status: in-progress, completed, failed, interrupted, or any that is listed.",
 )
 @click.option(
     "--action-type",

@@ -101,9 +101,9 @@ class LiveListing:
 
     def _lists(self, scope: AccountScope) -> Iterator[ListFilter]:
         """Yield the lists to read: as the ledger does, one for each type that an account has."""
-        # Telnyx documents no filter on interrupted.
-        status = None if self.query.status is None else Status(self.query.status)
-        asked = None if status is Status.INTERRUPTED else status
+        # Telnyx documents no filter on interrupted, nor on statuses that it does not document.
+        filtered = {Status.IN_PROGRESS, Status.COMPLETED, Status.FAILED}
+        asked = Status(self.query.status) if self.query.status in filtered else None
         for action_type in scope.options.action_types or (self.query.action_type,):
             if self.query.action_type in {None, action_type}:
                 yield ListFilter(action_type, asked)

@@ -54,8 +54,11 @@ ACTION_COLUMNS = (
     "url",
 )
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for the beginning of a formula, which a foreign text must not be."""
+_FORMULA = (*"=+-@\uff1d\uff0b\uff0d\uff20", "\t", "\r", "\n")
+"""What a spreadsheet takes for the beginning of a formula, which a foreign text must not be.
+
+The full-width forms of the signs are taken for them where East Asian text is typed.
+"""
 
 
 def rfc3339(at: float | None) -> str | None:

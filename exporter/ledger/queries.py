@@ -440,7 +440,8 @@ def action_query(
     """
     given = _given(parameters, (*ACTION_FILTERS, *TIME_FILTERS, "sort", "after", "limit"))
     _one_of(given, "account", view.names)
-    _one_of(given, "status", [each.value for each in Status])
+    if "status" in given:
+        _check_status(given["status"])
     _one_of(given, "reason_class", view.reason_classes)
     _one_of(given, "sort", ACTION_ORDERS)
     sort = given.get("sort", ACTION_ORDERS[0])
@@ -455,10 +456,10 @@ def action_query(
     )
 
 
-def history_query(parameters: Mapping[str, str]) -> tuple[float, str, str] | None:
+def history_query(parameters: Mapping[str, str]) -> ActionPosition | None:
     """Return the position in a SIM card's actions that parameters ask for; raises QueryError."""
     after = _given(parameters, ("after",)).get("after")
-    return None if after is None else decode_position(after, tuple[float, str, str])
+    return None if after is None else _action_position(after, ACTION_ORDERS[0])
 
 
 Query = TypeVar("Query", ProblemQuery, FailureQuery, ActionQuery)
@@ -489,11 +490,6 @@ def part(
     if limit is None or len(rows) <= limit:
         return Rows(tuple(rows))
     return Rows(tuple(rows[:limit]), encode_position(position(rows[limit - 1])))
-
-
-def failure_scope(scope: AccountScope) -> tuple[Status, ...]:
-    """Return the statuses of an account's failures that are shown."""
-    return tuple(each for each in FAILURE_STATUSES if scope.options.shows(each))
 
 
 def checked(
@@ -552,6 +548,14 @@ def _one_of(given: Mapping[str, str], name: str, values: Collection[str]) -> Non
 def _remedy(word: str, values: Collection[str]) -> str:
     near = difflib.get_close_matches(word.casefold(), values, n=1)
     return f"did you mean {near[0]}?" if near else f"use one of {', '.join(values)}"
+
+
+def _check_status(status: str) -> None:
+    """Refuse what surely is no status of an action: those that are not documented are listed."""
+    known = [each.value for each in Status]
+    near = difflib.get_close_matches(status.casefold(), known, n=1, cutoff=0.8)
+    if status not in known and (near or status == ProblemStatus.STUCK):
+        raise QueryError(f"status: unknown value {status!r}; {_remedy(status, known)}")
 
 
 def _check_concern(concern: str) -> None:

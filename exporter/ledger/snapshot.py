@@ -203,9 +203,11 @@ class SnapshotOptions:
 
     def tells(self, event: Event) -> bool:
         """Tell whether an event is of an action that is exported."""
-        return self.shows(event.status) and (
-            not self.action_types or event.action_type in self.action_types
-        )
+        return self.shows_action(event.status, event.action_type)
+
+    def shows_action(self, status: str, action_type: str) -> bool:
+        """Tell whether an action of a status and a type is exported."""
+        return self.shows(status) and (not self.action_types or action_type in self.action_types)
 
     def is_stuck(self, row: TrackedAction, now: float) -> bool:
         """Tell whether an open action is in progress for longer than it should be."""

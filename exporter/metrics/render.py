@@ -63,9 +63,10 @@ class Renderer:
 
     def render(self, snapshot: ExporterSnapshot, chosen: Format) -> bytes:
         """Return the exposition as UTF-8; on any thread, but on one at a time."""
-        # What another replica polls, it tells: the same series must not come from two places.
+        # What another replica polls, it tells: the same series must not come from two places. Zeros
+        # before the baseline would claim that nothing had happened.
         held = [pair for pair in snapshot.accounts if snapshot.leases.held.get(pair[0].name, True)]
-        committed = [(each.name, each) for each, _ in held if each.readable]
+        committed = [(each.name, each) for each, _ in held if each.readable and each.baselined]
         polled = [(each.name, each) for _, each in held]
         healths = [(each.name, each) for _, each in snapshot.accounts]
         current = {id(source) for pair in snapshot.accounts for source in pair}

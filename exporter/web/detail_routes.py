@@ -299,7 +299,7 @@ class DetailRoutes:
             asked,
             given,
             asked.reader.actions(asked.view, query),
-            statuses=[each.value for each in Status],
+            statuses=dict.fromkeys((*(each.value for each in Status), *_one(given, "status"))),
             note=asked.note,
             **_sorting("actions", given, query.sort, ACTION_ORDERS),
         )
@@ -486,6 +486,11 @@ def _streamed(answer: _Answer, rest: Iterator[str], asked: _Asked, threads: Exec
     if asked.gzip:
         headers["Content-Encoding"] = "gzip"
     return _Download(body(), answer.status, headers, answer.media)
+
+
+def _one(given: Mapping[str, str], name: str) -> Sequence[str]:
+    """Return the value of a parameter, if it is given."""
+    return [given[name]] if name in given else []
 
 
 def _format(given: dict[str, str]) -> tuple[dict[str, str], bool]:

@@ -6,12 +6,15 @@ Problems are complete; of actions it has those in flight and the latest failures
 from collections.abc import Iterator
 from dataclasses import replace
 
-from exporter.domain import Status
+import msgspec
+
+from exporter.domain import Problem, Status
 from exporter.errors import StateError
 from exporter.ledger.queries import (
     SORT_ORDERS,
     AccountAction,
     AccountProblem,
+    ActionPosition,
     ActionQuery,
     FailureQuery,
     LedgerView,
@@ -44,7 +47,7 @@ class SnapshotReader:
             (
                 AccountProblem(each.name, problem, each.sim_cards.get(problem.sim_card_id))
                 for each in self._shown(view)
-                for problem in each.problems
+                for problem in (_classified(view, one) for one in each.problems)
                 if query.takes(each.name, problem, each.sim_cards.get(problem.sim_card_id))
             ),
             key=lambda row: row.position,
@@ -98,16 +101,10 @@ class SnapshotReader:
         self,
         view: LedgerView,
         sim_card_id: str,
-        after: tuple[float, str, str] | None = None,
+        after: ActionPosition | None = None,
         limit: int | None = None,
     ) -> SimCardHistory:
         """Return what is known of a SIM card."""
-        found = [
-            row for row in self._actions(view, in_flight=True) if row.sim_card_id == sim_card_id
-        ]
-        found.sort(key=_position, reverse=True)
-        if after is not None:
-            found = [row for row in found if _position(row) < after]
         return SimCardHistory(
             cards={
                 each.name: each.sim_cards[sim_card_id]
@@ -115,7 +112,9 @@ class SnapshotReader:
                 if sim_card_id in each.sim_cards
             },
             problems=self.problems(view, ProblemQuery(sim_card_id=sim_card_id)).rows,
-            actions=part(found, limit, _position),
+            actions=self.actions(
+                view, ActionQuery(sim_card_id=sim_card_id, after=after, limit=limit)
+            ),
         )
 
     def _shown(self, view: LedgerView) -> Iterator[AccountSnapshot]:
@@ -124,7 +123,7 @@ class SnapshotReader:
 
     def _actions(self, view: LedgerView, *, in_flight: bool) -> Iterator[AccountAction]:
         for each in self._shown(view):
-            yield from (_failed(each, row) for row in each.failures)
+            yield from (_failed(each, row, view.classify(row.reason)) for row in each.failures)
             if in_flight:
                 yield from (_open(each, row, view.classify(None)) for row in each.in_flight)
 
@@ -133,11 +132,13 @@ def _failure_position(row: AccountAction) -> tuple[float, str, str]:
     return row.seen_end or 0.0, row.action_id, row.account
 
 
-def _position(row: AccountAction) -> tuple[float, str, str]:
-    return row.started_at, row.action_id, row.account
+def _classified(view: LedgerView, problem: Problem) -> Problem:
+    """Return a problem with the class that its reason has by the rules of today."""
+    reason_class = problem.reason_class and view.classify(problem.reason)
+    return msgspec.structs.replace(problem, reason_class=reason_class)
 
 
-def _failed(view: AccountSnapshot, row: EndedAction) -> AccountAction:
+def _failed(view: AccountSnapshot, row: EndedAction, reason_class: str) -> AccountAction:
     ended = row.updated_at if row.updated_at is not None else row.created_at or 0.0
     return AccountAction(
         account=view.name,
@@ -146,7 +147,7 @@ def _failed(view: AccountSnapshot, row: EndedAction) -> AccountAction:
         action_type=row.action_type,
         status=row.status,
         reason=row.reason,
-        reason_class=row.reason_class,
+        reason_class=reason_class,
         created_at=row.created_at,
         updated_at=row.updated_at,
         started_at=row.created_at if row.created_at is not None else ended,

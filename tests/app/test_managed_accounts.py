@@ -50,3 +50,39 @@ async def test_each_account_is_asked_for_by_its_id(
         await rig.until(all_up)
         await rig.stop()
     assert asked == {b"own": {b""}, b"one": {b"id-1"}, b"two": {b"id-2"}}
+
+
+async def test_a_rate_limit_is_that_of_one_managed_account(
+    settings: Callable[..., Settings], build: Callable[..., Any]
+) -> None:
+    """After a reload, what one has exhausted holds up no other one of the same key."""
+    refused = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        if NAME + b"id-1\r\n" in head:
+            refused.set()
+            writer.write(b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 3000\r\n")
+        else:
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n")
+        body = b'{"data":[],"meta":{"total_results":0}}'
+        writer.write(b"connection: close\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+        def asking_for(account_id: str) -> Settings:
+            made = settings({"one": url})
+            (account,) = made.accounts
+            managed = account.model_copy(update={"managed_account_id": account_id})
+            return made.model_copy(update={"accounts": (managed,)})
+
+        rig = build(asking_for("id-1"))
+        await rig.start()
+        await asyncio.wait_for(refused.wait(), 30)
+        rig.next = asking_for("id-2")
+        assert await rig.exporter.reload() == ()
+        await rig.until_total("telnyx_up", 1)
+        await rig.stop()

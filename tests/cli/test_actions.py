@@ -122,7 +122,7 @@ def test_csv_is_for_spreadsheets(invoke: Invoke, write: Callable[..., str]) -> N
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (("--status", "fialed"), "'fialed' is not one of 'in-progress', 'completed', 'failed'"),
+        (("--status", "fialed"), "--status: unknown value 'fialed'; did you mean failed?"),
         (("--since", "yesterday"), "--since: 'yesterday' is not a time"),
         (("--account", ""), "--account: is empty"),
         (("--bulk-id", ""), "--bulk-id: is empty"),

@@ -40,6 +40,11 @@ def files(folder: Path) -> dict[str, tuple[int, int]]:
     return {name: (each.st_size, each.st_mtime_ns) for name, each in found.items()}
 
 
+def names(folder: Path) -> list[str]:
+    """Return the names of all files."""
+    return sorted(each.name for each in folder.iterdir())
+
+
 async def test_a_state_in_use_is_looked_at_and_left_alone(tmp_path: Path) -> None:
     """Beside the process that has it locked: no file changes, and the lock holds on."""
     file = tmp_path / "state.db"
@@ -55,7 +60,10 @@ async def test_a_state_in_use_is_looked_at_and_left_alone(tmp_path: Path) -> Non
         assert store.load("account-0") is not None
     finally:
         store.close()
+    left = files(tmp_path)
+    assert names(tmp_path) == ["state.db", "state.db.lock"]
     assert (await checks_of(stored(file)))["state_in_use"].text == "by no process"
+    assert (files(tmp_path), names(tmp_path)) == (left, ["state.db", "state.db.lock"])
 
 
 async def test_a_state_that_is_not_there_yet_is_not_made(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +138,17 @@ def test_a_soak_stops_on_sigint_where_that_was_ignored(
     assert soak.end(signal.SIGINT, WITHIN) == 128 + signal.SIGINT
     assert not soak.err
     assert [*tmp_path.iterdir()] == []
+    assert begun_with(f"TMPDIR={tmp_path}") == []
+
+
+def begun_with(variable: str) -> list[str]:
+    """Give the processes that have this in their environment."""
+    found = []
+    for environ in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            if variable.encode() in environ.read_bytes().split(b"\0"):
+                found.append(environ.parent.name)
+    return found
 
 
 def test_a_reload_at_the_start_does_not_end_it(held: Callable[..., Any]) -> None:

@@ -162,9 +162,12 @@ def test_each_metric_is_there_once(view: Views, snapshot: Snapshots, chosen: For
     assert [sample.labels["account"] for sample in up.samples] == ["one", "two"]
 
 
-def test_unreadable_account_shows_only_how_its_polls_go(view: Views, snapshot: Snapshots) -> None:
+@pytest.mark.parametrize("missing", ["readable", "baselined"])
+def test_an_account_without_state_or_baseline_shows_only_how_its_polls_go(
+    view: Views, snapshot: Snapshots, missing: str
+) -> None:
     """Where the state cannot be read, counters at 0 would look like a reset."""
-    families = exposed(snapshot((view(readable=False), SelfMetrics("default"))))
+    families = exposed(snapshot((view(**{missing: False}), SelfMetrics("default"))))
     assert families["telnyx_sim_card_actions_created"].samples == []
     assert [sample.value for sample in families["telnyx_up"].samples] == [0]
 

@@ -9,6 +9,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 from exporter.domain import concern_of
 from tests.monitoring.scraping import OF_ACCOUNTS, ONE_INSTANCE
@@ -171,8 +172,9 @@ class _Seen:
                 self.ended[each.status, each.action_type, each.reason_class] += 1
                 self._note(each, each.status, minute)
         self.flying = left
-        old = (each for each in left if minute - each.start >= STUCK_AFTER)
-        self.stuck = Counter(each.action_type for each in old)
+        self.stuck = Counter(
+            [each.action_type for each in left if minute - each.start >= STUCK_AFTER]
+        )
 
     def _note(self, action: Action, status: str, minute: int) -> None:
         """Open, keep or close the problem of a SIM card."""
@@ -199,6 +201,11 @@ class _Process:
     success: int = 0
 
 
+@cache
+def _of_accounts(metric: str) -> bool:
+    return re.fullmatch(OF_ACCOUNTS, metric) is not None
+
+
 class _Recorder:
     """Takes the samples of an exporter, minute by minute.
 
@@ -216,7 +223,7 @@ class _Recorder:
     def put(self, metric: str, value: float, **labels: str) -> None:
         """Take a sample of this minute."""
         target = {"instance": self.instance, "pod": self.pod}
-        if self._relabelled and re.fullmatch(OF_ACCOUNTS, metric):
+        if self._relabelled and _of_accounts(metric):
             target = dict.fromkeys(target, ONE_INSTANCE)
         every = {"namespace": self._namespace, "job": JOB, **target, **labels}
         pairs = ", ".join(f'{name}="{text}"' for name, text in every.items())
@@ -315,7 +322,7 @@ class _Model:
 
     def _record_actions(self, recorder: _Recorder) -> None:
         seen = self._seen
-        in_progress = Counter(each.action_type for each in seen.flying)
+        in_progress = Counter([each.action_type for each in seen.flying])
         for name in self._types:
             labels = {"account": self._account.name, "action_type": name}
             recorder.put("telnyx_sim_card_actions_created_total", seen.created[name], **labels)
@@ -335,14 +342,14 @@ class _Model:
         for concern in sorted({concern_of(name) for name in self._types}):
             labels = {"account": self._account.name, "concern": concern}
             found = [each for (name, _), each in seen.problems.items() if name == concern]
+            counts = Counter([status for _, status in found])
             for status in ("failed", "interrupted", "stuck"):
-                count = sum(each[1] == status for each in found)
-                recorder.put("telnyx_sim_card_problems", count, **labels, status=status)
+                recorder.put("telnyx_sim_card_problems", counts[status], **labels, status=status)
             opened = seen.opened[concern]
             recorder.put("telnyx_sim_card_problems_opened_total", opened, **labels)
             if found:
                 metric = "telnyx_sim_card_problems_oldest_timestamp_seconds"
-                recorder.put(metric, min(since for since, _ in found) * 60, **labels)
+                recorder.put(metric, min([since for since, _ in found]) * 60, **labels)
 
 
 def _inside(minute: int, spans: Iterable[Span]) -> bool:

@@ -12,8 +12,11 @@ import httpx
 import pytest
 
 from exporter.domain import SimCard
+from exporter.ledger.reasons import Reasons, Rule
 from exporter.ledger.snapshot import InFlightAction
+from exporter.web.detail_routes import LedgerSource
 from tests.views import a_problem
+from tests.web.conftest import VIEW
 
 NOW = 1_785_585_605.0
 
@@ -37,7 +40,7 @@ def _headers(page: str) -> dict[str, tuple[str, str]]:
         ("sort=-ended_at", ["action-3", "action-2", "action-1"]),
         ("status=in-progress", ["action-1"]),
         ("action_type=set_standby", ["action-3", "action-2"]),
-        ("reason_class=sim_blocked", ["action-2"]),
+        ("reason_class=other", ["action-2"]),
         ("sim_card_id=sim-1", ["action-1"]),
         ("iccid=8988", ["action-3", "action-2"]),
         ("since=10m", ["action-3", "action-2"]),
@@ -68,6 +71,13 @@ async def test_filters_and_order(
     assert {row["stuck"] for row in rows if row["action_id"] == "action-1"} <= {"true"}
     if not ids:
         assert "No actions with these filters." in page
+
+
+async def test_a_status_that_is_not_documented_stays_chosen(client: httpx.AsyncClient) -> None:
+    """What is listed can be asked for, and the form says what was."""
+    answer = await client.get("/actions?status=parked")
+    assert answer.status_code == 200
+    assert re.search(r"<option[^>]* selected[^>]*>parked<", answer.text)
 
 
 async def test_columns_change_the_order_and_keep_the_filters(client: httpx.AsyncClient) -> None:
@@ -141,3 +151,18 @@ async def test_a_wrong_parameter_is_named(
 async def test_in_memory_it_says_what_is_missing(client: httpx.AsyncClient) -> None:
     """Of actions, only some are published."""
     assert "The state is kept in memory" in (await client.get("/actions")).text
+
+
+async def test_reasons_in_memory_have_the_class_of_the_present_rules(
+    operator: Any, snapshot: Callable[..., Any], busy: Any, up: Any
+) -> None:
+    """As in a database: a rule that a reload brought counts for what was seen before, too."""
+    operator.snapshot = snapshot((replace(busy, problems=(a_problem(reason="Quux"),)), up))
+    rules = Reasons.with_configured((Rule("quux", re.compile("Quux|script")),))
+    view = replace(VIEW, classify=rules.classify, reason_classes=rules.classes)
+    transport = httpx.ASGITransport(operator.app(ledger=LedgerSource(lambda: view)))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        page = (await client.get("/actions?reason_class=quux")).text
+        found = (await client.get("/api/v1/problems?reason_class=quux")).json()
+    assert _ids(page) == ["action-2"]
+    assert [each["reason_class"] for each in found["data"]["problems"]] == ["quux"]

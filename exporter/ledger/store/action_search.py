@@ -24,6 +24,7 @@ from exporter.ledger.queries import (
 )
 from exporter.ledger.reasons import NO_REASON
 from exporter.ledger.records import GONE
+from exporter.ledger.store.conditions import Values, any_of, numbers, shown_actions
 from exporter.ledger.store.schema import UNDATED
 
 MOST_REASONS = 500
@@ -37,6 +38,9 @@ _SORTABLE = 5
 
 _MOST_PARTS = 400
 """Statuses and types that a list is merged from: SQLite merges 500 at most."""
+
+_MOST_NAMED = 50_000
+"""Accounts that all parts of a list name together: SQLite takes a million characters."""
 
 _ENDED = ", ".join(f"'{each}'" for each in (*ENDED_STATUSES, GONE))
 _OPEN_END = f"CAST({NOT_ENDED:.0f} AS DOUBLE PRECISION)"
@@ -104,26 +108,6 @@ def reasons_of(
         return None
     hashes = (each.hash for each in found if view.classify(each.reason) == reason_class)
     return Reasons(tuple(hashes), reason_class == NO_REASON)
-
-
-class Values(dict[str, object]):
-    """The values that are bound in a statement, by name."""
-
-    def bind(self, value: object) -> str:
-        """Bind a value, and return what stands for it in the statement."""
-        # One of an enumeration is a text to the driver of either database only as such.
-        value = str(value) if isinstance(value, str) else value
-        for name, bound in self.items():
-            if bound == value and type(bound) is type(value):
-                return f":{name}"
-        name = f"v{len(self)}"
-        self[name] = value
-        return f":{name}"
-
-    def one_of(self, column: str, values: Iterable[str]) -> str:
-        """Return the condition that a column has one of the values."""
-        bound = ", ".join(map(self.bind, values))
-        return f"{column} IN ({bound})" if bound else "1 = 0"
 
 
 @dataclass
@@ -235,12 +219,15 @@ class ActionSearch:
             text("SELECT account_id, id FROM sim_cards WHERE iccid = :iccid"),
             {"iccid": query.iccid},
         ).all()
-        pairs = (
-            f"(account_id = {each.account_id} AND {column} = {self._values.bind(each.id)})"
-            for each in cards
-            if each.account_id in self.scopes and query.sim_card_id in {None, each.id}
+        found: dict[str, list[int]] = {}
+        for account_id, card in cards:
+            if account_id in self.scopes and query.sim_card_id in {None, card}:
+                found.setdefault(card, []).append(account_id)
+        each = (
+            f"(account_id IN ({numbers(ids)}) AND {column} = {self._values.bind(card)})"
+            for card, ids in found.items()
         )
-        return f"({' OR '.join(pairs) or '1 = 0'})"
+        return any_of([*each])
 
     def _plain(self, candidates: str) -> str:
         """Return the list of the candidates that pass; only they are found by an index."""
@@ -264,7 +251,8 @@ class ActionSearch:
             yield from self._two_parts(("reason_hash IS NOT NULL",))
             return
         found = self.connection.execute(text(_PARTS)).all()
-        if len(found) > _MOST_PARTS:
+        named = 0 if self._all and not self._limited else len(self.scopes)
+        if len(found) > _MOST_PARTS or len(found) * named > _MOST_NAMED:
             yield from self._two_parts(())
             return
         ended = {*ENDED_STATUSES, GONE}
@@ -272,8 +260,7 @@ class ActionSearch:
             accounts = [
                 id_
                 for id_, scope in self.scopes.items()
-                if scope.options.shows(status)
-                and (not scope.options.action_types or action_type in scope.options.action_types)
+                if scope.options.shows_action(status, action_type)
             ]
             if (
                 self.query.status in {None, status}
@@ -350,17 +337,7 @@ class ActionSearch:
         """Yield the condition of the accounts, and of what of each is shown."""
         if self._all and not self._limited:
             return
-        each = []
-        for id_, scope in self.scopes.items():
-            conditions = [f"account_id + 0 = {id_}"]
-            for column, values in (
-                ("status", scope.options.statuses),
-                ("action_type", scope.options.action_types),
-            ):
-                if values:
-                    conditions.append(self._values.one_of(f"{column} || ''", values))
-            each.append(f"({' AND '.join(conditions)})")
-        yield f"({' OR '.join(each)})"
+        yield shown_actions(self.scopes, self._values, indexed=False)
 
     def _reason(self) -> Iterator[str]:
         if self.reasons is not None:
@@ -395,8 +372,3 @@ class _Part(NamedTuple):
 
 def _list(key: str, conditions: Iterable[str]) -> str:
     return f"SELECT id, account_id, {key} AS k FROM actions WHERE {' AND '.join(conditions)}"  # noqa: S608 # values are bound
-
-
-def numbers(values: Iterable[int]) -> str:
-    """Return numbers as they stand in a statement."""
-    return ", ".join(str(int(each)) for each in values)

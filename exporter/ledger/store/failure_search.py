@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection
 
-from exporter.ledger.queries import AccountScope, FailureQuery, failure_scope
-from exporter.ledger.store.action_search import Reasons, Values, numbers
+from exporter.ledger.queries import AccountScope, FailureQuery
+from exporter.ledger.store.action_search import Reasons
+from exporter.ledger.store.conditions import Values, shown_actions
 from exporter.ledger.store.schema import FAILED, reason_hash
 
 
@@ -23,23 +24,11 @@ def shown_failures(scopes: Mapping[int, AccountScope], values: Values) -> Sequen
 
     What had failed before the baseline is history, of which only a part is remembered.
     """
-    whole = [
-        id_
-        for id_, scope in scopes.items()
-        if not (scope.options.statuses or scope.options.action_types)
-    ]
-    accounts = [f"account_id IN ({numbers(whole)})"] if whole else []
-    for id_, scope in scopes.items():
-        if id_ not in whole:
-            conditions = [f"account_id = {id_}", values.one_of("status", failure_scope(scope))]
-            if scope.options.action_types:
-                conditions.append(values.one_of("action_type", scope.options.action_types))
-            accounts.append(f"({' AND '.join(conditions)})")
     return (
         FAILED,
         "failure_status <> ''",
         "ended_at IS NOT NULL",
-        f"({' OR '.join(accounts)})" if accounts else "1 = 0",
+        shown_actions(scopes, values, indexed=True),
     )
 
 

@@ -12,6 +12,7 @@ from exporter.domain import Event, SimCard
 from exporter.ledger.queries import (
     AccountAction,
     AccountProblem,
+    ActionPosition,
     ActionQuery,
     FailureQuery,
     LedgerView,
@@ -220,7 +221,7 @@ class LedgerReader(Protocol):
         self,
         view: LedgerView,
         sim_card_id: str,
-        after: tuple[float, str, str] | None = None,
+        after: ActionPosition | None = None,
         limit: int | None = None,
     ) -> SimCardHistory:
         """Return what is known of a SIM card; of its actions a part, the newest first."""

@@ -19,7 +19,6 @@ from sqlalchemy import (
     case,
     desc,
     exists,
-    false,
     func,
     null,
     or_,
@@ -45,6 +44,7 @@ from exporter.ledger.queries import (
     AccountAction,
     AccountProblem,
     AccountScope,
+    ActionPosition,
     ActionQuery,
     FailureQuery,
     LedgerView,
@@ -56,7 +56,8 @@ from exporter.ledger.queries import (
 )
 from exporter.ledger.reasons import NO_REASON
 from exporter.ledger.records import TrackedAction
-from exporter.ledger.store.action_search import FEW, MOST_REASONS, ActionSearch, Values, reasons_of
+from exporter.ledger.store.action_search import FEW, MOST_REASONS, ActionSearch, reasons_of
+from exporter.ledger.store.conditions import Values, shown_problems
 from exporter.ledger.store.failure_search import failure_keys, failures, shown_failures
 from exporter.ledger.store.schema import (
     accounts,
@@ -304,7 +305,7 @@ def find_sim_card(
     connection: Connection,
     view: LedgerView,
     sim_card_id: str,
-    after: tuple[float, str, str] | None,
+    after: ActionPosition | None,
     limit: int | None,
 ) -> SimCardHistory:
     """Return what is known of one SIM card."""
@@ -315,25 +316,12 @@ def find_sim_card(
         )
     )
     cards = {scopes[id_].name: _card(body) for id_, body in bodies}
-    order = _STARTED, actions.c.id, actions.c.account_id
-    statement = (
-        select(*_ACTION)
-        .where(actions.c.account_id.in_(scopes), actions.c.sim_card_id == sim_card_id)
-        .order_by(*map(desc, order))
-    )
-    if after is not None:
-        started_at, action_id, account = after
-        ids = {scope.name: id_ for id_, scope in scopes.items()}
-        statement = statement.where(
-            tuple_(*order) < tuple_(started_at, action_id, ids.get(account, 0))
-        )
-    if limit is not None:
-        statement = statement.limit(limit + 1)
-    rows = list(_actions(connection, statement, scopes, view))
     return SimCardHistory(
         cards={name: card for name, card in cards.items() if card is not None},
         problems=_problems(connection, view, scopes, ProblemQuery(sim_card_id=sim_card_id)).rows,
-        actions=part(rows, limit, lambda row: (row.started_at, row.action_id, row.account)),
+        actions=find_actions(
+            connection, view, ActionQuery(sim_card_id=sim_card_id, after=after, limit=limit)
+        ),
         steps=_steps(connection, scopes, sim_card_id),
     )
 
@@ -367,6 +355,7 @@ def _problems(
     # By name, not by number: so the order is that of the snapshot.
     order = problems.c.opened_at, accounts.c.name, problems.c.sim_card_id, problems.c.concern
     newest_first = query.sort != SORT_ORDERS[0]
+    values = Values()
     statement = (
         select(problems.c.account_id, *_PROBLEM, _RETRYING.label("retrying"), sim_cards.c.body)
         .join(accounts, accounts.c.id == problems.c.account_id)
@@ -377,7 +366,7 @@ def _problems(
                 sim_cards.c.id == problems.c.sim_card_id,
             ),
         )
-        .where(_any(_problems_of(id_, scope) for id_, scope in scopes.items()))
+        .where(text(shown_problems(scopes, values)).bindparams(**values))
         .order_by(*map(desc, order) if newest_first else order)
     )
     for name in ("concern", "status", "sim_card_id"):
@@ -413,16 +402,6 @@ def _ids(connection: Connection, scopes: Iterable[AccountScope]) -> dict[int, Ac
     by_name = {scope.name: scope for scope in scopes}
     known = connection.execute(select(accounts.c.id, accounts.c.name))
     return {each.id: by_name[each.name] for each in known if each.name in by_name}
-
-
-def _problems_of(account_id: int, scope: AccountScope) -> Condition:
-    mine = problems.c.account_id == account_id
-    concerns = scope.concerns
-    return mine if concerns is None else and_(mine, problems.c.concern.in_(concerns))
-
-
-def _any(conditions: Iterable[Condition]) -> Condition:
-    return or_(false(), *conditions)
 
 
 def _actions(

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from exporter.ledger.queries import (
     AccountAction,
     AccountProblem,
+    ActionPosition,
     ActionQuery,
     FailureQuery,
     LedgerView,
@@ -62,7 +63,7 @@ class SqlReader(ABC):
         self,
         view: LedgerView,
         sim_card_id: str,
-        after: tuple[float, str, str] | None = None,
+        after: ActionPosition | None = None,
         limit: int | None = None,
     ) -> SimCardHistory:
         """Return what is known of a SIM card."""

@@ -1,7 +1,10 @@
 """A `LedgerReader` of an SQLite file: read-only, on a connection of its own for each call.
 
 It must not write, lock the file or open it other than through SQLite: its owner may be this very
-process, and closing another descriptor of the file would drop the locks of that.
+process, and closing another descriptor of the file would drop the locks of that. SQLite would write
+an empty log and an index of it beside a file that has none, and leave them there. Such a file is
+complete and nobody has it open, so it is read as one that cannot change; that it did not is seen
+by its time of change.
 """
 
 import os
@@ -9,7 +12,7 @@ import sqlite3
 import stat
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -96,24 +99,39 @@ class SqliteReader(SqlReader):
             ) from None
         if not regular:  # SQLite would wait for the writer of a pipe
             raise StateError(f"state database {self._file} is not a regular file; check state.url")
-        # A log that was left over is only read beside an index of it, which has to be written. A
-        # file without a log is complete, and nobody who could write it is at work.
-        complete = not self._has_log()
+        before, log = self._version(), self._log()
+        immutable = log is None
         try:
-            connection = self._engines[False].connect()
+            connection = self._engines[immutable].connect()
         except DBAPIError as exc:
+            # A log that was left over is only read beside an index of it, which has to be written.
             code = getattr(exc.orig, "sqlite_errorcode", 0) & 0xFF
-            if not complete or code not in _UNWRITABLE:
+            if log or code not in _UNWRITABLE:
                 raise
-            connection = self._engines[True].connect()
-        with connection, connection.begin():
-            yield connection
-
-    def _has_log(self) -> bool:
+            immutable = True
+            connection = self._engines[immutable].connect()
         try:
-            return Path(f"{os.path.realpath(self._file)}-wal").stat().st_size > 0
-        except OSError:
-            return False
+            with connection, connection.begin():
+                yield connection
+        finally:
+            # An exporter was started meanwhile, and wrote its log back: what was read may be mixed.
+            if immutable and self._version() != before:
+                raise StateError(
+                    f"state database {self._file} was written while it was read; try again"
+                )
+
+    def _version(self) -> tuple[int, ...]:
+        """Return what changes with each write to the file itself."""
+        found = self._file.stat()
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+    def _log(self) -> int | None:
+        """Return the size of the log of what is not in the file yet; None if there is no log."""
+        sizes = []
+        for suffix in ("-wal", "-journal"):
+            with suppress(OSError):
+                sizes.append(Path(f"{os.path.realpath(self._file)}{suffix}").stat().st_size)
+        return sum(sizes) if sizes else None
 
     def _engine(self, *, immutable: bool) -> Engine:
         mode = "mode=ro&immutable=1" if immutable else "mode=ro"

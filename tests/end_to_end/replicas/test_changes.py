@@ -89,9 +89,9 @@ def _add_note(connection: Connection) -> None:
 
 
 MIGRATIONS: """
-    changed = text.replace("\nMIGRATIONS: ", step).replace(
-        "    _add_problems,\n", "    _add_problems,\n    _add_note,\n"
-    )
+    before, _, after = text.partition("\nMIGRATIONS: ")
+    steps, end, rest = after.partition("\n)\n")
+    changed = f"{before}{step}{steps}\n    _add_note,{end}{rest}"
     assert changed.count("_add_note") == 2
     schema.write_text(changed, encoding="utf-8")
     return folder

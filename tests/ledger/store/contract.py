@@ -108,14 +108,30 @@ class Holder:
 
 
 def emptied(cluster: Cluster, database: str) -> None:
-    """Empty the tables that a database has, but for what every new one has in them."""
-    tables = cluster.execute(
-        "SELECT string_agg(quote_ident(tablename), ',') FROM pg_tables"
-        " WHERE schemaname = 'public' AND tablename NOT IN ('schema_version', 'ledger')",
+    """Empty the tables that a database has, but for what every new one has in them.
+
+    A TRUNCATE makes new files, for each index too, which takes longer than to delete a few rows.
+    """
+    cluster.execute(
+        """
+        DO $$
+        DECLARE
+            each text;
+            many boolean;
+        BEGIN
+            FOR each IN SELECT tablename FROM pg_tables
+                WHERE schemaname = 'public' AND tablename NOT IN ('schema_version', 'ledger')
+            LOOP
+                EXECUTE format('SELECT count(*) = 1000 FROM (SELECT FROM %I LIMIT 1000) AS x', each)
+                    INTO many;
+                EXECUTE format(CASE WHEN many THEN 'TRUNCATE %I' ELSE 'DELETE FROM %I' END, each);
+            END LOOP;
+            PERFORM setval(oid::regclass, 1, false) FROM pg_class
+                WHERE relkind = 'S' AND relnamespace = 'public'::regnamespace;
+        END $$
+        """,
         database,
     )
-    if (names := tables[0][0]) is not None:
-        cluster.execute(f"TRUNCATE {names} RESTART IDENTITY", database)
 
 
 @contextmanager

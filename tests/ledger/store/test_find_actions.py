@@ -16,6 +16,7 @@ from exporter.ledger.queries import (
     AccountScope,
     ActionQuery,
     LedgerView,
+    decode_position,
     read_in_parts,
 )
 from exporter.ledger.reasons import Reasons
@@ -227,3 +228,17 @@ def test_the_answer_is_that_of_a_look_at_each(
         for row in read(replace(query, skip=first, limit=size))
     ]
     assert paged == wanted
+
+
+@settings(max_examples=EXAMPLES // 4, deadline=None)
+@given(view=VIEWS, sim=st.sampled_from(SIMS), size=st.integers(1, 20))
+def test_the_timeline_of_a_sim_card_has_what_its_list_has(
+    known: Known, view: LedgerView, sim: str, size: int
+) -> None:
+    """What the filters of an account hide is on neither."""
+    wanted = expected(known, view, ActionQuery(sim_card_id=sim))
+    found = [known.reader.sim_card(view, sim, limit=size).actions]
+    while (word := found[-1].next) is not None:
+        after = decode_position(word, tuple[str, float, str, str])
+        found.append(known.reader.sim_card(view, sim, after, size).actions)
+    assert [(row.account, row.action_id) for each in found for row in each.rows] == wanted

@@ -374,7 +374,7 @@ async def test_the_timeline_of_a_sim_card(
     first = reader.sim_card(both, "sim", limit=4)
     assert [row.action_id for row in first.actions.rows] == ["a-4", "a-3", "c", "a-2"]
     assert first.actions.next is not None
-    after = decode_position(first.actions.next, tuple[float, str, str])
+    after = decode_position(first.actions.next, tuple[str, float, str, str])
     rest = reader.sim_card(both, "sim", after, limit=4)
     assert [row.action_id for row in rest.actions.rows] == ["a-1", "a-0"]
     assert rest.actions.next is None

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from exporter.errors import QueryTimeoutError, StateError
 from exporter.ledger.queries import FailureQuery, LedgerView, ProblemQuery
@@ -35,6 +36,54 @@ async def test_a_log_that_was_left_over_is_read(
     for suffix in ("", "-wal"):
         shutil.copy(f"{state_file}{suffix}", f"{copy}{suffix}")
     assert len(SqliteReader(copy).problems(view(), ProblemQuery()).rows) == 1
+
+
+async def test_nothing_is_left_beside_a_state_that_nobody_uses(
+    open_account: Opener, state_file: Path, view: Callable[..., LedgerView], reader: SqliteReader
+) -> None:
+    """No log, and no index of one; it is read all the same."""
+    account = open_account()
+    await account.saw(failed("a"), at=NOW + 100)
+    account.store.close()
+    before = sorted(state_file.parent.iterdir())
+    assert len(reader.problems(view(), ProblemQuery()).rows) == 1
+    assert reader.facts().exists
+    assert sorted(state_file.parent.iterdir()) == before
+
+
+async def test_a_state_that_is_taken_up_while_it_is_read_is_not_mixed(
+    open_account: Opener, open_store: Opener, reader: SqliteReader
+) -> None:
+    """What its owner writes back meanwhile makes the read an error, not a mixture."""
+    account = open_account()
+    await account.saw(failed("a"), at=NOW + 100)
+    account.store.close()
+    store = open_store()
+
+    def read_while_it_is_written() -> None:
+        with reader.reading():
+            store.load("another")
+            store.close()
+
+    with pytest.raises(StateError, match="was written while it was read; try again"):
+        read_while_it_is_written()
+    with reader.reading() as connection:
+        assert connection.execute(text("SELECT count(*) FROM accounts")).scalar_one() == 2
+
+
+async def test_a_state_that_is_taken_up_but_not_written_back_is_read(
+    open_account: Opener, open_store: Opener, reader: SqliteReader
+) -> None:
+    """As it was before: what is new is in the log alone."""
+    account = open_account()
+    await account.saw(failed("a"), at=NOW + 100)
+    account.store.close()
+    store = open_store()
+    with reader.reading() as connection:
+        store.load("another")
+        assert connection.execute(text("SELECT count(*) FROM accounts")).scalar_one() == 1
+    with reader.reading() as connection:
+        assert connection.execute(text("SELECT count(*) FROM accounts")).scalar_one() == 2
 
 
 READ = """

@@ -91,10 +91,11 @@ class Server(httpx.AsyncBaseTransport):
                 "sim_card_id": "sim",
                 "action_type": action_type,
                 "status": {"value": status, "reason": "x"},
-                "created_at": stamp(start + number * apart),
-                "updated_at": stamp(start + number * apart),
+                "created_at": then,
+                "updated_at": then,
             }
             for number in range(count)
+            for then in [stamp(start + number * apart)]
         ]
         self._created += count
         self.items += made
