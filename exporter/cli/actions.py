@@ -50,7 +50,7 @@ _DAY = len("2026-01-01")
 @click.option("--account", help="Only this account.")
 @click.option(
     "--status",
-    shell_complete=suggesting([each.value for each in Status]),
+    shell_complete=suggesting(each.value for each in Status),
     help="Only this status: in-progress, completed, failed, interrupted, or any that is listed.",
 )
 @click.option(

@@ -102,8 +102,8 @@ class LiveListing:
     def _lists(self, scope: AccountScope) -> Iterator[ListFilter]:
         """Yield the lists to read: as the ledger does, one for each type that an account has."""
         # Telnyx documents no filter on interrupted, nor on statuses that it does not document.
-        filtered = (Status.IN_PROGRESS, Status.COMPLETED, Status.FAILED)
-        asked = next((each for each in filtered if each == self.query.status), None)
+        filtered = {Status.IN_PROGRESS, Status.COMPLETED, Status.FAILED}
+        asked = Status(self.query.status) if self.query.status in filtered else None
         for action_type in scope.options.action_types or (self.query.action_type,):
             if self.query.action_type in {None, action_type}:
                 yield ListFilter(action_type, asked)

@@ -6,6 +6,7 @@ It must not know what is done with the actions.
 """
 
 from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from exporter.domain import Action
@@ -20,14 +21,15 @@ class Place:
     """Where a pass through a list is: ``number`` is the page to read next.
 
     ``left`` is how many actions at the end are still to be read, None where pages are counted
-    instead, because no total says where they are. ``ahead`` was read already, from and to how many
-    actions before the end. ``deepest`` is the last page that was read, ``lowest`` the lowest total.
+    instead, because no total says where they are. ``ahead`` has the actions of a page that was read
+    too early, and how many were left behind it. ``deepest`` is the last page that was read,
+    ``lowest`` the lowest total.
     """
 
     number: int = 1
     deepest: int = 0
     left: int | None = None
-    ahead: tuple[int, int] | None = None
+    ahead: tuple[AbstractSet[str], int] = frozenset(), 0
     lowest: int | None = None
     counted: bool = True
 
@@ -43,20 +45,16 @@ class Place:
             return last
         self.lowest = total if self.lowest is None else min(total, self.lowest)
         top, bottom = total - before, max(0, total - before - size)
+        ids = {each.id for each in page.actions}
         if self.left is not None and top < self.left and before:
-            self._keep(top, bottom)  # what lies between moved to a page that was read before
+            self.ahead = ids, bottom  # what lies between moved to a page that was read before
             last = False
         else:
             self.left = bottom if self.left is None else min(self.left, bottom)
-            if self.ahead is not None and self.left <= self.ahead[0]:
-                self.left, self.ahead = min(self.left, self.ahead[1]), None
+            if not ids.isdisjoint(self.ahead[0]):
+                self.left = min(self.left, self.ahead[1])
         self.number = max(1, min((total - self.left) // size, self.deepest) + 1)
         return last
-
-    def _keep(self, top: int, bottom: int) -> None:
-        if self.ahead is not None and top >= self.ahead[1] and bottom <= self.ahead[0]:
-            top, bottom = max(top, self.ahead[0]), min(bottom, self.ahead[1])
-        self.ahead = top, bottom
 
 
 class LiveList:

@@ -82,6 +82,23 @@ async def test_nothing_is_lost_while_the_list_shrinks(
     assert incomplete == ""
 
 
+async def test_a_list_that_never_stands_still_is_read_to_its_end() -> None:
+    """With each request some more have ended: it is not begun anew for that."""
+    simulator = account(300)
+    first, _ = await read(simulator, IN_PROGRESS)
+    ending = iter(first)
+    simulator.requests.clear()
+
+    def happens() -> None:
+        for _ in range(2):
+            simulator.world.finish(next(ending), Status.COMPLETED)
+
+    found, incomplete = await read(simulator, IN_PROGRESS, happens)
+    assert set(found) >= {*ending}
+    assert incomplete == ""
+    assert len(simulator.requests) <= 90, "three for each page"
+
+
 async def test_a_list_without_end_to_its_changes_is_said_to_be_so() -> None:
     """Without totals nothing tells how far it moved."""
     simulator = account(90, FaultSettings(totals_missing=1))
@@ -146,18 +163,21 @@ def test_what_stays_is_read_in_one_pass(
     there = list(range(length, 0, -1))
     staying = set(there)
     read: set[int] = set()
-    place = Place()
-    pages = iter([*changes, *[(0, list[int]())] * 1000])
-    for came, left in pages:
+    place, newest = Place(), 1000
+    # Once it is calm, a pass takes as many requests as there are pages, and a few to go back.
+    for came, left in [*changes, *[(0, list[int]())] * 100]:
         shown = there[(place.number - 1) * size : place.number * size]
         read |= set(shown)
         page = Page(tuple(_action(each) for each in shown), len(there), None, 0)
         if place.take(page, size, last=len(shown) < size):
             break
-        there = [*range(1000 + len(read) + came, 1000 + len(read), -1), *there]
+        there = [*range(newest + came, newest, -1), *there]
+        newest += came
         for position in left:
             if position < len(there):
                 staying.discard(there.pop(position))
+    else:
+        pytest.fail("it does not end")
     assert staying <= read
 
 

@@ -169,6 +169,19 @@ async def test_since_and_until_cut(history: History) -> None:
     assert peaks(samples, CREATED) in {59, 60, 61}
 
 
+async def test_until_is_outside(history: History) -> None:
+    """What was created just then is left out."""
+    now = history.clock()
+    created = [each.created_at or 0 for actions in history.spool.chunks() for each in actions]
+    until = sorted(created)[-100]
+
+    def counted(until: float) -> float:
+        return peaks(parse(written(past(history, now, until=until)))[1], CREATED)
+
+    assert counted(until) == len([each for each in created if each < until])
+    assert counted(until) < counted(until + 0.5)
+
+
 @pytest.mark.parametrize("wrong", [-62_135_596_800.0, 0.0, EARLIEST - 1])
 async def test_a_time_that_cannot_be_is_unknown(history: History, wrong: float) -> None:
     """Such as 0001-01-01, which would make samples of twenty centuries."""
