@@ -143,7 +143,8 @@ class BulkFollower:
         unknown = (each for each in reading.listed if each not in poll.ledger.state.bulks)
         self._uncounted |= {each: reading.listed[each] for each in unknown}
         summaries = not (self._uncounted or reading.listed.keys() & {*ids})
-        left = budget(in_progress, summaries=summaries) - (len(self._list.pages_read) - 1)
+        heads = len(self._list.pages_read)
+        left = max(0, budget(in_progress, summaries=summaries) - (heads - 1))
         while (plan := self._plan(reading, ids, left)).cost:
             left -= plan.cost
             for number in plan.pages:

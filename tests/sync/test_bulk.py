@@ -112,6 +112,17 @@ async def test_an_account_without_any_in_progress_is_asked_once_an_audit(
     assert [await poll(account, AUDIT) for _ in range(3)] == [1, 1, 1]
 
 
+async def test_a_list_that_begins_a_page_costs_that_page_alone(opened: OpenAccount) -> None:
+    """Oldest first: members that were not read before their bulk action ended stay unread."""
+    account = await opened(ListOrder.OLDEST)
+    bulks = [create(account, 2) for _ in range(20)]
+    await poll(account, AUDIT)
+    end(account, *bulks)
+    await poll(account)
+    end(account, *(create(account, 1) for _ in range(231)))
+    assert [await poll(account, AUDIT) for _ in range(2)] == [2, 1]
+
+
 @combined(order=ORDERS, ended=[0, 600], running=[1, 3, 250, 251, 600])
 async def test_those_in_progress_cost_their_pages_and_one(
     opened: OpenAccount, order: ListOrder, ended: int, running: int
