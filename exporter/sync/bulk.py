@@ -24,7 +24,15 @@ from exporter.errors import (
 )
 from exporter.ledger.bulks import observe_bulk
 from exporter.sync.audit import audit_due
-from exporter.sync.bulk_plan import PAGE_SIZE, BulkList, BulkPlan, WantedBulk, budget, plan_bulks
+from exporter.sync.bulk_plan import (
+    PAGE_SIZE,
+    BulkList,
+    BulkPlan,
+    WantedBulk,
+    budget,
+    counts_of,
+    plan_bulks,
+)
 from exporter.sync.context import PollContext
 from exporter.sync.fetcher import gather
 from exporter.sync.request_plan import pages_of
@@ -101,6 +109,7 @@ class BulkFollower:
         self._asked_at: dict[str, float] = {}
         self._positions: dict[str, int] = {}
         self._uncounted: dict[str, ListedBulk] = {}
+        self._counted_before: dict[str, BulkCounts] = {}
         self._objects_have_summary = True
 
     async def follow(self, poll: PollContext, *, audited: bool) -> bool:
@@ -232,8 +241,7 @@ class BulkFollower:
     async def _count(self, reading: _Reading, bulk_id: str, bulk: ListedBulk) -> None:
         """Count the members of one bulk action by the totals of its lists.
 
-        Members change status meanwhile: they are asked for in the order in which one passes through
-        the statuses, so what is left of all never shows an interrupted one too many.
+        That it ended is believed once two polls in a row have counted the same.
         """
         reading.settled.add(bulk_id)
         found = []
@@ -243,9 +251,13 @@ class BulkFollower:
             if total is None:
                 return
             found.append(total)
-        everything, running, completed, failed = found
-        interrupted = max(0, everything - running - completed - failed)
-        reading.counts[bulk_id] = bulk, BulkCounts(running, completed, failed, interrupted)
+        counts = counts_of(*found)
+        if counts is None:
+            return
+        before = self._counted_before.get(bulk_id)
+        self._counted_before[bulk_id] = counts
+        if counts.left or counts == before:
+            reading.counts[bulk_id] = bulk, counts
 
     async def _read_members(
         self, reading: _Reading, bulks: Iterable[BulkAction], most: int
@@ -312,6 +324,9 @@ class BulkFollower:
         wanted = {*running, *self._uncounted}
         self._asked_at = {each: at for each, at in self._asked_at.items() if each in wanted}
         self._positions = {each: at for each, at in self._positions.items() if each in wanted}
+        self._counted_before = {
+            each: counts for each, counts in self._counted_before.items() if each in wanted
+        }
 
     def _note(self, error: PollError | None) -> None:
         self._failures = self._failures + 1 if error is not None else 0

@@ -1,4 +1,4 @@
-"""Which requests to send for bulk actions. Pure: values in, values out.
+"""Which requests to send for bulk actions, and what totals say. Pure: values in, values out.
 
 The list is read first, at the end where new ones appear. What it does not tell of those in progress
 is asked for within a bound, what was not asked for longest first.
@@ -9,6 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from math import ceil
 
+from exporter.domain import BulkCounts
 from exporter.sync.request_plan import pages_of
 
 PAGE_SIZE = 250
@@ -121,3 +122,17 @@ def plan_bulks(
         else:
             counted.append(each.id)
     return BulkPlan(tuple(pages), tuple(ids), tuple(counted))
+
+
+def counts_of(everything: int, in_progress: int, completed: int, failed: int) -> BulkCounts | None:
+    """Return the counts of members that totals tell, asked for in this order; None for no counts.
+
+    A member that moves on meanwhile is in two of them: it counts as in progress no more. Where one
+    status has all members and others have some, too, its filter is ignored.
+    """
+    parts = in_progress, completed, failed
+    twice = max(0, sum(parts) - everything)
+    if everything <= 0 or twice > in_progress or (twice and max(parts) >= everything):
+        return None
+    interrupted = max(0, everything - sum(parts))
+    return BulkCounts(in_progress - twice, completed, failed, interrupted)

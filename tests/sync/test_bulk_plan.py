@@ -6,12 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.domain import BulkCounts
 from exporter.sync.bulk_plan import (
     COUNT_REQUESTS,
     FALLBACK_REQUESTS,
     BulkList,
     WantedBulk,
     budget,
+    counts_of,
     plan_bulks,
 )
 
@@ -81,3 +83,28 @@ def test_a_position_is_on_its_page_however_the_list_grows(
     grown = BulkList(total + data.draw(st.integers(0, 300)), size, oldest_first)
     moved = place if oldest_first else place + (grown.total or 0) - total
     assert grown.page_at(position) == moved // size + 1
+
+
+TOTALS = st.integers(0, 30)
+
+
+@given(everything=TOTALS, running=TOTALS, completed=TOTALS, failed=TOTALS)
+def test_totals_that_contradict_each_other_are_no_counts(
+    everything: int, running: int, completed: int, failed: int
+) -> None:
+    """What is told adds up to all members, and is what was counted but for those that moved on."""
+    counts = counts_of(everything, running, completed, failed)
+    if everything == 0 or completed + failed > everything:
+        assert counts is None
+    elif running + completed + failed <= everything:
+        rest = everything - running - completed - failed
+        assert counts == BulkCounts(running, completed, failed, rest)
+    elif counts is not None:
+        assert counts.total == everything
+        assert counts == BulkCounts(everything - completed - failed, completed, failed)
+
+
+@pytest.mark.parametrize("totals", [(53, 0, 53, 53), (9, 9, 9, 0), (9, 9, 0, 9), (0, 0, 0, 0)])
+def test_a_filter_that_is_ignored_counts_nothing(totals: tuple[int, int, int, int]) -> None:
+    """It finds all members in one status, though others have some."""
+    assert counts_of(*totals) is None
