@@ -7,7 +7,7 @@ is asked for within a bound, what was not asked for longest first.
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from math import ceil
+from math import ceil, inf
 
 from exporter.domain import BulkCounts
 from exporter.sync.request_plan import pages_of
@@ -21,19 +21,30 @@ FALLBACK_REQUESTS = 20
 COUNT_REQUESTS = 4
 """Requests to count the members of a bulk action: all, and those in three statuses."""
 
+PAUSE = 60.0
+"""Seconds without a request after two polls in a row in which one failed; doubled for each more.
+
+A request may take as long as a timeout; a single one that fails is no reason to wait.
+"""
+
+LONGEST_PAUSE = 600.0
+"""Maximum of that."""
+
 
 @dataclass(frozen=True, slots=True)
 class WantedBulk:
     """A bulk action whose counts are not known yet in this poll.
 
     ``asked_at`` is when they were read last, ``position`` its place in the list counted from the
-    old end, None where that is not known. ``listed`` says that the list shows it without counts.
+    old end, None where that is not known. ``listed`` says that the list shows it without counts,
+    ``bare`` that its object has none either.
     """
 
     id: str
     asked_at: float
     position: int | None = None
     listed: bool = False
+    bare: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +94,44 @@ class BulkList:
         return None if self.total is None else self.total - before
 
 
+class Patience:
+    """When to ask again for what failed: at once after one failure, later after each more."""
+
+    def __init__(self) -> None:
+        """Begin without a failure."""
+        self._failures: dict[str, int] = {}
+        self._until: dict[str, float] = {}
+
+    def failed(self, bulk_id: str, now: float, *, longest: float | None = None) -> int:
+        """Note a failure; returns how many there were in a row.
+
+        From the second on it waits for ``longest`` seconds; None: for the usual ones.
+        """
+        failures = self._failures[bulk_id] = self._failures.get(bulk_id, 0) + 1
+        if failures > 1:
+            self._until[bulk_id] = now + (pause_after(failures) if longest is None else longest)
+        return failures
+
+    def succeeded(self, bulk_id: str) -> None:
+        """Forget the failures of one."""
+        self._failures.pop(bulk_id, None)
+        self._until.pop(bulk_id, None)
+
+    def waits(self, bulk_id: str, now: float) -> bool:
+        """Tell whether one is not to be asked for yet."""
+        return now < self._until.get(bulk_id, -inf)
+
+    def keep(self, wanted: Collection[str]) -> None:
+        """Forget all others."""
+        for each in self._failures.keys() - wanted:
+            self.succeeded(each)
+
+
+def pause_after(failures: int) -> float:
+    """Return the seconds without a request after so many failures in a row."""
+    return min(PAUSE * 2.0 ** (failures - 2), LONGEST_PAUSE) if failures > 1 else 0.0
+
+
 def budget(in_progress: int, *, summaries: bool) -> int:
     """Return how many requests may follow the first; ``summaries``: the list has them."""
     usual = ceil(in_progress / PAGE_SIZE)
@@ -111,13 +160,14 @@ def plan_bulks(
         page = page_of.get(each.id)
         if page in pages:
             continue
-        cost = 1 if page is not None or objects_have_summary else COUNT_REQUESTS
+        by_id = objects_have_summary and not each.bare
+        cost = 1 if page is not None or by_id else COUNT_REQUESTS
         if cost > left:
             break
         left -= cost
         if page is not None:
             pages[page] = None
-        elif objects_have_summary:
+        elif by_id:
             ids.append(each.id)
         else:
             counted.append(each.id)

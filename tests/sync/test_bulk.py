@@ -394,6 +394,147 @@ async def test_a_total_that_is_odd_once_ends_no_bulk_action(opened: OpenAccount)
     assert not ended_events(account)
 
 
+@pytest.mark.parametrize("status", [403, 404, 422, 500])
+async def test_members_that_cannot_be_read_delay_no_counts(
+    opened: OpenAccount, status: int
+) -> None:
+    """They are asked for ever more rarely, and nobody is told."""
+    told: list[str | None] = []
+    account = await opened(on_bulks=told.append)
+    ids = create(account, 20)
+    await poll(account, AUDIT)
+    asked = []
+
+    def answer_oddly(request: httpx.Request) -> httpx.Response | None:
+        if "bulk_sim_card_action_id" not in str(request.url):
+            return None
+        asked.append(request)
+        return httpx.Response(status)
+
+    account.answers.odd = answer_oddly
+    for each in ids[1:]:
+        end(account, [each])
+        await poll(account)
+        assert shown(account) == truth(account)
+    assert 2 < len(asked) < 8
+    assert told == []
+
+
+@pytest.mark.parametrize("status", [403, 500])
+async def test_one_object_that_cannot_be_read_delays_no_other(
+    opened: OpenAccount, status: int
+) -> None:
+    """It is asked for again after a while."""
+    account = await opened(summary=BulkSummary.OBJECT)
+    bulks = [create(account, 10) for _ in range(3)]
+    await poll(account, AUDIT)
+    await poll(account)
+    bad = min(account.ledger.state.bulks)
+    account.answers.odd = lambda request: (
+        httpx.Response(status) if request.url.path.endswith(bad) else None
+    )
+    for number in range(8):
+        end(account, *([ids[number]] for ids in bulks))
+        await poll(account)
+    known = account.ledger.state.bulks.values()
+    assert sorted(each.counts.completed for each in known) == [0, 8, 8]
+    account.answers.odd = lambda _: None
+    for _ in range(10):
+        await poll(account)
+    assert shown(account) == truth(account)
+
+
+@pytest.mark.parametrize("status", [403, 404])
+async def test_a_list_that_is_refused_once_is_read_again_in_minutes(
+    opened: OpenAccount, status: int
+) -> None:
+    """And in an hour if it is refused again."""
+    account = await opened()
+    ids = create(account, 2)
+    await poll(account, AUDIT)
+    account.answers.odd = lambda _: httpx.Response(status)
+    await poll(account)
+    account.answers.odd = lambda _: None
+    end(account, ids[:1])
+    costs = [await poll(account) for _ in range(6)]
+    assert sum(costs[:-1]) < 3
+    assert shown(account) == truth(account)
+    account.answers.odd = lambda _: httpx.Response(status)
+    for _ in range(10):
+        await poll(account)
+    account.answers.odd = lambda _: None
+    assert sum([await poll(account) for _ in range(40)]) == 0
+
+
+async def test_one_with_more_members_than_it_counts_delays_no_other(opened: OpenAccount) -> None:
+    """Its members are not taken in, those of the others are."""
+    account = await opened()
+    bulks = [create(account, 3) for _ in range(3)]
+    await poll(account, AUDIT)
+    bad = min(account.ledger.state.bulks)
+    known = account.ledger.state.bulks.values()
+    account.answers.odd = lambda request: (
+        answer(
+            [
+                {"id": each.id, "sim_card_actions_summary": {"in-progress": 3 - (each.id == bad)}}
+                for each in known
+            ]
+        )
+        if request.url.path.endswith("/bulk_sim_card_actions")
+        else None
+    )
+    for _ in range(6):
+        await poll(account)
+    assert sorted(members_known(account)) == sorted({each.id for each in known} - {bad})
+    assert len(bulks) == len(account.ledger.state.bulks)
+
+
+async def test_one_that_cannot_be_counted_is_given_up(opened: OpenAccount) -> None:
+    """If it is old: after three tries, the third at an audit."""
+    account = await opened()
+    odd: dict[str, object] = {"id": "b-1", "action_type": "v", "created_at": "2020-01-01T00:00:00Z"}
+    asked: list[httpx.Request] = []
+
+    async def cost(after: float = 60.0) -> int:
+        asked.clear()
+        await account.poll(after)
+        return len(asked)
+
+    def answer_oddly(request: httpx.Request) -> httpx.Response | None:
+        if "bulk" not in str(request.url):
+            return None
+        asked.append(request)
+        if request.url.path.endswith("/bulk_sim_card_actions"):
+            return answer([odd])
+        if "/bulk_sim_card_actions/" in request.url.path:
+            return httpx.Response(200, json={"data": odd})
+        return httpx.Response(200, json={"data": [], "meta": {}})
+
+    account.answers.odd = answer_oddly
+    assert await cost(AUDIT) > 1
+    assert await cost() > 1
+    assert [await cost() for _ in range(5)] == [0] * 5
+    assert sum([await cost(AUDIT), await cost()]) > 1
+    assert [await cost(AUDIT), await cost()] == [1, 0]
+
+
+async def test_one_object_without_a_summary_says_nothing_of_others(opened: OpenAccount) -> None:
+    """They are asked for by id all the same."""
+    account = await opened(summary=BulkSummary.OBJECT)
+    for _ in range(6):
+        create(account, 2)
+    await poll(account, AUDIT)
+    bad = min(account.ledger.state.bulks)
+    account.answers.odd = lambda request: (
+        httpx.Response(200, json={"data": {"id": bad}}) if request.url.path.endswith(bad) else None
+    )
+    for _ in range(2):
+        await poll(account)
+        asked = [str(each) for each in account.simulator.requests]
+        assert sum("/bulk_sim_card_actions/" in each for each in asked) == 5
+    assert shown(account) == truth(account)
+
+
 def members_known(account: Any) -> dict[str, set[str]]:
     """Return the members that the ledger knows, by bulk action."""
     known: dict[str, set[str]] = {}
