@@ -127,7 +127,7 @@ class BulkFollower:
         state = poll.ledger.state
         if self._clock.monotonic() < self._paused_until:
             return False
-        running = any(each.in_progress for each in state.bulks.values())
+        running = any(each.in_progress for each in self._followed(poll))
         due = audited or audit_due(
             state.bulks_at, interval=self._audit_interval, now=self._clock.now()
         )
@@ -161,7 +161,7 @@ class BulkFollower:
 
     async def _read(self, poll: PollContext, reading: _Reading) -> None:
         """Read the list first, then what it does not tell, then members, within the budget."""
-        running = [each for each in poll.ledger.state.bulks.values() if each.in_progress]
+        running = [each for each in self._followed(poll) if each.in_progress]
         ids = [each.id for each in running]
         in_progress = len({*ids, *self._uncounted})
         await self._read_head(reading)
@@ -178,7 +178,11 @@ class BulkFollower:
             for each in plan.counted:
                 known = self._uncounted.get(each) or _listed(poll.ledger.state.bulks[each])
                 await self._count(reading, each, known)
-        await self._read_members(reading, poll.ledger.state.bulks.values(), left)
+        await self._read_members(reading, self._followed(poll), left)
+
+    def _followed(self, poll: PollContext) -> list[BulkAction]:
+        """Return those that are known, but for types that were followed before a restart only."""
+        return [each for each in poll.ledger.state.bulks.values() if self._shows(each.action_type)]
 
     def _plan(self, reading: _Reading, running: Iterable[str], left: int) -> BulkPlan:
         return plan_bulks(

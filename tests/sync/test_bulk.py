@@ -535,6 +535,19 @@ async def test_one_object_without_a_summary_says_nothing_of_others(opened: OpenA
     assert shown(account) == truth(account)
 
 
+async def test_types_that_are_followed_no_more_cost_nothing(opened: OpenAccount) -> None:
+    """Though the ledger knows some of them in progress, whose members were not read."""
+    hidden: set[str] = set()
+    account = await opened(shows_bulk=lambda each: each not in hidden)
+    create(account, 300, "enable_voice")
+    await poll(account, AUDIT)
+    hidden.update(each.action_type for each in account.ledger.state.bulks.values())
+    account.restart()
+    assert [await poll(account), await poll(account)] == [0, 0]
+    create(account, 2)
+    assert [await poll(account, AUDIT), await poll(account), await poll(account)] == [1, 2, 1]
+
+
 def members_known(account: Any) -> dict[str, set[str]]:
     """Return the members that the ledger knows, by bulk action."""
     known: dict[str, set[str]] = {}
