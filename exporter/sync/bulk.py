@@ -65,10 +65,11 @@ LONGEST_READING = 10.0
 class _Reading:
     """What one poll has read of bulk actions; what came before an error is true all the same.
 
-    ``listed`` are those that a page showed without counts, ``settled`` those that need not be asked
-    for again in this poll, ``failed`` those of them of which the answer was of no use, ``asking``
-    those without an answer yet, and ``gone`` those that the API does not know any more. ``members``
-    are the ids that were read of those of bulk actions, with the page that comes next.
+    ``listed`` are those that a page showed without members, ``settled`` those that need not be
+    asked for again in this poll, ``failed`` those of them of which the answer was of no use,
+    ``asking`` those without an answer yet, and ``gone`` those that the API does not know any more.
+    ``members`` are the ids that were read of those of bulk actions, with the page that comes next,
+    ``members_failed`` the bulk actions of which none could be read.
     """
 
     counts: dict[str, tuple[ListedBulk, BulkCounts]] = field(default_factory=dict)
@@ -220,7 +221,8 @@ class BulkFollower:
             position = self._list.position(number, index)
             if position is not None:
                 self._positions[bulk.id] = position
-            if bulk.counts is None:
+            # An empty summary is none, unless the object has an empty one as well.
+            if bulk.counts is None or not bulk.counts.total:
                 reading.listed[bulk.id] = bulk
             else:
                 reading.counts[bulk.id] = bulk, bulk.counts

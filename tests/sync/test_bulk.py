@@ -14,6 +14,7 @@ from sqlalchemy import select
 from exporter.domain import BulkCounts, EventType, Status
 from exporter.ledger.store.schema import bulk_members
 from exporter.simulator.faults import BulkSummary
+from exporter.simulator.ids import IdType
 from exporter.simulator.rendering import bulk_type
 from exporter.simulator.settings import ListOrder
 from tests.support.combinations import combined
@@ -244,17 +245,43 @@ async def test_one_that_has_no_members_yet_is_in_progress(opened: OpenAccount) -
         "id": "b-1",
         "action_type": "bulk_enable_voice",
         "created_at": "2023-11-14T22:13:20Z",
+        "sim_card_actions_summary": [],
     }
-    account.answers.odd = lambda _: answer([bulk | {"sim_card_actions_summary": []}])
+    account.answers.odd = lambda request: answer_alike(request, bulk)
     await poll(account, AUDIT)
     assert account.snapshot.bulk_counts["bulk_enable_voice", "in-progress"] == 0  # of long ago
     created = datetime.fromtimestamp(account.clock() + AUDIT - 60, UTC).isoformat()
-    young = bulk | {"id": "b-2", "created_at": created, "sim_card_actions_summary": []}
-    account.answers.odd = lambda _: answer([young])
+    young = bulk | {"id": "b-2", "created_at": created}
+    account.answers.odd = lambda request: answer_alike(request, young)
     await poll(account, AUDIT)
     assert account.snapshot.bulk_counts["bulk_enable_voice", "in-progress"] == 1
     await poll(account, AUDIT)
     assert account.snapshot.bulk_counts["bulk_enable_voice", "in-progress"] == 0
+
+
+async def test_an_empty_summary_in_the_list_alone_is_none(opened: OpenAccount) -> None:
+    """The object has the counts, and nothing ended because of it."""
+    account = await opened()
+    create(account, 30)
+    create(account, 2)
+    account.answers.odd = lambda request: (
+        answer(
+            [
+                {
+                    "id": account.world.ids.encode(IdType.BULK, each.number),
+                    "action_type": bulk_type(each.action_type),
+                    "sim_card_actions_summary": [],
+                }
+                for each in account.world.bulks
+            ]
+        )
+        if request.url.path.endswith("/bulk_sim_card_actions")
+        else None
+    )
+    for after in (AUDIT, 60.0, AUDIT):
+        await poll(account, after)
+        assert shown(account)[1].total() == 32
+    assert not ended_events(account)
 
 
 async def test_one_that_the_api_does_not_know_any_more_is_forgotten(opened: OpenAccount) -> None:
@@ -561,3 +588,10 @@ def answer(bulks: list[dict[str, object]]) -> httpx.Response:
     """Return a page of bulk actions."""
     meta = {"total_results": len(bulks), "page_size": 250, "page_number": 1, "total_pages": 1}
     return httpx.Response(200, json={"data": bulks, "meta": meta})
+
+
+def answer_alike(request: httpx.Request, bulk: dict[str, object]) -> httpx.Response:
+    """Show a bulk action in the list as it is itself."""
+    if request.url.path.endswith("/bulk_sim_card_actions"):
+        return answer([bulk])
+    return httpx.Response(200, json={"data": bulk})
