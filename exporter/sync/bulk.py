@@ -57,6 +57,9 @@ MOST_TRIES = 3
 OLD = 86_400.0
 """Seconds after which a bulk action is old."""
 
+MOST_REREADS = 3
+"""How often the members of a bulk action are read again where some are missing."""
+
 LONGEST_READING = 10.0
 """Maximum seconds that a poll spends on bulk actions."""
 
@@ -112,7 +115,7 @@ class BulkFollower:
         self._told = False
         # What only costs requests if it is lost: the list, when each was read last, and where it
         # stands, those that were listed but not counted yet or never will be, those whose object
-        # has no summary, and what failed.
+        # has no summary, what failed, and what was read again.
         self._list = BulkList()
         self._asked_at: dict[str, float] = {}
         self._positions: dict[str, int] = {}
@@ -122,6 +125,7 @@ class BulkFollower:
         self._bare: set[str] = set()
         self._counting = Patience()
         self._reading_members = Patience()
+        self._read_again: dict[str, int] = {}
 
     async def follow(self, poll: PollContext, *, audited: bool) -> bool:
         """Read what is due, and commit it; tells whether anything was asked for."""
@@ -154,8 +158,11 @@ class BulkFollower:
         for bulk_id in comparable:
             await self._compare(poll, bulk_id)
         await poll.recorder.commit()
+        if await self._read_members_again(poll, reading):
+            await poll.recorder.commit()
         bulks = poll.ledger.state.bulks
         self._reading_members.keep(bulks.keys())
+        self._read_again = {each: n for each, n in self._read_again.items() if each in bulks}
         self._forget(each.id for each in bulks.values() if each.in_progress)
         self._note(error)
         return True
@@ -334,6 +341,22 @@ class BulkFollower:
             ids = tuple(each.id for each in page.actions)
             reading.members_failed.discard(bulk.id)
             reading.members[bulk.id] = ids, bulk.members_page + 1 if more else 0
+
+    async def _read_members_again(self, poll: PollContext, reading: _Reading) -> bool:
+        """Begin again where the last page was read and members are missing; tells whether any is.
+
+        A list by last change moves while it is read: those that end are on pages read already.
+        """
+        again = False
+        for bulk_id in (each for each, (_, page) in reading.members.items() if not page):
+            bulk = poll.ledger.state.bulks.get(bulk_id)
+            if bulk is None or self._read_again.get(bulk_id, 0) >= MOST_REREADS:
+                continue
+            if (await poll.ledger.count_members(bulk_id)).known < bulk.counts.total:
+                self._read_again[bulk_id] = self._read_again.get(bulk_id, 0) + 1
+                poll.recorder.unit.bulks[bulk_id] = msgspec.structs.replace(bulk, members_page=1)
+                again = True
+        return again
 
     def _record(self, poll: PollContext, reading: _Reading, *, due: bool) -> None:
         """Take what was read into the unit of work."""

@@ -365,6 +365,43 @@ async def test_the_members_of_those_in_progress_become_known(opened: OpenAccount
     assert sorted(map(sorted, known.values())) == sorted(map(sorted, (first, second)))
 
 
+async def test_members_that_moved_while_they_were_read_are_read_again(
+    opened: OpenAccount,
+) -> None:
+    """By last change, those that end are on a page that was read already; three times at most."""
+    account = await opened(ListOrder.UPDATED)
+    ids = create(account, 600)
+    create(account, 1)
+    await poll(account, AUDIT)
+    for number in range(3):
+        end(account, ids[number * 150 : number * 150 + 150])
+        await poll(account)
+    for _ in range(6):
+        await poll(account)
+    assert sorted(map(len, members_known(account).values())) == [1, 600]
+
+
+async def test_members_that_stay_missing_are_given_up(opened: OpenAccount) -> None:
+    """A bulk action of more members than its list shows costs no request at every poll."""
+    account = await opened()
+    create(account, 2)
+    await poll(account, AUDIT)
+    ((bulk_id, _),) = account.ledger.state.bulks.items()
+    more = {"id": bulk_id, "sim_card_actions_summary": {"in-progress": 3}}
+    asked: list[httpx.Request] = []
+
+    def answer_oddly(request: httpx.Request) -> httpx.Response | None:
+        if request.url.path.endswith("/bulk_sim_card_actions"):
+            return answer([more])
+        asked.append(request)
+        return None
+
+    account.answers.odd = answer_oddly
+    for _ in range(8):
+        await poll(account)
+    assert len([each for each in asked if "bulk" in str(each.url)]) == 1 + 3
+
+
 async def test_a_difference_in_interrupted_members_is_drift(opened: OpenAccount) -> None:
     """At the audit after the end, where all members are known; it goes when they agree again."""
     account = await opened()
