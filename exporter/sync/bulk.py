@@ -142,6 +142,7 @@ class BulkFollower:
             return False
         if due:
             self._bare.clear()  # an audit looks whether that is so still
+            self._list = replace(self._list, searched=1)
         reading = _Reading()
         error: PollError | None = None
         try:
@@ -180,6 +181,8 @@ class BulkFollower:
         left = max(0, budget(in_progress, summaries=summaries) - (heads - 1))
         while (plan := self._plan(reading, ids, left)).cost:
             left -= plan.cost
+            if plan.searched is not None:
+                self._list = replace(self._list, searched=plan.searched)
             for number in plan.pages:
                 await self._read_page(reading, number)
             await gather([self._read_one(reading, each) for each in plan.ids])

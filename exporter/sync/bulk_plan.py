@@ -49,11 +49,15 @@ class WantedBulk:
 
 @dataclass(frozen=True, slots=True)
 class BulkPlan:
-    """Pages of the list to read, ids to ask for, and ids whose members to count."""
+    """Pages of the list to read, ids to ask for, and ids whose members to count.
+
+    ``searched`` is the new one of the list where the page is to find those without a position.
+    """
 
     pages: tuple[int, ...] = ()
     ids: tuple[str, ...] = ()
     counted: tuple[str, ...] = ()
+    searched: int | None = None
 
     @property
     def cost(self) -> int:
@@ -65,18 +69,28 @@ class BulkPlan:
 class BulkList:
     """What is known of the list: how many it holds, how many a page does, and its order.
 
-    ``total`` is None where the API does not say.
+    ``total`` is None where the API does not say. ``searched`` is how many pages from the head on
+    were read to find those without a position.
     """
 
     total: int | None = None
     page_size: int = PAGE_SIZE
     oldest_first: bool = False
     pages_read: frozenset[int] = field(default_factory=frozenset)
+    searched: int = 1
 
     @property
     def head(self) -> int:
         """The page where new ones appear."""
         return max(1, pages_of(self.total or 0, self.page_size)) if self.oldest_first else 1
+
+    def to_search(self) -> tuple[int, int] | None:
+        """Return the next page of the search, and ``searched`` after it; None where it ends."""
+        for before in range(self.searched, pages_of(self.total or 0, self.page_size)):
+            page = self.head - before if self.oldest_first else 1 + before
+            if page not in self.pages_read:
+                return page, before + 1
+        return None
 
     def page_at(self, position: int | None) -> int | None:
         """Return the page of a position that was not read; None where there is none."""
@@ -143,8 +157,12 @@ def plan_bulks(
 ) -> BulkPlan:
     """Plan at most ``left`` requests, for those not asked for longest first.
 
-    A page that shows two or more of them is read instead of asking for each.
+    A page that shows two or more of them is read instead of asking for each. Where more have no
+    known position than could be asked for, as after a restart, the next page is read to find them.
     """
+    lost = sum(not each.listed and each.position is None for each in wanted)
+    if 0 < left < lost and (search := listing.to_search()) is not None:
+        return BulkPlan(pages=search[:1], searched=search[1])
     by_page: dict[int, list[WantedBulk]] = defaultdict(list)
     for each in wanted:
         page = None if each.listed else listing.page_at(each.position)

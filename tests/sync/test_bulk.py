@@ -162,6 +162,25 @@ async def test_what_the_first_page_does_not_show_is_asked_for_in_turn(
     assert [e.members.failed for e in ended_events(account) if e.members.failed] == [1, 1, 1]
 
 
+@pytest.mark.parametrize("order", ORDERS)
+async def test_those_beyond_a_page_are_found_again_after_a_restart(
+    opened: OpenAccount, order: ListOrder
+) -> None:
+    """By reading the next page, not by asking for each: the first poll knows all counts."""
+    account = await opened(order)
+    bulks = [create(account, 2) for _ in range(240)]
+    await poll(account, AUDIT)
+    bulks += [create(account, 2) for _ in range(160)]
+    await poll(account)
+    await poll(account)
+    assert shown(account)[1] == truth(account)[1]
+    account.restart()
+    end(account, *(ids[:1] for ids in bulks))
+    for _ in range(3):
+        assert await poll(account) <= 1 + 2
+    assert shown(account)[1] == truth(account)[1]
+
+
 @pytest.mark.parametrize("summary", list(BulkSummary))
 async def test_counts_are_those_of_the_account_wherever_it_has_the_summary(
     opened: OpenAccount, summary: BulkSummary

@@ -23,6 +23,7 @@ LISTS = st.builds(
     page_size=st.integers(1, 250),
     oldest_first=st.booleans(),
     pages_read=st.frozensets(st.integers(1, 8), max_size=3),
+    searched=st.integers(1, 10),
 )
 WANTED = st.lists(
     st.builds(
@@ -57,7 +58,7 @@ def test_a_plan_keeps_its_bound_and_takes_those_not_asked_for_longest(
         or (not each.listed and listing.page_at(each.position) in plan.pages)
     }
     dearest = 1 if objects else COUNT_REQUESTS
-    if wanted and left >= dearest:
+    if wanted and left >= dearest and plan.searched is None:
         assert min(wanted, key=lambda each: (each.asked_at, each.id)).id in covered
 
 
@@ -108,3 +109,21 @@ def test_totals_that_contradict_each_other_are_no_counts(
 def test_a_filter_that_is_ignored_counts_nothing(totals: tuple[int, int, int, int]) -> None:
     """It finds all members in one status, though others have some."""
     assert counts_of(*totals) is None
+
+
+@pytest.mark.parametrize("oldest_first", [True, False])
+def test_a_search_reads_each_page_from_the_head_on(*, oldest_first: bool) -> None:
+    """As long as more have no position than can be asked for; then they are asked for by id."""
+    wanted = [WantedBulk(str(number), 0.0) for number in range(3)]
+    pages: list[int] = []
+    for searched in (1, 2, 3):
+        listing = BulkList(750, 250, oldest_first, searched=searched)
+        plan = plan_bulks(wanted, listing, 2, objects_have_summary=True)
+        assert plan.searched == (searched + 1 if searched < 3 else None)
+        pages += plan.pages
+        assert not plan_bulks(wanted, listing, 3, objects_have_summary=True).searched
+    assert len(plan.ids) == 2
+    listing = BulkList(750, 250, oldest_first, pages_read=frozenset({2}))
+    plan = plan_bulks(wanted, listing, 2, objects_have_summary=True)
+    assert plan.pages == ((1,) if oldest_first else (3,))
+    assert pages == ([2, 1] if oldest_first else [2, 3])
