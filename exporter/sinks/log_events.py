@@ -154,7 +154,7 @@ BULK_LOOKUP_FAILED = LogEvent(
     LogLevel.WARNING,
     ("account", "error"),
     "Bulk actions cannot be read, so what is shown of them is out of date; retried after some "
-    "minutes, after an hour if the key is refused or the API has none",
+    "minutes, after an hour if the key is refused again or the API still has none",
 )
 BULK_LOOKUP_RECOVERED = LogEvent(
     "bulk_lookup_recovered", LogLevel.INFO, ("account",), "They can be read again"

@@ -15,7 +15,6 @@ import msgspec
 from exporter.clock import Clock
 from exporter.domain import BulkAction, BulkCounts, ListedBulk, Status
 from exporter.errors import (
-    InvalidResponseError,
     NotFoundError,
     PollError,
     RateLimitedError,
@@ -24,7 +23,18 @@ from exporter.errors import (
 )
 from exporter.ledger.bulks import observe_bulk
 from exporter.sync.audit import audit_due
-from exporter.sync.bulk_plan import PAGE_SIZE, BulkList, BulkPlan, WantedBulk, budget, plan_bulks
+from exporter.sync.bulk_plan import (
+    LONGEST_PAUSE,
+    PAGE_SIZE,
+    BulkList,
+    BulkPlan,
+    Patience,
+    WantedBulk,
+    budget,
+    counts_of,
+    pause_after,
+    plan_bulks,
+)
 from exporter.sync.context import PollContext
 from exporter.sync.fetcher import gather
 from exporter.sync.request_plan import pages_of
@@ -32,20 +42,23 @@ from exporter.telnyx.client import Client
 from exporter.telnyx.query import Query
 from exporter.telnyx.schema import BulkPage
 
-PAUSE = 60.0
-"""Seconds without a request after two polls in a row in which one failed; doubled for each more.
-
-A request may take as long as a timeout; a single one that fails is no reason to wait.
-"""
-
-LONGEST_PAUSE = 600.0
-"""Maximum of that."""
-
 REFUSED_PAUSE = 3600.0
-"""Seconds without a request after the API refused the key for them, or has no bulk actions."""
+"""Seconds without a request after the API refused the key for the list twice, or has none."""
 
 MAX_COMPARED = 50_000
 """Members that an audit compares at most: looking each up takes a second or so in all."""
+
+FEW_BARE = 2
+"""So many objects without a summary say that there is none in any; a single one may be odd."""
+
+MOST_TRIES = 3
+"""Tries to count the members of a bulk action older than a day that was never counted."""
+
+OLD = 86_400.0
+"""Seconds after which a bulk action is old."""
+
+MOST_REREADS = 3
+"""How often the members of a bulk action are read again where some are missing."""
 
 LONGEST_READING = 10.0
 """Maximum seconds that a poll spends on bulk actions."""
@@ -55,15 +68,20 @@ LONGEST_READING = 10.0
 class _Reading:
     """What one poll has read of bulk actions; what came before an error is true all the same.
 
-    ``listed`` are those that a page showed without counts, ``settled`` those that need not be asked
-    for again in this poll, ``gone`` those that the API does not know any more. ``members`` are the
-    ids that were read of those of bulk actions, with the page that comes next.
+    ``listed`` are those that a page showed without members, ``settled`` those that need not be
+    asked for again in this poll, ``failed`` those of them of which the answer was of no use,
+    ``asking`` those without an answer yet, and ``gone`` those that the API does not know any more.
+    ``members`` are the ids that were read of those of bulk actions, with the page that comes next,
+    ``members_failed`` the bulk actions of which none could be read.
     """
 
     counts: dict[str, tuple[ListedBulk, BulkCounts]] = field(default_factory=dict)
     listed: dict[str, ListedBulk] = field(default_factory=dict)
     settled: set[str] = field(default_factory=set)
+    failed: set[str] = field(default_factory=set)
+    asking: set[str] = field(default_factory=set)
     gone: set[str] = field(default_factory=set)
+    members_failed: set[str] = field(default_factory=set)
     members: dict[str, tuple[tuple[str, ...], int]] = field(default_factory=dict)
     has_list: bool = False
 
@@ -96,33 +114,44 @@ class BulkFollower:
         self._failures = 0
         self._told = False
         # What only costs requests if it is lost: the list, when each was read last, and where it
-        # stands, those that were listed but not counted yet, and whether objects have a summary.
+        # stands, those that were listed but not counted yet or never will be, those whose object
+        # has no summary, what failed, and what was read again.
         self._list = BulkList()
         self._asked_at: dict[str, float] = {}
         self._positions: dict[str, int] = {}
         self._uncounted: dict[str, ListedBulk] = {}
-        self._objects_have_summary = True
+        self._counted_before: dict[str, BulkCounts] = {}
+        self._given_up: set[str] = set()
+        self._bare: set[str] = set()
+        self._counting = Patience()
+        self._reading_members = Patience()
+        self._read_again: dict[str, int] = {}
 
     async def follow(self, poll: PollContext, *, audited: bool) -> bool:
         """Read what is due, and commit it; tells whether anything was asked for."""
         state = poll.ledger.state
         if self._clock.monotonic() < self._paused_until:
             return False
-        running = any(each.in_progress for each in state.bulks.values())
+        running = any(each.in_progress for each in self._followed(poll))
         due = audited or audit_due(
             state.bulks_at, interval=self._audit_interval, now=self._clock.now()
         )
-        if not (due or running or self._uncounted):
+        now = self._clock.monotonic()
+        uncounted = any(not self._counting.waits(each, now) for each in self._uncounted)
+        if not (due or running or uncounted):
             return False
         if due:
-            self._objects_have_summary = True  # an audit looks whether that is so still
+            self._bare.clear()  # an audit looks whether that is so still
+            self._list = replace(self._list, searched=1)
         reading = _Reading()
         error: PollError | None = None
         try:
             async with asyncio.timeout(self._seconds):
                 await self._read(poll, reading)
         except TimeoutError:
-            error = UnavailableError(f"reading them took more than {self._seconds:g} s")
+            reading.failed |= reading.asking
+            if not reading.asking and not reading.members_failed:
+                error = UnavailableError(f"reading them took more than {self._seconds:g} s")
         except PollError as exc:
             error = exc
         comparable = _comparable(poll, reading) if audited else ()
@@ -130,36 +159,48 @@ class BulkFollower:
         for bulk_id in comparable:
             await self._compare(poll, bulk_id)
         await poll.recorder.commit()
-        self._forget(each.id for each in poll.ledger.state.bulks.values() if each.in_progress)
+        if await self._read_members_again(poll, reading):
+            await poll.recorder.commit()
+        bulks = poll.ledger.state.bulks
+        self._reading_members.keep(bulks.keys())
+        self._read_again = {each: n for each, n in self._read_again.items() if each in bulks}
+        self._forget(each.id for each in bulks.values() if each.in_progress)
         self._note(error)
         return True
 
     async def _read(self, poll: PollContext, reading: _Reading) -> None:
         """Read the list first, then what it does not tell, then members, within the budget."""
-        running = [each for each in poll.ledger.state.bulks.values() if each.in_progress]
+        running = [each for each in self._followed(poll) if each.in_progress]
         ids = [each.id for each in running]
         in_progress = len({*ids, *self._uncounted})
         await self._read_head(reading)
-        unknown = (each for each in reading.listed if each not in poll.ledger.state.bulks)
+        unknown = reading.listed.keys() - poll.ledger.state.bulks.keys() - self._given_up
         self._uncounted |= {each: reading.listed[each] for each in unknown}
         summaries = not (self._uncounted or reading.listed.keys() & {*ids})
-        left = budget(in_progress, summaries=summaries) - (len(self._list.pages_read) - 1)
+        heads = len(self._list.pages_read)
+        left = max(0, budget(in_progress, summaries=summaries) - (heads - 1))
         while (plan := self._plan(reading, ids, left)).cost:
             left -= plan.cost
+            if plan.searched is not None:
+                self._list = replace(self._list, searched=plan.searched)
             for number in plan.pages:
                 await self._read_page(reading, number)
             await gather([self._read_one(reading, each) for each in plan.ids])
             for each in plan.counted:
                 known = self._uncounted.get(each) or _listed(poll.ledger.state.bulks[each])
                 await self._count(reading, each, known)
-        await self._read_members(reading, poll.ledger.state.bulks.values(), left)
+        await self._read_members(reading, self._followed(poll), left)
+
+    def _followed(self, poll: PollContext) -> list[BulkAction]:
+        """Return those that are known, but for types that were followed before a restart only."""
+        return [each for each in poll.ledger.state.bulks.values() if self._shows(each.action_type)]
 
     def _plan(self, reading: _Reading, running: Iterable[str], left: int) -> BulkPlan:
         return plan_bulks(
             self._wanted(reading, running),
             self._list,
             left,
-            objects_have_summary=self._objects_have_summary,
+            objects_have_summary=len(self._bare) < FEW_BARE,
         )
 
     async def _read_head(self, reading: _Reading) -> None:
@@ -190,7 +231,8 @@ class BulkFollower:
             position = self._list.position(number, index)
             if position is not None:
                 self._positions[bulk.id] = position
-            if bulk.counts is None:
+            # An empty summary is none, unless the object has an empty one as well.
+            if bulk.counts is None or not bulk.counts.total:
                 reading.listed[bulk.id] = bulk
             else:
                 reading.counts[bulk.id] = bulk, bulk.counts
@@ -199,52 +241,72 @@ class BulkFollower:
     def _wanted(self, reading: _Reading, running: Iterable[str]) -> list[WantedBulk]:
         """Return those in progress, or of which nothing is known, that were not counted yet."""
         settled = reading.counts.keys() | reading.settled
+        now = self._clock.monotonic()
         return [
             WantedBulk(
                 each,
                 self._asked_at.get(each, -inf),
                 self._positions.get(each),
                 listed=each in reading.listed,
+                bare=each in self._bare,
             )
             for each in {*running, *self._uncounted}
-            if each not in settled
+            if each not in settled and not self._counting.waits(each, now)
         ]
 
     async def _read_one(self, reading: _Reading, bulk_id: str) -> None:
         """Ask for one bulk action; an answer that cannot be used concerns that one only."""
+        reading.asking.add(bulk_id)
         try:
             bulk = await self._client.bulk_action(bulk_id)
-        except NotFoundError as exc:
+        except RateLimitedError:
+            raise
+        except PollError as exc:
             reading.settled.add(bulk_id)
-            if exc.documented:
-                reading.gone.add(bulk_id)
-        except InvalidResponseError:
-            reading.settled.add(bulk_id)
+            gone = isinstance(exc, NotFoundError) and exc.documented
+            (reading.gone if gone else reading.failed).add(bulk_id)
         else:
             if bulk.id != bulk_id:
                 reading.settled.add(bulk_id)
+                reading.failed.add(bulk_id)
             elif bulk.counts is None:
-                self._objects_have_summary = False
+                self._bare.add(bulk_id)
             else:
                 reading.counts[bulk_id] = bulk, bulk.counts
+        reading.asking.discard(bulk_id)
 
     async def _count(self, reading: _Reading, bulk_id: str, bulk: ListedBulk) -> None:
         """Count the members of one bulk action by the totals of its lists.
 
-        Members change status meanwhile: they are asked for in the order in which one passes through
-        the statuses, so what is left of all never shows an interrupted one too many.
+        That it ended is believed once two polls in a row have counted the same.
         """
         reading.settled.add(bulk_id)
+        reading.asking.add(bulk_id)
+        try:
+            counts = await self._totals(bulk_id)
+        except RateLimitedError:
+            raise
+        except PollError:
+            counts = None
+        reading.asking.discard(bulk_id)
+        if counts is None:
+            reading.failed.add(bulk_id)
+            return
+        before = self._counted_before.get(bulk_id)
+        self._counted_before[bulk_id] = counts
+        if counts.left or counts == before:
+            reading.counts[bulk_id] = bulk, counts
+
+    async def _totals(self, bulk_id: str) -> BulkCounts | None:
+        """Return the counts that totals of members tell; None if they are of no use."""
         found = []
         for status in (None, Status.IN_PROGRESS, Status.COMPLETED, Status.FAILED):
             query = Query(1, 1, status, bulk_id=bulk_id)
             total = (await self._client.bulk_members(query)).total
             if total is None:
-                return
+                return None
             found.append(total)
-        everything, running, completed, failed = found
-        interrupted = max(0, everything - running - completed - failed)
-        reading.counts[bulk_id] = bulk, BulkCounts(running, completed, failed, interrupted)
+        return counts_of(*found)
 
     async def _read_members(
         self, reading: _Reading, bulks: Iterable[BulkAction], most: int
@@ -253,15 +315,25 @@ class BulkFollower:
 
         Of one that ended meanwhile last, and of one that had ended when it was seen first never.
         """
+        now = self._clock.monotonic()
         unread = [
             each
             for each in bulks
-            if each.members_page and each.ended_at != each.seen_at and each.id not in reading.gone
+            if each.members_page
+            and each.ended_at != each.seen_at
+            and each.id not in reading.gone
+            and not self._reading_members.waits(each.id, now)
         ]
         unread.sort(key=lambda each: (not each.in_progress, each.members_page, each.id))
         for bulk in unread[:most]:
             query = Query(bulk.members_page, PAGE_SIZE, bulk_id=bulk.id)
-            page = await self._client.bulk_members(query)
+            reading.members_failed.add(bulk.id)
+            try:
+                page = await self._client.bulk_members(query)
+            except RateLimitedError:
+                raise
+            except PollError:
+                continue
             counts = reading.counts[bulk.id][1] if bulk.id in reading.counts else bulk.counts
             if page.total is not None and page.total > counts.total:
                 continue  # of other bulk actions, too: the filter is ignored, or this one grows
@@ -270,12 +342,28 @@ class BulkFollower:
                 page.total is None or bulk.members_page < pages_of(page.total, size)
             )
             ids = tuple(each.id for each in page.actions)
+            reading.members_failed.discard(bulk.id)
             reading.members[bulk.id] = ids, bulk.members_page + 1 if more else 0
 
+    async def _read_members_again(self, poll: PollContext, reading: _Reading) -> bool:
+        """Begin again where the last page was read and members are missing; tells whether any is.
+
+        A list by last change moves while it is read: those that end are on pages read already.
+        """
+        again = False
+        for bulk_id in (each for each, (_, page) in reading.members.items() if not page):
+            bulk = poll.ledger.state.bulks.get(bulk_id)
+            if bulk is None or self._read_again.get(bulk_id, 0) >= MOST_REREADS:
+                continue
+            if (await poll.ledger.count_members(bulk_id)).known < bulk.counts.total:
+                self._read_again[bulk_id] = self._read_again.get(bulk_id, 0) + 1
+                poll.recorder.unit.bulks[bulk_id] = msgspec.structs.replace(bulk, members_page=1)
+                again = True
+        return again
+
     def _record(self, poll: PollContext, reading: _Reading, *, due: bool) -> None:
-        """Take what was read into the unit of work, and remember what costs requests if lost."""
+        """Take what was read into the unit of work."""
         unit, state = poll.recorder.unit, poll.ledger.state
-        now = self._clock.monotonic()
         for bulk_id, (seen, counts) in reading.counts.items():
             known = state.bulks.get(bulk_id)
             after = observe_bulk(known, seen, counts, now=unit.now, api_now=poll.api_time)
@@ -287,13 +375,41 @@ class BulkFollower:
         for bulk_id in reading.gone & state.bulks.keys():
             unit.bulks[bulk_id] = None
         if due and reading.has_list:
+            self._given_up &= reading.listed.keys()
             unit.bulks_at = unit.now
             if state.bulks_since is None:
                 unit.bulks_since = poll.api_time
-        for bulk_id in reading.counts.keys() | reading.settled:
+        self._remember(poll, reading)
+
+    def _remember(self, poll: PollContext, reading: _Reading) -> None:
+        """Remember what was asked for, and what failed."""
+        now = self._clock.monotonic()
+        for bulk_id in reading.counts.keys() | reading.settled | reading.failed:
             self._asked_at[bulk_id] = now
             if bulk_id in reading.counts or bulk_id in reading.gone:
                 self._uncounted.pop(bulk_id, None)
+                self._counting.succeeded(bulk_id)
+        for bulk_id in reading.failed - reading.counts.keys():
+            self._count_failed(poll, bulk_id)
+        for bulk_id in reading.members:
+            self._reading_members.succeeded(bulk_id)
+        for bulk_id in reading.members_failed:
+            self._reading_members.failed(bulk_id, now)
+
+    def _count_failed(self, poll: PollContext, bulk_id: str) -> None:
+        """Let one wait; one that was never counted until the next audit, or for ever if it is old.
+
+        Otherwise each poll would read the list because of it.
+        """
+        now, listed = self._clock.monotonic(), self._uncounted.get(bulk_id)
+        if listed is None:
+            self._counting.failed(bulk_id, now)
+            return
+        tries = self._counting.failed(bulk_id, now, longest=self._audit_interval)
+        old = listed.created_at is None or poll.api_time - listed.created_at > OLD
+        if tries >= MOST_TRIES and old:
+            del self._uncounted[bulk_id]
+            self._given_up.add(bulk_id)
 
     async def _compare(self, poll: PollContext, bulk_id: str) -> None:
         """Compare how many members of a bulk action that ended were interrupted with the ledger."""
@@ -311,6 +427,10 @@ class BulkFollower:
         wanted = {*running, *self._uncounted}
         self._asked_at = {each: at for each, at in self._asked_at.items() if each in wanted}
         self._positions = {each: at for each, at in self._positions.items() if each in wanted}
+        self._counting.keep(wanted)
+        self._counted_before = {
+            each: counts for each, counts in self._counted_before.items() if each in wanted
+        }
 
     def _note(self, error: PollError | None) -> None:
         self._failures = self._failures + 1 if error is not None else 0
@@ -355,6 +475,6 @@ def _is_oldest_first(page: BulkPage) -> bool | None:
 def _pause(error: PollError, failures: int) -> float:
     """Return for how long nothing is asked, after so many failures in a row."""
     if isinstance(error, RefusedError | NotFoundError):
-        return REFUSED_PAUSE
-    usual = min(PAUSE * 2.0 ** (failures - 2), LONGEST_PAUSE) if failures > 1 else 0.0
+        return REFUSED_PAUSE if failures > 1 else LONGEST_PAUSE / 2
+    usual = pause_after(failures)
     return max(usual, error.retry_after) if isinstance(error, RateLimitedError) else usual

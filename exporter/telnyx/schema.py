@@ -39,7 +39,7 @@ MAX_TAGS = 20
 """Further tags of a SIM card are dropped."""
 
 _MAX_TEXT_LENGTH = 100
-"""Longer ICCIDs, names of groups, tags and statuses are cut."""
+"""Longer ICCIDs, names of groups, tags, statuses and types of bulk actions are cut."""
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -303,7 +303,7 @@ def _bulk(item: object) -> ListedBulk | None:
         return None
     return ListedBulk(
         bulk_id,
-        text(fields.get("action_type")),
+        _short(fields.get("action_type")),
         time(fields.get("created_at")),
         _bulk_counts(fields.get("sim_card_actions_summary")),
     )

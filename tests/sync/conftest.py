@@ -61,7 +61,7 @@ class OddAnswers(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Answer one request."""
-        optional = any(each in request.url.path for each in ("/sim_cards", "/bulk_"))
+        optional = any(each in str(request.url) for each in ("/sim_cards", "bulk_"))
         answer = self.odd(request) if optional else None
         return answer or await self.simulator.handle_async_request(request)
 
@@ -172,6 +172,7 @@ class OpenAccount(Protocol):
         stuck_after: float = ...,
         bulks: bool = ...,
         on_bulks: Callable[[str | None], None] = ...,
+        shows_bulk: Callable[[str], bool] = ...,
     ) -> Account:
         """Open the account; nothing is polled yet."""
         ...
@@ -217,6 +218,7 @@ def open_account(new_store: Callable[[int], LedgerStore]) -> Iterator[OpenAccoun
         stuck_after: float = 1e12,
         bulks: bool = False,
         on_bulks: Callable[[str | None], None] = lambda _: None,
+        shows_bulk: Callable[[str], bool] = lambda _: True,
     ) -> Account:
         clock = clock or ManualClock()
         simulator = Simulator(SimulatorSettings(world=world), clock)
@@ -265,7 +267,13 @@ def open_account(new_store: Callable[[int], LedgerStore]) -> Iterator[OpenAccoun
                 naming=Naming(client, time, NamingOptions(86400.0, lookups), on_lookups)
                 if lookups
                 else None,
-                bulks=BulkFollower(client, time, audit_interval=audit_interval, on_change=on_bulks)
+                bulks=BulkFollower(
+                    client,
+                    time,
+                    audit_interval=audit_interval,
+                    shows=shows_bulk,
+                    on_change=on_bulks,
+                )
                 if bulks
                 else None,
             )

@@ -58,6 +58,15 @@ def test_the_documented_one_is_read() -> None:
 
 
 @pytest.mark.parametrize(
+    ("sent", "kept"),
+    [("x" * 5_000, "x" * 100), ("a\nb", "a b"), ("bulk_enable_voice", "bulk_enable_voice")],
+)
+def test_a_type_is_one_line_of_limited_length(sent: str, kept: str) -> None:
+    """It becomes the value of a label."""
+    assert bulk(action_type=sent).action_type == kept
+
+
+@pytest.mark.parametrize(
     ("summary", "counts"),
     [
         pytest.param([], BulkCounts(), id="empty"),
