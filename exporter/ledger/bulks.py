@@ -42,14 +42,16 @@ def observe_bulk(
 def is_news(known: BulkAction | None, now_known: BulkAction, since: float | None) -> bool:
     """Tell whether a bulk action has ended since it was looked at last; once for each.
 
-    One that is new is history if it was created before ``since``, when the list was read first on
-    the API's clock; None: it was never read before.
+    One that is new is history if it was created before ``since``: when the list was read first on
+    the API's clock, or the newest that was forgotten since was created; None: it was never read
+    before. One that has no time may be one that was forgotten, so it is history too.
     """
     if now_known.ended_at is None or (known is not None and known.ended_at is not None):
         return False
     if known is not None:
         return True
-    return since is not None and (now_known.created_at is None or now_known.created_at > since)
+    created_at = now_known.created_at
+    return since is not None and created_at is not None and created_at > since
 
 
 def bulk_label(action_type: str, types: Iterable[str]) -> str:
@@ -71,6 +73,12 @@ def forgettable(bulks: Iterable[BulkAction], before: float) -> tuple[str, ...]:
         for each in ordered[KEPT:]
         if each.ended_at is not None and each.ended_at < before and not each.in_progress
     )
+
+
+def since_after(since: float | None, forgotten: Iterable[BulkAction]) -> float | None:
+    """Return ``since`` of `is_news` once some were forgotten: a page may show them again."""
+    times = (each.created_at for each in forgotten if each.created_at is not None)
+    return None if since is None else max((since, *times))
 
 
 class Pace(msgspec.Struct, frozen=True):

@@ -71,7 +71,7 @@ class UnitOfWork:
     ``resolved`` are told as resolved. ``sim_card_total`` is how many SIM cards the account has.
     ``bulks`` replace what stands there, None ends one with its members; ``bulk_members`` are ids of
     actions that are added to those of a bulk action. ``bulks_at`` is when their list was read,
-    ``bulks_since`` when that was for the first time, on the API's clock.
+    ``bulks_since`` when first, on the API's clock.
     """
 
     account: str

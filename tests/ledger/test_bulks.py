@@ -1,6 +1,7 @@
 """What an observation of a bulk action means."""
 
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 from msgspec import structs
@@ -14,10 +15,11 @@ from exporter.ledger.bulks import (
     is_news,
     observe_bulk,
     pace_of,
+    since_after,
 )
 from exporter.ledger.snapshot import build
 from exporter.ledger.state import LedgerState
-from tests.ledger.conftest import an_options
+from tests.ledger.conftest import Account, an_options
 
 CREATED = 1_000.0
 SEEN = ListedBulk("b", "bulk_set_public_ips", CREATED, None)
@@ -73,6 +75,17 @@ def test_one_that_had_ended_is_news_if_it_is_new(since: float | None, *, news: b
     assert is_news(None, seen_at(None, DONE, 1_010.0), since) is news
 
 
+def test_what_was_forgotten_is_history() -> None:
+    """As is what was created before it, and what may be the same: it has no time."""
+    ended = seen_at(None, DONE, 1_010.0)
+    undated = structs.replace(ended, created_at=None)
+    since = since_after(500.0, [ended, undated])
+    newer = structs.replace(ended, created_at=CREATED + 1)
+    assert [is_news(None, each, since) for each in (ended, undated, newer)] == [False, False, True]
+    assert since_after(2_000.0, [ended]) == 2_000.0
+    assert since_after(None, [ended]) is None
+
+
 def test_it_stalls_when_no_member_ends() -> None:
     """As it was read last: what was not read since is no reason."""
     options = an_options(stuck_after={"set_public_ip": 60.0}, stuck_after_default=1e9)
@@ -123,6 +136,22 @@ def test_without_bulk_actions_there_are_no_series() -> None:
     snapshot = build(a_state(), an_options(bulk_actions=False), 0.0)
     series = (snapshot.bulk_counts, snapshot.bulk_members, snapshot.bulks_stalled)
     assert not any(series)
+
+
+async def test_who_reads_them_again_begins_anew(open_account: Callable[..., Account]) -> None:
+    """Without bulk actions, what was known of them is forgotten: all that ends is history."""
+    account = open_account()
+    await account.ledger.open(0.0)
+    unit = account.ledger.begin(0.0)
+    unit.bulk_seen(None, seen_at(None, RUNNING, 1_010.0), since=None)
+    unit.bulks_since = 900.0
+    await account.ledger.commit(unit)
+    await account.ledger.forget(1.0)
+    assert [*account.kept().bulks, account.kept().bulks_since] == ["b", 900.0]
+    without = open_account(store=account.store, options=an_options(bulk_actions=False))
+    await without.ledger.open(0.0)
+    await without.ledger.forget(1.0)
+    assert (without.kept().bulks, without.kept().bulks_since) == ({}, None)
 
 
 def test_old_ones_are_forgotten_but_not_the_newest() -> None:

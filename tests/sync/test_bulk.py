@@ -207,6 +207,23 @@ async def test_the_end_is_told_once(opened: OpenAccount) -> None:
     assert len(ended_events(account)) == 2
 
 
+async def test_one_that_was_forgotten_is_not_told_again(opened: OpenAccount) -> None:
+    """A page that shows it again, for one in progress, brings it back as history."""
+    account = await opened()
+    for _ in range(2):
+        create(account, 2)  # so that a page is read again, where both stand
+    await poll(account, AUDIT)
+    for count in (3, 200, 200):
+        end(account, *(create(account, 1) for _ in range(count)))
+        await poll(account)
+    assert len(ended_events(account)) == 403
+    await account.ledger.forget(account.clock() + 1)
+    known = len(account.ledger.state.bulks)
+    await poll(account)
+    assert len(account.ledger.state.bulks) > known
+    assert len(ended_events(account)) == 403
+
+
 async def test_an_interrupted_member_that_goes_on_is_taken_in(opened: OpenAccount) -> None:
     """The list shows it at the next audit; the end is not told again."""
     account = await opened()

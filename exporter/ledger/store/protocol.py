@@ -116,8 +116,8 @@ class LedgerStore(Protocol):
         """Count the members of a bulk action."""
         ...
 
-    def forget_bulks(self, account_id: int, ids: Sequence[str]) -> None:
-        """Forget bulk actions, and which actions were their members."""
+    def forget_bulks(self, account_id: int, ids: Sequence[str], since: float | None) -> None:
+        """Forget bulk actions, and which actions were their members; ``since`` is to be kept."""
         ...
 
     def interrupted(
