@@ -6,7 +6,7 @@ values only: it must not do I/O, and it does not change the state that it starts
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from math import inf, nextafter
@@ -242,6 +242,12 @@ class UnitOfWork:
                 members=after.counts,
             )
         )
+
+    def clear_bulk_drift(self, bulks: Iterable[BulkAction]) -> None:
+        """Take in that an audit is to compare these bulk actions anew: none differs until then."""
+        self.bulks |= {
+            each.id: msgspec.structs.replace(each, drift=0) for each in bulks if each.drift
+        }
 
     def number_attempts(self, attempts: Mapping[str, int]) -> None:
         """Let the events of failures say which attempt each was, by the id of its action."""

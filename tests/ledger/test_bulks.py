@@ -113,6 +113,30 @@ def test_pace_and_time_left() -> None:
     assert pace_of(bulk, CREATED - 5).seconds_left is None
 
 
+def test_differences_do_not_cancel_out() -> None:
+    """The larger sum of one sign is the drift, of the types that are exported."""
+    bulk = seen_at(None, DONE, 1_010.0)
+    drifts = [2, 1, -1, -1]
+    bulks = [structs.replace(bulk, id=f"{n}", drift=drift) for n, drift in enumerate(drifts)]
+    state = a_state(*bulks)
+    assert build(state, an_options(), 1_020.0).drift["interrupted"] == 3
+    hidden = an_options(action_types=("enable_voice",))
+    assert build(state, hidden, 1_020.0).drift["interrupted"] == 0
+
+
+def test_those_that_stall_are_shown_first() -> None:
+    """However many newer ones are in progress; then the newest."""
+    options = an_options(stuck_after={"set_public_ip": 60.0})
+    stalled = structs.replace(seen_at(None, RUNNING, 1_010.0), read_at=1_100.0)
+    newer = [
+        structs.replace(stalled, id=f"n{n:03}", created_at=1_090.0 + n / 100, changed_at=1_100.0)
+        for n in range(60)
+    ]
+    snapshot = build(a_state(stalled, *newer), options, 1_100.0)
+    assert [each.id for each in snapshot.bulks[:3]] == ["b", "n059", "n058"]
+    assert snapshot.stalled_bulks == {"b"}
+
+
 def test_series_are_there_from_the_start_and_bounded() -> None:
     """Zeros for the documented types; a type of its own for some more, then `other`."""
     options = an_options()

@@ -371,6 +371,33 @@ async def test_a_difference_in_interrupted_members_is_drift(opened: OpenAccount)
     assert account.snapshot.drift["interrupted"] == 0
 
 
+async def test_drift_of_what_is_not_compared_any_more_goes(opened: OpenAccount) -> None:
+    """A page that does not show it, or that fails, leaves nothing of an earlier audit."""
+    account = await opened()
+    ids = create(account, 3)
+    await poll(account, AUDIT)
+    await poll(account)
+    end(account, ids, status=Status.INTERRUPTED)
+    await poll(account)
+    ((bulk_id, bulk),) = account.ledger.state.bulks.items()
+    wrong = {
+        "id": bulk_id,
+        "action_type": bulk.action_type,
+        "sim_card_actions_summary": {"interrupted": 1, "failed": 2},
+    }
+    for beyond in (answer([]), httpx.Response(503)):
+        account.answers.odd = lambda _: answer([wrong])
+        await poll(account, AUDIT)
+        await poll(account, AUDIT)
+        assert account.snapshot.drift["interrupted"] == -2
+        account.answers.odd = lambda _, answer=beyond: answer
+        await poll(account, AUDIT)
+        assert account.snapshot.drift["interrupted"] == 0
+        account.restart()
+        await poll(account)
+        assert account.snapshot.drift["interrupted"] == 0
+
+
 async def test_a_filter_that_the_api_ignores_makes_no_members(opened: OpenAccount) -> None:
     """A page with more actions than the bulk action has members is not believed."""
     account = await opened()
