@@ -15,6 +15,9 @@ YOUNG = 3600.0
 KEPT = 250
 """The newest bulk actions are kept however long ago they ended: a page of the list shows them."""
 
+MIN_ENDED = 20
+"""Members of a bulk action that must have ended before the share that ended badly counts."""
+
 MAX_BULK_TYPES = 20
 """How many types of bulk actions have a label value of their own; further ones are `other`."""
 
@@ -52,6 +55,13 @@ def is_news(known: BulkAction | None, now_known: BulkAction, since: float | None
         return True
     created_at = now_known.created_at
     return since is not None and created_at is not None and created_at > since
+
+
+def failure_ratio(bulk: BulkAction) -> float:
+    """Return the share of the members that ended that ended badly; 0 as long as few have ended."""
+    counts = bulk.counts
+    bad = counts.failed + counts.interrupted
+    return bad / counts.ended if counts.ended >= MIN_ENDED else 0.0
 
 
 def bulk_label(action_type: str, types: Iterable[str]) -> str:

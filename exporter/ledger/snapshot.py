@@ -30,7 +30,7 @@ from exporter.domain import (
     concern_of,
     types_of,
 )
-from exporter.ledger.bulks import bulk_label, bulk_types
+from exporter.ledger.bulks import bulk_label, bulk_types, failure_ratio
 from exporter.ledger.records import (
     DELAY_BUCKETS,
     DURATION_BUCKETS,
@@ -133,6 +133,7 @@ class AccountSnapshot:
     bulk_counts: Mapping[tuple[str, str], int] = field(default_factory=dict)
     bulk_members: Mapping[tuple[str, str], int] = field(default_factory=dict)
     bulks_stalled: Mapping[str, int] = field(default_factory=dict)
+    bulk_failure_ratio: Mapping[str, float] = field(default_factory=dict)
     bulks: tuple[BulkAction, ...] = ()
     stalled_bulks: frozenset[str] = frozenset()
 
@@ -402,6 +403,7 @@ def _bulk_fields(state: LedgerState, options: SnapshotOptions) -> dict[str, Any]
     counts = dict.fromkeys(product(labels, (BULK_IN_PROGRESS, BULK_ENDED)), 0)
     members = dict.fromkeys(product(labels, map(str, statuses)), 0)
     stalled = dict.fromkeys(labels, 0)
+    worst = dict.fromkeys(labels, 0.0)
     running = [each for each in bulks if each.in_progress]
     late = {each.id for each in running if options.is_stalled(each)}
     for bulk in bulks:
@@ -410,6 +412,8 @@ def _bulk_fields(state: LedgerState, options: SnapshotOptions) -> dict[str, Any]
     for bulk in running:
         label = bulk_label(bulk.action_type, types)
         stalled[label] += bulk.id in late
+        # What stalls is told as that: for one member it would be in progress, and bad, for ever.
+        worst[label] = max(worst[label], 0.0 if bulk.id in late else failure_ratio(bulk))
         for status in statuses:
             members[label, status.value] += bulk.counts.of(status)
         if bulk.counts.other and not options.statuses:
@@ -424,6 +428,8 @@ def _bulk_fields(state: LedgerState, options: SnapshotOptions) -> dict[str, Any]
         "bulk_counts": counts,
         "bulk_members": members,
         "bulks_stalled": stalled,
+        # Where a filter hides what completes or what does not, there is no share.
+        "bulk_failure_ratio": {} if set(Status) - set(statuses) else worst,
         "bulks": (*shown, *latest),
         "stalled_bulks": frozenset(each.id for each in shown if each.id in late),
     }

@@ -2,6 +2,8 @@
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from msgspec import structs
@@ -111,6 +113,25 @@ def test_pace_and_time_left() -> None:
     for_nothing = seen_at(None, BulkCounts(in_progress=30), CREATED + 120)
     assert pace_of(for_nothing, CREATED + 120).seconds_left is None
     assert pace_of(bulk, CREATED - 5).seconds_left is None
+
+
+def test_the_share_is_that_of_the_worst_in_progress() -> None:
+    """Not diluted by a large one; of one that stalls, has ended or has just begun, none."""
+    options = an_options(stuck_after={"set_public_ip": 60.0})
+    well = seen_at(None, BulkCounts(in_progress=5_000, completed=5_000), 1_010.0)
+    badly = structs.replace(well, id="c", counts=BulkCounts(40, 0, 40, 20))
+    begun = structs.replace(well, id="d", counts=BulkCounts(40, 0, 19))
+    ended = structs.replace(badly, id="e", counts=DONE, ended_at=1_010.0)
+
+    def share(*bulks: BulkAction, **more: Any) -> float | None:
+        snapshot = build(a_state(*bulks), replace(options, **more), 1_020.0)
+        return snapshot.bulk_failure_ratio.get("bulk_set_public_ips")
+
+    assert share(well, badly, begun) == 1.0
+    assert share(structs.replace(badly, counts=BulkCounts(1, 75, 15, 10))) == 0.25
+    assert share(well, begun, ended) == 0.0
+    assert share(structs.replace(badly, read_at=2_000.0)) == 0.0
+    assert share(badly, statuses=(Status.FAILED,)) is None
 
 
 def test_differences_do_not_cancel_out() -> None:
