@@ -21,6 +21,9 @@ MIN_ENDED = 20
 MAX_BULK_TYPES = 20
 """How many types of bulk actions have a label value of their own; further ones are `other`."""
 
+MAX_TYPE_LENGTH = 100
+"""Characters of a type that has a label value of its own: the text is foreign."""
+
 
 def observe_bulk(
     known: BulkAction | None, seen: ListedBulk, counts: BulkCounts, *, now: float, api_now: float
@@ -70,9 +73,13 @@ def bulk_label(action_type: str, types: Iterable[str]) -> str:
 
 
 def bulk_types(bulks: Iterable[BulkAction]) -> tuple[str, ...]:
-    """Return the types that have a label value of their own: the documented ones come first."""
-    found = sorted({each.action_type for each in bulks} - {"", OTHER})
-    return tuple(dict.fromkeys((*BULK_MEMBER_TYPES, *found)))[:MAX_BULK_TYPES]
+    """Return the types that have a label value of their own.
+
+    The documented ones, then those that were seen first, so that a new one takes no place.
+    """
+    found = sorted((each.seen_at, each.action_type) for each in bulks)
+    named = (each for _, each in found if 0 < len(each) <= MAX_TYPE_LENGTH and each != OTHER)
+    return tuple(dict.fromkeys((*BULK_MEMBER_TYPES, *named)))[:MAX_BULK_TYPES]
 
 
 def forgettable(bulks: Iterable[BulkAction], before: float) -> tuple[str, ...]:

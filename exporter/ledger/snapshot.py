@@ -398,7 +398,8 @@ def _bulk_fields(state: LedgerState, options: SnapshotOptions) -> dict[str, Any]
     bulks = [each for each in state.bulks.values() if options.shows_bulk(each.action_type)]
     types = bulk_types(bulks)
     labels = [each for each in types if options.shows_bulk(each)]
-    labels += [] if options.action_types else [OTHER]
+    others = any(each.action_type not in types for each in bulks)
+    labels += [OTHER] if others or not options.action_types else []
     statuses = [each for each in Status if options.shows(each)]
     counts = dict.fromkeys(product(labels, (BULK_IN_PROGRESS, BULK_ENDED)), 0)
     members = dict.fromkeys(product(labels, map(str, statuses)), 0)

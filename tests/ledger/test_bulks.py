@@ -176,6 +176,22 @@ def test_series_are_there_from_the_start_and_bounded() -> None:
     assert sum(snapshot.bulk_members.values()) == 400
 
 
+def test_a_new_type_takes_no_place() -> None:
+    """First come, first kept, whatever its name; and a text of any length names no series."""
+    bulks = [
+        structs.replace(seen_at(None, RUNNING, 1.0 + n), id=f"{n}", action_type=f"bulk_z{n:02}")
+        for n in range(MAX_BULK_TYPES)
+    ]
+    before = bulk_types(bulks)
+    newer = structs.replace(seen_at(None, RUNNING, 50.0), id="new", action_type="bulk_a")
+    assert bulk_types([newer, *bulks]) == before
+    long = structs.replace(bulks[0], action_type="x" * 100_000)
+    assert "x" * 100_000 not in bulk_types([long])
+    for filters in ((), (long.action_type,)):
+        snapshot = build(a_state(long), an_options(action_types=filters), 0.0)
+        assert snapshot.bulk_counts["other", "in-progress"] == 1
+
+
 def test_without_bulk_actions_there_are_no_series() -> None:
     """`bulk_actions: false` asks for none, so a 0 would be no truth."""
     snapshot = build(a_state(), an_options(bulk_actions=False), 0.0)
