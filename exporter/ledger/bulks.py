@@ -93,8 +93,11 @@ def forgettable(bulks: Iterable[BulkAction], before: float) -> tuple[str, ...]:
 
 
 def since_after(since: float | None, forgotten: Iterable[BulkAction]) -> float | None:
-    """Return ``since`` of `is_news` once some were forgotten: a page may show them again."""
-    times = (each.created_at for each in forgotten if each.created_at is not None)
+    """Return ``since`` of `is_news` once some were forgotten: a page may show them again.
+
+    A time that the API gives, and that is after the end, must not make history of what comes.
+    """
+    times = (min(each.created_at or 0.0, each.ended_at or 0.0) for each in forgotten)
     return None if since is None else max((since, *times))
 
 

@@ -85,6 +85,7 @@ def test_what_was_forgotten_is_history() -> None:
     newer = structs.replace(ended, created_at=CREATED + 1)
     assert [is_news(None, each, since) for each in (ended, undated, newer)] == [False, False, True]
     assert since_after(2_000.0, [ended]) == 2_000.0
+    assert since_after(500.0, [structs.replace(ended, created_at=1e12)]) == 1_010.0
     assert since_after(None, [ended]) is None
 
 
