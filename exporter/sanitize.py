@@ -1,9 +1,12 @@
-"""Text made safe to write: one line without control characters, and without secrets. Pure."""
+"""Text and times made safe to write: one line without control characters, no secrets. Pure."""
 
 import json
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 REDACTED = "[secret]"
+
+_FIRST_TIME, _LAST_TIME = -62_135_596_800.0, 253_402_300_799.0
 
 
 def redacted(text: str, secrets: Iterable[str]) -> str:
@@ -12,6 +15,14 @@ def redacted(text: str, secrets: Iterable[str]) -> str:
         if secret:
             text = text.replace(secret, REDACTED)
     return text
+
+
+def utc_time(at: float) -> datetime:
+    """Return a time in UTC from seconds since the epoch, the nearest that a datetime can be.
+
+    The API's years 1 and 9999 may be beyond its range in UTC; what is no number becomes year 1.
+    """
+    return datetime.fromtimestamp(min(max(_FIRST_TIME, at), _LAST_TIME), UTC)
 
 
 def excerpt(text: str, most: int) -> str:

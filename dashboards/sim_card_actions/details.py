@@ -30,11 +30,11 @@ from dashboards.queries import (
 )
 from dashboards.sim_card_actions.series import (
     BULK_MEMBERS,
-    BULK_MEMBERS_BAD,
     BULK_MEMBERS_ENDED,
     BULKS,
     BULKS_ENDED,
     BULKS_STALLED,
+    BULKS_WORST,
     CREATED,
     ENDED,
     ENDED_COMPLETED,
@@ -177,13 +177,11 @@ def bulks() -> list[Line]:
     bad = lines(
         Head(
             "Share that ended badly",
-            "Failed and interrupted members as a share of those that have ended.",
+            "Failed and interrupted members of the worst bulk action in progress, as a share of "
+            "those of it that have ended.",
             "percentunit",
         ),
-        Query(
-            ratio(total(BULK_MEMBERS_BAD, "action_type"), total(BULK_MEMBERS_ENDED, "action_type")),
-            "{{action_type}}",
-        ),
+        Query(highest(BULKS_WORST, "action_type"), "{{action_type}}"),
     )
     known = lines(
         Head("Bulk actions", "Those that are known, in progress or ended.", "short"),

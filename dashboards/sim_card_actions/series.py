@@ -30,7 +30,7 @@ BULK_MEMBERS = of_action("telnyx_bulk_sim_card_action_members")
 BULK_MEMBERS_ENDED = of_action(
     "telnyx_bulk_sim_card_action_members", 'status=~"completed|failed|interrupted"'
 )
-BULK_MEMBERS_BAD = of_action("telnyx_bulk_sim_card_action_members", 'status=~"failed|interrupted"')
+BULKS_WORST = of_action("telnyx_bulk_sim_card_actions_worst_failure_ratio")
 BULKS_STALLED = of_action("telnyx_bulk_sim_card_actions_stalled")
 UP = of_account("telnyx_up")
 

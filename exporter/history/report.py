@@ -2,11 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from textwrap import wrap
 
 from exporter.history.summary import DAY, HistorySummary
-from exporter.sanitize import one_line
+from exporter.sanitize import one_line, utc_time
 
 WIDTH = 80
 MOST_ROWS = 20
@@ -121,8 +120,8 @@ def _percent(count: int, total: int) -> str:
 
 
 def _day(time: float) -> str:
-    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d")
+    return utc_time(time).strftime("%Y-%m-%d")
 
 
 def _minute(time: float) -> str:
-    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M")
+    return utc_time(time).strftime("%Y-%m-%d %H:%M")

@@ -15,8 +15,14 @@ YOUNG = 3600.0
 KEPT = 250
 """The newest bulk actions are kept however long ago they ended: a page of the list shows them."""
 
+MIN_ENDED = 20
+"""Members of a bulk action that must have ended before the share that ended badly counts."""
+
 MAX_BULK_TYPES = 20
 """How many types of bulk actions have a label value of their own; further ones are `other`."""
+
+MAX_TYPE_LENGTH = 100
+"""Characters of a type that has a label value of its own: the text is foreign."""
 
 
 def observe_bulk(
@@ -42,14 +48,23 @@ def observe_bulk(
 def is_news(known: BulkAction | None, now_known: BulkAction, since: float | None) -> bool:
     """Tell whether a bulk action has ended since it was looked at last; once for each.
 
-    One that is new is history if it was created before ``since``, when the list was read first on
-    the API's clock; None: it was never read before.
+    One that is new is history if it was created before ``since``: when the list was read first on
+    the API's clock, or the newest that was forgotten since was created; None: it was never read
+    before. One that has no time may be one that was forgotten, so it is history too.
     """
     if now_known.ended_at is None or (known is not None and known.ended_at is not None):
         return False
     if known is not None:
         return True
-    return since is not None and (now_known.created_at is None or now_known.created_at > since)
+    created_at = now_known.created_at
+    return since is not None and created_at is not None and created_at > since
+
+
+def failure_ratio(bulk: BulkAction) -> float:
+    """Return the share of the members that ended that ended badly; 0 as long as few have ended."""
+    counts = bulk.counts
+    bad = counts.failed + counts.interrupted
+    return bad / counts.ended if counts.ended >= MIN_ENDED else 0.0
 
 
 def bulk_label(action_type: str, types: Iterable[str]) -> str:
@@ -58,9 +73,13 @@ def bulk_label(action_type: str, types: Iterable[str]) -> str:
 
 
 def bulk_types(bulks: Iterable[BulkAction]) -> tuple[str, ...]:
-    """Return the types that have a label value of their own: the documented ones come first."""
-    found = sorted({each.action_type for each in bulks} - {"", OTHER})
-    return tuple(dict.fromkeys((*BULK_MEMBER_TYPES, *found)))[:MAX_BULK_TYPES]
+    """Return the types that have a label value of their own.
+
+    The documented ones, then those that were seen first, so that a new one takes no place.
+    """
+    found = sorted((each.seen_at, each.action_type) for each in bulks)
+    named = (each for _, each in found if 0 < len(each) <= MAX_TYPE_LENGTH and each != OTHER)
+    return tuple(dict.fromkeys((*BULK_MEMBER_TYPES, *named)))[:MAX_BULK_TYPES]
 
 
 def forgettable(bulks: Iterable[BulkAction], before: float) -> tuple[str, ...]:
@@ -71,6 +90,15 @@ def forgettable(bulks: Iterable[BulkAction], before: float) -> tuple[str, ...]:
         for each in ordered[KEPT:]
         if each.ended_at is not None and each.ended_at < before and not each.in_progress
     )
+
+
+def since_after(since: float | None, forgotten: Iterable[BulkAction]) -> float | None:
+    """Return ``since`` of `is_news` once some were forgotten: a page may show them again.
+
+    A time that the API gives, and that is after the end, must not make history of what comes.
+    """
+    times = (min(each.created_at or 0.0, each.ended_at or 0.0) for each in forgotten)
+    return None if since is None else max((since, *times))
 
 
 class Pace(msgspec.Struct, frozen=True):

@@ -17,7 +17,7 @@ import msgspec
 
 from exporter.domain import Action, Event, SimCard, Status
 from exporter.errors import LeaseLostError, StateError
-from exporter.ledger.bulks import forgettable
+from exporter.ledger.bulks import forgettable, since_after
 from exporter.ledger.problem_tracking import forget_problems, note_problems
 from exporter.ledger.reasons import Reasons
 from exporter.ledger.records import ListCursor, MemberCounts, TrackedAction
@@ -387,15 +387,29 @@ class Ledger:
 
     def _forget(self, before: float) -> int:
         mine = self.state.account_id
-        if bulks := forgettable(self.state.bulks.values(), before):
-            self._store.forget_bulks(mine, bulks)
-            for bulk_id in bulks:
-                del self.state.bulks[bulk_id]
+        self._forget_bulks(before)
         count, baseline_cutoff = self._store.prune(mine, before, PRUNED_AT_ONCE)
         self.state.dropped(count, baseline_cutoff)
         if count:  # without an old action there is no SIM card that only an old one named
             self.state.sim_cards_known -= self._store.prune_sim_cards(mine, before)
         return count
+
+    def _forget_bulks(self, before: float) -> None:
+        """Forget what nobody needs of bulk actions: all of it while they are not read.
+
+        Whoever reads them again begins anew: what ended meanwhile is history.
+        """
+        state = self.state
+        since = None
+        ids = tuple(state.bulks)
+        if self._options.shows_bulks:
+            ids = forgettable(state.bulks.values(), before)
+            since = since_after(state.bulks_since, (state.bulks[each] for each in ids))
+        if ids or since != state.bulks_since:
+            self._store.forget_bulks(state.account_id, ids, since)
+            state.bulks_since = since
+            for bulk_id in ids:
+                del state.bulks[bulk_id]
 
 
 def _named(event: Event, card: SimCard | None) -> Event:

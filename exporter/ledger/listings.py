@@ -7,7 +7,6 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 
 from exporter.domain import SimCard
 from exporter.ledger.queries import (
@@ -16,7 +15,7 @@ from exporter.ledger.queries import (
     AccountProblem,
     ReasonCount,
 )
-from exporter.sanitize import excerpt
+from exporter.sanitize import excerpt, utc_time
 
 Values = dict[str, object]
 
@@ -65,7 +64,7 @@ def rfc3339(at: float | None) -> str | None:
     """Return a time in UTC, to the millisecond: ``2026-08-01T12:00:00.000Z``; None for none."""
     if at is None:
         return None
-    return f"{datetime.fromtimestamp(at, UTC).replace(tzinfo=None).isoformat('T', 'milliseconds')}Z"
+    return f"{utc_time(at).replace(tzinfo=None).isoformat('T', 'milliseconds')}Z"
 
 
 def problem_values(row: AccountProblem, url: str) -> Values:

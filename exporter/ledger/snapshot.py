@@ -30,7 +30,7 @@ from exporter.domain import (
     concern_of,
     types_of,
 )
-from exporter.ledger.bulks import bulk_label, bulk_types
+from exporter.ledger.bulks import bulk_label, bulk_types, failure_ratio
 from exporter.ledger.records import (
     DELAY_BUCKETS,
     DURATION_BUCKETS,
@@ -92,8 +92,8 @@ class AccountSnapshot:
     ``problems`` are oldest first; ``resolved_problems`` those that were resolved shortly ago, and
     ``sim_cards`` what is known of the SIM cards of both, and of those in ``failures``, by id.
     Of bulk actions, keys are ``(action_type, status)`` and ``action_type``; ``bulks`` are those in
-    progress and those that ended last, the newest first, and ``stalled_bulks`` the ids of those of
-    which no member ends.
+    progress, of which no member ends any more first, then those that ended last, each the newest
+    first, and ``stalled_bulks`` the ids of the first of them.
     ``readable`` is False as long as the state could not be read: then the figures mean nothing, and
     counters at 0 would look like a restart from nothing.
     """
@@ -133,6 +133,7 @@ class AccountSnapshot:
     bulk_counts: Mapping[tuple[str, str], int] = field(default_factory=dict)
     bulk_members: Mapping[tuple[str, str], int] = field(default_factory=dict)
     bulks_stalled: Mapping[str, int] = field(default_factory=dict)
+    bulk_failure_ratio: Mapping[str, float] = field(default_factory=dict)
     bulks: tuple[BulkAction, ...] = ()
     stalled_bulks: frozenset[str] = frozenset()
 
@@ -397,18 +398,23 @@ def _bulk_fields(state: LedgerState, options: SnapshotOptions) -> dict[str, Any]
     bulks = [each for each in state.bulks.values() if options.shows_bulk(each.action_type)]
     types = bulk_types(bulks)
     labels = [each for each in types if options.shows_bulk(each)]
-    labels += [] if options.action_types else [OTHER]
+    others = any(each.action_type not in types for each in bulks)
+    labels += [OTHER] if others or not options.action_types else []
     statuses = [each for each in Status if options.shows(each)]
     counts = dict.fromkeys(product(labels, (BULK_IN_PROGRESS, BULK_ENDED)), 0)
     members = dict.fromkeys(product(labels, map(str, statuses)), 0)
     stalled = dict.fromkeys(labels, 0)
+    worst = dict.fromkeys(labels, 0.0)
     running = [each for each in bulks if each.in_progress]
+    late = {each.id for each in running if options.is_stalled(each)}
     for bulk in bulks:
         label = bulk_label(bulk.action_type, types)
         counts[label, BULK_IN_PROGRESS if bulk.in_progress else BULK_ENDED] += 1
     for bulk in running:
         label = bulk_label(bulk.action_type, types)
-        stalled[label] += options.is_stalled(bulk)
+        stalled[label] += bulk.id in late
+        # What stalls is told as that: for one member it would be in progress, and bad, for ever.
+        worst[label] = max(worst[label], 0.0 if bulk.id in late else failure_ratio(bulk))
         for status in statuses:
             members[label, status.value] += bulk.counts.of(status)
         if bulk.counts.other and not options.statuses:
@@ -416,13 +422,17 @@ def _bulk_fields(state: LedgerState, options: SnapshotOptions) -> dict[str, Any]
             members[label, OTHER] = members.get((label, OTHER), 0) + bulk.counts.other
     ended = (each for each in bulks if not each.in_progress)
     latest = nlargest(SHOWN_ENDED_BULKS, ended, key=lambda each: (each.ended_at or 0.0, each.id))
-    shown = nlargest(SHOWN_BULKS, running, key=lambda each: (each.started_at, each.id))
+    shown = nlargest(
+        SHOWN_BULKS, running, key=lambda each: (each.id in late, each.started_at, each.id)
+    )
     return {
         "bulk_counts": counts,
         "bulk_members": members,
         "bulks_stalled": stalled,
+        # Where a filter hides what completes or what does not, there is no share.
+        "bulk_failure_ratio": {} if set(Status) - set(statuses) else worst,
         "bulks": (*shown, *latest),
-        "stalled_bulks": frozenset(each.id for each in shown if options.is_stalled(each)),
+        "stalled_bulks": frozenset(each.id for each in shown if each.id in late),
     }
 
 
@@ -512,10 +522,12 @@ def _drift(state: LedgerState, options: SnapshotOptions) -> dict[str, int]:
         if status.value in drift:
             drift[status.value] += difference
     # Either of them may be about the same actions: the larger one, not both.
-    of_bulks = sum(each.drift for each in state.bulks.values() if options.bulk_actions)
+    of_bulks = [each.drift for each in state.bulks.values() if options.shows_bulk(each.action_type)]
+    # Too many in one bulk action and too few in another are two differences, not none.
+    more, fewer = (sum(each for each in of_bulks if each * sign > 0) for sign in (1, -1))
     interrupted = Status.INTERRUPTED.value
     if interrupted in drift:
-        drift[interrupted] = max(drift[interrupted], of_bulks, key=abs)
+        drift[interrupted] = max(drift[interrupted], more, fewer, key=abs)
     return drift
 
 

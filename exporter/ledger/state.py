@@ -68,7 +68,7 @@ class LedgerState:
     problems that were resolved in the last RESOLVED_SHOWN seconds. ``sim_cards`` are those of
     problems and failures that were looked up, of ``sim_cards_known`` that are kept;
     ``sim_card_total`` is how many the account has, None as long as nobody asked. ``bulks_at`` is
-    when the list of bulk actions was read last, ``bulks_since`` when first, on the API's clock.
+    when the list of bulk actions was read last, ``bulks_since`` is as in `is_news`.
     """
 
     name: str

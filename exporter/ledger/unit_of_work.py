@@ -6,7 +6,7 @@ values only: it must not do I/O, and it does not change the state that it starts
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from math import inf, nextafter
@@ -71,7 +71,7 @@ class UnitOfWork:
     ``resolved`` are told as resolved. ``sim_card_total`` is how many SIM cards the account has.
     ``bulks`` replace what stands there, None ends one with its members; ``bulk_members`` are ids of
     actions that are added to those of a bulk action. ``bulks_at`` is when their list was read,
-    ``bulks_since`` when that was for the first time, on the API's clock.
+    ``bulks_since`` when first, on the API's clock.
     """
 
     account: str
@@ -242,6 +242,12 @@ class UnitOfWork:
                 members=after.counts,
             )
         )
+
+    def clear_bulk_drift(self, bulks: Iterable[BulkAction]) -> None:
+        """Take in that an audit is to compare these bulk actions anew: none differs until then."""
+        self.bulks |= {
+            each.id: msgspec.structs.replace(each, drift=0) for each in bulks if each.drift
+        }
 
     def number_attempts(self, attempts: Mapping[str, int]) -> None:
         """Let the events of failures say which attempt each was, by the id of its action."""

@@ -169,6 +169,16 @@ ACCOUNT_METRICS: tuple[MetricDefinition[AccountSnapshot], ...] = (
         zero_at_rest=True,
     ),
     MetricDefinition(
+        "telnyx_bulk_sim_card_actions_worst_failure_ratio",
+        MetricType.GAUGE,
+        ("account", "action_type"),
+        "Largest share, of the bulk actions in progress, of SIM card actions that failed or were "
+        "interrupted among those of one that have ended, by type. One counts once 20 have ended, "
+        "and not while it is stalled; absent with bulk_actions: false or a filter on statuses.",
+        lambda account: account.bulk_failure_ratio.items(),
+        zero_at_rest=True,
+    ),
+    MetricDefinition(
         "telnyx_exporter_sim_cards_known",
         MetricType.GAUGE,
         ("account",),

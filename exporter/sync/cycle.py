@@ -174,6 +174,9 @@ class _Poll:
             await self._publish()
             if not totals or any(total is not None for total in totals.values()):
                 shortfall += await self._audit(force=bool(new))
+        if self._audited:
+            recorder.unit.clear_bulk_drift(context.ledger.state.bulks.values())
+            await recorder.commit()
         if self._bulks is not None and await self._bulks.follow(context, audited=self._audited):
             await context.ledger.publish(self._clock.now())
             context.ledger.announce()

@@ -387,7 +387,7 @@ class DetailRoutes:
     def _actions(self, asked: _Asked) -> _Answer:
         query, paging = telnyx_api.list_query(asked.parameters, asked.view, asked.now)
         found = asked.reader.actions(asked.view, query)
-        since = asked.reader.complete_since(asked.view, query.account)
+        since = asked.reader.complete_since(asked.view, query.account, query.bulk_id)
         return _api_answer(telnyx_api.list_body(found, paging, since))
 
     def _action(self, asked: _Asked) -> _Answer:

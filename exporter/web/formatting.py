@@ -1,16 +1,17 @@
 """Formats times and numbers for the status page.
 
-Pure. All times are seconds since the epoch.
+Pure. All times are seconds since the epoch; any number gives a text.
 """
 
-from datetime import UTC, datetime
+from exporter.sanitize import utc_time
 
+_LONGEST = 1e15
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
 
 def duration(seconds: float) -> str:
     """Return a duration in its two largest units: ``2 h 5 min``; ``0 s`` for a negative one."""
-    left = max(0, int(seconds))
+    left = int(min(max(0.0, seconds), _LONGEST))  # nan: 0
     parts = []
     for unit, size in _UNITS:
         count, left = divmod(left, size)
@@ -23,12 +24,12 @@ def duration(seconds: float) -> str:
 
 def utc(at: float) -> str:
     """Return a readable time: ``2026-08-01 12:00:00 UTC``."""
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return f"{utc_time(at).replace(tzinfo=None).isoformat(' ', 'seconds')} UTC"
 
 
 def iso(at: float) -> str:
     """Return a time for the HTML attribute ``datetime``: ``2026-08-01T12:00:00Z``."""
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%S}Z"
+    return f"{utc_time(at).replace(tzinfo=None).isoformat('T', 'seconds')}Z"
 
 
 def number(value: float) -> str:

@@ -76,7 +76,9 @@ class SnapshotReader:
         total = len(found) if query.counted else None
         return replace(part(found[query.skip :], query.limit, query.position), total=total)
 
-    def complete_since(self, _view: LedgerView, _account: str | None = None) -> float | None:
+    def complete_since(
+        self, _view: LedgerView, _account: str | None = None, _bulk_id: str | None = None
+    ) -> float | None:
         """Return None: most actions that ended are not kept."""
         return None
 

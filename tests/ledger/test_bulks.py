@@ -1,6 +1,9 @@
 """What an observation of a bulk action means."""
 
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from msgspec import structs
@@ -14,10 +17,11 @@ from exporter.ledger.bulks import (
     is_news,
     observe_bulk,
     pace_of,
+    since_after,
 )
 from exporter.ledger.snapshot import build
 from exporter.ledger.state import LedgerState
-from tests.ledger.conftest import an_options
+from tests.ledger.conftest import Account, an_options
 
 CREATED = 1_000.0
 SEEN = ListedBulk("b", "bulk_set_public_ips", CREATED, None)
@@ -73,6 +77,18 @@ def test_one_that_had_ended_is_news_if_it_is_new(since: float | None, *, news: b
     assert is_news(None, seen_at(None, DONE, 1_010.0), since) is news
 
 
+def test_what_was_forgotten_is_history() -> None:
+    """As is what was created before it, and what may be the same: it has no time."""
+    ended = seen_at(None, DONE, 1_010.0)
+    undated = structs.replace(ended, created_at=None)
+    since = since_after(500.0, [ended, undated])
+    newer = structs.replace(ended, created_at=CREATED + 1)
+    assert [is_news(None, each, since) for each in (ended, undated, newer)] == [False, False, True]
+    assert since_after(2_000.0, [ended]) == 2_000.0
+    assert since_after(500.0, [structs.replace(ended, created_at=1e12)]) == 1_010.0
+    assert since_after(None, [ended]) is None
+
+
 def test_it_stalls_when_no_member_ends() -> None:
     """As it was read last: what was not read since is no reason."""
     options = an_options(stuck_after={"set_public_ip": 60.0}, stuck_after_default=1e9)
@@ -100,6 +116,49 @@ def test_pace_and_time_left() -> None:
     assert pace_of(bulk, CREATED - 5).seconds_left is None
 
 
+def test_the_share_is_that_of_the_worst_in_progress() -> None:
+    """Not diluted by a large one; of one that stalls, has ended or has just begun, none."""
+    options = an_options(stuck_after={"set_public_ip": 60.0})
+    well = seen_at(None, BulkCounts(in_progress=5_000, completed=5_000), 1_010.0)
+    badly = structs.replace(well, id="c", counts=BulkCounts(40, 0, 40, 20))
+    begun = structs.replace(well, id="d", counts=BulkCounts(40, 0, 19))
+    ended = structs.replace(badly, id="e", counts=DONE, ended_at=1_010.0)
+
+    def share(*bulks: BulkAction, **more: Any) -> float | None:
+        snapshot = build(a_state(*bulks), replace(options, **more), 1_020.0)
+        return snapshot.bulk_failure_ratio.get("bulk_set_public_ips")
+
+    assert share(well, badly, begun) == 1.0
+    assert share(structs.replace(badly, counts=BulkCounts(1, 75, 15, 10))) == 0.25
+    assert share(well, begun, ended) == 0.0
+    assert share(structs.replace(badly, read_at=2_000.0)) == 0.0
+    assert share(badly, statuses=(Status.FAILED,)) is None
+
+
+def test_differences_do_not_cancel_out() -> None:
+    """The larger sum of one sign is the drift, of the types that are exported."""
+    bulk = seen_at(None, DONE, 1_010.0)
+    drifts = [2, 1, -1, -1]
+    bulks = [structs.replace(bulk, id=f"{n}", drift=drift) for n, drift in enumerate(drifts)]
+    state = a_state(*bulks)
+    assert build(state, an_options(), 1_020.0).drift["interrupted"] == 3
+    hidden = an_options(action_types=("enable_voice",))
+    assert build(state, hidden, 1_020.0).drift["interrupted"] == 0
+
+
+def test_those_that_stall_are_shown_first() -> None:
+    """However many newer ones are in progress; then the newest."""
+    options = an_options(stuck_after={"set_public_ip": 60.0})
+    stalled = structs.replace(seen_at(None, RUNNING, 1_010.0), read_at=1_100.0)
+    newer = [
+        structs.replace(stalled, id=f"n{n:03}", created_at=1_090.0 + n / 100, changed_at=1_100.0)
+        for n in range(60)
+    ]
+    snapshot = build(a_state(stalled, *newer), options, 1_100.0)
+    assert [each.id for each in snapshot.bulks[:3]] == ["b", "n059", "n058"]
+    assert snapshot.stalled_bulks == {"b"}
+
+
 def test_series_are_there_from_the_start_and_bounded() -> None:
     """Zeros for the documented types; a type of its own for some more, then `other`."""
     options = an_options()
@@ -118,11 +177,43 @@ def test_series_are_there_from_the_start_and_bounded() -> None:
     assert sum(snapshot.bulk_members.values()) == 400
 
 
+def test_a_new_type_takes_no_place() -> None:
+    """First come, first kept, whatever its name; and a text of any length names no series."""
+    bulks = [
+        structs.replace(seen_at(None, RUNNING, 1.0 + n), id=f"{n}", action_type=f"bulk_z{n:02}")
+        for n in range(MAX_BULK_TYPES)
+    ]
+    before = bulk_types(bulks)
+    newer = structs.replace(seen_at(None, RUNNING, 50.0), id="new", action_type="bulk_a")
+    assert bulk_types([newer, *bulks]) == before
+    long = structs.replace(bulks[0], action_type="x" * 100_000)
+    assert "x" * 100_000 not in bulk_types([long])
+    for filters in ((), (long.action_type,)):
+        snapshot = build(a_state(long), an_options(action_types=filters), 0.0)
+        assert snapshot.bulk_counts["other", "in-progress"] == 1
+
+
 def test_without_bulk_actions_there_are_no_series() -> None:
     """`bulk_actions: false` asks for none, so a 0 would be no truth."""
     snapshot = build(a_state(), an_options(bulk_actions=False), 0.0)
     series = (snapshot.bulk_counts, snapshot.bulk_members, snapshot.bulks_stalled)
     assert not any(series)
+
+
+async def test_who_reads_them_again_begins_anew(open_account: Callable[..., Account]) -> None:
+    """Without bulk actions, what was known of them is forgotten: all that ends is history."""
+    account = open_account()
+    await account.ledger.open(0.0)
+    unit = account.ledger.begin(0.0)
+    unit.bulk_seen(None, seen_at(None, RUNNING, 1_010.0), since=None)
+    unit.bulks_since = 900.0
+    await account.ledger.commit(unit)
+    await account.ledger.forget(1.0)
+    assert [*account.kept().bulks, account.kept().bulks_since] == ["b", 900.0]
+    without = open_account(store=account.store, options=an_options(bulk_actions=False))
+    await without.ledger.open(0.0)
+    await without.ledger.forget(1.0)
+    assert (without.kept().bulks, without.kept().bulks_since) == ({}, None)
 
 
 def test_old_ones_are_forgotten_but_not_the_newest() -> None:

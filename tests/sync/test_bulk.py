@@ -241,6 +241,23 @@ async def test_the_end_is_told_once(opened: OpenAccount) -> None:
     assert len(ended_events(account)) == 2
 
 
+async def test_one_that_was_forgotten_is_not_told_again(opened: OpenAccount) -> None:
+    """A page that shows it again, for one in progress, brings it back as history."""
+    account = await opened()
+    for _ in range(2):
+        create(account, 2)  # so that a page is read again, where both stand
+    await poll(account, AUDIT)
+    for count in (3, 200, 200):
+        end(account, *(create(account, 1) for _ in range(count)))
+        await poll(account)
+    assert len(ended_events(account)) == 403
+    await account.ledger.forget(account.clock() + 1)
+    known = len(account.ledger.state.bulks)
+    await poll(account)
+    assert len(account.ledger.state.bulks) > known
+    assert len(ended_events(account)) == 403
+
+
 async def test_an_interrupted_member_that_goes_on_is_taken_in(opened: OpenAccount) -> None:
     """The list shows it at the next audit; the end is not told again."""
     account = await opened()
@@ -449,6 +466,33 @@ async def test_a_difference_in_interrupted_members_is_drift(opened: OpenAccount)
     await poll(account, AUDIT)
     await poll(account, AUDIT)
     assert account.snapshot.drift["interrupted"] == 0
+
+
+async def test_drift_of_what_is_not_compared_any_more_goes(opened: OpenAccount) -> None:
+    """A page that does not show it, or that fails, leaves nothing of an earlier audit."""
+    account = await opened()
+    ids = create(account, 3)
+    await poll(account, AUDIT)
+    await poll(account)
+    end(account, ids, status=Status.INTERRUPTED)
+    await poll(account)
+    ((bulk_id, bulk),) = account.ledger.state.bulks.items()
+    wrong = {
+        "id": bulk_id,
+        "action_type": bulk.action_type,
+        "sim_card_actions_summary": {"interrupted": 1, "failed": 2},
+    }
+    for beyond in (answer([]), httpx.Response(503)):
+        account.answers.odd = lambda _: answer([wrong])
+        await poll(account, AUDIT)
+        await poll(account, AUDIT)
+        assert account.snapshot.drift["interrupted"] == -2
+        account.answers.odd = lambda _, answer=beyond: answer
+        await poll(account, AUDIT)
+        assert account.snapshot.drift["interrupted"] == 0
+        account.restart()
+        await poll(account)
+        assert account.snapshot.drift["interrupted"] == 0
 
 
 async def test_a_filter_that_the_api_ignores_makes_no_members(opened: OpenAccount) -> None:

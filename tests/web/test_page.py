@@ -387,3 +387,13 @@ def test_bulk_actions_show_how_far_they_are(
         "1,234 of 1,234 ended",
     ):
         assert words in read.text
+
+
+@pytest.mark.parametrize("created_at", [-62_135_647_200.0, 253_402_351_199.0])
+def test_a_time_beyond_the_calendar_fails_no_page(
+    view: Views, snapshot: Snapshots, up: SelfMetrics, created_at: float
+) -> None:
+    """The API's year 1 east of Greenwich, and 9999 west of it, are beyond it in UTC."""
+    half = BulkCounts(in_progress=50, completed=40)
+    bulk = BulkAction("b-1", "bulk_set_public_ips", created_at, NOW, NOW, NOW, None, half)
+    assert "40 of 90 ended" in _read(snapshot((view(bulks=(bulk,)), up))).text

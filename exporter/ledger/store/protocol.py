@@ -116,8 +116,8 @@ class LedgerStore(Protocol):
         """Count the members of a bulk action."""
         ...
 
-    def forget_bulks(self, account_id: int, ids: Sequence[str]) -> None:
-        """Forget bulk actions, and which actions were their members."""
+    def forget_bulks(self, account_id: int, ids: Sequence[str], since: float | None) -> None:
+        """Forget bulk actions, and which actions were their members; ``since`` is to be kept."""
         ...
 
     def interrupted(
@@ -198,11 +198,13 @@ class LedgerReader(Protocol):
         """
         ...
 
-    def complete_since(self, view: LedgerView, account: str | None = None) -> float | None:
+    def complete_since(
+        self, view: LedgerView, account: str | None = None, bulk_id: str | None = None
+    ) -> float | None:
         """Return from when on every action is remembered, of all accounts of the view or of one.
 
         That is since their baseline, or since what was forgotten last was created; None if one of
-        them has no baseline yet.
+        them has no baseline yet. Of the members of a bulk action, None unless all are known.
         """
         ...
 

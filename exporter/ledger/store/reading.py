@@ -20,6 +20,7 @@ from sqlalchemy import (
     desc,
     exists,
     func,
+    literal,
     null,
     or_,
     select,
@@ -62,11 +63,13 @@ from exporter.ledger.store.failure_search import failure_keys, failures, shown_f
 from exporter.ledger.store.schema import (
     accounts,
     actions,
+    bulk_actions,
+    bulk_members,
     list_cursors,
     problems,
     sim_cards,
 )
-from exporter.ledger.store.writes import ACTION_COLUMNS, PROBLEM_COLUMNS
+from exporter.ledger.store.writes import ACTION_COLUMNS, COUNT_COLUMNS, PROBLEM_COLUMNS
 
 Condition = ColumnElement[bool]
 
@@ -277,9 +280,16 @@ def count_reasons(
     return tuple(sorted(counts, key=lambda each: (-each.count, each.reason_class, each.reason)))
 
 
-def complete_since(connection: Connection, view: LedgerView, account: str | None) -> float | None:
-    """Return from when on everything is remembered of the accounts; None if that is never."""
+def complete_since(
+    connection: Connection, view: LedgerView, account: str | None, bulk_id: str | None
+) -> float | None:
+    """Return from when on everything is remembered of the accounts; None if that is never.
+
+    Of a bulk action, that is never as long as not all of its members are known.
+    """
     scopes = view.only(account)
+    if bulk_id is not None and not _members_known(connection, scopes, bulk_id):
+        return None
     since = connection.execute(
         select(
             accounts.c.id,
@@ -299,6 +309,30 @@ def complete_since(connection: Connection, view: LedgerView, account: str | None
         for _, baseline_at, time, cutoff in since
     )
     return max(times)
+
+
+def _members_known(connection: Connection, scopes: Iterable[AccountScope], bulk_id: str) -> bool:
+    """Tell whether all members of a bulk action are known, in the account that has it."""
+    total = sum((bulk_actions.c[name] for name in COUNT_COLUMNS), start=literal(0))
+    members = (
+        select(func.count())
+        .where(
+            bulk_members.c.account_id == bulk_actions.c.account_id,
+            bulk_members.c.bulk_id == bulk_actions.c.id,
+        )
+        .scalar_subquery()
+    )
+    known = (
+        select(bulk_actions.c.id)
+        .join(accounts, accounts.c.id == bulk_actions.c.account_id)
+        .where(
+            accounts.c.name.in_([scope.name for scope in scopes]),
+            bulk_actions.c.id == bulk_id,
+            bulk_actions.c.members_page == 0,
+            members >= total,
+        )
+    )
+    return connection.execute(known).first() is not None
 
 
 def find_sim_card(

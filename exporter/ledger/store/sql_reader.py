@@ -44,10 +44,12 @@ class SqlReader(ABC):
         with self.reading() as connection:
             return reading.find_actions(connection, view, query)
 
-    def complete_since(self, view: LedgerView, account: str | None = None) -> float | None:
+    def complete_since(
+        self, view: LedgerView, account: str | None = None, bulk_id: str | None = None
+    ) -> float | None:
         """Return from when on every action is remembered."""
         with self.reading() as connection:
-            return reading.complete_since(connection, view, account)
+            return reading.complete_since(connection, view, account, bulk_id)
 
     def failures(self, view: LedgerView, query: FailureQuery) -> Rows[AccountAction]:
         """Return the actions that failed or were interrupted, latest first."""

@@ -40,6 +40,7 @@ from exporter.ledger.store.loading import (
     load_state,
 )
 from exporter.ledger.store.schema import (
+    accounts,
     actions,
     bulk_members,
     list_cursors,
@@ -280,10 +281,12 @@ class SqlStore(ABC):
         with self._database.reading() as connection:
             return MemberCounts(*connection.execute(query).one())
 
-    def forget_bulks(self, account_id: int, ids: Sequence[str]) -> None:
-        """Delete bulk actions, and which actions were their members."""
+    def forget_bulks(self, account_id: int, ids: Sequence[str], since: float | None) -> None:
+        """Delete bulk actions, and which actions were their members; keep ``since``."""
         with self._database.transaction(account_id) as connection:
             self.write(connection, plan_forget_bulks(account_id, ids))
+            mine = accounts.c.id == account_id
+            connection.execute(update(accounts).where(mine).values(bulks_since=since))
 
     def prune(self, account_id: int, before: float, limit: int) -> tuple[int, float | None]:
         """Delete at most ``limit`` actions that were seen to end before ``before``.

@@ -232,8 +232,9 @@ def test_members_are_added_and_go_with_their_bulk_action(
     assert [members(each) for each in "xyz"] == [["a", "b", "c"], ["c"], []]
     store.commit(mine, a_bare_unit(bulk_members={"x": ("unknown",)}), {})
     assert [store.count_members(mine, each) for each in "xyz"] == [(4, 3, 1), (1, 1, 0), (0, 0, 0)]
-    store.forget_bulks(mine, ["x", "unknown"])
+    store.forget_bulks(mine, ["x", "unknown"], 7.0)
     assert [members(each) for each in "xy"] == [[], ["c"]]
+    assert place.reopen().load("main").bulks_since == 7.0
 
 
 def a_problem(sim_card_id: str = "s", concern: str = "connectivity", **fields: Any) -> Problem:

@@ -7,8 +7,9 @@ from functools import partial
 from typing import Any
 
 import pytest
+from msgspec import structs
 
-from exporter.domain import SimCard
+from exporter.domain import BulkAction, BulkCounts, SimCard
 from exporter.ledger.problems import ProblemStep
 from exporter.ledger.queries import (
     FailureQuery,
@@ -441,6 +442,30 @@ async def test_the_state_of_an_account_is_read_as_its_owner_loads_it(
     await name_cards(account, SimCard("one", "8988"))
     assert reader.state("main") == account.kept()
     assert reader.state("nobody") is None
+
+
+async def test_members_are_complete_once_all_are_known(
+    open_account: Opener, reader: LedgerReader, view: Callable[..., LedgerView]
+) -> None:
+    """Of a bulk action that is not known, whose pages were not all read, or gave too few: never."""
+    account = open_account()
+    await account.saw(failed("a"), failed("b"), at=NOW + 20)
+    bulk = BulkAction("x", "bulk_enable_voice", NOW, NOW, NOW, NOW, None, BulkCounts(1, 0, 1))
+
+    async def since(
+        members: tuple[str, ...], members_page: int, bulk_id: str = "x"
+    ) -> float | None:
+        unit = account.ledger.begin(NOW + 20)
+        unit.bulks["x"] = structs.replace(bulk, members_page=members_page)
+        unit.bulk_members["x"] = members
+        await account.ledger.commit(unit)
+        return reader.complete_since(view(), bulk_id=bulk_id)
+
+    assert await since(("a",), 2) is None
+    assert await since(("a",), 0) is None
+    assert await since(("b",), 0, "unknown") is None
+    assert await since(("b",), 0) == 50.0
+    assert reader.complete_since(view("other"), bulk_id="x") is None
 
 
 async def test_complete_since_the_baseline_or_what_was_forgotten(
