@@ -180,10 +180,11 @@ class Ledger:
         # An equal one stays the same object, so that what was rendered of it need not be again.
         self._snapshot = self._snapshot if snapshot == self._snapshot else snapshot
 
-    async def publish_counters(self, now: float) -> None:
+    async def publish_counters(self) -> None:
         """Publish the counters of what is committed, while a poll is under way."""
-        snapshot = await self.in_worker(build, self.state, self._options, now)
-        self._snapshot = with_counters(self._snapshot, snapshot)
+        self._snapshot = await self.in_worker(
+            with_counters, self._snapshot, self.state, self._options
+        )
 
     def announce(self) -> None:
         """Let the sinks be told of what was committed and published; until then it is held back.

@@ -4,7 +4,7 @@ Every combination of labels that can be named beforehand is there, zeros include
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from heapq import nlargest, nsmallest
 from itertools import product
@@ -243,7 +243,7 @@ class SnapshotOptions:
 
 def build(state: LedgerState, options: SnapshotOptions, now: float) -> AccountSnapshot:
     """Build the snapshot of a state as it is at ``now``."""
-    types = options.action_types or (*state.types, OTHER)
+    types = _types(state, options)
     running = [
         row
         for row in state.open.values()
@@ -258,7 +258,6 @@ def build(state: LedgerState, options: SnapshotOptions, now: float) -> AccountSn
         stuck[type_label] += options.is_stuck(row, now)
     in_progress = options.shows(Status.IN_PROGRESS)
     orders = _orders(state, options)
-    shown = [status for status in ENDED_STATUSES if options.shows(status)]
     return AccountSnapshot(
         name=state.name,
         baselined=state.baseline_at is not None,
@@ -266,32 +265,6 @@ def build(state: LedgerState, options: SnapshotOptions, now: float) -> AccountSn
         actions=_gauges(state, options, types, counts),
         oldest_in_progress=oldest if in_progress else {},
         stuck=stuck if in_progress else {},
-        created={type_label: state.total(SumName.CREATED, type_label) for type_label in types},
-        completed={
-            type_label: state.total(SumName.COMPLETED, type_label)
-            for type_label in types
-            if Status.COMPLETED in shown
-        },
-        failed=_by_reason(state, options, types, Status.FAILED),
-        interrupted=_by_reason(state, options, types, Status.INTERRUPTED),
-        failed_exemplars=_exemplars(state, Status.FAILED),
-        interrupted_exemplars=_exemplars(state, Status.INTERRUPTED),
-        durations={
-            (type_label, status): _histogram(
-                state,
-                SumKey(SumName.DURATION_BUCKET, type_label, f"{status}/"),
-                SumKey(SumName.DURATION_SUM, type_label, status),
-                DURATION_BUCKETS,
-            )
-            for type_label in types
-            for status in shown
-        },
-        detection_delay=_histogram(
-            state,
-            SumKey(SumName.DELAY_BUCKET, ""),
-            SumKey(SumName.DELAY_SUM, ""),
-            DELAY_BUCKETS,
-        ),
         drift=_drift(state, options),
         lists=dict.fromkeys(SortOrder, 0) | Counter(orders.values()),
         orders=orders,
@@ -308,34 +281,67 @@ def build(state: LedgerState, options: SnapshotOptions, now: float) -> AccountSn
             for row in nsmallest(RECENT_FAILURES, running if in_progress else (), key=started_at)
         ),
         failures=tuple(_ended_row(event) for event in state.failures if options.tells(event)),
+        **_counter_fields(state, options, types),
         **_problem_fields(state, options, types, now),
         **(_bulk_fields(state, options) if options.shows_bulks else {}),
     )
 
 
-def with_counters(shown: AccountSnapshot, newer: AccountSnapshot) -> AccountSnapshot:
-    """Return a snapshot with the counters of actions of a newer one, and all else as it was.
+def with_counters(
+    shown: AccountSnapshot, state: LedgerState, options: SnapshotOptions
+) -> AccountSnapshot:
+    """Return a snapshot with the counters of actions of a state, and all else as it was.
 
     A counter is true as soon as it is committed. A gauge, or a problem, only once a poll has looked
     at all that was in progress: until then, what ended meanwhile would be shown as stuck.
     """
-    return replace(
-        shown,
-        created=newer.created,
-        completed=newer.completed,
-        failed=newer.failed,
-        interrupted=newer.interrupted,
-        failed_exemplars=newer.failed_exemplars,
-        interrupted_exemplars=newer.interrupted_exemplars,
-        durations=newer.durations,
-        detection_delay=newer.detection_delay,
-    )
+    return replace(shown, **_counter_fields(state, options, _types(state, options)))
 
 
 def empty_snapshot(name: str, options: SnapshotOptions) -> AccountSnapshot:
     """Build the snapshot of an account whose state was not read yet: there is nothing to show."""
     snapshot = build(LedgerState(name, 0, None, None, 0, {}, {}, {}, {}, {}, {}, ()), options, 0.0)
     return replace(snapshot, readable=False)
+
+
+def _types(state: LedgerState, options: SnapshotOptions) -> Sequence[str]:
+    """Return the label values of action types that are exported."""
+    return options.action_types or (*state.types, OTHER)
+
+
+def _counter_fields(
+    state: LedgerState, options: SnapshotOptions, types: Iterable[str]
+) -> dict[str, Any]:
+    """Return the fields of the snapshot that count what happened to actions."""
+    shown = [status for status in ENDED_STATUSES if options.shows(status)]
+    return {
+        "created": {type_label: state.total(SumName.CREATED, type_label) for type_label in types},
+        "completed": {
+            type_label: state.total(SumName.COMPLETED, type_label)
+            for type_label in types
+            if Status.COMPLETED in shown
+        },
+        "failed": _by_reason(state, options, types, Status.FAILED),
+        "interrupted": _by_reason(state, options, types, Status.INTERRUPTED),
+        "failed_exemplars": _exemplars(state, Status.FAILED),
+        "interrupted_exemplars": _exemplars(state, Status.INTERRUPTED),
+        "durations": {
+            (type_label, status): _histogram(
+                state,
+                SumKey(SumName.DURATION_BUCKET, type_label, f"{status}/"),
+                SumKey(SumName.DURATION_SUM, type_label, status),
+                DURATION_BUCKETS,
+            )
+            for type_label in types
+            for status in shown
+        },
+        "detection_delay": _histogram(
+            state,
+            SumKey(SumName.DELAY_BUCKET, ""),
+            SumKey(SumName.DELAY_SUM, ""),
+            DELAY_BUCKETS,
+        ),
+    }
 
 
 def _problem_fields(
