@@ -14,13 +14,22 @@ import click
 
 from exporter.cli.build import read_settings as read_settings_with_keys
 from exporter.cli.ledger_reader import open_reader, read_settings
+from exporter.cli.listing import (
+    CONFIG_OPTION,
+    TABLE_ROWS,
+    given_filters,
+    naming_flags,
+    shortened,
+    sim_card_url,
+)
 from exporter.cli.live import LiveListing
-from exporter.cli.options import FILE, suggesting
+from exporter.cli.options import examples, suggesting
 from exporter.cli.output import say, shown
 from exporter.cli.times import TIMES, parse_period
 from exporter.cli.wide_table import WideTables
+from exporter.config import Settings
 from exporter.domain import KNOWN_ACTION_TYPES, Status
-from exporter.errors import PollError, QueryError
+from exporter.errors import PollError
 from exporter.ledger.listings import ACTION_COLUMNS, Values, action_values, csv_text
 from exporter.ledger.queries import (
     AccountAction,
@@ -30,23 +39,26 @@ from exporter.ledger.queries import (
     read_in_parts,
 )
 from exporter.ledger.views import view_of
-from exporter.sanitize import excerpt, one_line
-from exporter.web.addresses import sim_card_page
-from exporter.web.page import SHOWN_CHARACTERS
-
-_TABLE_ROWS = 500
-"""Rows of a table without a limit: more is for programs, and takes seconds."""
 
 _DAY = len("2026-01-01")
 
 
-@click.command("actions", short_help="List SIM card actions by any filter.")
-@click.option(
-    "--config.file",
-    "config_file",
-    type=FILE,
-    help="Configuration file (YAML). Without it, the defaults: the state in the working directory.",
+@click.command(
+    "actions",
+    short_help="List SIM card actions by any filter.",
+    epilog=examples(
+        ("What failed lately", "telnyx-sim-exporter actions --status failed --since 2h"),
+        (
+            "What happened to one SIM card, for a program",
+            "telnyx-sim-exporter actions --iccid 89310410106543789301 --format json",
+        ),
+        (
+            "The members of a bulk action, as Telnyx has them now",
+            "telnyx-sim-exporter actions --live --bulk-id 47a1c2b0-cc7b-4ab1-bb98-b33fb0fc61b9",
+        ),
+    ),
 )
+@CONFIG_OPTION
 @click.option("--account", help="Only this account.")
 @click.option(
     "--status",
@@ -66,7 +78,7 @@ _DAY = len("2026-01-01")
 @click.option("--until", help="Only created before then; written like --since.")
 @click.option(
     "--limit",
-    help=f"At most this many. Default: {_TABLE_ROWS} in a table, all in other formats.",
+    help=f"At most this many. Default: {TABLE_ROWS} in a table, all in other formats.",
 )
 @click.option(
     "--format",
@@ -96,20 +108,14 @@ def command(
 
     The exporter may be running or not. Nothing is asked of Telnyx, and no API key is needed, but
     with --live, which lists in the order of Telnyx.
-
-    \b
-    Examples:
-      telnyx-sim-exporter actions --status failed --since 2h
-      telnyx-sim-exporter actions --iccid 89310410106543789301 --format json
-      telnyx-sim-exporter actions --live --bulk-id 47a1c2b0-cc7b-4ab1-bb98-b33fb0fc61b9
-    """  # noqa: D301 # \b is click's
+    """
     settings = read_settings_with_keys(config_file) if live else read_settings(config_file)
     view = view_of(settings)
-    usual = _TABLE_ROWS if output == "table" else None
-    query = _query(filters, bulk_id, view, usual, live=live)
-    base = settings.web.external_url
-    values = partial(_values, "" if base is None else f"{base.rstrip('/')}/")
-    printer = _Printer(output, wide=wide, accounts=len(view.accounts), values=values)
+    usual = TABLE_ROWS if output == "table" else None
+    query = _query(given_filters({**filters, "bulk_id": bulk_id}), view, usual, live=live)
+    printer = _Printer(
+        output, wide=wide, accounts=len(view.accounts), values=partial(_values, settings)
+    )
     if live:
         listing = LiveListing(settings, view, query, bulk_id)
         more = asyncio.run(_print_live(listing.pages(), printer, query.limit))
@@ -130,38 +136,21 @@ def command(
 
 
 def _query(
-    filters: dict[str, str | None],
-    bulk_id: str | None,
-    view: LedgerView,
-    usual: int | None,
-    *,
-    live: bool,
+    given: dict[str, str], view: LedgerView, usual: int | None, *, live: bool
 ) -> ActionQuery:
-    for name, value in {**filters, "bulk_id": bulk_id}.items():
-        if value == "":
-            raise click.UsageError(f"{_flag(name)}: is empty; leave it out for all")
-    if live and filters["iccid"] is not None:
+    if live and "iccid" in given:
         raise click.UsageError(
             "--iccid: Telnyx cannot list actions by it; use --sim-card-id, or leave out --live"
         )
-    given = {name: each for name, each in {**filters, "bulk_id": bulk_id}.items() if each}
     now = time.time()
     since, until = parse_period(given.pop("since", None), given.pop("until", None), now)
-    try:
+    with naming_flags():
         query = action_query(given, view, now, usual, most=None)
-        return replace(query, since=since, until=until)
-    except QueryError as exc:
-        name, _, text = str(exc).partition(":")
-        raise click.UsageError(one_line(f"{_flag(name)}:{text}")) from exc
+    return replace(query, since=since, until=until)
 
 
-def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
-
-
-def _values(base: str, row: AccountAction) -> Values:
-    url = f"{base}{sim_card_page(row.sim_card_id)}" if base and row.sim_card_id else ""
-    return action_values(row, url)
+def _values(settings: Settings, row: AccountAction) -> Values:
+    return action_values(row, sim_card_url(settings, row.sim_card_id))
 
 
 async def _print_live(
@@ -236,6 +225,6 @@ class _Printer:
             yield cell(row["account"])
         yield cell(row["action_type"], row["status"])
         yield cell(row["iccid"] or row["sim_card_id"], row["sim_card_group"])
-        yield cell(row["reason_class"], excerpt(str(row["reason"]), SHOWN_CHARACTERS))
+        yield cell(row["reason_class"], shortened(row["reason"]))
         if self._wide:
             yield cell(row["action_id"])

@@ -11,11 +11,18 @@ from typing import TextIO
 import click
 
 from exporter.cli.ledger_reader import open_reader, read_settings
-from exporter.cli.options import FILE, examples, suggesting
+from exporter.cli.listing import (
+    CONFIG_OPTION,
+    TABLE_ROWS,
+    given_filters,
+    naming_flags,
+    shortened,
+    sim_card_url,
+)
+from exporter.cli.options import examples, suggesting
 from exporter.cli.output import say, shown
 from exporter.cli.wide_table import WideTables
 from exporter.domain import CONCERNS, ProblemStatus
-from exporter.errors import QueryError
 from exporter.ledger.listings import (
     PROBLEM_COLUMNS,
     Values,
@@ -25,15 +32,9 @@ from exporter.ledger.listings import (
 )
 from exporter.ledger.queries import DAY, problem_query, read_in_parts
 from exporter.ledger.views import view_of
-from exporter.sanitize import excerpt, one_line
-from exporter.web.addresses import sim_card_page
-from exporter.web.page import SHOWN_CHARACTERS
 
 _REASONS_SHOWN = 20
 """Rows of the table of reasons; JSON has all of them."""
-
-_TABLE_ROWS = 500
-"""Rows of a table without a limit: more is for programs, and takes seconds."""
 
 
 @click.command(
@@ -50,12 +51,7 @@ _TABLE_ROWS = 500
         ),
     ),
 )
-@click.option(
-    "--config.file",
-    "config_file",
-    type=FILE,
-    help="Configuration file (YAML). Without it, the defaults: the state in the working directory.",
-)
+@CONFIG_OPTION
 @click.option("--account", help="Only this account.")
 @click.option(
     "--concern",
@@ -73,7 +69,7 @@ _TABLE_ROWS = 500
 @click.option(
     "--limit",
     help="At most this many problems, the oldest first. "
-    f"Default: {_TABLE_ROWS} in a table, all in other formats.",
+    f"Default: {TABLE_ROWS} in a table, all in other formats.",
 )
 @click.option(
     "--format",
@@ -90,22 +86,13 @@ def command(config_file: Path | None, output: str, **filters: str | None) -> Non
     """
     settings = read_settings(config_file)
     view = view_of(settings)
-    for name, value in filters.items():
-        if value == "":
-            raise click.UsageError(f"--{name.replace('_', '-')}: is empty; leave it out for all")
-    try:
-        given = {name: each for name, each in filters.items() if each}
-        query = problem_query(given, view, _TABLE_ROWS if output == "table" else None, most=None)
-    except QueryError as exc:
-        name, _, text = str(exc).partition(":")
-        raise click.UsageError(one_line(f"--{name.replace('_', '-')}:{text}")) from exc
+    usual = TABLE_ROWS if output == "table" else None
+    with naming_flags():
+        query = problem_query(given_filters(filters), view, usual, most=None)
     reader = open_reader(settings)
     parts = list(read_in_parts(partial(reader.problems, view), query))
-    base = settings.web.external_url
     rows = [
-        problem_values(
-            row, f"{base.rstrip('/')}/{sim_card_page(row.problem.sim_card_id)}" if base else ""
-        )
+        problem_values(row, sim_card_url(settings, row.problem.sim_card_id))
         for found in parts
         for row in found.rows
     ]
@@ -135,9 +122,6 @@ def _tables(
     tables = WideTables(stream)
     console, cell = tables.console, tables.cell
 
-    def short(reason: object) -> str:
-        return excerpt(str(reason), SHOWN_CHARACTERS)
-
     with console.capture() as capture:
         if rows:
             title = f"{len(rows)} SIM card problem{'s' * (len(rows) > 1)}"
@@ -160,7 +144,7 @@ def _tables(
                         row["retrying"] and "retrying",
                     ),
                     cell(str(row["opened_at"])[:19].replace("T", " ")),
-                    cell(row["action_type"], row["reason_class"], short(row["reason"])),
+                    cell(row["action_type"], row["reason_class"], shortened(row["reason"])),
                 )
             tables.show(table)
         else:
@@ -174,7 +158,7 @@ def _tables(
             tables.keep_whole(table.columns[1], (cell(row["reason_class"]) for row in reasons))
             for row in reasons[:_REASONS_SHOWN]:
                 table.add_row(
-                    cell(row["count"]), cell(row["reason_class"]), cell(short(row["reason"]))
+                    cell(row["count"]), cell(row["reason_class"]), cell(shortened(row["reason"]))
                 )
             tables.show(table)
         else:

@@ -1,0 +1,59 @@
+"""What the commands that list the ledger share: options, how filters are given, cells of tables.
+
+It must not read the ledger, nor know what is listed.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import click
+
+from exporter.cli.options import FILE
+from exporter.config import Settings
+from exporter.errors import QueryError
+from exporter.sanitize import excerpt, one_line
+from exporter.web.addresses import sim_card_page
+from exporter.web.page import SHOWN_CHARACTERS
+
+TABLE_ROWS = 500
+"""Rows of a table without a limit: more is for programs, and takes seconds."""
+
+CONFIG_OPTION = click.option(
+    "--config.file",
+    "config_file",
+    type=FILE,
+    help="Configuration file (YAML). Without it, the defaults: the state in the working directory.",
+)
+
+
+def given_filters(filters: Mapping[str, str | None]) -> dict[str, str]:
+    """Return the filters that are given; raises click.UsageError for an empty one."""
+    for name, value in filters.items():
+        if value == "":
+            raise click.UsageError(f"{_flag(name)}: is empty; leave it out for all")
+    return {name: value for name, value in filters.items() if value is not None}
+
+
+@contextmanager
+def naming_flags() -> Iterator[None]:
+    """Raise a QueryError, which begins with the name of a parameter, as one about its flag."""
+    try:
+        yield
+    except QueryError as exc:
+        name, _, text = str(exc).partition(":")
+        raise click.UsageError(one_line(f"{_flag(name)}:{text}")) from exc
+
+
+def sim_card_url(settings: Settings, sim_card_id: str) -> str:
+    """Return the public address of the page of a SIM card; empty without one, or an ID."""
+    base = settings.web.external_url
+    return f"{base.rstrip('/')}/{sim_card_page(sim_card_id)}" if base and sim_card_id else ""
+
+
+def shortened(reason: object) -> str:
+    """Return as much of a reason as a table shows."""
+    return excerpt(str(reason), SHOWN_CHARACTERS)
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
