@@ -94,11 +94,17 @@ class Told:
         """Return the cluster of the alert with this severity and text."""
         return self._places[severity, text]
 
-    def at(self, place: str, receiver: str, number: int = 1) -> Any:
-        """Return the body of what a receiver was told of a cluster, first or later."""
-        name, body = eventually(lambda: self._notes.get(place, [])[:number][number - 1 :])[0]
+    def at(self, place: str, receiver: str) -> Any:
+        """Return the body of what a receiver was told of a cluster first."""
+        name, body = eventually(lambda: self._notes.get(place, []))[0]
         assert name == receiver
         return body
+
+    def texts(self, place: str, receiver: str) -> list[str]:
+        """Return the text of each message about a cluster, which only this receiver gets."""
+        notes = self._notes.get(place, [])
+        assert {name for name, _ in notes} <= {receiver}
+        return [_text(body) for _, body in notes]
 
     def details(self, text: str) -> dict[str, Any]:
         """Return the details of PagerDuty as it shows them, less the numbers among them."""
@@ -250,22 +256,41 @@ def test_each_alert_has_its_lines_until_it_is_over(told: Told, severity: str) ->
     began = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
     over = began + timedelta(minutes=30)
     since, until = (f"{each:%Y-%m-%d %H:%M:%S} UTC" for each in (began, over))
-    alerts = [_card(number, severity, place) | {"startsAt": began.isoformat()} for number in (1, 2)]
-    told.post(*alerts)
-    text = _text(told.at(place, RECEIVERS[severity]))
-    for number in (1, 2):
+    cards = {
+        number: _card(number, severity, place) | {"startsAt": began.isoformat()}
+        for number in (1, 2)
+    }
+    told.post(*cards.values())
+    text = _told_of_all(told, place, severity, "2 firing, 0 resolved\n\n")[0]
+    for number, card in cards.items():
         assert f"SIM card 8988{number}: enable failed in account fleet" in text
-        for name, value in _card(number, severity, place)["annotations"].items():
+        for name, value in card["annotations"].items():
             assert name in {"summary", "resolved", "runbook_url"} or f"{name}: {value}" in text
         assert f"sim_card_id=sim-{number}, status=failed\nSince: {since}\n" in text
     assert "RESOLVED" not in text
     assert text.endswith(f"Runbook: {RUNBOOK}")
 
-    told.post(*(each | {"endsAt": over.isoformat()} for each in alerts))
-    text = _text(told.at(place, RECEIVERS[severity], number=2))
-    assert text.startswith("0 firing, 2 resolved\n\nResolved:\n\nSIM card 89881")
-    assert text.count("\nRESOLVED means: It works again.\n") == 2
-    assert text.count(f"\nSince: {since}, until {until}\n") == 2
+    for card in cards.values():
+        card["endsAt"] = over.isoformat()
+    told.post(*cards.values())
+    texts = _told_of_all(told, place, severity, "\n\nResolved:\n\nSIM card 8988")
+    meanings = sum(text.count("\nRESOLVED means: It works again.\n") for text in texts)
+    assert meanings == len(cards)
+    assert sum(text.count(f"\nSince: {since}, until {until}\n") for text in texts) == len(cards)
+
+
+def _told_of_all(told: Told, place: str, severity: str, part: str) -> list[str]:
+    """Return the messages with this part, as soon as they have both SIM cards.
+
+    Alertmanager takes alerts one by one and may send a message in between, about one of them.
+    """
+
+    def all_of_them() -> list[str]:
+        texts = [text for text in told.texts(place, RECEIVERS[severity]) if part in text]
+        found = "".join(texts)
+        return texts if "SIM card 89881:" in found and "SIM card 89882:" in found else []
+
+    return eventually(all_of_them)
 
 
 def _card(number: int, severity: str, place: str) -> dict[str, Any]:
