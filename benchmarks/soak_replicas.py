@@ -208,8 +208,8 @@ class Faults:
             return
 
         def alter(what: str) -> None:
-            for each in (what, "SELECT pg_reload_conf()"):
-                self._rig.cluster.execute(each)
+            self._rig.cluster.execute(what)
+            self._rig.cluster.reload()
             self._disconnect_all()
 
         alter(statement)

@@ -85,7 +85,7 @@ def cluster(island: Island) -> Iterator[Cluster]:
     with new_cluster(f"listen_addresses=127.0.0.1,{island.here}") as cluster:
         with (cluster.folder / "data" / "pg_hba.conf").open("a") as file:
             file.write(f"host all all {island.there}/32 scram-sha-256\n")
-        cluster.execute("SELECT pg_reload_conf()")
+        cluster.reload()
         yield cluster
 
 
