@@ -212,9 +212,9 @@ after the one before it was created."""
 
 STORY = st.lists(
     st.tuples(
-        st.sampled_from(["one", "two"]),
-        st.sampled_from(["enable", "disable", "set_public_ip", "reset"]),
-        st.sampled_from([*ENDED, "failed", "in-progress"]),
+        st.sampled_from(["one", "one", "one", "two"]),
+        st.sampled_from(["enable", "disable", "enable", "set_public_ip", "reset"]),
+        st.sampled_from([*ENDED, "failed", "completed", "in-progress"]),
         st.integers(1, 20),
         st.sampled_from([1, 1, 0]),
     ),
@@ -325,6 +325,21 @@ def test_what_was_opened_is_open_or_closed(
             assert sum(snapshot.problems_opened.values()) - closed == world.count
             assert sum(sum(each.counts) for each in snapshot.mend_seconds.values()) == closed
             assert sum(e.event_type is EventType.MENDED for e in world.events()) == closed
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_success_between_two_failures_makes_two_problems(world: World, *, restarts: bool) -> None:
+    """Also if it is seen last, when what seemed to be one problem is mended already."""
+    world.saw(an_action("a", "failed", 100.0))
+    world.saw(an_action("c", "failed", 300.0), an_action("d", "completed", 400.0))
+    assert world.snapshot.problems_opened["connectivity"] == 1
+    if restarts:
+        world.restart()
+    world.saw(an_action("b", "completed", 200.0))
+    assert world.snapshot.problems_opened["connectivity"] == 2
+    assert world.snapshot.problems_closed["connectivity", "mended"] == 2
+    told = [e for e in world.events() if e.event_type is EventType.MENDED]
+    assert [each.action_id for each in told] == ["d", "b"]
 
 
 def test_two_repairs_of_one_problem_count_once(world: World) -> None:

@@ -92,6 +92,9 @@ FAILED = "status IN ('failed', 'interrupted')"
 UNDATED = "(created_at IS NULL OR updated_at IS NULL)"
 """The condition of the index of the few actions without a time, likewise."""
 
+FAILURES = "failure_at IS NOT NULL"
+"""The condition of the index of what went wrong after the baseline, by SIM card, likewise."""
+
 _REASON = "reason_hash IS NOT NULL"
 _FIRST = "status", "action_type"
 _KEY = "id", "account_id"
@@ -119,6 +122,13 @@ actions = Table(
     Index("actions_by_end", "account_id", "ended_at"),
     # For what happened to one SIM card.
     Index("actions_by_sim_card", "account_id", "sim_card_id"),
+    # For what went wrong with one: whether an older success comes between.
+    Index(
+        "actions_failures_by_sim_card",
+        "account_id",
+        "sim_card_id",
+        sqlite_where=text(FAILURES),
+    ),
     # For the few actions that may be resumed.
     Index(
         "actions_interrupted",
@@ -471,6 +481,16 @@ def _add_bulk_actions(connection: Connection) -> None:
         connection.execute(text(statement))
 
 
+def _add_failures_by_sim_card(connection: Connection) -> None:
+    """Migrate version 7 to 8."""
+    connection.execute(
+        text(
+            "CREATE INDEX actions_failures_by_sim_card ON actions (account_id, sim_card_id)"
+            " WHERE failure_at IS NOT NULL"
+        )
+    )
+
+
 MIGRATIONS: tuple[Step, ...] = (
     _add_cutoff,
     _separate_control_state,
@@ -478,6 +498,7 @@ MIGRATIONS: tuple[Step, ...] = (
     _add_problems,
     _add_searches,
     _add_bulk_actions,
+    _add_failures_by_sim_card,
 )
 """The first one migrates version 1 to 2, and so on; a released migration never changes.
 

@@ -40,6 +40,7 @@ from exporter.ledger.store.loading import (
     load_state,
 )
 from exporter.ledger.store.schema import (
+    FAILURES,
     accounts,
     actions,
     bulk_members,
@@ -118,9 +119,14 @@ class SqlStore(ABC):
 
     @abstractmethod
     def find_rows(
-        self, connection: Connection, account_id: int, column: str, values: Collection[str]
+        self,
+        connection: Connection,
+        account_id: int,
+        column: str,
+        values: Collection[str],
+        condition: str,
     ) -> Iterable[Any]:
-        """Return the actions whose ``column`` is one of any number of values.
+        """Return the actions whose ``column`` is one of any number of values, with a ``condition``.
 
         Each is a record of ROW_COLUMNS, in which a boolean may be a number.
         """
@@ -156,11 +162,12 @@ class SqlStore(ABC):
         return {row.id: row for row in self._find(account_id, "id", ids)}
 
     def find_by_sim_cards(
-        self, account_id: int, sim_card_ids: Collection[str]
+        self, account_id: int, sim_card_ids: Collection[str], *, failures: bool = False
     ) -> dict[str, list[TrackedAction]]:
-        """Return the stored actions of SIM cards, by the id of the card."""
+        """Return the stored actions of SIM cards, or only their failures, by the id of the card."""
         found: dict[str, list[TrackedAction]] = {}
-        for row in self._find(account_id, "sim_card_id", sim_card_ids):
+        condition = FAILURES if failures else "TRUE"
+        for row in self._find(account_id, "sim_card_id", sim_card_ids, condition):
             found.setdefault(row.sim_card_id, []).append(row)
         return found
 
@@ -318,13 +325,15 @@ class SqlStore(ABC):
                 )
         return len(found), baseline_cutoff
 
-    def _find(self, account_id: int, column: str, values: Collection[str]) -> list[TrackedAction]:
+    def _find(
+        self, account_id: int, column: str, values: Collection[str], condition: str = "TRUE"
+    ) -> list[TrackedAction]:
         if not values:
             return []
         with self._database.reading() as connection:
             found = [
                 TrackedAction(*record)
-                for record in self.find_rows(connection, account_id, column, values)
+                for record in self.find_rows(connection, account_id, column, values, condition)
             ]
         for row in found:
             row.stuck = bool(row.stuck)

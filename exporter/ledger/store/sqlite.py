@@ -39,12 +39,18 @@ class SqliteStore(SqlStore):
         write(connection, plan)
 
     def find_rows(
-        self, connection: Connection, account_id: int, column: str, values: Collection[str]
+        self,
+        connection: Connection,
+        account_id: int,
+        column: str,
+        values: Collection[str],
+        condition: str,
     ) -> Iterator[Any]:
         """Yield the actions whose ``column`` is one of the values."""
         for part in parts(values, IDS_AT_ONCE):
             # Bypasses SQLAlchemy's expansion of lists, which takes longer than the query.
-            query = f"{FIND} AND {actions.c[column]} IN ({', '.join('?' * len(part))})"
+            places = ", ".join("?" * len(part))
+            query = f"{FIND} AND {actions.c[column]} IN ({places}) AND {condition}"
             yield from connection.exec_driver_sql(query, (account_id, *part))
 
 
