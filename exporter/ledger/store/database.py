@@ -231,8 +231,14 @@ def _begin(connection: Connection) -> None:
 
 def _changes(connection: Connection) -> int:
     """Return how many rows have been changed on this connection so far."""
+    return driver_of(connection).total_changes
+
+
+def driver_of(connection: Connection) -> sqlite3.Connection:
+    """Return the driver's connection of a connection."""
     driver = connection.connection.driver_connection
-    return driver.total_changes if isinstance(driver, sqlite3.Connection) else 0
+    assert isinstance(driver, sqlite3.Connection)  # noqa: S101 # no other driver is used
+    return driver
 
 
 def error_text(exc: BaseException, file: Path | None, *, reads: bool = False) -> str:
