@@ -156,17 +156,16 @@ def plan_unit(account_id: int, unit: UnitOfWork, after: Mapping[SumKey, float]) 
 
 def _plan_actions(account_id: int, unit: UnitOfWork) -> Iterator[Change]:
     """Yield the changes of actions: sorted like the table, as each is on another page otherwise."""
-    columns = (ACTION_COLUMNS[0], "account_id", *ACTION_COLUMNS[1:], "reason_hash")
+    columns = (*ACTION_COLUMNS, "account_id", "reason_hash")
     rows = sorted(unit.rows.values(), key=attrgetter("id"))
     new = (row for row in rows if row.id in unit.added)
     old = (row for row in rows if row.id not in unit.added)
     for kind, of_kind in ((Replace, old), (Insert, new)):
         for part in parts(of_kind, AT_ONCE):
-            values = (
-                (row.id, account_id, *msgspec.structs.astuple(row)[1:], reason_hash(row.reason))
-                for row in part
-            )
-            yield kind(actions, columns, list(values))
+            values = [
+                (*msgspec.structs.astuple(row), account_id, reason_hash(row.reason)) for row in part
+            ]
+            yield kind(actions, columns, values)
 
 
 def _plan_problems(account_id: int, unit: UnitOfWork) -> Iterator[Change]:
