@@ -106,6 +106,10 @@ class ProblemRules:
         ``start`` is a problem that older actions opened; it may name one of ``rows``, too.
         """
         found = Replay(start)
+        if start is None:
+            rows = tuple(rows)
+            if all(row.failure_at is None for row in rows):
+                return found  # as of nearly all that is remembered: nothing to mend
         ordered = sorted(rows, key=_order)
         moot = _moot(ordered)
         for row in ordered:

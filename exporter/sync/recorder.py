@@ -83,11 +83,12 @@ class Recorder:
         """Record actions that were seen; returns what they brought."""
         result = await self._ledger.record(self.unit, actions, context)
         # By the ids that are held anyway, not by copies of them: there may be 100,000.
-        known, new = self._ledger.state.open, self.unit.rows
-        self.followed += len({a.id for a in actions if a.id in known and a.id not in self._seen})
-        self._seen.update(
-            (known.get(action.id) or new.get(action.id) or action).id for action in actions
-        )
+        known, new, seen = self._ledger.state.open, self.unit.rows, self._seen
+        for action in actions:
+            if action.id not in seen:
+                row = known.get(action.id)
+                self.followed += row is not None
+                seen.add((row or new.get(action.id) or action).id)
         return result
 
     async def unknown(self, actions: Sequence[Action]) -> tuple[Action, ...]:

@@ -13,7 +13,6 @@ from typing import Any, Protocol
 import msgspec
 from sqlalchemy import (
     BigInteger,
-    ColumnElement,
     Connection,
     Executable,
     Float,
@@ -41,6 +40,7 @@ from exporter.ledger.store.loading import (
 )
 from exporter.ledger.store.schema import (
     FAILURES,
+    TEXT,
     accounts,
     actions,
     bulk_members,
@@ -79,6 +79,40 @@ _OLDEST = (
     .order_by(actions.c.ended_at)
     .limit(bindparam("most"))
 )
+
+# Likewise, as a long catch-up delivers many events, some at a time.
+_SINK = bindparam("sink_name", type_=TEXT)
+_POSITION = sink_positions.c.account_id == _ACCOUNT, sink_positions.c.sink == _SINK
+_UNDELIVERED = (
+    select(outbox.c.seq, outbox.c.body)
+    .where(
+        outbox.c.account_id == _ACCOUNT,
+        outbox.c.seq > select(sink_positions.c.seq).where(*_POSITION).scalar_subquery(),
+    )
+    .order_by(outbox.c.seq)
+    .limit(bindparam("most"))
+)
+_MOVE_POSITION = (
+    update(sink_positions)
+    .where(*_POSITION, sink_positions.c.seq < bindparam("new_seq", type_=BigInteger()))
+    .values(seq=bindparam("new_seq"))
+)
+
+
+def _forget_delivered() -> Executable:
+    """Delete the events delivered to every sink, except for the latest failures."""
+    floor = select(func.coalesce(func.min(sink_positions.c.seq), LAST_SEQ)).where(
+        sink_positions.c.account_id == _ACCOUNT
+    )
+    delivered = and_(outbox.c.account_id == _ACCOUNT, outbox.c.seq <= floor.scalar_subquery())
+    failure = outbox.c["kind"].in_(FAILURE_EVENTS)
+    newest = (select(outbox.c.seq).where(delivered, failure).order_by(outbox.c.seq.desc())).limit(
+        RECENT_FAILURES
+    )
+    return delete(outbox).where(delivered, or_(~failure, outbox.c.seq.not_in(newest)))
+
+
+_FORGET_DELIVERED = _forget_delivered()
 
 
 class Database(Protocol):
@@ -218,7 +252,7 @@ class SqlStore(ABC):
                 connection.execute(
                     delete(sink_positions).where(mine, sink_positions.c.sink.not_in(sinks))
                 )
-                connection.execute(_forget_delivered(account_id))
+                connection.execute(_FORGET_DELIVERED, {"account": account_id})
             if new := set(sinks) - known:
                 seq = connection.execute(end).scalar_one()
                 rows = [{"account_id": account_id, "sink": sink, "seq": seq} for sink in new]
@@ -229,17 +263,11 @@ class SqlStore(ABC):
 
         There are none for a sink that is not attached.
         """
-        position = select(sink_positions.c.seq).where(*_position(account_id, sink))
-        query = (
-            select(outbox.c.seq, outbox.c.body)
-            .where(outbox.c.account_id == account_id, outbox.c.seq > position.scalar_subquery())
-            .order_by(outbox.c.seq)
-            .limit(limit)
-        )
+        parameters = {"account": account_id, "sink_name": sink, "most": limit}
         with self._database.reading() as connection, decoding():
             return tuple(
                 (seq, msgspec.json.decode(body, type=Event))
-                for seq, body in connection.execute(query)
+                for seq, body in connection.execute(_UNDELIVERED, parameters)
             )
 
     def delivered(self, account_id: int, sink: str, seq: int) -> None:
@@ -250,12 +278,10 @@ class SqlStore(ABC):
         """
         with self._database.transaction(account_id) as connection:
             moved = connection.execute(
-                update(sink_positions)
-                .where(*_position(account_id, sink), sink_positions.c.seq < seq)
-                .values(seq=seq)
+                _MOVE_POSITION, {"account": account_id, "sink_name": sink, "new_seq": seq}
             )
             if moved.rowcount:
-                connection.execute(_forget_delivered(account_id))
+                connection.execute(_FORGET_DELIVERED, {"account": account_id})
 
     def prune_sim_cards(self, account_id: int, before: float) -> int:
         """Delete the SIM cards without a problem that were looked up before ``before``."""
@@ -338,20 +364,3 @@ class SqlStore(ABC):
         for row in found:
             row.stuck = bool(row.stuck)
         return found
-
-
-def _position(account_id: int, sink: str) -> tuple[ColumnElement[bool], ...]:
-    return sink_positions.c.account_id == account_id, sink_positions.c.sink == sink
-
-
-def _forget_delivered(account_id: int) -> Executable:
-    """Delete the events delivered to every sink, except for the latest failures."""
-    floor = select(func.coalesce(func.min(sink_positions.c.seq), LAST_SEQ)).where(
-        sink_positions.c.account_id == account_id
-    )
-    delivered = and_(outbox.c.account_id == account_id, outbox.c.seq <= floor.scalar_subquery())
-    failure = outbox.c["kind"].in_(FAILURE_EVENTS)
-    newest = (select(outbox.c.seq).where(delivered, failure).order_by(outbox.c.seq.desc())).limit(
-        RECENT_FAILURES
-    )
-    return delete(outbox).where(delivered, or_(~failure, outbox.c.seq.not_in(newest)))
