@@ -183,10 +183,11 @@ class Helm:
         Unless a chart is named, files of values get the shipped one, others a light one: that with
         rules only if they have the section ``prometheusRule``.
         """
-        if chart is None and isinstance(values, Path):
-            chart = CHART
-        elif chart is None:
-            chart = self.with_rules if "prometheusRule" in values else self.light
+        if chart is None:
+            if isinstance(values, Path):
+                chart = CHART
+            else:
+                chart = self.with_rules if "prometheusRule" in values else self.light
         given = (str(values) if isinstance(values, Path) else values, flags, release, namespace)
         key = json.dumps([*given, operator, str(chart)], sort_keys=True)
         if key not in self.made:
