@@ -136,6 +136,7 @@ class ActionSearch:
         self._limited = any(
             scope.options.statuses or scope.options.action_types for scope in self.scopes.values()
         )
+        self._alone = True
         self._lists: tuple[str, ...] = ()
         self._counted: tuple[str, ...] = ()
         if self.scopes:
@@ -184,6 +185,9 @@ class ActionSearch:
         ranged = self._range(other)
         sortable = _SORTABLE * self.few
         short = ranged and self._count(self._ranges(parts, other), sortable) <= sortable
+        # PostgreSQL compares the other time within the index, unless it is kept from using it. It
+        # then sees that the order is worth more than a long range; of a short one it may not.
+        self._alone = short or self.connection.dialect.name != "postgresql"
         odd = self._plain(ODD)
         self._lists = (odd, *(self._part(each, other if short else sorting) for each in parts))
         # To count needs no order; of two ranges, that of the other time may be the longer one.
@@ -291,10 +295,10 @@ class ActionSearch:
         return [_list("1", (*part.indexed, *self._compared(column, *bounds))) for part in parts]
 
     def _part(self, part: "_Part", driving: str) -> str:
-        """Return the list of a part, found by its range of the column ``driving``."""
+        """Return the list of a part, found by its range of the column ``driving`` if of any."""
         query = self.query
         names = {
-            each: each if each == driving else f"({each} + 0)"
+            each: f"({each} + 0)" if self._alone and each != driving else each
             for each in ("created_at", "updated_at")
         }
         created, updated = names["created_at"], names["updated_at"]
