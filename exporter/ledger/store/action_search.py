@@ -310,6 +310,7 @@ class ActionSearch:
         conditions = [
             *part.indexed,
             *part.others,
+            f"{driving} IS NOT NULL",  # a range, by which SQLite takes to the index
             f"{updated} >= {created} - {SKEW}",
             *self._compared(created, query.since, min(untils, default=None)),
             *self._compared(updated, max(sinces, default=None), query.ended_until),
