@@ -201,6 +201,18 @@ class ProblemRules:
         )
 
 
+def is_retry(row: TrackedAction, problem: Problem) -> bool:
+    """Tell whether an action, of the problem's SIM card and concern, tries again what failed.
+
+    It is a later one that is in progress, or the same one again.
+    """
+    return row.status == Status.IN_PROGRESS and (
+        problem.status is not ProblemStatus.STUCK
+        if row.id == problem.action_id
+        else started_at(row) >= problem.started_at
+    )
+
+
 def _order(row: TrackedAction) -> tuple[float, bool, bool, str]:
     return started_at(row), row.failure_at is not None, row.status != Status.COMPLETED, row.id
 

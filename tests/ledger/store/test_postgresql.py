@@ -314,6 +314,7 @@ def test_an_older_copy_is_migrated_again(cluster: Cluster, new_database: str) ->
     store.load("main")
     cluster.execute("UPDATE schema_version SET version = version - 1", new_database)
     cluster.execute("DROP INDEX actions_failures_by_sim_card", new_database)
+    cluster.execute("ALTER INDEX actions_odd RENAME TO actions_undated", new_database)
     with pytest.raises(StateError, match="which this release migrates"):
         store.load("main")
     assert store.load("main").bulks == {}
