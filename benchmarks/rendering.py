@@ -18,8 +18,8 @@ from benchmarks.timing import in_turn
 from exporter.domain import Status
 from exporter.ledger.snapshot import AccountSnapshot
 from exporter.metrics.exporter_snapshot import ExporterSnapshot
+from exporter.metrics.exposition import Exposition
 from exporter.metrics.negotiation import Format, compress
-from exporter.metrics.render import Renderer
 from exporter.metrics.self_metrics import AccountHealth, SelfMetrics
 from tests.support.simulation import QUIET
 
@@ -48,10 +48,10 @@ async def populated(accounts: int) -> ExporterSnapshot:
 
 def equal(snapshot: ExporterSnapshot) -> CollectorRegistry:
     """Return a registry of native metrics that exposes what we do of ``snapshot``."""
-    renderer = Renderer()
-    exposed = renderer.render(snapshot, Format.OPENMETRICS).decode()
+    exposition = Exposition()
+    exposed = exposition.text(snapshot, Format.OPENMETRICS).decode()
     registry = native(text_string_to_metric_families(exposed))  # type: ignore[no-untyped-call] # untyped
-    if lines(generate_latest(registry)) != lines(renderer.render(snapshot, Format.TEXT)):
+    if lines(generate_latest(registry)) != lines(exposition.text(snapshot, Format.TEXT)):
         raise AssertionError("the two do not expose the same")
     return registry
 
@@ -65,14 +65,14 @@ async def ratios(
     been polled since is kept, though each account has sent requests meanwhile.
     """
     text, openmetrics_ = Format.TEXT, Format.OPENMETRICS
-    kept = Renderer()
+    kept = Exposition()
     spent = await in_turn(
         {
-            "ours, text": _later(lambda: Renderer().render(snapshot, text)),
-            "kept, text": _later(lambda: kept.render(_meanwhile(snapshot), text)),
+            "ours, text": _later(lambda: Exposition().text(snapshot, text)),
+            "kept, text": _later(lambda: kept.text(_meanwhile(snapshot), text)),
             "theirs, text": _later(lambda: generate_latest(theirs)),
-            "ours": _later(lambda: compress(Renderer().render(snapshot, openmetrics_))),
-            "kept": _later(lambda: compress(kept.render(_meanwhile(snapshot), openmetrics_))),
+            "ours": _later(lambda: Exposition().gzip(snapshot, openmetrics_)),
+            "kept": _later(lambda: kept.gzip(_meanwhile(snapshot), openmetrics_)),
             "theirs": _later(lambda: packed(theirs)),
         },
         rounds=rounds,
