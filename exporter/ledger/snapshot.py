@@ -6,6 +6,7 @@ Every combination of labels that can be named beforehand is there, zeros include
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from heapq import nlargest, nsmallest
 from itertools import product
 from math import inf
@@ -497,11 +498,13 @@ def _by_reason(
     # Classes of an earlier configuration stay: counters are never removed.
     earlier = sorted({key.label for key in state.sums if key.metric is metric})
     classes = dict.fromkeys((*options.reason_classes, *earlier))
-    return {
-        (type_label, name): state.total(metric, type_label, name)
-        for type_label in types
-        for name in classes
-    }
+    return {key: state.total(metric, *key) for key in _type_classes(tuple(types), tuple(classes))}
+
+
+@lru_cache(maxsize=64)
+def _type_classes(types: tuple[str, ...], classes: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Return all pairs; the same for all accounts that have the same, as they are many."""
+    return tuple(product(types, classes))
 
 
 def _exemplars(state: LedgerState, status: Status) -> dict[tuple[str, str], Exemplar]:
@@ -515,11 +518,22 @@ def _exemplars(state: LedgerState, status: Status) -> dict[tuple[str, str], Exem
 def _histogram(
     state: LedgerState, bucket: SumKey, total: SumKey, bounds: tuple[float, ...]
 ) -> Histogram:
-    counts = (
-        state.total(bucket.metric, bucket.action_type, bucket.label + bucket_name(bounds, index))
-        for index in range(len(bounds) + 1)
+    counts = tuple(
+        state.total(bucket.metric, bucket.action_type, bucket.label + name)
+        for name in _bucket_names(bounds)
     )
-    return Histogram(tuple(counts), state.sums.get(total, 0.0))
+    return Histogram(counts, state.sums.get(total, 0.0)) if any(counts) else _empty(len(counts))
+
+
+@lru_cache(maxsize=16)
+def _bucket_names(bounds: tuple[float, ...]) -> tuple[str, ...]:
+    return tuple(bucket_name(bounds, index) for index in range(len(bounds) + 1))
+
+
+@lru_cache(maxsize=16)
+def _empty(buckets: int) -> Histogram:
+    """Return the histogram without observations, one for all: most are."""
+    return Histogram((0,) * buckets, 0.0)
 
 
 def _drift(state: LedgerState, options: SnapshotOptions) -> dict[str, int]:
