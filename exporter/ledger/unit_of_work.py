@@ -14,6 +14,7 @@ from math import inf, nextafter
 import msgspec
 
 from exporter.domain import (
+    DURATION_BUCKETS,
     OTHER,
     BulkAction,
     Event,
@@ -29,7 +30,6 @@ from exporter.ledger.problems import ProblemChange
 from exporter.ledger.reasons import Reasons
 from exporter.ledger.records import (
     DELAY_BUCKETS,
-    DURATION_BUCKETS,
     ENTRY_SUMS,
     GONE,
     MEND_BUCKETS,
@@ -56,14 +56,18 @@ EVENT_TYPES = {Status.FAILED: EventType.FAILED, Status.INTERRUPTED: EventType.IN
 
 def bucket_name(bounds: tuple[float, ...], index: int) -> str:
     """Return the name of a bucket: its upper bound, so that it survives other bounds."""
-    return f"{bounds[index]:g}" if index < len(bounds) else INFINITY
+    if index == len(bounds):
+        return INFINITY
+    short = f"{bounds[index]:g}"
+    return short if float(short) == bounds[index] else repr(bounds[index])
 
 
 @dataclass(slots=True)
 class UnitOfWork:
     """What the next commit writes.
 
-    ``label`` bounds action types, ``now`` is when the observations happen. ``rows`` are whole and
+    ``label`` bounds action types, ``now`` is when the observations happen, ``duration_buckets`` are
+    the upper bounds that durations are counted by. ``rows`` are whole and
     new or changed: ``added`` names the new ones. ``sums`` are increments, ``known`` replaces
     sums of that name. ``drift`` and ``sweeps`` replace what stands there; None ends a sweep.
     ``positions`` are of open actions whose place was seen. ``problems`` replace what stands there,
@@ -78,6 +82,7 @@ class UnitOfWork:
     reasons: Reasons
     label: Callable[[str], str]
     now: float
+    duration_buckets: tuple[float, ...] = DURATION_BUCKETS
     rows: dict[str, TrackedAction] = field(default_factory=dict)
     added: set[str] = field(default_factory=set)
     sums: Counter[SumKey] = field(default_factory=Counter)
@@ -271,8 +276,8 @@ class UnitOfWork:
             self.exemplars[key] = Exemplar(row.id, row.sim_card_id, row.updated_at or self.now)
             self.events.append(self._event(EVENT_TYPES[status], row, name, duration))
         if duration is not None:
-            buckets = _durations(type_label, status)
-            self.sums[buckets[bisect_left(DURATION_BUCKETS, duration)]] += 1
+            buckets = _durations(type_label, status, self.duration_buckets)
+            self.sums[buckets[bisect_left(self.duration_buckets, duration)]] += 1
             self._amount(_key(SumName.DURATION_SUM, type_label, status), duration)
         delay = _span(row.updated_at, self.now)
         if delay is not None:
@@ -323,10 +328,9 @@ def _key(metric: SumName, action_type: str, label: str) -> SumKey:
 
 
 @lru_cache(maxsize=4096)
-def _durations(type_label: str, status: Status) -> tuple[SumKey, ...]:
+def _durations(type_label: str, status: Status, bounds: tuple[float, ...]) -> tuple[SumKey, ...]:
     """Return the names of a histogram's buckets."""
-    count = len(DURATION_BUCKETS) + 1
-    names = (bucket_name(DURATION_BUCKETS, index) for index in range(count))
+    names = (bucket_name(bounds, index) for index in range(len(bounds) + 1))
     return tuple(SumKey(SumName.DURATION_BUCKET, type_label, f"{status}/{name}") for name in names)
 
 

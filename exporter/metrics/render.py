@@ -62,13 +62,13 @@ def samples(
 ) -> bytes:
     """Return the samples of a metric of one source: of an account, or with None of none."""
     own = () if account is None else (account,)
-    bounds = (*map(number, metric.bounds), "+Inf")
     exemplars = dict(metric.exemplars(source)) if chosen is Format.OPENMETRICS else {}
     lines: list[str] = []
     for key, value in metric.read(source):
         values = (*own, key) if isinstance(key, str) else own + key
         labels = sorted(zip(metric.labels, values, strict=True))
         if isinstance(value, Histogram):
+            bounds = metric.bounds if value.bounds is None else value.bounds
             lines.extend(_histogram(metric.name, labels, bounds, value))
         else:
             exemplar = _exemplar(exemplars[key]) if key in exemplars else ""
@@ -77,13 +77,14 @@ def samples(
 
 
 def _histogram(
-    name: str, labels: list[_Label], bounds: Iterable[str], histogram: Histogram
+    name: str, labels: list[_Label], bounds: tuple[float, ...], histogram: Histogram
 ) -> Iterator[str]:
     # All that the buckets share is written once, as they are most of the exposition.
     start = "".join(f"{_pair(*each)}," for each in labels if each[0] < "le")
     end = "".join(f",{_pair(*each)}" for each in labels if each[0] > "le")
     total = 0
-    for bound, total in zip(bounds, accumulate(histogram.counts), strict=True):
+    names = (*map(number, bounds), "+Inf")
+    for bound, total in zip(names, accumulate(histogram.counts), strict=True):
         yield f'{name}_bucket{{{start}le="{bound}"{end}}} {number(total)}\n'
     yield f"{name}_count{braced(labels)} {number(total)}\n"
     yield f"{name}_sum{braced(labels)} {number(histogram.sum)}\n"
