@@ -339,7 +339,8 @@ def _counter_fields(
 ) -> dict[str, Any]:
     """Return the fields of the snapshot that count what happened to actions."""
     shown = [status for status in ENDED_STATUSES if options.shows(status)]
-    zeros = {each for each in types if _is_new(each, state, options, now)}
+    counted = {key.action_type for key in state.sums if key.metric is not SumName.KNOWN}
+    zeros = {each for each in types if each not in counted or _is_new(each, state, options, now)}
 
     def total(metric: SumName, type_label: str, label: str = "") -> int:
         return 0 if type_label in zeros else state.total(metric, type_label, label)
@@ -561,6 +562,8 @@ def _histogram(
     foreign: Iterable[tuple[float, int]] = (),
 ) -> Histogram:
     """Return a histogram; ``foreign`` are counts by upper bounds that it does not have."""
+    if total not in state.sums:  # it is there with the first observation
+        return _no_observations(bounds)
     counts = [
         state.total(bucket.metric, bucket.action_type, bucket.label + name)
         for name in _bucket_names(bounds)
