@@ -14,6 +14,7 @@ NAMES = (
     "catchup",
     "flat",
     "resting",
+    "accounts",
     "scrapes",
     "memory",
     "latency",

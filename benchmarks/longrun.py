@@ -24,8 +24,8 @@ from exporter.ledger.records import ENTRY_SUMS, SumName
 from exporter.ledger.store.database import Database
 from exporter.ledger.store.sqlite import SqliteStore
 from exporter.metrics.exporter_snapshot import ExporterSnapshot
+from exporter.metrics.exposition import Exposition
 from exporter.metrics.negotiation import Format
-from exporter.metrics.render import Renderer
 from exporter.metrics.self_metrics import SelfMetrics
 from exporter.scheduling.budget import PollBudget
 from exporter.scheduling.poller import Poller, ReportedState
@@ -104,7 +104,7 @@ async def run(polls: int, every: int, file: Path, worker: ThreadPoolExecutor, lo
         observer=self_metrics,
         key=Fixed(),
     )
-    renderer = Renderer()
+    exposition = Exposition()
     before: Counter[SumName] = Counter()
     for number in range(1, polls + 1):
         clock.advance(INTERVAL)
@@ -115,7 +115,7 @@ async def run(polls: int, every: int, file: Path, worker: ThreadPoolExecutor, lo
         if number % SCRAPED == 0:
             accounts = ((ledger.snapshot, self_metrics.health()),)
             shot = ExporterSnapshot(accounts, True, 0.0, time.now(), INTERVAL)  # noqa: FBT003 # a record
-            renderer.render(shot, Format.TEXT)
+            exposition.text(shot, Format.TEXT)
         simulator.requests.clear()
         simulator.world.prune(max(0, listed(simulator) - LISTED))
         if number % every == 0:

@@ -36,17 +36,17 @@ class Program:
         found = re.search(pattern, self.output.read_text("utf-8", "replace"))
         return found[1] if found else None
 
-    def wait_for(self, pattern: str) -> str:
+    def wait_for(self, pattern: str, patience: float = PATIENCE) -> str:
         """Wait until ``pattern`` is in the output; returns its first group.
 
         Raises ProgramError if the program ends, or takes too long.
         """
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + patience
         while (found := self.find(pattern)) is None:
             if self.process.poll() is not None:
                 raise ProgramError(f"ended by itself:\n{self.output.read_text('utf-8', 'replace')}")
             if time.monotonic() > end:
-                raise ProgramError(f"nothing like {pattern!r} in {self.output} in {PATIENCE:g} s")
+                raise ProgramError(f"nothing like {pattern!r} in {self.output} in {patience:g} s")
             time.sleep(PAUSE)
         return found
 

@@ -67,7 +67,7 @@ class Stage:
             self._programs.append(
                 self._start_exporter(folder, api, accounts, interval, alertmanagers)
             )
-            address = urlsplit(self._programs[1].wait_for(ADDRESS))
+            address = urlsplit(self._programs[1].wait_for(ADDRESS, PATIENCE + accounts / 5))
             self._scraper = http.client.HTTPConnection(address.netloc, timeout=60)
             self._wait_until_ready(accounts)
         except BaseException:
@@ -106,6 +106,14 @@ class Stage:
             raise ProgramError(f"/metrics answers {answer.status}")
         packed = answer.headers["content-encoding"] == "gzip"
         return took, (gzip.decompress(body) if packed else body).decode()
+
+    def ask(self, path: str) -> float:
+        """Ask the exporter for a path; returns the seconds until the last byte was there."""
+        began = time.perf_counter()
+        answer, _ = self._get(path)
+        if answer.status != httpx.codes.OK:
+            raise ProgramError(f"{path} answers {answer.status}")
+        return time.perf_counter() - began
 
     def _get(
         self, path: str, headers: dict[str, str] = PLAIN

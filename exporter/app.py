@@ -7,6 +7,7 @@ import asyncio
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 from exporter.account import SharedResources
@@ -17,7 +18,7 @@ from exporter.errors import Cause, ConfigError, StateError
 from exporter.ledger.snapshot import AccountSnapshot
 from exporter.ledger.views import view_of
 from exporter.metrics.exporter_snapshot import ExporterSnapshot, Leases
-from exporter.metrics.render import Renderer
+from exporter.metrics.exposition import Exposition
 from exporter.network import find_alertmanager, find_network
 from exporter.polls import LAST_WORDS, Polls
 from exporter.scheduling.lease_follower import LeaseFollower
@@ -46,6 +47,9 @@ INTERRUPT_EVERY = 0.1
 
 LAST_LINES = 0.25
 """Minimum seconds allowed for writing the last lines of the log."""
+
+WRITE_EVERY = 1.0
+"""Seconds between two looks for what has to be written anew of the exposition."""
 
 REVISION = "TELNYX_SIM_EXPORTER_REVISION"
 """The environment variable with the revision of a build."""
@@ -124,9 +128,11 @@ class Exporter:
         self._reload_successful = True
         self._reload_success_at = clock.now()
         self._revision = os.environ.get(REVISION, "unknown")
+        self._exposition = Exposition()
+        self._writing: asyncio.Task[None] | None = None
         app = create_app(
             snapshot=self.snapshot,
-            write=Renderer().render,
+            exposition=self._exposition,
             healthy=self._polls.scheduler.alive,
             waiting_for=self.waiting_for,
             reload=self.reload,
@@ -167,6 +173,7 @@ class Exporter:
         self._page = (self._settings.web.external_url or f"{urls[0]}{prefix}").rstrip("/")
         self._configure_alertmanager(self._alertmanager_http)
         self._alertmanager.start()
+        self._writing = asyncio.create_task(self._keep_exposition_ready())
         self._started = True
         return listening[0]
 
@@ -189,6 +196,8 @@ class Exporter:
         """Stop in order: first polls, then responses and deliveries, then the database."""
         loop = asyncio.get_running_loop()
         self._stopping = True
+        if self._writing is not None:
+            self._writing.cancel()
         if self._follower is not None:
             await self._follower.stop()
         while self._reloading.locked():  # nobody needs what a reload waits for
@@ -299,6 +308,14 @@ class Exporter:
             takeovers={name: takeovers.get(name, 0) for name in names},
             lost={name: lost.get(name, 0) for name in names},
         )
+
+    async def _keep_exposition_ready(self) -> None:
+        """Write what polls changed before it is scraped: a scrape then only joins it."""
+        while True:
+            await asyncio.sleep(WRITE_EVERY)
+            if self._exposition.is_asked:
+                with suppress(Exception):  # a scrape fails as well, and tells why
+                    await asyncio.to_thread(self._exposition.keep_ready, self.snapshot())
 
     async def _stop_telling(self) -> None:
         """Tell the sinks what is left, then let go of the leases: others wait for them."""

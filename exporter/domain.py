@@ -31,6 +31,12 @@ KNOWN_ACTION_TYPES = (
 )
 """The action types that Telnyx documents (2026-08). The set is open: there may be others."""
 
+DURATION_BUCKETS = (
+    *(1.0, 5.0, 15.0, 30.0, 60.0, 120.0),
+    *(300.0, 600.0, 1800.0, 3600.0, 10800.0, 86400.0),
+)
+"""Upper bounds of the histogram created-to-ended unless configured; in seconds, without +Inf."""
+
 OTHER = "other"
 """The label value for action types beyond the 50th, and for reasons that no rule matches."""
 

@@ -195,5 +195,5 @@ class Polls:
 
 def _polled_alike(before: Settings, after: Settings) -> bool:
     """Tell whether accounts whose own settings did not change are polled as before."""
-    sections = ("poll", "stuck_after", "reasons", "state", "sim_cards", "problems")
+    sections = ("poll", "stuck_after", "reasons", "state", "sim_cards", "problems", "metrics")
     return all(getattr(before, each) == getattr(after, each) for each in sections)

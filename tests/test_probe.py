@@ -13,7 +13,7 @@ import pytest
 from exporter.address import ListenAddress
 from exporter.config.tls_names import CIPHER_SUITES, CURVES
 from exporter.metrics.exporter_snapshot import ExporterSnapshot
-from exporter.metrics.render import Renderer
+from exporter.metrics.exposition import Exposition
 from exporter.probe import DeadError, ask, main
 from exporter.web.app import create_app
 from exporter.web.config_reloader import WebConfigReloader
@@ -64,7 +64,7 @@ async def face(folder: Path) -> AsyncIterator[Face]:
         async def start(web_file: str = "", *, healthy: bool = True) -> ListenAddress:
             app = create_app(
                 snapshot=lambda: ExporterSnapshot((), True, 0.0, 0.0, 60.0),  # noqa: FBT003 # a record
-                write=Renderer().render,
+                exposition=Exposition(),
                 healthy=lambda: healthy,
                 waiting_for=lambda: "something",
                 reload=lambda: asyncio.sleep(0, ()),

@@ -12,8 +12,8 @@ from exporter.cli.options import CONFIG_OPTION, FORMAT_OPTION, LEVEL_OPTION, exa
 from exporter.cli.output import say
 from exporter.cli.signals import stopping
 from exporter.cli.table import render_table
+from exporter.metrics.exposition import Exposition
 from exporter.metrics.negotiation import Format
-from exporter.metrics.render import Renderer
 
 
 @click.command(
@@ -58,7 +58,7 @@ def command(config_file: Path | None, output: str, **flags: Any) -> None:
                     say(render_table(snapshot, sys.stdout))
                 else:
                     # As bytes: the exposition is UTF-8, whatever the terminal's encoding.
-                    click.echo(Renderer().render(snapshot, Format.TEXT), nl=False)
+                    click.echo(Exposition().text(snapshot, Format.TEXT), nl=False)
             except asyncio.CancelledError:
                 return stopped
             finally:

@@ -4,7 +4,7 @@ It must not act on what it reads: no connection, no database, no server.
 """
 
 from exporter.config.api_keys import read_api_key
-from exporter.config.fields import LOG_LEVELS, LogFormat, LogLevel
+from exporter.config.fields import LOG_LEVELS, ExportedTypes, LogFormat, LogLevel
 from exporter.config.load import from_environment, load
 from exporter.config.postgresql import is_postgresql, read_password_file
 from exporter.config.settings import (
@@ -12,6 +12,7 @@ from exporter.config.settings import (
     Alertmanager,
     ExternalLink,
     Log,
+    Metrics,
     Poll,
     Problems,
     Reason,
@@ -28,10 +29,12 @@ __all__ = [
     "LOG_LEVELS",
     "Account",
     "Alertmanager",
+    "ExportedTypes",
     "ExternalLink",
     "Log",
     "LogFormat",
     "LogLevel",
+    "Metrics",
     "Poll",
     "Problems",
     "Reason",

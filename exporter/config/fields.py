@@ -49,8 +49,17 @@ class LogFormat(StrEnum):
     LOGFMT = "logfmt"
 
 
+class ExportedTypes(StrEnum):
+    """The action types that have series: all documented ones, or those that were seen."""
+
+    ALL = "all"
+    SEEN = "seen"
+
+
 _LABEL = re.compile(r"[a-z][a-z0-9_]*")
 _LONGEST_NAME = 64
+_MOST_BUCKETS = 50
+_LONGEST_BUCKET = 1e9
 _ACCOUNT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _LABEL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OWN_LABELS = ("alertname", "account", "sim_card_id", "concern", "status")
@@ -131,6 +140,23 @@ def _rate(value: object) -> float:
     if not 0 < value < math.inf:
         raise invalid("must be greater than 0; write requests per second, like 10 or 0.5")
     return float(value)
+
+
+def _buckets(value: object) -> tuple[float, ...]:
+    if not isinstance(value, (list, tuple)) or not value:
+        raise invalid("must be a list of seconds; write it like [1, 10, 60, 600, 3600]")
+    if len(value) > _MOST_BUCKETS:
+        raise invalid(f"has more than {_MOST_BUCKETS} bounds; remove some")
+    before = 0.0
+    for index, bound in enumerate(value):
+        if isinstance(bound, bool) or not isinstance(bound, (int, float)):
+            raise invalid("must be a number; write seconds, like 60 or 0.5", at=index)
+        if not 0 < bound <= _LONGEST_BUCKET:
+            raise invalid("is out of range; write seconds, more than 0 and at most 1e9", at=index)
+        if bound <= before:
+            raise invalid("must be larger than the one before it; sort the list", at=index)
+        before = bound
+    return tuple(map(float, value))
 
 
 def _duration(value: object, info: ValidationInfo) -> float:
@@ -233,6 +259,21 @@ RequestRate = Annotated[
     float,
     BeforeValidator(_rate),
     WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, _VARIABLE]}),
+]
+Buckets = Annotated[
+    tuple[float, ...],
+    BeforeValidator(_buckets),
+    WithJsonSchema(
+        {
+            "type": "array",
+            "items": {"type": "number", "exclusiveMinimum": 0, "maximum": _LONGEST_BUCKET},
+            "minItems": 1,
+            "maxItems": _MOST_BUCKETS,
+        }
+    ),
+]
+ExportedTypesName = Annotated[
+    ExportedTypes, BeforeValidator(_choice(ExportedTypes, list(ExportedTypes)))
 ]
 Boolean = Annotated[
     bool,

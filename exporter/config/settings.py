@@ -26,8 +26,11 @@ from exporter.config.fields import (
     AlertLabelValue,
     ApiKey,
     Boolean,
+    Buckets,
     Concurrency,
     Duration,
+    ExportedTypes,
+    ExportedTypesName,
     LinkName,
     LogFormat,
     LogFormatName,
@@ -53,6 +56,7 @@ from exporter.config.urls import (
     StateUrl,
     origin_of,
 )
+from exporter.domain import DURATION_BUCKETS
 from exporter.errors import ConfigError
 
 SHORTEST_RESEND, LONGEST_RESEND = 1.0, 3600.0
@@ -189,6 +193,18 @@ class Problems(BaseModel):
     forget_after: Duration = Field(default="30d", validate_default=True)
 
 
+class Metrics(BaseModel):
+    """How many series an account has.
+
+    ``histogram_buckets`` are the upper bounds of durations of actions in seconds, ascending.
+    """
+
+    model_config = _FROZEN
+
+    action_types: ExportedTypesName = ExportedTypes.ALL
+    histogram_buckets: Buckets = DURATION_BUCKETS
+
+
 class ExternalLink(BaseModel):
     """A link to another site that the page shows."""
 
@@ -284,6 +300,7 @@ class Settings(BaseModel):
     sim_cards: SimCards = Field(default_factory=SimCards)
     bulk_actions: Boolean = True
     problems: Problems = Field(default_factory=Problems, validate_default=True)
+    metrics: Metrics = Field(default_factory=Metrics)
     alertmanager: Alertmanager = Field(default_factory=Alertmanager)
     web: Web = Field(default_factory=Web)
     log: Log = Field(default_factory=Log)

@@ -149,7 +149,9 @@ def _series(
 ) -> Iterator[bytes]:
     changes = account.spool.changes(definition.name, labels)
     if definition.metric_type is MetricType.HISTOGRAM:
-        yield from _histogram(definition, changes, named, account.end)
+        yield from _histogram(
+            definition.name, account.options.duration_buckets, changes, named, account.end
+        )
         return
     head = f"{definition.name}{braced(named)}"
     counter = definition.metric_type is MetricType.COUNTER
@@ -167,13 +169,13 @@ def _running(changes: Iterable[tuple[int, int, int, float]]) -> Iterator[tuple[i
 
 
 def _histogram(
-    definition: MetricDefinition[Any],
+    name: str,
+    buckets: tuple[float, ...],
     changes: Iterable[tuple[int, int, int, float]],
     named: list[tuple[str, str]],
     end: int,
 ) -> Iterator[bytes]:
-    name = definition.name
-    bounds = (*map(number, definition.bounds), "+Inf")
+    bounds = (*map(number, buckets), "+Inf")
     heads = [f"{name}_bucket{braced(sorted((*named, ('le', each))))}" for each in bounds]
     count_head, sum_head = f"{name}_count{braced(named)}", f"{name}_sum{braced(named)}"
 

@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 from exporter.domain import Action, Status
 from exporter.ledger.records import (
-    DURATION_BUCKETS,
     ListCursor,
     ListFilter,
     SortOrder,
@@ -148,7 +147,7 @@ def changes_of(
     yield Change(ENTERED[status], (type_label, *why), ended)
     if action.created_at is not None and action.updated_at is not None:
         seconds = max(0.0, action.updated_at - action.created_at)
-        bucket = bisect_left(DURATION_BUCKETS, seconds)
+        bucket = bisect_left(options.duration_buckets, seconds)
         yield Change(DURATION, (type_label, status.value), ended, bucket=bucket, seconds=seconds)
 
 

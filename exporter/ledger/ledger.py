@@ -163,7 +163,9 @@ class Ledger:
     def begin(self, now: float) -> UnitOfWork:
         """Begin a unit of work at ``now``."""
         self.state.forget_uncommitted_types()
-        return UnitOfWork(self._name, self._reasons, self.state.label, now)
+        return UnitOfWork(
+            self._name, self._reasons, self.state.label, now, self._options.duration_buckets
+        )
 
     async def record(
         self, unit: UnitOfWork, actions: Sequence[Action], context: PageContext
@@ -192,10 +194,10 @@ class Ledger:
         # An equal one stays the same object, so that what was rendered of it need not be again.
         self._snapshot = self._snapshot if snapshot == self._snapshot else snapshot
 
-    async def publish_counters(self) -> None:
+    async def publish_counters(self, now: float) -> None:
         """Publish the counters of what is committed, while a poll is under way."""
         self._snapshot = await self.in_worker(
-            with_counters, self._snapshot, self.state, self._options
+            with_counters, self._snapshot, self.state, self._options, now
         )
 
     def announce(self) -> None:

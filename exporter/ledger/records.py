@@ -143,22 +143,6 @@ POSITIONED_ORDERS = (SortOrder.NEWEST, SortOrder.OLDEST)
 """The orders in which an action keeps its position, counted from the old end."""
 
 
-DURATION_BUCKETS = (
-    1.0,
-    5.0,
-    15.0,
-    30.0,
-    60.0,
-    120.0,
-    300.0,
-    600.0,
-    1800.0,
-    3600.0,
-    10800.0,
-    86400.0,
-)
-"""Upper bounds of the histogram created-to-ended, in seconds; +Inf is implied."""
-
 DELAY_BUCKETS = (1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 90.0, 120.0, 300.0, 900.0, 3600.0)
 """Upper bounds of the histogram ended-to-seen, in seconds; +Inf is implied."""
 
@@ -184,10 +168,12 @@ class Histogram:
     """Observations by bucket.
 
     ``counts`` are per bucket, not cumulative, one more than there are bounds (the last is +Inf).
+    ``bounds`` are the upper bounds, None for those of the metric.
     """
 
     counts: tuple[int, ...]
     sum: float
+    bounds: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,11 @@
 Every combination of labels that can be named beforehand is there, zeros included.
 """
 
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from heapq import nlargest, nsmallest
 from itertools import product
 from math import inf
@@ -16,6 +18,7 @@ import msgspec
 
 from exporter.domain import (
     BULK_MEMBER_TYPES,
+    DURATION_BUCKETS,
     ENDED_STATUSES,
     KNOWN_ACTION_TYPES,
     OTHER,
@@ -34,7 +37,6 @@ from exporter.ledger.bulks import bulk_label, bulk_types, failure_ratio
 from exporter.ledger.problems import is_retry
 from exporter.ledger.records import (
     DELAY_BUCKETS,
-    DURATION_BUCKETS,
     ENTRY_SUMS,
     MEND_BUCKETS,
     Exemplar,
@@ -153,6 +155,10 @@ SHOWN_BULKS = 50
 SHOWN_ENDED_BULKS = 5
 """How many of those that ended are shown."""
 
+ZEROS_FOR = 90.0
+"""Seconds for which the counters of a new action type stay at 0, where only those that were seen
+are exported: Prometheus has to scrape the 0, or it sees no increase."""
+
 _SHOWN_AS = {ProblemStatus.STUCK: Status.IN_PROGRESS}
 
 
@@ -163,6 +169,8 @@ class SnapshotOptions:
     ``action_types`` and ``statuses`` empty: all. ``stuck_after`` and ``stuck_after_default``
     are seconds, as is ``forget_after``, when a problem to which nothing happens is closed.
     ``reason_classes`` are those that may occur. ``bulk_actions`` tells whether those are read.
+    ``duration_buckets`` are the upper bounds of durations in seconds. ``seen_only`` leaves out
+    action types that never occurred and are not ``named``.
     """
 
     action_types: tuple[str, ...]
@@ -172,6 +180,9 @@ class SnapshotOptions:
     reason_classes: tuple[str, ...]
     forget_after: float = inf
     bulk_actions: bool = True
+    duration_buckets: tuple[float, ...] = DURATION_BUCKETS
+    seen_only: bool = False
+    named: frozenset[str] = frozenset()
 
     def watches(self, concern: str) -> bool:
         """Tell whether both failures and repairs of a concern can be seen: else it is left out."""
@@ -282,21 +293,21 @@ def build(state: LedgerState, options: SnapshotOptions, now: float) -> AccountSn
             for row in nsmallest(RECENT_FAILURES, running if in_progress else (), key=started_at)
         ),
         failures=tuple(_ended_row(event) for event in state.failures if options.tells(event)),
-        **_counter_fields(state, options, types),
-        **_problem_fields(state, options, types, now),
+        **_counter_fields(state, options, types, now),
+        **_problem_fields(state, options, now),
         **(_bulk_fields(state, options) if options.shows_bulks else {}),
     )
 
 
 def with_counters(
-    shown: AccountSnapshot, state: LedgerState, options: SnapshotOptions
+    shown: AccountSnapshot, state: LedgerState, options: SnapshotOptions, now: float
 ) -> AccountSnapshot:
-    """Return a snapshot with the counters of actions of a state, and all else as it was.
+    """Return a snapshot with the counters of actions of a state at ``now``, and else as it was.
 
     A counter is true as soon as it is committed. A gauge, or a problem, only once a poll has looked
     at all that was in progress: until then, what ended meanwhile would be shown as stuck.
     """
-    return replace(shown, **_counter_fields(state, options, _types(state, options)))
+    return replace(shown, **_counter_fields(state, options, _types(state, options), now))
 
 
 def empty_snapshot(name: str, options: SnapshotOptions) -> AccountSnapshot:
@@ -307,31 +318,60 @@ def empty_snapshot(name: str, options: SnapshotOptions) -> AccountSnapshot:
 
 def _types(state: LedgerState, options: SnapshotOptions) -> Sequence[str]:
     """Return the label values of action types that are exported."""
+    types = _labels(state, options)
+    if options.action_types or not options.seen_only:
+        return types
+    return [each for each in types if each in state.seen or each in options.named]
+
+
+def _labels(state: LedgerState, options: SnapshotOptions) -> Sequence[str]:
+    """Return the label values of action types that may be exported."""
     return options.action_types or (*state.types, OTHER)
 
 
+def _is_new(type_label: str, state: LedgerState, options: SnapshotOptions, now: float) -> bool:
+    """Tell whether the counters of an action type are to be scraped at 0 first."""
+    seen_at = state.seen.get(type_label)
+    return options.seen_only and seen_at is not None and now < seen_at + ZEROS_FOR
+
+
 def _counter_fields(
-    state: LedgerState, options: SnapshotOptions, types: Iterable[str]
+    state: LedgerState, options: SnapshotOptions, types: Sequence[str], now: float
 ) -> dict[str, Any]:
     """Return the fields of the snapshot that count what happened to actions."""
     shown = [status for status in ENDED_STATUSES if options.shows(status)]
+    counted = {key.action_type for key in state.sums if key.metric is not SumName.KNOWN}
+    zeros = {each for each in types if each not in counted or _is_new(each, state, options, now)}
+
+    def total(metric: SumName, type_label: str, label: str = "") -> int:
+        return 0 if type_label in zeros else state.total(metric, type_label, label)
+
+    def by_reason(status: Status) -> dict[tuple[str, str], int]:
+        metric = ENTRY_SUMS[status]
+        keys = _type_classes(tuple(types), _classes(state, options, metric))
+        return {key: total(metric, *key) for key in keys} if status in shown else {}
+
+    foreign = _foreign_buckets(state, options.duration_buckets)
     return {
-        "created": {type_label: state.total(SumName.CREATED, type_label) for type_label in types},
+        "created": {type_label: total(SumName.CREATED, type_label) for type_label in types},
         "completed": {
-            type_label: state.total(SumName.COMPLETED, type_label)
+            type_label: total(SumName.COMPLETED, type_label)
             for type_label in types
             if Status.COMPLETED in shown
         },
-        "failed": _by_reason(state, options, types, Status.FAILED),
-        "interrupted": _by_reason(state, options, types, Status.INTERRUPTED),
-        "failed_exemplars": _exemplars(state, Status.FAILED),
-        "interrupted_exemplars": _exemplars(state, Status.INTERRUPTED),
+        "failed": by_reason(Status.FAILED),
+        "interrupted": by_reason(Status.INTERRUPTED),
+        "failed_exemplars": _exemplars(state, Status.FAILED, zeros),
+        "interrupted_exemplars": _exemplars(state, Status.INTERRUPTED, zeros),
         "durations": {
-            (type_label, status): _histogram(
+            (type_label, status): _no_observations(options.duration_buckets)
+            if type_label in zeros
+            else _histogram(
                 state,
                 SumKey(SumName.DURATION_BUCKET, type_label, f"{status}/"),
                 SumKey(SumName.DURATION_SUM, type_label, status),
-                DURATION_BUCKETS,
+                options.duration_buckets,
+                foreign.get((type_label, status), ()),
             )
             for type_label in types
             for status in shown
@@ -345,11 +385,10 @@ def _counter_fields(
     }
 
 
-def _problem_fields(
-    state: LedgerState, options: SnapshotOptions, types: Iterable[str], now: float
-) -> dict[str, Any]:
+def _problem_fields(state: LedgerState, options: SnapshotOptions, now: float) -> dict[str, Any]:
     """Return the fields of the snapshot that are about problems."""
-    named = dict.fromkeys(concern_of(type_label) for type_label in types)
+    # Also of types that were not seen: concerns are few.
+    named = dict.fromkeys(concern_of(each) for each in _labels(state, options))
     concerns = [each for each in named if options.watches(each)]
     watched = {each for each in state.concerns if options.watches(each)}
     problems = sorted(
@@ -368,7 +407,11 @@ def _problem_fields(
         "problem_counts": counts,
         "problems_oldest": oldest,
         "problems_opened": {
-            each: state.total(SumName.PROBLEMS_OPENED, "", each) for each in concerns
+            # The concern of an action type that is not documented is as new as the type.
+            each: 0
+            if _is_new(each, state, options, now)
+            else state.total(SumName.PROBLEMS_OPENED, "", each)
+            for each in concerns
         },
         "problems_closed": {
             (each, outcome): state.total(SumName.PROBLEMS_CLOSED, "", f"{each}/{outcome}")
@@ -485,38 +528,80 @@ def _gauges(
     return gauges
 
 
-def _by_reason(
-    state: LedgerState, options: SnapshotOptions, types: Iterable[str], status: Status
-) -> dict[tuple[str, str], int]:
-    if not options.shows(status):
-        return {}
-    metric = ENTRY_SUMS[status]
+def _classes(state: LedgerState, options: SnapshotOptions, metric: SumName) -> tuple[str, ...]:
+    """Return the classes of reasons that a counter has."""
     # Classes of an earlier configuration stay: counters are never removed.
     earlier = sorted({key.label for key in state.sums if key.metric is metric})
-    classes = dict.fromkeys((*options.reason_classes, *earlier))
-    return {
-        (type_label, name): state.total(metric, type_label, name)
-        for type_label in types
-        for name in classes
-    }
+    return tuple(dict.fromkeys((*options.reason_classes, *earlier)))
 
 
-def _exemplars(state: LedgerState, status: Status) -> dict[tuple[str, str], Exemplar]:
+@lru_cache(maxsize=64)
+def _type_classes(types: tuple[str, ...], classes: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Return all pairs; the same for all accounts that have the same, as they are many."""
+    return tuple(product(types, classes))
+
+
+def _exemplars(
+    state: LedgerState, status: Status, left_out: Container[str]
+) -> dict[tuple[str, str], Exemplar]:
     return {
         (key.action_type, key.label): exemplar
         for key, exemplar in state.exemplars.items()
-        if key.metric is ENTRY_SUMS[status]
+        if key.metric is ENTRY_SUMS[status] and key.action_type not in left_out
     }
 
 
 def _histogram(
-    state: LedgerState, bucket: SumKey, total: SumKey, bounds: tuple[float, ...]
+    state: LedgerState,
+    bucket: SumKey,
+    total: SumKey,
+    bounds: tuple[float, ...],
+    foreign: Iterable[tuple[float, int]] = (),
 ) -> Histogram:
-    counts = (
-        state.total(bucket.metric, bucket.action_type, bucket.label + bucket_name(bounds, index))
-        for index in range(len(bounds) + 1)
-    )
-    return Histogram(tuple(counts), state.sums.get(total, 0.0))
+    """Return a histogram; ``foreign`` are counts by upper bounds that it does not have."""
+    if total not in state.sums:  # it is there with the first observation
+        return _no_observations(bounds)
+    counts = [
+        state.total(bucket.metric, bucket.action_type, bucket.label + name)
+        for name in _bucket_names(bounds)
+    ]
+    for bound, count in foreign:
+        # What was at most that is at most the next larger bound. So the count below a bound never
+        # falls, whatever bounds come and go.
+        counts[bisect_left(bounds, bound)] += count
+    if not any(counts):
+        return _no_observations(bounds)
+    return Histogram(tuple(counts), state.sums.get(total, 0.0), _if_configured(bounds))
+
+
+def _foreign_buckets(
+    state: LedgerState, bounds: tuple[float, ...]
+) -> dict[tuple[str, str], list[tuple[float, int]]]:
+    """Return counts of durations by bounds of an earlier configuration, by type and status."""
+    names = _bucket_names(bounds)
+    found: dict[tuple[str, str], list[tuple[float, int]]] = {}
+    for key, count in state.sums.items():
+        if key.metric is SumName.DURATION_BUCKET:
+            status, _, name = key.label.partition("/")
+            if name not in names:
+                found.setdefault((key.action_type, status), []).append((float(name), int(count)))
+    return found
+
+
+@lru_cache(maxsize=16)
+def _bucket_names(bounds: tuple[float, ...]) -> tuple[str, ...]:
+    return tuple(bucket_name(bounds, index) for index in range(len(bounds) + 1))
+
+
+@lru_cache(maxsize=16)
+def _no_observations(bounds: tuple[float, ...]) -> Histogram:
+    """Return the histogram without observations, one for all: most are."""
+    return Histogram((0,) * (len(bounds) + 1), 0.0, _if_configured(bounds))
+
+
+def _if_configured(bounds: tuple[float, ...]) -> tuple[float, ...] | None:
+    """Return bounds that are not those of their metric, else None."""
+    return None if bounds in {DURATION_BUCKETS, DELAY_BUCKETS, MEND_BUCKETS} else bounds
 
 
 def _drift(state: LedgerState, options: SnapshotOptions) -> dict[str, int]:

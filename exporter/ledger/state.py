@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain
+from math import inf
 from typing import TypeVar
 
 import msgspec
@@ -68,7 +69,9 @@ class LedgerState:
     problems that were resolved in the last RESOLVED_SHOWN seconds. ``sim_cards`` are those of
     problems and failures that were looked up, of ``sim_cards_known`` that are kept;
     ``sim_card_total`` is how many the account has, None as long as nobody asked. ``bulks_at`` is
-    when the list of bulk actions was read last, ``bulks_since`` is as in `is_news`.
+    when the list of bulk actions was read last, ``bulks_since`` is as in `is_news`. ``seen`` are
+    the action types that have occurred, as label values, each with when this process first saw it;
+    -inf for those that were loaded.
     """
 
     name: str
@@ -92,11 +95,14 @@ class LedgerState:
     bulks_at: float | None = None
     bulks_since: float | None = None
     types: dict[str, None] = field(init=False)
+    seen: dict[str, float] = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         """Take the action types that sums exist for: those were within the bound once."""
         counted = sorted(self._counted() - {"", OTHER})
         self.types = dict.fromkeys((*KNOWN_ACTION_TYPES, *counted))
+        self.seen = {}
+        self._note_seen(self.sums, -inf)
 
     def admit_types(self, types: Iterable[str]) -> None:
         """Give these action types label values of their own, as far as the bound allows."""
@@ -147,6 +153,7 @@ class LedgerState:
     def apply(self, unit: UnitOfWork, after: dict[SumKey, float]) -> None:
         """Take in a unit of work that was committed; ``after`` are the sums that it changed."""
         self.sums.update(after)
+        self._note_seen(after, unit.now)
         self.exemplars.update(unit.exemplars)
         self.cursors.update(unit.cursors)
         self.drift.update(unit.drift)
@@ -172,6 +179,12 @@ class LedgerState:
             self.bulks_at = unit.bulks_at
         if unit.bulks_since is not None:
             self.bulks_since = unit.bulks_since
+
+    def _note_seen(self, sums: Mapping[SumKey, float], now: float) -> None:
+        # A sum of 0 says only that an audit asked for the type.
+        for key, value in sums.items():
+            if value and key.action_type:
+                self.seen.setdefault(key.action_type, now)
 
     def _apply_problems(self, unit: UnitOfWork) -> None:
         _update(self.problems, unit.problems)

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from exporter.domain import (
+    DURATION_BUCKETS,
     OTHER,
     BulkAction,
     Event,
@@ -30,7 +31,6 @@ from exporter.ledger.problems import ProblemChange
 from exporter.ledger.reasons import Reasons
 from exporter.ledger.records import (
     DELAY_BUCKETS,
-    DURATION_BUCKETS,
     ENTRY_SUMS,
     GONE,
     MEND_BUCKETS,
@@ -57,14 +57,18 @@ EVENT_TYPES = {Status.FAILED: EventType.FAILED, Status.INTERRUPTED: EventType.IN
 
 def bucket_name(bounds: tuple[float, ...], index: int) -> str:
     """Return the name of a bucket: its upper bound, so that it survives other bounds."""
-    return f"{bounds[index]:g}" if index < len(bounds) else INFINITY
+    if index == len(bounds):
+        return INFINITY
+    short = f"{bounds[index]:g}"
+    return short if float(short) == bounds[index] else repr(bounds[index])
 
 
 @dataclass(slots=True)
 class UnitOfWork:
     """What the next commit writes.
 
-    ``label`` bounds action types, ``now`` is when the observations happen. ``rows`` are whole and
+    ``label`` bounds action types, ``now`` is when the observations happen, ``duration_buckets`` are
+    the upper bounds that durations are counted by. ``rows`` are whole and
     new or changed: ``added`` names the new ones. ``sums`` are increments, ``known`` replaces
     sums of that name. ``drift`` and ``sweeps`` replace what stands there; None ends a sweep.
     ``positions`` are of open actions whose place was seen. ``problems`` replace what stands there,
@@ -79,6 +83,7 @@ class UnitOfWork:
     reasons: Reasons
     label: Callable[[str], str]
     now: float
+    duration_buckets: tuple[float, ...] = DURATION_BUCKETS
     rows: dict[str, TrackedAction] = field(default_factory=dict)
     added: set[str] = field(default_factory=set)
     sums: Counter[SumKey] = field(default_factory=Counter)
@@ -156,15 +161,15 @@ class UnitOfWork:
 
     def set_known(self, key: TypeStatus, count: int) -> None:
         """Set how many actions of a type and status are known."""
-        self.known[_keys(*key).known] = count
+        self.known[_keys(*key, self.duration_buckets).known] = count
 
     def adjust_known(self, key: TypeStatus, difference: int) -> None:
         """Change how many actions are known by a difference for which there is no event."""
-        self.sums[_keys(*key).known] += difference
+        self.sums[_keys(*key, self.duration_buckets).known] += difference
 
     def known_change(self, key: TypeStatus) -> int:
         """Return by how many this unit of work changes the number of known actions."""
-        return self.sums[_keys(*key).known]
+        return self.sums[_keys(*key, self.duration_buckets).known]
 
     def mark_gone(self, row: TrackedAction) -> None:
         """Take in that an open action is not there any more: it counts nowhere.
@@ -261,7 +266,8 @@ class UnitOfWork:
 
     def _keys(self, action_type: str, status: str) -> "_Keys":
         """Return the sums of a type and a status; foreign ones share one, as they are no labels."""
-        return _keys(self.label(action_type), status if status in _STATUSES else OTHER)
+        status = status if status in _STATUSES else OTHER
+        return _keys(self.label(action_type), status, self.duration_buckets)
 
     def _enter(self, status: Status, row: TrackedAction, keys: "_Keys") -> None:
         """Count an entry into a status of ended actions."""
@@ -275,7 +281,7 @@ class UnitOfWork:
             self.exemplars[key] = Exemplar(row.id, row.sim_card_id, row.updated_at or self.now)
             self.events.append(self._event(EVENT_TYPES[status], row, name, duration))
         if duration is not None:
-            self.sums[keys.durations[bisect_left(DURATION_BUCKETS, duration)]] += 1
+            self.sums[keys.durations[bisect_left(self.duration_buckets, duration)]] += 1
             self.amounts[keys.duration_sum] += duration
         delay = _span(row.updated_at, self.now)
         if delay is not None:
@@ -326,10 +332,10 @@ class _Keys(NamedTuple):
     duration_sum: SumKey
 
 
-@lru_cache(maxsize=1024)
-def _keys(type_label: str, status: str) -> _Keys:
-    """Return the sums of a type and status, both of them labels."""
-    buckets = (bucket_name(DURATION_BUCKETS, index) for index in range(len(DURATION_BUCKETS) + 1))
+@lru_cache(maxsize=4096)
+def _keys(type_label: str, status: str, bounds: tuple[float, ...]) -> _Keys:
+    """Return the sums of a type and status, both of them labels; ``bounds`` of the durations."""
+    buckets = (bucket_name(bounds, index) for index in range(len(bounds) + 1))
     return _Keys(
         SumKey(SumName.KNOWN, type_label, status),
         SumKey(SumName.CREATED, type_label),

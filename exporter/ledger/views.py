@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from exporter.config import Account, Settings
+from exporter.config import Account, ExportedTypes, Settings
 from exporter.domain import Status
 from exporter.ledger.queries import AccountScope, LedgerView
 from exporter.ledger.reasons import Reasons, Rule
@@ -26,6 +26,9 @@ def options_of(settings: Settings, account: Account, reasons: Reasons) -> Snapsh
         reason_classes=reasons.classes,
         forget_after=settings.problems.forget_after,
         bulk_actions=settings.bulk_actions,
+        duration_buckets=settings.metrics.histogram_buckets,
+        seen_only=settings.metrics.action_types is ExportedTypes.SEEN,
+        named=frozenset(settings.stuck_after.model_extra or ()),
     )
 
 

@@ -9,7 +9,8 @@ are done, and say so. Test its values, and tell users in `CHANGELOG.md`.
 
 import platform
 
-from exporter.ledger.records import DELAY_BUCKETS, DURATION_BUCKETS, MEND_BUCKETS
+from exporter.domain import DURATION_BUCKETS
+from exporter.ledger.records import DELAY_BUCKETS, MEND_BUCKETS
 from exporter.ledger.snapshot import AccountSnapshot
 from exporter.metrics.definition import (
     MetricDefinition,

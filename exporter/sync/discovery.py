@@ -298,7 +298,7 @@ class _Search:
     async def _commit(self) -> None:
         self._poll.recorder.set_cursor(self._list_filter, self.cursor)
         await self._poll.recorder.commit()
-        await self._poll.ledger.publish_counters()
+        await self._poll.ledger.publish_counters(self._poll.recorder.unit.now)
 
     async def _read(self, number: int, wanted: int) -> Sequence[PageRead]:
         """Read pages concurrently, at most ``wanted``, and count what they bring."""

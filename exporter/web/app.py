@@ -15,13 +15,19 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from exporter.metrics.exporter_snapshot import ExporterSnapshot
+from exporter.metrics.exposition import Exposition
 from exporter.metrics.negotiation import Format, choose_format
 from exporter.sanitize import one_line
 from exporter.web import telnyx_api
 from exporter.web.csrf import is_cross_site
 from exporter.web.detail_routes import DetailRoutes, LedgerSource
 from exporter.web.page import Page
-from exporter.web.response_coalescing import CoalescedResponses, body_response, takes_gzip
+from exporter.web.response_coalescing import (
+    Body,
+    CoalescedResponses,
+    body_response,
+    takes_gzip,
+)
 from exporter.web.security_headers import SecurityHeadersMiddleware, style_source
 
 _CROSS_SITE = (
@@ -45,7 +51,7 @@ _DETAILS = (
 def create_app(
     *,
     snapshot: Callable[[], ExporterSnapshot],
-    write: Callable[[ExporterSnapshot, Format], bytes],
+    exposition: Exposition,
     healthy: Callable[[], bool],
     waiting_for: Callable[[], str],
     reload: Callable[[], Awaitable[tuple[str, ...]]],
@@ -56,7 +62,7 @@ def create_app(
     """Return the ASGI app with its routes below ``prefix``; any other path is 404.
 
     ``snapshot``, ``healthy`` and ``waiting_for`` are called on the thread of the event loop;
-    ``write`` returns the exposition of a snapshot, on another thread.
+    ``exposition`` writes snapshots, on another thread.
     ``waiting_for`` names what has to come before it is ready, empty once that is so.
     ``reload`` reloads the configuration and returns its mistakes: none if it is now in effect.
     ``ledger`` is what the pages and the API read; without one there are neither.
@@ -65,11 +71,17 @@ def create_app(
     corresponds to ``prefix``.
     """
     page = Page()
-    expositions = CoalescedResponses(snapshot, write)
+
+    def exposed(taken: ExporterSnapshot, form: tuple[Format, bool]) -> Body:
+        chosen, gzipped = form
+        write = exposition.gzip if gzipped else exposition.text
+        return Body(write(taken, chosen), gzipped=gzipped)
+
+    expositions = CoalescedResponses(snapshot, exposed)
 
     async def metrics(request: Request) -> Response:
         chosen = choose_format(",".join(request.headers.getlist("accept")))
-        body = await expositions.body(chosen, gzipped=takes_gzip(request.headers))
+        body = await expositions.body((chosen, takes_gzip(request.headers)))
         return body_response(body, chosen.value, vary="Accept, Accept-Encoding")
 
     async def is_healthy(_: Request) -> Response:

@@ -53,7 +53,13 @@ from exporter.web import telnyx_api
 from exporter.web.account_query import AccountQuery, account_query
 from exporter.web.addresses import sim_card_page
 from exporter.web.page import Page
-from exporter.web.response_coalescing import CoalescedResponses, body_response, packed, takes_gzip
+from exporter.web.response_coalescing import (
+    Body,
+    CoalescedResponses,
+    body_response,
+    packed,
+    takes_gzip,
+)
 from exporter.web.snapshot_reader import IN_MEMORY, SnapshotReader
 
 PAGE_ROWS = 100
@@ -169,10 +175,7 @@ class DetailRoutes:
         self._threads = ThreadPoolExecutor(QUERIES, thread_name_prefix="reader")
         # The page that everybody opens does not wait for those that others filter.
         self._whole, self._filtered = (
-            CoalescedResponses[ExporterSnapshot, AccountQuery](
-                snapshot, lambda taken, asked: self._home_page(taken, asked).encode()
-            )
-            for _ in range(2)
+            CoalescedResponses(snapshot, self._home_body) for _ in range(2)
         )
 
     def routes(self) -> list[Route]:
@@ -200,7 +203,11 @@ class DetailRoutes:
         except QueryError as exc:
             return _response(asked, self._error_page(asked, exc))
         homes = self._filtered if query.narrows else self._whole
-        return body_response(await homes.body(query, gzipped=asked.gzip), _HTML)
+        return body_response(await homes.body((query, asked.gzip)), _HTML)
+
+    def _home_body(self, snapshot: ExporterSnapshot, form: tuple[AccountQuery, bool]) -> Body:
+        asked, gzipped = form
+        return packed(self._home_page(snapshot, asked).encode(), gzipped=gzipped)
 
     def _home_page(self, snapshot: ExporterSnapshot, asked: AccountQuery) -> str:
         try:

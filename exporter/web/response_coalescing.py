@@ -55,29 +55,25 @@ def body_response(
 class CoalescedResponses(Generic[_Taken, _Form]):
     """The responses that are rendered from one source."""
 
-    def __init__(self, take: Callable[[], _Taken], write: Callable[[_Taken, _Form], bytes]) -> None:
+    def __init__(self, take: Callable[[], _Taken], write: Callable[[_Taken, _Form], Body]) -> None:
         """Render what ``take`` returns with ``write``, which runs on another thread."""
         self._take = take
         self._write_out = write
         self._writing = asyncio.Lock()
-        self._next: dict[tuple[_Form, bool], asyncio.Task[Body]] = {}
+        self._next: dict[_Form, asyncio.Task[Body]] = {}
 
-    async def body(self, chosen: _Form, *, gzipped: bool) -> Body:
-        """Return the response in the form ``chosen``, as gzip if ``gzipped`` and large enough."""
-        key = (chosen, gzipped)
-        coming = self._next.get(key)
+    async def body(self, form: _Form) -> Body:
+        """Return the response in a form."""
+        coming = self._next.get(form)
         if coming is None:
-            coming = self._next[key] = asyncio.create_task(self._write(chosen, gzipped=gzipped))
+            coming = self._next[form] = asyncio.create_task(self._write(form))
         # Shielded, because other requests may wait for the same response.
         return await asyncio.shield(coming)
 
-    async def _write(self, chosen: _Form, *, gzipped: bool) -> Body:
+    async def _write(self, form: _Form) -> Body:
         async with self._writing:
             # Later requests need newer data.
-            del self._next[chosen, gzipped]
+            del self._next[form]
             # Taken here, because metrics belong to this thread; the snapshot is immutable, and
             # rendering it must not block polls and probes.
-            return await run_in_threadpool(self._body, self._take(), chosen, gzipped=gzipped)
-
-    def _body(self, taken: _Taken, chosen: _Form, *, gzipped: bool) -> Body:
-        return packed(self._write_out(taken, chosen), gzipped=gzipped)
+            return await run_in_threadpool(self._write_out, self._take(), form)

@@ -8,6 +8,7 @@ from exporter.config import (
     Account,
     Alertmanager,
     Log,
+    Metrics,
     Poll,
     Problems,
     Settings,
@@ -37,6 +38,7 @@ def test_the_example_is_the_defaults() -> None:
         ("state", State),
         ("sim_cards", SimCards),
         ("problems", Problems),
+        ("metrics", Metrics),
         ("alertmanager", Alertmanager),
         ("web", Web),
         ("log", Log),
@@ -57,5 +59,5 @@ def test_each_key_of_the_example_is_explained() -> None:
     lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
     keys = [index for index, line in enumerate(lines) if ":" in line and line.strip()[:1] != "#"]
 
-    assert len(keys) == 46
+    assert len(keys) == 49
     assert [lines[index] for index in keys if not lines[index - 1].strip().startswith("#")] == []

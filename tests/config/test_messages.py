@@ -129,6 +129,58 @@ DURATION = "write it like 500ms, 15s, 5m, 1h30m or 30d"
             ACCOUNT + "poll:\n  page_size: 251\n",
             ("config.yaml:3: poll.page_size: is out of range; write a whole number from 1 to 250"),
         ),
+        *(
+            (ACCOUNT + f"metrics:\n  histogram_buckets: {written}\n", f"config.yaml:3: {text}")
+            for written, text in (
+                (
+                    "[]",
+                    (
+                        "metrics.histogram_buckets: must be a list of seconds; write it like "
+                        "[1, 10, 60, 600, 3600]"
+                    ),
+                ),
+                (
+                    "60",
+                    (
+                        "metrics.histogram_buckets: must be a list of seconds; write it like "
+                        "[1, 10, 60, 600, 3600]"
+                    ),
+                ),
+                (
+                    "[1, 10, 5]",
+                    (
+                        "metrics.histogram_buckets[2]: must be larger than the one before it; "
+                        "sort the list"
+                    ),
+                ),
+                (
+                    "[0, 1]",
+                    (
+                        "metrics.histogram_buckets[0]: is out of range; write seconds, more than 0 "
+                        "and at most 1e9"
+                    ),
+                ),
+                (
+                    "[1, .inf]",
+                    (
+                        "metrics.histogram_buckets[1]: is out of range; write seconds, more than 0 "
+                        "and at most 1e9"
+                    ),
+                ),
+                (
+                    "[1, 5m]",
+                    "metrics.histogram_buckets[1]: must be a number; write seconds, like 60 or 0.5",
+                ),
+                (
+                    str(list(range(1, 52))),
+                    "metrics.histogram_buckets: has more than 50 bounds; remove some",
+                ),
+            )
+        ),
+        (
+            ACCOUNT + "metrics:\n  action_types: sen\n",
+            "config.yaml:3: metrics.action_types: unknown value; did you mean seen?",
+        ),
         (
             ACCOUNT + "poll:\n  concurrency: 1.5\n",
             (

@@ -4,10 +4,9 @@ from typing import Any
 
 import pytest
 
-from exporter.domain import ENDED_STATUSES, KNOWN_ACTION_TYPES, OTHER, Status
+from exporter.domain import DURATION_BUCKETS, ENDED_STATUSES, KNOWN_ACTION_TYPES, OTHER, Status
 from exporter.ledger.records import (
     DELAY_BUCKETS,
-    DURATION_BUCKETS,
     Histogram,
     ListCursor,
     ListFilter,

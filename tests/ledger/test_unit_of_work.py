@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.domain import EventType
+from exporter.domain import DURATION_BUCKETS, EventType
 from exporter.ledger.reasons import Reasons
-from exporter.ledger.records import DURATION_BUCKETS, GONE, Exemplar, SumKey, SumName
+from exporter.ledger.records import GONE, Exemplar, SumKey, SumName
 from exporter.ledger.rules import observe
 from exporter.ledger.unit_of_work import UnitOfWork, resulting_sums
 

@@ -7,8 +7,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from exporter.metrics.exporter_snapshot import ExporterSnapshot
+from exporter.metrics.exposition import Exposition
 from exporter.metrics.negotiation import Format
-from exporter.metrics.render import Renderer
 
 RUNTIME = ("process_", "python_")
 """Beginnings of the names of the client library's own metrics, which change by themselves."""
@@ -24,7 +24,7 @@ def parse(exposition: bytes, chosen: Format) -> list[Metric]:
 def exposed(snapshot: ExporterSnapshot) -> dict[str, Metric]:
     """Return the metrics that are exposed of a snapshot, by name (of a counter without _total)."""
     chosen = Format.OPENMETRICS
-    return {each.name: each for each in parse(Renderer().render(snapshot, chosen), chosen)}
+    return {each.name: each for each in parse(Exposition().text(snapshot, chosen), chosen)}
 
 
 def exposed_value(snapshot: ExporterSnapshot, name: str, **labels: str) -> float | None:

@@ -17,7 +17,7 @@ from exporter.ledger.queries import AccountScope, LedgerView
 from exporter.ledger.reasons import Reasons
 from exporter.ledger.snapshot import AccountSnapshot, EndedAction, InFlightAction
 from exporter.metrics.exporter_snapshot import ExporterSnapshot
-from exporter.metrics.render import Renderer
+from exporter.metrics.exposition import Exposition
 from exporter.metrics.self_metrics import AccountHealth, SelfMetrics
 from exporter.web.app import create_app
 from exporter.web.config_reloader import WebConfigReloader
@@ -68,7 +68,7 @@ class Operator:
         """Make the app; with ``waits`` its reload does not end by itself."""
         return create_app(
             snapshot=lambda: self.snapshot,
-            write=Renderer().render,
+            exposition=Exposition(),
             healthy=lambda: self.healthy,
             waiting_for=lambda: "" if self.ready else FIRST_POLLS,
             reload=self.wait if waits else self.reload,

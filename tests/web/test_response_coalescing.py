@@ -3,7 +3,7 @@ import gzip
 
 import pytest
 
-from exporter.web.response_coalescing import CoalescedResponses
+from exporter.web.response_coalescing import Body, CoalescedResponses, packed
 
 
 class Source:
@@ -14,7 +14,6 @@ class Source:
         self.taken = 0
         self.value = 0
         self.broken = False
-        self.text = ""
 
     def take(self) -> int:
         """Return the value as it is now."""
@@ -23,9 +22,9 @@ class Source:
             raise RuntimeError("broken")
         return self.value
 
-    def write(self, value: int, form: str) -> bytes:
+    def write(self, value: int, form: str) -> Body:
         """Write a value that was taken."""
-        return f"{form} {value}{self.text}".encode()
+        return Body(f"{form} {value}".encode(), gzipped=False)
 
 
 @pytest.fixture
@@ -44,7 +43,7 @@ async def test_flood_is_written_once(
     responses: CoalescedResponses[int, str], source: Source
 ) -> None:
     """Those who ask at the same time get the same exposition."""
-    bodies = await asyncio.gather(*(responses.body("text", gzipped=False) for _ in range(200)))
+    bodies = await asyncio.gather(*(responses.body("text") for _ in range(200)))
     assert {each.content for each in bodies} == {b"text 0"}
     assert source.taken == 1
 
@@ -53,36 +52,29 @@ async def test_who_asks_later_sees_what_is_newer(
     responses: CoalescedResponses[int, str], source: Source
 ) -> None:
     """A request that comes while one is written is not served with what that one saw."""
-    first = asyncio.create_task(responses.body("text", gzipped=False))
+    first = asyncio.create_task(responses.body("text"))
     while not source.taken:
         await asyncio.wait({first}, timeout=0)
     source.value = 1
-    second = asyncio.create_task(responses.body("text", gzipped=False))
+    second = asyncio.create_task(responses.body("text"))
     assert (await first).content == b"text 0"
     assert (await second).content == b"text 1"
 
 
-async def test_formats_are_kept_apart(
-    responses: CoalescedResponses[int, str], source: Source
-) -> None:
-    """Each gets the format and the coding that it asked for."""
-    source.text = "." * 2000
-    text, gzipped, openmetrics = await asyncio.gather(
-        responses.body("text", gzipped=False),
-        responses.body("text", gzipped=True),
-        responses.body("openmetrics", gzipped=False),
-    )
-    assert (text.gzipped, gzipped.gzipped) == (False, True)
-    assert gzip.decompress(gzipped.content) == text.content
-    assert text.content.startswith(b"text 0")
-    assert openmetrics.content.startswith(b"openmetrics 0")
+async def test_forms_are_kept_apart(responses: CoalescedResponses[int, str]) -> None:
+    """Each gets the form that it asked for."""
+    text, openmetrics = await asyncio.gather(responses.body("text"), responses.body("openmetrics"))
+    assert (text.content, openmetrics.content) == (b"text 0", b"openmetrics 0")
 
 
-async def test_small_answers_are_not_compressed(responses: CoalescedResponses[int, str]) -> None:
-    """It would cost more than it saves."""
-    body = await responses.body("text", gzipped=True)
-    assert not body.gzipped
-    assert body.content == b"text 0"
+def test_only_large_bodies_are_compressed_for_those_who_accept_it() -> None:
+    """Compressing a small one would cost more than it saves."""
+    small, large = b"." * 1023, b"." * 1024
+    assert packed(small, gzipped=True) == Body(small, gzipped=False)
+    assert packed(large, gzipped=False) == Body(large, gzipped=False)
+    body = packed(large, gzipped=True)
+    assert body.gzipped
+    assert gzip.decompress(body.content) == large
 
 
 async def test_one_failure_is_not_the_next(
@@ -91,18 +83,18 @@ async def test_one_failure_is_not_the_next(
     """An error reaches all who waited for it, and nobody after them."""
     source.broken = True
     results = await asyncio.gather(
-        *(responses.body("text", gzipped=False) for _ in range(3)), return_exceptions=True
+        *(responses.body("text") for _ in range(3)), return_exceptions=True
     )
     assert [type(each) for each in results] == [RuntimeError] * 3
     source.broken = False
-    assert (await responses.body("text", gzipped=False)).content
+    assert (await responses.body("text")).content
 
 
 async def test_who_goes_away_does_not_end_it_for_others(
     responses: CoalescedResponses[int, str], source: Source
 ) -> None:
     """A cancelled request leaves the exposition to the others who wait for it."""
-    first, second = (asyncio.create_task(responses.body("text", gzipped=False)) for _ in range(2))
+    first, second = (asyncio.create_task(responses.body("text")) for _ in range(2))
     await asyncio.wait({first, second}, timeout=0)
     first.cancel()
     assert (await second).content

@@ -1,3 +1,4 @@
+import gzip
 import platform
 import subprocess
 import weakref
@@ -12,8 +13,8 @@ from exporter.ledger.records import Exemplar, Histogram
 from exporter.ledger.snapshot import AccountSnapshot
 from exporter.metrics.catalogue import CATALOGUE
 from exporter.metrics.exporter_snapshot import ExporterSnapshot
+from exporter.metrics.exposition import KEPT_FOR, Exposition
 from exporter.metrics.negotiation import Format
-from exporter.metrics.render import Renderer
 from exporter.metrics.self_metrics import SelfMetrics
 from exporter.version import __version__
 from tests.metrics.exposed import exposed, exposed_value, own_lines, parse
@@ -154,7 +155,7 @@ def test_histogram_is_cumulative(view: Views, snapshot: Snapshots) -> None:
 def test_each_metric_is_there_once(view: Views, snapshot: Snapshots, chosen: Format) -> None:
     """Every metric of the catalogue is in its place, with the series of all accounts together."""
     pairs = [(view(name), SelfMetrics(name)) for name in ("one", "two")]
-    families = parse(Renderer().render(snapshot(*pairs), chosen), chosen)
+    families = parse(Exposition().text(snapshot(*pairs), chosen), chosen)
     names = [each.name for each in families]
     assert names[: len(CATALOGUE)] == [each.name.removesuffix("_total") for each in CATALOGUE]
     assert len({*names}) == len(names)
@@ -225,13 +226,13 @@ def test_exemplars_are_in_openmetrics_only(view: Views, snapshot: Snapshots) -> 
         'reason_class="other"} 1.0'
     )
     exemplar = ' # {action_id="a-1",sim_card_id="s-1"} 1.0 1785000000.0'
-    assert line in own_lines(Renderer().render(shown, Format.TEXT))
-    assert line + exemplar in own_lines(Renderer().render(shown, Format.OPENMETRICS))
+    assert line in own_lines(Exposition().text(shown, Format.TEXT))
+    assert line + exemplar in own_lines(Exposition().text(shown, Format.OPENMETRICS))
 
 
 def test_text_has_the_names_of_prometheus(snapshot: Snapshots) -> None:
     """In the text format a counter is typed under its full name, and nothing ends the text."""
-    lines = Renderer().render(snapshot(), Format.TEXT).decode().splitlines()
+    lines = Exposition().text(snapshot(), Format.TEXT).decode().splitlines()
     assert "# TYPE telnyx_exporter_polls_total counter" in lines
     assert 'telnyx_exporter_polls_total{account="default"} 0.0' in lines
     assert "# EOF" not in lines
@@ -239,7 +240,7 @@ def test_text_has_the_names_of_prometheus(snapshot: Snapshots) -> None:
 
 def test_openmetrics_has_its_own_names_and_an_end(snapshot: Snapshots) -> None:
     """In OpenMetrics a counter's family goes without _total, its sample with it."""
-    lines = Renderer().render(snapshot(), Format.OPENMETRICS).decode().splitlines()
+    lines = Exposition().text(snapshot(), Format.OPENMETRICS).decode().splitlines()
     assert "# TYPE telnyx_exporter_polls counter" in lines
     assert 'telnyx_exporter_polls_total{account="default"} 0.0' in lines
     assert lines.index("# EOF") == len(lines) - 1
@@ -283,35 +284,92 @@ def test_what_is_kept_is_what_would_be_written(
     one = view("one", failed={("enable", "other"): 2}, failed_exemplars=exemplar)
     accounts = (one, view(ODD), view("hidden", readable=False))
     shot = snapshot(*((each, SelfMetrics(each.name)) for each in accounts))
-    renderer = Renderer()
+    exposition = Exposition()
     for each in (*Format, *Format, chosen):
-        again = renderer.render(shot, each)
-    assert own_lines(again) == own_lines(Renderer().render(shot, chosen))
+        again = exposition.text(shot, each)
+    assert own_lines(again) == own_lines(Exposition().text(shot, chosen))
 
 
 def test_what_changes_is_written_anew(view: Views, snapshot: Snapshots) -> None:
     """Newly committed figures, tallies that grew and an account that went show at once."""
-    renderer, self_metrics, other = Renderer(), SelfMetrics("one"), SelfMetrics("two")
+    exposition, self_metrics, other = Exposition(), SelfMetrics("one"), SelfMetrics("two")
     first = snapshot((view("one"), self_metrics), (view("two"), other))
-    renderer.render(first, Format.TEXT)
+    exposition.text(first, Format.TEXT)
     self_metrics.poll_failed(1.0, 1.0, Cause.AUTH, "refused")
     second = snapshot((view("one", created={"enable": 7}), self_metrics))
     for shot in (second, first, replace(first, reload_successful=False)):
-        fresh = Renderer().render(shot, Format.TEXT)
-        assert own_lines(renderer.render(shot, Format.TEXT)) == own_lines(fresh)
+        fresh = Exposition().text(shot, Format.TEXT)
+        assert own_lines(exposition.text(shot, Format.TEXT)) == own_lines(fresh)
 
 
 def test_what_is_no_longer_published_is_not_kept(view: Views, snapshot: Snapshots) -> None:
     """An account that went, and figures that were replaced, can be freed."""
-    renderer = Renderer()
+    exposition = Exposition()
     committed = view("one", created=Freed(enable=1))
     gone = weakref.ref(committed.created)
     for chosen in Format:
-        renderer.render(snapshot((committed, SelfMetrics("one"))), chosen)
+        exposition.text(snapshot((committed, SelfMetrics("one"))), chosen)
     del committed
     assert gone() is not None
-    renderer.render(snapshot((view("one"), SelfMetrics("one"))), Format.TEXT)
+    exposition.keep_ready(snapshot((view("one"), SelfMetrics("one"))))
     assert gone() is None
+
+
+class Written(int):
+    """A number that knows how often it was written."""
+
+    times = 0
+
+    def __float__(self) -> float:
+        """Count: writing a number is the only thing that needs it as a float."""
+        self.times += 1
+        return float(int(self))
+
+
+def test_what_polls_changed_is_written_once_before_it_is_scraped(
+    view: Views, snapshot: Snapshots
+) -> None:
+    """A scrape writes nothing that was kept ready, nor what another poll did not change."""
+    exposition, self_metrics, created = Exposition(), SelfMetrics("one"), Written(7)
+    exposition.text(snapshot((view("one"), self_metrics)), Format.TEXT)
+    for failures in (1, 2):
+        failed = {("enable", "other"): failures}
+        shown = snapshot((view("one", created={"enable": created}, failed=failed), self_metrics))
+        exposition.keep_ready(shown)
+        assert created.times == 1
+        written = exposition.gzip(shown, Format.TEXT)
+        assert own_lines(gzip.decompress(written)) == own_lines(
+            Exposition().text(
+                snapshot((view("one", created={"enable": 7}, failed=failed), self_metrics)),
+                Format.TEXT,
+            )
+        )
+    assert created.times == 1
+
+
+def test_only_formats_that_were_asked_for_lately_are_kept_ready(
+    view: Views, snapshot: Snapshots
+) -> None:
+    """Who never asks, or not any more, costs nothing."""
+    exposition, created = Exposition(), Written(7)
+    shown = snapshot((view("one", created={"enable": created}), SelfMetrics("one")))
+    exposition.keep_ready(shown)
+    assert (created.times, exposition.is_asked) == (0, False)
+    exposition.text(shown, Format.TEXT)
+    exposition.keep_ready(replace(shown, now=shown.now + KEPT_FOR))
+    assert (created.times, exposition.is_asked) == (1, True)
+    exposition.keep_ready(replace(shown, now=shown.now + KEPT_FOR + 1))
+    assert not exposition.is_asked
+    exposition.text(shown, Format.TEXT)
+    assert created.times == 2
+
+
+@pytest.mark.parametrize("chosen", Format)
+def test_gzip_is_of_the_same_text(view: Views, snapshot: Snapshots, chosen: Format) -> None:
+    """Both encodings say the same, of accounts with odd names too."""
+    exposition, shown = Exposition(), snapshot((view(ODD), SelfMetrics(ODD)))
+    unpacked = gzip.decompress(exposition.gzip(shown, chosen))
+    assert own_lines(unpacked) == own_lines(exposition.text(shown, chosen))
 
 
 class Freed(dict[str, int]):
@@ -326,7 +384,7 @@ def test_promtool_has_nothing_to_say(
     shown = snapshot((view(ODD, stuck={ODD: 1}), SelfMetrics(ODD)))
     checked = subprocess.run(  # noqa: S603 # a fixed program, our own input
         [program_path("promtool"), "check", "metrics"],
-        input=Renderer().render(shown, Format.TEXT),
+        input=Exposition().text(shown, Format.TEXT),
         capture_output=True,
         timeout=30,
         check=False,
