@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 
 from benchmarks.programs import PATIENCE, PAUSE, Program, ProgramError, run, start
-from benchmarks.rig import AUDIT_INTERVAL, KEY, REQUEST_TIMEOUT, quiet
+from benchmarks.rig import AUDIT_INTERVAL, KEY, REQUEST_TIMEOUT, list_bulks, quiet
 from benchmarks.tcp_relay import TcpRelay
 from tests.support.postgresql import Cluster, free_port, new_cluster
 
@@ -148,6 +148,10 @@ class ReplicaRig:
         answer = self._http.get(f"{self._api}/_simulator/record").raise_for_status()
         record: dict[str, Any] = answer.json()
         return record
+
+    def bulks(self) -> list[dict[str, Any]]:
+        """Ask the simulator for its bulk actions, each with the summary of its members."""
+        return list_bulks(self._http, self._api)
 
     def execute(self, statement: str) -> list[tuple[object, ...]]:
         """Execute a statement as the superuser, in the database of the ledger."""

@@ -116,17 +116,7 @@ class Rig:
 
     def bulks(self) -> list[dict[str, Any]]:
         """Ask the simulator for its bulk actions, each with the summary of its members."""
-        found: list[dict[str, Any]] = []
-        while True:
-            answer = self._http.get(
-                f"{self._api}/v2/bulk_sim_card_actions",
-                params={"page[size]": 250, "page[number]": len(found) // 250 + 1},
-                headers={"authorization": f"Bearer {KEY}"},
-            )
-            page = answer.raise_for_status().json()
-            found += page["data"]
-            if len(page["data"]) < 250:  # noqa: PLR2004 # a whole page, as asked for
-                return found
+        return list_bulks(self._http, self._api)
 
     def end_exporter(self, how: signal.Signals) -> int:
         """End the exporter with a signal; returns its exit code."""
@@ -136,6 +126,21 @@ class Rig:
         if self._exporter is None:
             raise ProgramError("the exporter was not started")
         return self._exporter
+
+
+def list_bulks(http: httpx.Client, api: str) -> list[dict[str, Any]]:
+    """Ask a simulator for its bulk actions, each with the summary of its members."""
+    found: list[dict[str, Any]] = []
+    while True:
+        answer = http.get(
+            f"{api}/v2/bulk_sim_card_actions",
+            params={"page[size]": PAGE, "page[number]": len(found) // PAGE + 1},
+            headers={"authorization": f"Bearer {KEY}"},
+        )
+        page = answer.raise_for_status().json()["data"]
+        found += page
+        if len(page) < PAGE:
+            return found
 
 
 def quiet(http: httpx.Client, api: str) -> None:

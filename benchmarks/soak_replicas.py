@@ -35,8 +35,12 @@ from benchmarks.tally import (
     WHAT,
     Counts,
     broken,
+    bulks_listed,
+    bulks_shown,
     counted,
     differences,
+    ended_bulks,
+    members_told,
     moot,
     of_account,
     recorded,
@@ -204,8 +208,8 @@ class Faults:
             return
 
         def alter(what: str) -> None:
-            for each in (what, "SELECT pg_reload_conf()"):
-                self._rig.cluster.execute(each)
+            self._rig.cluster.execute(what)
+            self._rig.cluster.reload()
             self._disconnect_all()
 
         alter(statement)
@@ -301,8 +305,8 @@ def events(rig: ReplicaRig, wanted: set[str]) -> Iterator[dict[str, Any]]:
 
 
 def compare_metrics(rig: ReplicaRig, run: Run, names: list[str]) -> None:
-    """Compare counters and problems of each account with the record."""
-    record = rig.record()
+    """Compare counters, bulk actions and problems of each account with the record."""
+    record, bulks = rig.record(), bulks_listed(rig.bulks())
     truth, allowed = recorded(record) - run.before, moot(record)
     texts = rig.expositions()
     if len(texts) != len(rig.replicas):
@@ -314,6 +318,11 @@ def compare_metrics(rig: ReplicaRig, run: Run, names: list[str]) -> None:
         for counts in served:
             found = differences(counts, truth, allowed, words="counted")
             run.problems += [f"{name}: {each}" for each in found]
+        shown = Counter[tuple[str, str]]()
+        for text in texts:
+            shown += bulks_shown(of_account(text, name))
+        found = differences(shown, bulks, Counter(), words="shown of bulk actions")
+        run.problems += [f"{name}: {each}" for each in found]
         left = broken(rig.problems(name))
         if left != broken(record["problems"]["open"]):
             run.problems.append(f"{name}: other SIM cards are broken than in the record")
@@ -326,13 +335,21 @@ def compare_logs(rig: ReplicaRig, run: Run, names: list[str]) -> tuple[int, int]
     wanted = Counter({key: n for key, n in truth.items() if key[0] in LOGGED.values()})
     first: dict[tuple[str, ...], dict[str, Any]] = {}
     entries: dict[str, Counts] = {name: Counter() for name in names}
+    bulks: dict[str, dict[str, int]] = {name: {} for name in names}
     lines = repeated = 0
-    for event in sorted(events(rig, set(LOGGED)), key=lambda each: str(each["timestamp"])):
+    wanted_events = {*LOGGED, "bulk_action_ended"}
+    for event in sorted(events(rig, wanted_events), key=lambda each: str(each["timestamp"])):
         lines += 1
-        what = LOGGED[event["event"]]
-        at = event["opened_at"] if what == "mended" else event["updated_at"]
-        key = event["account"], what, str(event["action_id"]), str(at)
+        what = LOGGED.get(event["event"])
+        if what is None:
+            key: tuple[str, ...] = event["account"], "bulk ended", event["bulk_id"]
+        else:
+            at = event["opened_at"] if what == "mended" else event["updated_at"]
+            key = event["account"], what, str(event["action_id"]), str(at)
         if (earlier := first.setdefault(key, event)) is event:
+            if what is None:
+                bulks[event["account"]][event["bulk_id"]] = members_told(event)
+                continue
             of = event["concern" if what == "mended" else "action_type"]
             entries[event["account"]][what, of] += 1
             continue
@@ -346,6 +363,12 @@ def compare_logs(rig: ReplicaRig, run: Run, names: list[str]) -> tuple[int, int]
     for name in names:
         found = differences(entries[name], wanted, allowed, words="logged")
         run.problems += [f"{name}: {each}" for each in found]
+        run.problems += [
+            f"{name}: bulk action {id_}: {told.get(id_, 'no')} members told, {ended.get(id_, 'no')}"
+            for told, ended in ((bulks[name], ended_bulks(rig.bulks())),)
+            for id_ in told.keys() | ended.keys()
+            if told.get(id_) != ended.get(id_)
+        ]
     run.problems += [
         f"{event['run']}: {event['exception']}" for event in events(rig, {"internal_error"})
     ]

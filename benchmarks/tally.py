@@ -96,6 +96,11 @@ def ended_bulks(bulks: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     return {id_: sum(each.values()) for id_, each in summaries.items() if not each["in-progress"]}
 
 
+def members_told(event: Mapping[str, Any]) -> int:
+    """Return how many members a log event about a bulk action says that it had."""
+    return sum(event[each.value] or 0 for each in ENDED_STATUSES)
+
+
 def _members(bulk: Mapping[str, Any]) -> dict[str, int]:
     return {each["status"]: each["count"] for each in bulk["sim_card_actions_summary"]}
 
@@ -166,8 +171,7 @@ def read_logs(runs: Sequence[Path]) -> Log:
             if event["event"] == "internal_error":
                 log.defects.append(f"{run.name}: {event}")
             if event["event"] == "bulk_action_ended":
-                counts = (event[each.value] or 0 for each in ENDED_STATUSES)
-                log.bulks[event["bulk_id"]] = sum(counts)
+                log.bulks[event["bulk_id"]] = members_told(event)
             what = LOGGED.get(event["event"])
             if what is None:
                 continue

@@ -14,23 +14,18 @@ from urllib.parse import quote
 
 import click
 
-from exporter.account_client import open_client
-from exporter.api_key import ApiKey
 from exporter.cli.build import read_settings
+from exporter.cli.history_reading import cancelled_by_signals, read_list
 from exporter.cli.ledger_reader import open_reader
 from exporter.cli.options import CONFIG_OPTION, examples
 from exporter.cli.output import shown
 from exporter.cli.output_file import write_file
-from exporter.cli.progress import progress_of
-from exporter.cli.signals import stopping
 from exporter.cli.times import TIMES, parse_period, parse_time
-from exporter.clock import SystemClock
 from exporter.config import Account, Settings, read_api_key
 from exporter.errors import PollError, StateError, UsageError
 from exporter.history.listing import COLUMNS, csv_parts
 from exporter.history.openmetrics import PastAccount, collect, write
 from exporter.history.past import CounterStart
-from exporter.history.reading import Reader
 from exporter.history.report import MOST_ROWS, report
 from exporter.history.spool import Source, Spool, owner_of
 from exporter.history.summary import Scope, summarize
@@ -41,11 +36,8 @@ from exporter.ledger.snapshot import SnapshotOptions
 from exporter.ledger.state import LedgerState
 from exporter.ledger.store.protocol import ActionReader, StateReader
 from exporter.ledger.views import options_of, reasons_of
-from exporter.metrics.self_metrics import SelfMetrics
 from exporter.network import find_network
 from exporter.sanitize import one_line
-from exporter.sync.fetcher import Fetcher, ServerLimits
-from exporter.telnyx.http import Network
 
 JOB = INSTANCE = "telnyx-sim-exporter"
 """The labels in the shipped scrape configuration of replicas, and of the chart."""
@@ -276,30 +268,23 @@ async def _read_all(
     opened: ExitStack,
 ) -> list[_Part]:
     """Read what is not read yet, account by account. Exits on a signal, and after an error."""
-    loop, reading = asyncio.get_running_loop(), asyncio.current_task()
     network = find_network(settings)
-    stopped = 0
-
-    def stop(number: int) -> None:
-        nonlocal stopped
-        stopped = 128 + number
-        if reading is not None:
-            loop.call_soon_threadsafe(reading.cancel)
-
     parts = []
-    with stopping(stop, lambda _: None):
+    with cancelled_by_signals() as exit_code:
         for account in accounts:
             path = wanted.folder / f"telnyx-sim-history-{quote(account.name, safe='')}.db"
             spool = opened.enter_context(Spool(path))
             source = _prepared(spool, account, wanted, ledger)
             options = options_of(settings, account, reasons)
             try:
-                await _read(settings, account, network, spool, source)
+                missing = await read_list(settings, account, network, spool, source)
             except asyncio.CancelledError:
                 click.echo(_go_on(f"account {account.name!r}: broken off", path), err=True)
-                sys.exit(stopped)
+                sys.exit(exit_code())
             except PollError as exc:
                 raise PollError(_go_on(f"account {account.name!r}: {exc}", path)) from exc
+            if missing:
+                click.echo(one_line(f"account {account.name!r}: note: {missing}"), err=True)
             parts.append(_Part(account, options, spool, source))
     return parts
 
@@ -345,41 +330,6 @@ def _prepared(spool: Spool, account: Account, wanted: _Wanted, ledger: _Ledger |
     words = f"account {account.name!r}: {what} what was read at {when} ({spool.path})"
     click.echo(one_line(f"{words}; --again reads anew"), err=True)
     return held
-
-
-async def _read(
-    settings: Settings, account: Account, network: Network, spool: Spool, source: Source
-) -> None:
-    """Read what is not read yet of one account; raises PollError."""
-    poll, clock = settings.poll, SystemClock()
-    client, close = open_client(
-        account,
-        poll,
-        key=ApiKey(account),
-        route=network.routes[account.base_url],
-        observer=SelfMetrics(account.name),
-        clock=clock,
-    )
-    try:
-        with progress_of(account.name) as watcher:
-            reader = Reader(
-                fetcher=Fetcher(client, page_size=poll.page_size, limits=ServerLimits()),
-                spool=spool,
-                clock=clock,
-                concurrency=poll.concurrency,
-                watcher=watcher,
-            )
-            missing = await reader.read(source)
-    finally:
-        await close()
-    if missing:
-        click.echo(
-            one_line(
-                f"account {account.name!r}: note: {missing:,} actions that Telnyx counts could not "
-                "be read"
-            ),
-            err=True,
-        )
 
 
 def _chosen(settings: Settings, names: Iterable[str]) -> tuple[Account, ...]:

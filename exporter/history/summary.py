@@ -13,13 +13,17 @@ from exporter.ledger.snapshot import SnapshotOptions
 
 DAY = 86_400
 
-_SHOWN = """
+SHOWN = """
     (:since IS NULL OR coalesce(created_at, updated_at) >= :since)
     AND (:until IS NULL OR coalesce(created_at, updated_at) < :until)
     AND (:types = '' OR instr(:types, ',' || action_type || ','))
     AND (:statuses = '' OR instr(:statuses, ',' || status || ','))
 """
-_FAILED = f"{_SHOWN} AND status IN ('failed', 'interrupted')"
+"""The condition of what a `Scope` takes, with its parameters."""
+
+FAILED = f"{SHOWN} AND status IN ('failed', 'interrupted')"
+"""The condition of what of that ended badly."""
+
 _ENDED_ON = f"CAST(coalesce(updated_at, created_at) / {DAY} AS INTEGER)"
 
 
@@ -102,13 +106,13 @@ def summarize(
     """Count; at most so many reasons and SIM cards are named."""
     values = scope.parameters()
     ((first, last),) = spool.select(
-        f"SELECT min(created_at), max(created_at) FROM actions WHERE {_SHOWN}",  # noqa: S608 # ours
+        f"SELECT min(created_at), max(created_at) FROM actions WHERE {SHOWN}",  # noqa: S608 # ours
         values,
     )
     types: Counter[tuple[str, str]] = Counter()
     statuses: Counter[str] = Counter()
     for action_type, status, count in spool.select(
-        f"SELECT action_type, status, count(*) FROM actions WHERE {_SHOWN} GROUP BY 1, 2",  # noqa: S608 # ours
+        f"SELECT action_type, status, count(*) FROM actions WHERE {SHOWN} GROUP BY 1, 2",  # noqa: S608 # ours
         values,
     ):
         types[action_type, status] = count
@@ -117,7 +121,7 @@ def summarize(
         {
             (day, status): count
             for day, status, count in spool.select(
-                f"SELECT {_ENDED_ON}, status, count(*) FROM actions WHERE {_FAILED}"  # noqa: S608 # ours
+                f"SELECT {_ENDED_ON}, status, count(*) FROM actions WHERE {FAILED}"  # noqa: S608 # ours
                 " AND coalesce(updated_at, created_at) IS NOT NULL GROUP BY 1, 2",
                 values,
             )
@@ -128,7 +132,7 @@ def summarize(
     reasons_total = 0
     for text, count, cards in spool.select(
         "SELECT text, count(*) AS failures, count(DISTINCT sim_card_id) FROM actions"  # noqa: S608 # ours
-        f" LEFT JOIN reasons ON reasons.id = reason_id WHERE {_FAILED}"
+        f" LEFT JOIN reasons ON reasons.id = reason_id WHERE {FAILED}"
         " GROUP BY reason_id ORDER BY failures DESC, text",
         values,
     ):
@@ -138,7 +142,7 @@ def summarize(
         if len(reasons) < most:
             reasons.append(FailureReason(reason_class, text or "", count, cards))
     ((cards_total,),) = spool.select(
-        f"SELECT count(DISTINCT sim_card_id) FROM actions WHERE {_FAILED}",  # noqa: S608 # ours
+        f"SELECT count(DISTINCT sim_card_id) FROM actions WHERE {FAILED}",  # noqa: S608 # ours
         values,
     )
     return HistorySummary(
@@ -164,7 +168,7 @@ def _cards(
     found = list(
         spool.select(
             "SELECT sim_card_id, count(*) AS failures, max(coalesce(updated_at, created_at))"  # noqa: S608 # ours
-            f" FROM actions WHERE {_FAILED}"
+            f" FROM actions WHERE {FAILED}"
             " GROUP BY 1 ORDER BY failures DESC, 3 DESC, 1 LIMIT :most",
             {**values, "most": most},
         )
@@ -172,7 +176,7 @@ def _cards(
     why: dict[str, Counter[str]] = {card: Counter() for card, _, _ in found}
     for card, text, count in spool.select(
         "SELECT sim_card_id, text, count(*) FROM actions"  # noqa: S608 # ours
-        f" LEFT JOIN reasons ON reasons.id = reason_id WHERE {_FAILED}"
+        f" LEFT JOIN reasons ON reasons.id = reason_id WHERE {FAILED}"
         " AND sim_card_id IN (SELECT value FROM json_each(:cards)) GROUP BY 1, 2 ORDER BY 1, 2",
         {**values, "cards": json.dumps(list(why))},
     ):

@@ -6,10 +6,11 @@ decide what to ask. Methods raise StateError; after one the state is read again.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from math import inf
 from typing import ParamSpec, TypeVar
 
@@ -62,6 +63,10 @@ class PageContext:
     first: int | None = None
     step: int = 0
     spare: int = 0
+
+
+SeenPage = tuple[Sequence[Action], PageContext]
+"""Actions that were seen, and where."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +171,14 @@ class Ledger:
         self, unit: UnitOfWork, actions: Sequence[Action], context: PageContext
     ) -> PageResult:
         """Record actions that were seen in a unit of work."""
-        return await self.in_worker(self._record, unit, actions, context)
+        (result,) = await self.record_pages(unit, [(actions, context)])
+        return result
+
+    async def record_pages(
+        self, unit: UnitOfWork, pages: Sequence[SeenPage]
+    ) -> Sequence[PageResult]:
+        """Record pages of one list, looked up at once; ``spare`` of each is as before them all."""
+        return await self.in_worker(self._record_pages, unit, pages)
 
     async def unknown(self, unit: UnitOfWork, actions: Sequence[Action]) -> tuple[Action, ...]:
         """Return those of the actions that are unknown; nothing is recorded."""
@@ -286,50 +298,19 @@ class Ledger:
             self._snapshot = build(self._state, self._options, now)
         self._unannounced = True
 
-    def _record(
-        self, unit: UnitOfWork, actions: Sequence[Action], context: PageContext
-    ) -> PageResult:
-        recalled = self._recall(unit, actions)
-        new = changed = 0
-        ends_known = True
-        spare = context.spare
-        baseline = context.cursor is None
-        baseline_time = None if context.cursor is None else context.cursor.baseline_time
-        for index, action in enumerate(actions):
-            # The unit of work comes first: an action may stand twice on one page.
-            known = unit.rows.get(action.id) or recalled.get(action.id)
-            history = False
-            if known is None:
-                history = context.cursor is None or is_history(
-                    action, context.cursor, missing=spare > 0
-                )
-            found = observe(
-                known,
-                action,
-                history=history,
-                now=unit.now,
-                keep=baseline,
-                baseline_time=baseline_time,
-            )
-            if found.row is not None:
-                counted = not (
-                    baseline and known is None and ended_status(action.status) is not None
-                )
-                unit.apply(found, new_row=known is None, counted=counted)
-                came = known is None and not history
-                new += came
-                spare -= came
-                changed += found.left is not None
-            if context.first is not None and action.status not in SETTLED:
-                _note_position(unit, action.id, context.first + context.step * index)
-            ends_known = (known is not None and action.id not in unit.added) or history
-        return PageResult(new, changed, ends_known)
+    def _record_pages(self, unit: UnitOfWork, pages: Sequence[SeenPage]) -> Sequence[PageResult]:
+        recalled = self._recall(unit, chain.from_iterable(actions for actions, _ in pages))
+        results: list[PageResult] = []
+        for actions, context in pages:
+            spare = context.spare - sum(result.new for result in results)
+            results.append(_record(unit, actions, replace(context, spare=spare), recalled))
+        return results
 
     def _unknown(self, unit: UnitOfWork, actions: Sequence[Action]) -> tuple[Action, ...]:
         known = self._recall(unit, actions)
         return tuple(action for action in actions if action.id not in known)
 
-    def _recall(self, unit: UnitOfWork, actions: Sequence[Action]) -> dict[str, TrackedAction]:
+    def _recall(self, unit: UnitOfWork, actions: Iterable[Action]) -> dict[str, TrackedAction]:
         """Return what is known of actions, this unit of work included."""
         state = self.state
         found: dict[str, TrackedAction] = {}
@@ -413,6 +394,47 @@ class Ledger:
             state.bulks_since = since
             for bulk_id in ids:
                 del state.bulks[bulk_id]
+
+
+def _record(
+    unit: UnitOfWork,
+    actions: Sequence[Action],
+    context: PageContext,
+    recalled: Mapping[str, TrackedAction],
+) -> PageResult:
+    """Record what was seen; ``recalled`` is what was known of it."""
+    new = changed = 0
+    ends_known = True
+    spare = context.spare
+    baseline = context.cursor is None
+    baseline_time = None if context.cursor is None else context.cursor.baseline_time
+    for index, action in enumerate(actions):
+        # The unit of work comes first: an action may stand twice on one page.
+        known = unit.rows.get(action.id) or recalled.get(action.id)
+        history = False
+        if known is None:
+            history = context.cursor is None or is_history(
+                action, context.cursor, missing=spare > 0
+            )
+        found = observe(
+            known,
+            action,
+            history=history,
+            now=unit.now,
+            keep=baseline,
+            baseline_time=baseline_time,
+        )
+        if found.row is not None:
+            counted = not (baseline and known is None and ended_status(action.status) is not None)
+            unit.apply(found, new_row=known is None, counted=counted)
+            came = known is None and not history
+            new += came
+            spare -= came
+            changed += found.left is not None
+        if context.first is not None and action.status not in SETTLED:
+            _note_position(unit, action.id, context.first + context.step * index)
+        ends_known = (known is not None and action.id not in unit.added) or history
+    return PageResult(new, changed, ends_known)
 
 
 def _named(event: Event, card: SimCard | None) -> Event:

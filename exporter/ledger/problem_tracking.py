@@ -4,17 +4,25 @@ It must not decide what a problem is, see `problems`, nor write anything but the
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
 
-from exporter.domain import concern_of
+from exporter.domain import Status, concern_of
 from exporter.ledger.problems import ProblemRules
-from exporter.ledger.records import ProblemKey, TrackedAction
+from exporter.ledger.records import ProblemKey, SumName, TrackedAction, started_at
 from exporter.ledger.snapshot import SnapshotOptions
 from exporter.ledger.state import LedgerState
 from exporter.ledger.unit_of_work import UnitOfWork
 
-Recall = Callable[[Collection[str]], Mapping[str, Sequence[TrackedAction]]]
-"""Returns the committed actions of SIM cards, by the id of the card."""
+
+class Recall(Protocol):
+    """Returns the committed actions of SIM cards, or only their failures, by the id of the card."""
+
+    def __call__(
+        self, sim_card_ids: Collection[str], *, failures: bool = False
+    ) -> Mapping[str, Sequence[TrackedAction]]:
+        """Return them; a card of which nothing is known may be missing."""
+        ...
 
 
 def note_problems(
@@ -26,38 +34,67 @@ def note_problems(
     called once, as the last thing before the commit.
     """
     # Nobody can tell what mends an action without a SIM card or a type.
-    rows = [row for row in unit.rows.values() if row.sim_card_id and row.action_type]
-    failed = set()
-    for row in rows:
+    rows: defaultdict[ProblemKey, list[TrackedAction]] = defaultdict(list)
+    touched = set()
+    for row in unit.rows.values():
+        if not (row.sim_card_id and row.action_type):
+            continue
+        key = row.sim_card_id, (concern := concern_of(row.action_type))
+        rows[key].append(row)
         if row.failure_at is not None:
-            concern = concern_of(row.action_type)
             if options.watches(concern) and options.shows_failure(row):
-                failed.add((row.sim_card_id, concern))
+                touched.add(key)
             else:
                 row.failure_at, row.failure_status = None, ""
-    if not (failed or state.problems):
+    touched |= rows.keys() & state.problems.keys()
+    touched |= _split(
+        {key: each for key, each in rows.items() if key not in touched}, state, recall
+    )
+    if not touched:
         return
-    touched: defaultdict[ProblemKey, list[TrackedAction]] = defaultdict(list)
-    for row in rows:
-        key = row.sim_card_id, concern_of(row.action_type)
-        if key in failed or key in state.problems:
-            touched[key].append(row)
     rules = ProblemRules(unit.reason_class, unit.now)
     unopened = {card for card, concern in touched if (card, concern) not in state.problems}
     recalled: dict[str, Sequence[TrackedAction]] = dict.fromkeys(unopened, ())
     recalled |= recall(unopened) if unopened else {}
     attempts: dict[str, int] = {}
-    for (card, concern), seen in touched.items():
+    for key in rows:
+        if key not in touched:
+            continue
+        card, concern = key
 
         def remembered(card: str = card, concern: str = concern) -> list[TrackedAction]:
             if card not in recalled:
                 recalled[card] = recall((card,)).get(card, ())
             return [row for row in recalled[card] if concern_of(row.action_type) == concern]
 
-        change = rules.change(state.problems.get((card, concern)), seen, remembered)
+        change = rules.change(state.problems.get(key), rows[key], remembered)
         unit.problem_changed(change, state.concern_label(concern))
         attempts |= change.attempts
     unit.number_attempts(attempts)
+
+
+def _split(
+    rows: Mapping[ProblemKey, Sequence[TrackedAction]], state: LedgerState, recall: Recall
+) -> set[ProblemKey]:
+    """Return where a success comes between two failures of a problem that is closed already.
+
+    It was created between them, and seen after what mended the later one: so there were two.
+    """
+    successes = {
+        key: [started_at(row) for row in each if row.status == Status.COMPLETED]
+        for key, each in rows.items()
+        if state.total(SumName.PROBLEMS_OPENED, "", state.concern_label(key[1]))
+    }
+    cards = {card for (card, _), each in successes.items() if each}
+    failures: defaultdict[ProblemKey, list[float]] = defaultdict(list)
+    for card, found in recall(cards, failures=True).items() if cards else ():
+        for row in found:
+            failures[card, concern_of(row.action_type)].append(started_at(row))
+    return {
+        key
+        for key, bad in failures.items()
+        if any(min(bad) < each <= max(bad) for each in successes.get(key, ()))
+    }
 
 
 def forget_problems(

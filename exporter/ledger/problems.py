@@ -10,7 +10,8 @@ matter in which order they are seen:
 
 One that goes wrong when a newer action has completed already is moot: it opens nothing.
 An action that was interrupted, goes on and is completed is both: it opens a problem and mends it.
-Of two actions created at the same time, neither is later: a completed one mends no other.
+Of two actions created at the same time, neither is later: a completed one mends no other, so
+completed ones come first.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -105,6 +106,10 @@ class ProblemRules:
         ``start`` is a problem that older actions opened; it may name one of ``rows``, too.
         """
         found = Replay(start)
+        if start is None:
+            rows = tuple(rows)
+            if all(row.failure_at is None for row in rows):
+                return found  # as of nearly all that is remembered: nothing to mend
         ordered = sorted(rows, key=_order)
         moot = _moot(ordered)
         for row in ordered:
@@ -196,8 +201,20 @@ class ProblemRules:
         )
 
 
-def _order(row: TrackedAction) -> tuple[float, bool, str]:
-    return started_at(row), row.failure_at is not None, row.id
+def is_retry(row: TrackedAction, problem: Problem) -> bool:
+    """Tell whether an action, of the problem's SIM card and concern, tries again what failed.
+
+    It is a later one that is in progress, or the same one again.
+    """
+    return row.status == Status.IN_PROGRESS and (
+        problem.status is not ProblemStatus.STUCK
+        if row.id == problem.action_id
+        else started_at(row) >= problem.started_at
+    )
+
+
+def _order(row: TrackedAction) -> tuple[float, bool, bool, str]:
+    return started_at(row), row.failure_at is not None, row.status != Status.COMPLETED, row.id
 
 
 def _moot(ordered: Sequence[TrackedAction]) -> set[str]:
@@ -229,8 +246,9 @@ def _decides(row: TrackedAction) -> bool:
 def _follows(row: TrackedAction, problem: Problem) -> bool:
     """Tell whether an action is the latest of a problem, as counted in it, or a later one."""
     if row.id == problem.action_id:
-        # Whether one that is stuck counts as an attempt already is not known.
-        return problem.status is not ProblemStatus.STUCK
+        # Not known is whether one that is stuck counts as an attempt already, and whether others
+        # that were created at the same time are broken still, if this one is completed.
+        return problem.status is not ProblemStatus.STUCK and row.status != Status.COMPLETED
     return started_at(row) > problem.started_at
 
 

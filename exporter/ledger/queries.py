@@ -338,6 +338,25 @@ class ReasonCount:
         return sum(self.accounts.values())
 
 
+def reason_counts(
+    failures: Iterable[tuple[str, str, int, float]], classify: Callable[[str | None], str]
+) -> tuple[ReasonCount, ...]:
+    """Return the reasons of failures, the most frequent first.
+
+    Of each reason and account there is the number of failures and the time of the latest.
+    """
+    found: dict[str, dict[str, int]] = {}
+    latest: dict[str, float] = {}
+    for reason, account, count, ended_at in failures:
+        found.setdefault(reason, {})[account] = count
+        latest[reason] = max(ended_at, latest.get(reason, ended_at))
+    counts = (
+        ReasonCount(classify(reason), reason, latest[reason], of_accounts)
+        for reason, of_accounts in found.items()
+    )
+    return tuple(sorted(counts, key=lambda each: (-each.count, each.reason_class, each.reason)))
+
+
 @dataclass(frozen=True, slots=True)
 class Rows(Generic[Row]):
     """A part of a list; ``next`` is the position to go on after, None at its end.

@@ -131,16 +131,17 @@ def _is_stale(known: TrackedAction, action: Action) -> bool:
 
 
 def _row(action: Action, *, seen_at: float, ended_at: float | None) -> TrackedAction:
+    # By position: by name it takes three times as long, and a page has 250 of them.
     return TrackedAction(
-        id=action.id,
-        sim_card_id=action.sim_card_id,
-        action_type=action.action_type,
-        status=action.status,
-        reason=action.reason,
-        created_at=action.created_at,
-        updated_at=action.updated_at,
-        seen_at=seen_at,
-        ended_at=ended_at,
-        position=None,
+        action.id,
+        action.sim_card_id,
+        action.action_type,
+        action.status,
+        action.reason,
+        action.created_at,
+        action.updated_at,
+        seen_at,
+        ended_at,
+        None,
         stuck=False,
     )

@@ -34,6 +34,7 @@ from exporter.domain import (
     types_of,
 )
 from exporter.ledger.bulks import bulk_label, bulk_types, failure_ratio
+from exporter.ledger.problems import is_retry
 from exporter.ledger.records import (
     DELAY_BUCKETS,
     ENTRY_SUMS,
@@ -490,14 +491,10 @@ def _retried(state: LedgerState) -> set[ProblemKey]:
     broken = {card for card, _ in state.problems}
     found = set()
     for row in state.open.values() if broken else ():
-        if row.sim_card_id in broken and row.status == Status.IN_PROGRESS:
+        if row.sim_card_id in broken:
             key = row.sim_card_id, concern_of(row.action_type)
             problem = state.problems.get(key)
-            if problem is not None and (
-                problem.status is not ProblemStatus.STUCK
-                if row.id == problem.action_id
-                else started_at(row) >= problem.started_at
-            ):
+            if problem is not None and is_retry(row, problem):
                 found.add(key)
     return found
 

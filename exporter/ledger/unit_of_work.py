@@ -5,11 +5,12 @@ values only: it must not do I/O, and it does not change the state that it starts
 """
 
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from math import inf, nextafter
+from typing import NamedTuple
 
 import msgspec
 
@@ -86,7 +87,7 @@ class UnitOfWork:
     rows: dict[str, TrackedAction] = field(default_factory=dict)
     added: set[str] = field(default_factory=set)
     sums: Counter[SumKey] = field(default_factory=Counter)
-    amounts: dict[SumKey, float] = field(default_factory=dict)
+    amounts: defaultdict[SumKey, float] = field(default_factory=lambda: defaultdict(float))
     known: dict[SumKey, float] = field(default_factory=dict)
     drift: dict[TypeStatus, int] = field(default_factory=dict)
     sweeps: dict[TypeStatus, Sweep | None] = field(default_factory=dict)
@@ -148,28 +149,27 @@ class UnitOfWork:
         self.rows[row.id] = row
         if new_row:
             self.added.add(row.id)
-        type_label = self.label(row.action_type)
+        keys = self._keys(row.action_type, row.status)
         if transition.left is not None and transition.left != GONE:
-            left = self.label(transition.left_type)
-            self.sums[_known(left, transition.left)] -= 1
+            self.sums[self._keys(transition.left_type, transition.left).known] -= 1
         # A sum of 0 is written too: it makes the action type known after a restart.
-        self.sums[_known(type_label, row.status)] += int(counted)
+        self.sums[keys.known] += int(counted)
         if transition.created:
-            self.sums[_key(SumName.CREATED, type_label, "")] += 1
+            self.sums[keys.created] += 1
         if transition.entered is not None:
-            self._enter(transition.entered, row, type_label)
+            self._enter(transition.entered, row, keys)
 
     def set_known(self, key: TypeStatus, count: int) -> None:
         """Set how many actions of a type and status are known."""
-        self.known[_known(*key)] = count
+        self.known[SumKey(SumName.KNOWN, *key)] = count
 
     def adjust_known(self, key: TypeStatus, difference: int) -> None:
         """Change how many actions are known by a difference for which there is no event."""
-        self.sums[_known(*key)] += difference
+        self.sums[SumKey(SumName.KNOWN, *key)] += difference
 
     def known_change(self, key: TypeStatus) -> int:
         """Return by how many this unit of work changes the number of known actions."""
-        return self.sums[_known(*key)]
+        return self.sums[SumKey(SumName.KNOWN, *key)]
 
     def mark_gone(self, row: TrackedAction) -> None:
         """Take in that an open action is not there any more: it counts nowhere.
@@ -177,7 +177,7 @@ class UnitOfWork:
         It stays remembered for as long as an ended one: should it show up again, it goes on.
         """
         row = self.rows.get(row.id, row)
-        self.sums[_known(self.label(row.action_type), row.status)] -= 1
+        self.sums[self._keys(row.action_type, row.status).known] -= 1
         self.rows[row.id] = msgspec.structs.replace(row, status=GONE, ended_at=self.now)
 
     def stuck(self, row: TrackedAction, since: float) -> None:
@@ -203,7 +203,7 @@ class UnitOfWork:
             self._closed(concern_label, ProblemOutcome.MENDED)
             bucket = bucket_name(MEND_BUCKETS, bisect_left(MEND_BUCKETS, mended.seconds))
             self.sums[SumKey(SumName.MEND_BUCKET, "", f"{concern_label}/{bucket}")] += 1
-            self._amount(SumKey(SumName.MEND_SUM, "", concern_label), mended.seconds)
+            self.amounts[SumKey(SumName.MEND_SUM, "", concern_label)] += mended.seconds
             event = self._event(EventType.MENDED, mended.by, "", mended.seconds)
             self.events.append(
                 msgspec.structs.replace(
@@ -264,25 +264,29 @@ class UnitOfWork:
     def _closed(self, concern_label: str, outcome: ProblemOutcome) -> None:
         self.sums[SumKey(SumName.PROBLEMS_CLOSED, "", f"{concern_label}/{outcome}")] += 1
 
-    def _enter(self, status: Status, row: TrackedAction, type_label: str) -> None:
+    def _keys(self, action_type: str, status: str) -> "_Keys":
+        """Return the sums of a type and a status; foreign ones share one, as they are no labels."""
+        label = status if status in _STATUSES else OTHER
+        return _keys(self.label(action_type), label, self.duration_buckets)
+
+    def _enter(self, status: Status, row: TrackedAction, keys: "_Keys") -> None:
         """Count an entry into a status of ended actions."""
         duration = _span(row.created_at, row.updated_at)
         if status is Status.COMPLETED:
-            self.sums[_key(SumName.COMPLETED, type_label, "")] += 1
+            self.sums[keys.completed] += 1
         else:
             name = self.reason_class(row.reason)
-            key = SumKey(ENTRY_SUMS[status], type_label, name)
+            key = SumKey(ENTRY_SUMS[status], keys.created.action_type, name)
             self.sums[key] += 1
             self.exemplars[key] = Exemplar(row.id, row.sim_card_id, row.updated_at or self.now)
             self.events.append(self._event(EVENT_TYPES[status], row, name, duration))
         if duration is not None:
-            buckets = _durations(type_label, status, self.duration_buckets)
-            self.sums[buckets[bisect_left(self.duration_buckets, duration)]] += 1
-            self._amount(_key(SumName.DURATION_SUM, type_label, status), duration)
+            self.sums[keys.durations[bisect_left(self.duration_buckets, duration)]] += 1
+            self.amounts[keys.duration_sum] += duration
         delay = _span(row.updated_at, self.now)
         if delay is not None:
             self.sums[_DELAYS[bisect_left(DELAY_BUCKETS, delay)]] += 1
-            self._amount(_DELAY_SUM, delay)
+            self.amounts[_DELAY_SUM] += delay
 
     def reason_class(self, reason: str | None) -> str:
         """Return the class of a reason, found once for all that give the same."""
@@ -291,9 +295,6 @@ class UnitOfWork:
         if name is None:
             name = self.classes[text] = self.reasons.classify(text)
         return name
-
-    def _amount(self, key: SumKey, value: float) -> None:
-        self.amounts[key] = self.amounts.get(key, 0.0) + value
 
     def _event(
         self, event_type: EventType, row: TrackedAction, name: str, duration: float | None
@@ -321,17 +322,27 @@ def resulting_sums(unit: UnitOfWork, before: Mapping[SumKey, float]) -> dict[Sum
     return after
 
 
-@lru_cache(maxsize=4096)
-def _key(metric: SumName, action_type: str, label: str) -> SumKey:
-    """Return the name of a sum; labels are bounded, so names are."""
-    return SumKey(metric, action_type, label)
+class _Keys(NamedTuple):
+    """The sums of an action type and status, those of reasons excepted."""
+
+    known: SumKey
+    created: SumKey
+    completed: SumKey
+    durations: tuple[SumKey, ...]
+    duration_sum: SumKey
 
 
-@lru_cache(maxsize=4096)
-def _durations(type_label: str, status: Status, bounds: tuple[float, ...]) -> tuple[SumKey, ...]:
-    """Return the names of a histogram's buckets."""
-    names = (bucket_name(bounds, index) for index in range(len(bounds) + 1))
-    return tuple(SumKey(SumName.DURATION_BUCKET, type_label, f"{status}/{name}") for name in names)
+@lru_cache(maxsize=1024)
+def _keys(type_label: str, status: str, bounds: tuple[float, ...]) -> _Keys:
+    """Return the sums of a type and status, both of them labels, and those of the buckets."""
+    buckets = (bucket_name(bounds, index) for index in range(len(bounds) + 1))
+    return _Keys(
+        SumKey(SumName.KNOWN, type_label, status),
+        SumKey(SumName.CREATED, type_label),
+        SumKey(SumName.COMPLETED, type_label),
+        tuple(SumKey(SumName.DURATION_BUCKET, type_label, f"{status}/{name}") for name in buckets),
+        SumKey(SumName.DURATION_SUM, type_label, status),
+    )
 
 
 _DELAYS = tuple(
@@ -339,11 +350,6 @@ _DELAYS = tuple(
     for index in range(len(DELAY_BUCKETS) + 1)
 )
 _DELAY_SUM = SumKey(SumName.DELAY_SUM, "")
-
-
-def _known(type_label: str, status: str) -> SumKey:
-    """Return the sum that knows of a status; foreign texts share one, as they are no labels."""
-    return _key(SumName.KNOWN, type_label, status if status in _STATUSES else OTHER)
 
 
 def _span(start: float | None, end: float | None) -> float | None:

@@ -15,7 +15,7 @@ from exporter.domain import Status
 from exporter.simulator.actions import ActionFilter, SimulatedAction
 from exporter.simulator.ids import IdCodec, IdType
 from exporter.simulator.live_actions import CHANGE_RETENTION_SECONDS
-from exporter.simulator.random_source import RandomSource, weighted_choice
+from exporter.simulator.random_source import RandomSource, stride_through, weighted_choice
 from exporter.simulator.reasons import choose_reason
 from exporter.simulator.settings import WorldSettings
 
@@ -68,7 +68,7 @@ class History:
             settings.seed, settings.weights, settings.failed, settings.interrupted, settings.stuck
         )
         self._sim_cards = settings.sim_cards
-        self._stride = _stride(settings.sim_cards)
+        self._stride = stride_through(settings.sim_cards)
         self._matches: dict[ActionFilter, MatchingIndexes] = {}
 
     def prune(self, count: int, at: float) -> None:
@@ -200,11 +200,3 @@ def _pattern(
             )
         )
     return tuple(templates)
-
-
-def _stride(sim_cards: int) -> int:
-    """Return a step that visits each of ``sim_cards`` SIM cards before it repeats one."""
-    step = max(1, int(sim_cards * 0.618))
-    while math.gcd(step, sim_cards) != 1:
-        step += 1
-    return step

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 from exporter.domain import Status
-from exporter.simulator.random_source import RandomSource, weighted_choice
+from exporter.simulator.random_source import RandomSource, stride_through, weighted_choice
 from exporter.simulator.reasons import choose_reason
 from exporter.simulator.settings import WorldSettings
 
@@ -37,6 +37,7 @@ class Lifecycle:
         self._sim_cards = RandomSource(settings.seed, "sims")
         self._bulks = RandomSource(settings.seed, "bulks")
         self._retries = RandomSource(settings.seed, "retries")
+        self._stride = stride_through(settings.sim_cards)
 
     def seconds_before(self, arrival: int) -> float:
         """Return the seconds before this ``arrival`` (exponential: arrivals are independent)."""
@@ -53,6 +54,15 @@ class Lifecycle:
     def sim_card_number(self, number: int) -> int:
         """Return the number of the SIM card of action ``number``."""
         return int(self._sim_cards.uniform(number) * self._settings.sim_cards)
+
+    def bulk_sim_card_number(self, first: int, index: int) -> int:
+        """Return the number of the SIM card of action ``index`` of a bulk that begins at ``first``.
+
+        None comes again before each had its turn, as actions of one SIM card that are created at
+        the same time have no order.
+        """
+        sim_cards = self._settings.sim_cards
+        return (self.sim_card_number(first) + index * self._stride) % sim_cards
 
     def first_change(self, number: int) -> StatusChange | None:
         """Return how a new action leaves in-progress; None if it is stuck for ever."""

@@ -88,11 +88,16 @@ class ProblemRecorder:
             dict(self._open), dict(self._opened), dict(self._mended), dict(self._moot)
         )
 
+    def _order(self, action: SimulatedAction) -> tuple[int, bool, bool, int]:
+        # Of two that were created at once, neither is later: what is completed mends no other.
+        was_bad = action.number in self._bad_since
+        return action.created_ms, was_bad, action.status in _BAD_STATUSES, action.number
+
     def _recount(self, key: _SimCardConcern) -> None:
         opened = mended = moot = 0
         latest: SimulatedAction | None = None
         actions = self._actions[key].values()
-        for action in sorted(actions, key=lambda each: (each.created_ms, each.number)):
+        for action in sorted(actions, key=self._order):
             completed = action.status is Status.COMPLETED
             bad_since = self._bad_since.get(action.number)
             if bad_since is not None and any(

@@ -5,6 +5,7 @@ were drawn before it. It must not be used for anything that has to be unguessabl
 """
 
 import hashlib
+import math
 import struct
 from collections.abc import Sequence
 from itertools import accumulate
@@ -55,3 +56,11 @@ def weighted_choice(uniform: float, weights: Sequence[tuple[str, float]]) -> str
         if target < bound:
             return name
     return weights[-1][0]
+
+
+def stride_through(count: int) -> int:
+    """Return a step that visits each of ``count`` places in turn before it repeats one."""
+    step = max(1, int(count * 0.618))
+    while math.gcd(step, count) != 1:
+        step += 1
+    return step

@@ -90,7 +90,8 @@ class World:
         for number in range(settings.stuck_at_start):
             action_type = self._lifecycle.arrival_type(-1 - number)
             created = now - settings.stuck_age
-            action = self._add(action_type, _ms(created), None, None, at=-math.inf)
+            card = self._lifecycle.sim_card_number(number)
+            action = self._add(action_type, _ms(created), None, card, at=-math.inf)
             self._recorder.add_listed(action)
         self._schedule_arrivals()
 
@@ -133,8 +134,9 @@ class World:
         They stay in progress until ``finish`` is called or, if ``lives``, change their status
         as actions that arrive do. The record counts them as created now, even if
         ``created_at`` is long ago. Without an ``action_type``, a bulk action gets a default
-        type, and single actions get types from the account's mix. Each is of a random SIM card,
-        or of the one given; UsageError if the account has no such SIM card.
+        type, and single actions get types from the account's mix. They are of the SIM card
+        that is given, or of random ones, those of a bulk action of different ones. Raises
+        UsageError if the account has no such SIM card.
         """
         sim_card = None if sim_card_id is None else self._sim_card_number(sim_card_id)
         created_ms = _ms(self.now if created_at is None else created_at)
@@ -146,9 +148,16 @@ class World:
                 SimulatedBulk(bulk_number, action_type, created_ms, self._created, count, self.now)
             )
         ids = []
-        for _ in range(count):
+        first = self._created
+        for index in range(count):
             each_type = action_type or self._lifecycle.arrival_type(-1 - self._created)
-            action = self._add(each_type, created_ms, bulk_number, sim_card, at=self.now)
+            if sim_card is not None:
+                each_card = sim_card
+            elif bulk:
+                each_card = self._lifecycle.bulk_sim_card_number(first, index)
+            else:
+                each_card = self._lifecycle.sim_card_number(self._created)
+            action = self._add(each_type, created_ms, bulk_number, each_card, at=self.now)
             self._recorder.add_created(action)
             if lives:
                 self._schedule_change(action, self._first_change(action))
@@ -296,13 +305,11 @@ class World:
         action_type: str,
         created_ms: int,
         bulk_number: int | None,
-        sim_card_number: int | None,
+        sim_card_number: int,
         *,
         at: float,
     ) -> SimulatedAction:
         number, self._created = self._created, self._created + 1
-        if sim_card_number is None:
-            sim_card_number = self._lifecycle.sim_card_number(number)
         action = SimulatedAction(
             number=number,
             id=self.ids.encode(IdType.ACTION, number),

@@ -1,16 +1,14 @@
 """Follows the bulk actions of an account: how many of their members are in which status.
 
 The list is read at each audit, and at each poll while one is known to have members in progress;
-`bulk_plan` decides what is asked for besides. It must not fail a poll, nor delay one for long.
+`bulk_plan` decides what is asked for besides, `bulk_members` reads which actions are the members.
+It must not fail a poll, nor delay one for long.
 """
 
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from itertools import accumulate
 from math import inf
-
-import msgspec
 
 from exporter.clock import Clock
 from exporter.domain import BulkAction, BulkCounts, ListedBulk, Status
@@ -23,6 +21,12 @@ from exporter.errors import (
 )
 from exporter.ledger.bulks import observe_bulk
 from exporter.sync.audit import audit_due
+from exporter.sync.bulk_members import (
+    BulkMembers,
+    MembersReading,
+    comparable,
+    compare_interrupted,
+)
 from exporter.sync.bulk_plan import (
     LONGEST_PAUSE,
     PAGE_SIZE,
@@ -37,16 +41,12 @@ from exporter.sync.bulk_plan import (
 )
 from exporter.sync.context import PollContext
 from exporter.sync.fetcher import gather
-from exporter.sync.request_plan import pages_of
 from exporter.telnyx.client import Client
 from exporter.telnyx.query import Query
 from exporter.telnyx.schema import BulkPage
 
 REFUSED_PAUSE = 3600.0
 """Seconds without a request after the API refused the key for the list twice, or has none."""
-
-MAX_COMPARED = 50_000
-"""Members that an audit compares at most: looking each up takes a second or so in all."""
 
 FEW_BARE = 2
 """So many objects without a summary say that there is none in any; a single one may be odd."""
@@ -56,9 +56,6 @@ MOST_TRIES = 3
 
 OLD = 86_400.0
 """Seconds after which a bulk action is old."""
-
-MOST_REREADS = 3
-"""How often the members of a bulk action are read again where some are missing."""
 
 LONGEST_READING = 10.0
 """Maximum seconds that a poll spends on bulk actions."""
@@ -71,8 +68,6 @@ class _Reading:
     ``listed`` are those that a page showed without members, ``settled`` those that need not be
     asked for again in this poll, ``failed`` those of them of which the answer was of no use,
     ``asking`` those without an answer yet, and ``gone`` those that the API does not know any more.
-    ``members`` are the ids that were read of those of bulk actions, with the page that comes next,
-    ``members_failed`` the bulk actions of which none could be read.
     """
 
     counts: dict[str, tuple[ListedBulk, BulkCounts]] = field(default_factory=dict)
@@ -81,9 +76,13 @@ class _Reading:
     failed: set[str] = field(default_factory=set)
     asking: set[str] = field(default_factory=set)
     gone: set[str] = field(default_factory=set)
-    members_failed: set[str] = field(default_factory=set)
-    members: dict[str, tuple[tuple[str, ...], int]] = field(default_factory=dict)
     has_list: bool = False
+    members: MembersReading = field(default_factory=MembersReading)
+
+    @property
+    def all_counts(self) -> dict[str, BulkCounts]:
+        """The counts alone, by the id."""
+        return {bulk_id: counts for bulk_id, (_, counts) in self.counts.items()}
 
 
 class BulkFollower:
@@ -115,7 +114,7 @@ class BulkFollower:
         self._told = False
         # What only costs requests if it is lost: the list, when each was read last, and where it
         # stands, those that were listed but not counted yet or never will be, those whose object
-        # has no summary, what failed, and what was read again.
+        # has no summary, and what failed.
         self._list = BulkList()
         self._asked_at: dict[str, float] = {}
         self._positions: dict[str, int] = {}
@@ -124,8 +123,7 @@ class BulkFollower:
         self._given_up: set[str] = set()
         self._bare: set[str] = set()
         self._counting = Patience()
-        self._reading_members = Patience()
-        self._read_again: dict[str, int] = {}
+        self._members = BulkMembers(client, clock)
 
     async def follow(self, poll: PollContext, *, audited: bool) -> bool:
         """Read what is due, and commit it; tells whether anything was asked for."""
@@ -150,21 +148,19 @@ class BulkFollower:
                 await self._read(poll, reading)
         except TimeoutError:
             reading.failed |= reading.asking
-            if not reading.asking and not reading.members_failed:
+            if not reading.asking and not reading.members.failed:
                 error = UnavailableError(f"reading them took more than {self._seconds:g} s")
         except PollError as exc:
             error = exc
-        comparable = _comparable(poll, reading) if audited else ()
+        to_compare = comparable(state.bulks.values(), reading.all_counts) if audited else ()
         self._record(poll, reading, due=due)
-        for bulk_id in comparable:
-            await self._compare(poll, bulk_id)
+        last_pages = self._members.record(poll, reading.members)
+        await compare_interrupted(poll, to_compare)
         await poll.recorder.commit()
-        if await self._read_members_again(poll, reading):
+        if await self._members.begin_again(poll, last_pages):
             await poll.recorder.commit()
-        bulks = poll.ledger.state.bulks
-        self._reading_members.keep(bulks.keys())
-        self._read_again = {each: n for each, n in self._read_again.items() if each in bulks}
-        self._forget(each.id for each in bulks.values() if each.in_progress)
+        bulks = poll.ledger.state.bulks.values()
+        self._forget(each.id for each in bulks if each.in_progress)
         self._note(error)
         return True
 
@@ -189,7 +185,8 @@ class BulkFollower:
             for each in plan.counted:
                 known = self._uncounted.get(each) or _listed(poll.ledger.state.bulks[each])
                 await self._count(reading, each, known)
-        await self._read_members(reading, self._followed(poll), left)
+        listed = [each for each in self._followed(poll) if each.id not in reading.gone]
+        await self._members.read(listed, reading.all_counts, left, reading.members)
 
     def _followed(self, poll: PollContext) -> list[BulkAction]:
         """Return those that are known, but for types that were followed before a restart only."""
@@ -308,59 +305,6 @@ class BulkFollower:
             found.append(total)
         return counts_of(*found)
 
-    async def _read_members(
-        self, reading: _Reading, bulks: Iterable[BulkAction], most: int
-    ) -> None:
-        """Read pages with the ids of members, those of which the fewest were read first.
-
-        Of one that ended meanwhile last, and of one that had ended when it was seen first never.
-        """
-        now = self._clock.monotonic()
-        unread = [
-            each
-            for each in bulks
-            if each.members_page
-            and each.ended_at != each.seen_at
-            and each.id not in reading.gone
-            and not self._reading_members.waits(each.id, now)
-        ]
-        unread.sort(key=lambda each: (not each.in_progress, each.members_page, each.id))
-        for bulk in unread[:most]:
-            query = Query(bulk.members_page, PAGE_SIZE, bulk_id=bulk.id)
-            reading.members_failed.add(bulk.id)
-            try:
-                page = await self._client.bulk_members(query)
-            except RateLimitedError:
-                raise
-            except PollError:
-                continue
-            counts = reading.counts[bulk.id][1] if bulk.id in reading.counts else bulk.counts
-            if page.total is not None and page.total > counts.total:
-                continue  # of other bulk actions, too: the filter is ignored, or this one grows
-            size = min(PAGE_SIZE, page.page_size or PAGE_SIZE)
-            more = page.length >= size and (
-                page.total is None or bulk.members_page < pages_of(page.total, size)
-            )
-            ids = tuple(each.id for each in page.actions)
-            reading.members_failed.discard(bulk.id)
-            reading.members[bulk.id] = ids, bulk.members_page + 1 if more else 0
-
-    async def _read_members_again(self, poll: PollContext, reading: _Reading) -> bool:
-        """Begin again where the last page was read and members are missing; tells whether any is.
-
-        A list by last change moves while it is read: those that end are on pages read already.
-        """
-        again = False
-        for bulk_id in (each for each, (_, page) in reading.members.items() if not page):
-            bulk = poll.ledger.state.bulks.get(bulk_id)
-            if bulk is None or self._read_again.get(bulk_id, 0) >= MOST_REREADS:
-                continue
-            if (await poll.ledger.count_members(bulk_id)).known < bulk.counts.total:
-                self._read_again[bulk_id] = self._read_again.get(bulk_id, 0) + 1
-                poll.recorder.unit.bulks[bulk_id] = msgspec.structs.replace(bulk, members_page=1)
-                again = True
-        return again
-
     def _record(self, poll: PollContext, reading: _Reading, *, due: bool) -> None:
         """Take what was read into the unit of work."""
         unit, state = poll.recorder.unit, poll.ledger.state
@@ -368,10 +312,6 @@ class BulkFollower:
             known = state.bulks.get(bulk_id)
             after = observe_bulk(known, seen, counts, now=unit.now, api_now=poll.api_time)
             unit.bulk_seen(known, after, since=state.bulks_since)
-        for bulk_id, (ids, next_page) in reading.members.items():
-            bulk = unit.bulks.get(bulk_id) or state.bulks[bulk_id]
-            unit.bulks[bulk_id] = msgspec.structs.replace(bulk, members_page=next_page)
-            unit.bulk_members[bulk_id] = ids
         for bulk_id in reading.gone & state.bulks.keys():
             unit.bulks[bulk_id] = None
         if due and reading.has_list:
@@ -391,10 +331,6 @@ class BulkFollower:
                 self._counting.succeeded(bulk_id)
         for bulk_id in reading.failed - reading.counts.keys():
             self._count_failed(poll, bulk_id)
-        for bulk_id in reading.members:
-            self._reading_members.succeeded(bulk_id)
-        for bulk_id in reading.members_failed:
-            self._reading_members.failed(bulk_id, now)
 
     def _count_failed(self, poll: PollContext, bulk_id: str) -> None:
         """Let one wait; one that was never counted until the next audit, or for ever if it is old.
@@ -410,17 +346,6 @@ class BulkFollower:
         if tries >= MOST_TRIES and old:
             del self._uncounted[bulk_id]
             self._given_up.add(bulk_id)
-
-    async def _compare(self, poll: PollContext, bulk_id: str) -> None:
-        """Compare how many members of a bulk action that ended were interrupted with the ledger."""
-        unit = poll.recorder.unit
-        bulk = unit.bulks.get(bulk_id) or poll.ledger.state.bulks[bulk_id]
-        found = await poll.ledger.count_members(bulk_id)
-        # What is history, or was forgotten, is remembered by no status: no sum to compare with.
-        exact = found.known == found.remembered == bulk.counts.total
-        drift = bulk.counts.interrupted - found.interrupted if exact else 0
-        if drift != bulk.drift:
-            unit.bulks[bulk_id] = msgspec.structs.replace(bulk, drift=drift)
 
     def _forget(self, running: Iterable[str]) -> None:
         """Keep what is remembered of bulk actions that may be asked for again only."""
@@ -440,24 +365,6 @@ class BulkFollower:
         if self._told is (error is None) and (error is None or pause):
             self._told = error is not None
             self._on_change(None if error is None else str(error))
-
-
-def _comparable(poll: PollContext, reading: _Reading) -> list[str]:
-    """Return the bulk actions whose interrupted members can be compared with the ledger.
-
-    Those that had ended when they were read before, with the same counts: then nothing of them
-    changed meanwhile. The newest come first, up to MAX_COMPARED members.
-    """
-    quiet = [
-        bulk
-        for bulk_id, (_, counts) in reading.counts.items()
-        if (bulk := poll.ledger.state.bulks.get(bulk_id)) is not None
-        and not (bulk.in_progress or bulk.members_page)
-        and bulk.counts == counts
-    ]
-    quiet.sort(key=lambda each: each.started_at, reverse=True)
-    members = accumulate(each.counts.total for each in quiet)
-    return [each.id for each, n in zip(quiet, members, strict=True) if n <= MAX_COMPARED]
 
 
 def _listed(bulk: BulkAction) -> ListedBulk:

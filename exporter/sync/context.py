@@ -4,7 +4,7 @@ It must not decide what to ask for.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from exporter.ledger.ledger import Ledger, PageContext, PageResult
 from exporter.ledger.records import POSITIONED_ORDERS, ListCursor, ListFilter
@@ -54,12 +54,12 @@ class PollContext:
         ``spare`` is how many actions are missing yet, by the totals.
         """
         pages = await self.fetcher.pages(list_filter, numbers)
-        pages_read = []
-        for number, page in zip(numbers, pages, strict=True):
-            page_read = await self.record_page(list_filter, page, number, cursor, spare=spare)
-            spare -= page_read.result.new
-            pages_read.append(page_read)
-        return tuple(pages_read)
+        seen = [
+            (page.actions, self._where(list_filter, page, number, cursor, spare=spare))
+            for number, page in zip(numbers, pages, strict=True)
+        ]
+        results = await self.recorder.record_pages(seen)
+        return tuple(map(PageRead, numbers, pages, results))
 
     async def record_page(
         self,
@@ -72,6 +72,14 @@ class PollContext:
         spare: int = 0,
     ) -> PageRead:
         """Record a page; ``history`` says that all on it dates from before the baseline."""
+        context = self._where(list_filter, page, number, cursor, spare=spare)
+        if history:
+            context = replace(context, cursor=None)
+        return PageRead(number, page, await self.recorder.record(page.actions, context))
+
+    def _where(
+        self, list_filter: ListFilter, page: Page, number: int, cursor: ListCursor, *, spare: int
+    ) -> PageContext:
         first, step = None, 0
         # Positions are those of the list of every status.
         if (
@@ -81,5 +89,4 @@ class PollContext:
         ):
             size = self.fetcher.page_size
             first, step = first_position(cursor, page=number, size=size, total=page.total)
-        context = PageContext(None if history else cursor, first=first, step=step, spare=spare)
-        return PageRead(number, page, await self.recorder.record(page.actions, context))
+        return PageContext(cursor, first=first, step=step, spare=spare)

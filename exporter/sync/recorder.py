@@ -4,10 +4,11 @@ It must not ask the API anything, nor decide what to ask.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 from exporter.clock import Clock
 from exporter.domain import Action
-from exporter.ledger.ledger import Ledger, PageContext, PageResult
+from exporter.ledger.ledger import Ledger, PageContext, PageResult, SeenPage
 from exporter.ledger.records import ListCursor, ListFilter, TrackedAction
 from exporter.ledger.unit_of_work import UnitOfWork
 
@@ -81,14 +82,20 @@ class Recorder:
 
     async def record(self, actions: Sequence[Action], context: PageContext) -> PageResult:
         """Record actions that were seen; returns what they brought."""
-        result = await self._ledger.record(self.unit, actions, context)
-        # By the ids that are held anyway, not by copies of them: there may be 100,000.
-        known, new = self._ledger.state.open, self.unit.rows
-        self.followed += len({a.id for a in actions if a.id in known and a.id not in self._seen})
-        self._seen.update(
-            (known.get(action.id) or new.get(action.id) or action).id for action in actions
-        )
+        (result,) = await self.record_pages([(actions, context)])
         return result
+
+    async def record_pages(self, pages: Sequence[SeenPage]) -> Sequence[PageResult]:
+        """Record pages that were read together; returns what each brought."""
+        results = await self._ledger.record_pages(self.unit, pages)
+        # By the ids that are held anyway, not by copies of them: there may be 100,000.
+        known, new, seen = self._ledger.state.open, self.unit.rows, self._seen
+        for action in chain.from_iterable(actions for actions, _ in pages):
+            if action.id not in seen:
+                row = known.get(action.id)
+                self.followed += row is not None
+                seen.add((row or new.get(action.id) or action).id)
+        return results
 
     async def unknown(self, actions: Sequence[Action]) -> tuple[Action, ...]:
         """Return those of the actions that nobody knows; nothing is recorded."""

@@ -283,7 +283,8 @@ class Client:
                             "accept-encoding": ACCEPT_ENCODING,
                         },
                         follow_redirects=False,
-                        extensions={"trace": note},
+                        # Each event costs: only what a proxy refuses is told by its stage.
+                        extensions={"trace": note} if self._route.proxy else {},
                     ) as response:
                         body = await _body(response)
                         code = str(response.status_code)

@@ -9,6 +9,7 @@ interpret a status. Source: Telnyx' OpenAPI document, `SIMCardAction`, `SimpleSI
 
 from collections import Counter
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
 
@@ -20,7 +21,6 @@ from exporter.telnyx.lenient_json import (
     count,
     decode_anything,
     mapping,
-    seconds,
     text,
     time,
 )
@@ -100,18 +100,21 @@ class ApiError(msgspec.Struct, frozen=True):
         return " ".join(part for part in (self.code, text, f"({place})" if place else "") if part)
 
 
+_Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
 class _Status(msgspec.Struct, gc=False):
     value: str | None = None
     reason: str | None = None
 
 
 class _Item(msgspec.Struct, gc=False):
-    id: str
+    id: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_LENGTH)]
     sim_card_id: str | None = None
     action_type: str | None = None
     status: _Status | str | None = None
-    created_at: datetime | None = None
-    updated_at: datetime | None = None
+    created_at: _Instant | None = None
+    updated_at: _Instant | None = None
 
 
 class _Meta(msgspec.Struct):
@@ -129,22 +132,20 @@ _PAGE = msgspec.json.Decoder(_Page)
 
 def decode_page(body: bytes) -> Page:
     """Decode a page of a list; raises InvalidResponseError if the body is not a page at all."""
-    # The fast path keeps text as it is, which is right except for NUL: it rejects surrogates.
+    # The fast path keeps text as it is, which is right except for NUL: it rejects surrogates. What
+    # it takes for granted is checked page by page; where it is not so, each item is looked at.
     if _ESCAPED_NUL in body:
         return _decode_leniently(body)
     try:
         page = _PAGE.decode(body)
     except UNREADABLE:
         return _decode_leniently(body)
+    if not "".join([item.id for item in page.data]).isprintable():
+        return _decode_leniently(body)
     alike: dict[str, str] = {}
-    actions = tuple(_action(item, alike) for item in page.data if is_id(item.id))
+    actions = tuple([_action(item, alike) for item in page.data])
     meta = page.meta or _Meta()
-    return Page(
-        actions,
-        count(meta.total_results),
-        count(meta.page_size),
-        len(page.data) - len(actions),
-    )
+    return Page(actions, count(meta.total_results), count(meta.page_size), malformed=0)
 
 
 def decode_action(body: bytes) -> Action:
@@ -240,16 +241,17 @@ def _action(item: _Item, alike: dict[str, str]) -> Action:
     else:
         value, reason = status, None
     action_type = item.action_type or ""
-    status = _status(value or "")
-    created = seconds(item.created_at)
+    if value not in _USUAL:
+        value = _status(value or "")
+    created, updated = item.created_at, item.updated_at
     return Action(
         item.id,
         item.sim_card_id or "",
         alike.setdefault(action_type, action_type),
-        alike.setdefault(status, status),
+        alike.setdefault(value, value),
         reason,
-        created,
-        created if item.updated_at == item.created_at else seconds(item.updated_at),
+        None if created is None else created.timestamp(),
+        None if updated is None else updated.timestamp(),
     )
 
 
@@ -348,6 +350,4 @@ def is_id(value: str) -> bool:
 
 
 def _status(value: str) -> str:
-    if value in _USUAL:
-        return value
     return text(value).strip().lower().replace("_", "-")

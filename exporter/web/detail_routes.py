@@ -72,8 +72,8 @@ OTHERS_FOR = 10.0
 """Seconds for which the status page shows accounts of other replicas as they were read."""
 
 _REASONS_SHOWN = 100
-_THREADS = 2
-"""Queries at a time: more would take processor time from the polls."""
+QUERIES = 1
+"""Queries at a time: with a second one, the polls would wait for a processor, and Python's lock."""
 
 _GZIP = 16 + zlib.MAX_WBITS
 """What makes zlib write the format of gzip."""
@@ -172,7 +172,7 @@ class DetailRoutes:
         self._external_url = external_url
         self._others: Mapping[str, AccountSnapshot] = {}
         self._others_at = -inf
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="reader")
+        self._threads = ThreadPoolExecutor(QUERIES, thread_name_prefix="reader")
         # The page that everybody opens does not wait for those that others filter.
         self._whole, self._filtered = (
             CoalescedResponses(snapshot, self._home_body) for _ in range(2)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import accumulate
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from exporter.domain import Action, EventType, Problem, Status, concern_of
 from exporter.ledger.ledger import Ledger, PageContext
 from exporter.ledger.reasons import Reasons, Rule
 from exporter.ledger.records import ListCursor, SortOrder
+from exporter.ledger.rules import FAILURE_STATUSES
 from exporter.ledger.snapshot import AccountSnapshot, SnapshotOptions
 from exporter.ledger.store.database import Database
 from exporter.ledger.store.sqlite import SqliteStore
@@ -172,7 +174,9 @@ def expected(
     opened: Counter[str] = Counter()
     mended: Counter[str] = Counter()
     completed = [each for each in actions if each.status == "completed"]
-    for action in sorted(actions, key=lambda each: (each.created_at or 0, each.id)):
+    for action in sorted(
+        actions, key=lambda each: (each.created_at or 0, each.status in FAILURE_STATUSES, each.id)
+    ):
         key = action.sim_card_id, concern_of(action.action_type)
         moot = any(
             (each.sim_card_id, concern_of(each.action_type)) == key
@@ -180,8 +184,8 @@ def expected(
             and (each.updated_at or 0) < (action.updated_at or 0)
             for each in completed
         )
-        some_moot |= moot and action.status in {"failed", "interrupted"}
-        if action.status in {"failed", "interrupted"} and not moot:
+        some_moot |= moot and action.status in FAILURE_STATUSES
+        if action.status in FAILURE_STATUSES and not moot:
             opened[key[1]] += key not in broken
             broken.setdefault(key, []).append(action)
         elif action.status == "completed" and key in broken:
@@ -202,15 +206,17 @@ def expected(
     return problems, opened, mended, some_moot
 
 
-Story = list[tuple[str, str, str, int]]
-"""The SIM card, type and status of each action, and how many seconds it took."""
+Story = list[tuple[str, str, str, int, int]]
+"""The SIM card, type and status of each action, how many seconds it took, and how many seconds
+after the one before it was created."""
 
 STORY = st.lists(
     st.tuples(
-        st.sampled_from(["one", "two"]),
-        st.sampled_from(["enable", "disable", "set_public_ip", "reset"]),
-        st.sampled_from([*ENDED, "failed", "in-progress"]),
+        st.sampled_from(["one", "one", "one", "two"]),
+        st.sampled_from(["enable", "disable", "enable", "set_public_ip", "reset"]),
+        st.sampled_from([*ENDED, "failed", "completed", "in-progress"]),
         st.integers(1, 20),
+        st.sampled_from([1, 1, 0]),
     ),
     min_size=1,
     max_size=12,
@@ -218,17 +224,20 @@ STORY = st.lists(
 
 
 def actions_of(story: Story) -> list[Action]:
-    """Return the actions of a story, created a second after each other."""
+    """Return the actions of a story; some are created at the same time."""
+    times = accumulate((gap for *_, gap in story), initial=100.0)
     return [
         an_action(
             f"a{number:02}",
             status,
-            100.0 + number,
+            created,
             sim_card_id=card,
             action_type=kind,
-            updated_at=100.0 + number + takes,
+            updated_at=created + takes,
         )
-        for number, (card, kind, status, takes) in enumerate(story)
+        for (number, (card, kind, status, takes, _)), created in zip(
+            enumerate(story), times, strict=False
+        )
     ]
 
 
@@ -316,6 +325,21 @@ def test_what_was_opened_is_open_or_closed(
             assert sum(snapshot.problems_opened.values()) - closed == world.count
             assert sum(sum(each.counts) for each in snapshot.mend_seconds.values()) == closed
             assert sum(e.event_type is EventType.MENDED for e in world.events()) == closed
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_success_between_two_failures_makes_two_problems(world: World, *, restarts: bool) -> None:
+    """Also if it is seen last, when what seemed to be one problem is mended already."""
+    world.saw(an_action("a", "failed", 100.0))
+    world.saw(an_action("c", "failed", 300.0), an_action("d", "completed", 400.0))
+    assert world.snapshot.problems_opened["connectivity"] == 1
+    if restarts:
+        world.restart()
+    world.saw(an_action("b", "completed", 200.0))
+    assert world.snapshot.problems_opened["connectivity"] == 2
+    assert world.snapshot.problems_closed["connectivity", "mended"] == 2
+    told = [e for e in world.events() if e.event_type is EventType.MENDED]
+    assert [each.action_id for each in told] == ["d", "b"]
 
 
 def test_two_repairs_of_one_problem_count_once(world: World) -> None:
@@ -514,6 +538,26 @@ def test_an_equally_old_repair_mends_nothing(world: World) -> None:
     """Of two actions created at the same time, neither is later."""
     world.saw(an_action("a", "failed", 100.0), an_action("b", "completed", 100.0))
     assert world.count == 1
+
+
+@pytest.mark.parametrize("first", ["a", "b"])
+@pytest.mark.parametrize("together", [False, True])
+def test_one_that_goes_on_and_is_completed_mends_itself_alone(
+    world: World, first: str, *, together: bool
+) -> None:
+    """Not another that was created at the same time and is broken still."""
+    other = "b" if first == "a" else "a"
+    interrupted, failed = an_action(first, "interrupted", 100.0), an_action(other, "failed", 100.0)
+    if together:
+        world.saw(interrupted, failed)
+    else:
+        world.saw(interrupted)
+        world.saw(failed)
+    world.saw(an_action(first, "completed", 100.0, updated_at=200.0))
+    (problem,) = world.snapshot.problems
+    assert (problem.action_id, problem.attempts) == (other, 1)
+    assert world.snapshot.problems_opened["connectivity"] == 2
+    assert world.snapshot.problems_closed["connectivity", "mended"] == 1
 
 
 def test_resolved_problems_are_told_for_a_while(world: World) -> None:

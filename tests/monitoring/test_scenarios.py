@@ -514,7 +514,7 @@ Promtool takes as long for the rules themselves as for the series of some scenar
 file as long as its longest scenario lasts.
 """
 
-STEP = 2
+STEP = 3
 """Minutes between two evaluations."""
 
 

@@ -1,7 +1,7 @@
 """The account's own record of SIM cards that are broken."""
 
 from collections.abc import Sequence
-from itertools import permutations
+from itertools import permutations, product
 
 import pytest
 
@@ -40,10 +40,7 @@ def test_problems_by_the_order_of_creation(
     for order in permutations(range(len(statuses))):
         world = World(QUIET, 1_700_000_000.0)
         card = world.sim_cards.card(1).id
-        ids = [
-            world.create(action_type="enable", created_at=world.now + n, sim_card_id=card)[0]
-            for n in range(len(statuses))
-        ]
+        ids = [_created(world, card, n) for n in range(len(statuses))]
         for index in order:
             for status in statuses[index]:
                 if status is not P or len(statuses[index]) > 1:
@@ -53,3 +50,35 @@ def test_problems_by_the_order_of_creation(
         assert problems.mended.get("connectivity", 0) == mended
         expected = {} if open_index is None else {(card, "connectivity"): ids[open_index]}
         assert {key: action.id for key, action in problems.open.items()} == expected
+
+
+@pytest.mark.parametrize(
+    ("statuses", "mended", "open_index"),
+    [
+        pytest.param([[F], [C]], 0, 0, id="the-other-completed"),
+        pytest.param([[C], [F]], 0, 1, id="completed-and-failed"),
+        pytest.param([[I, C], [F]], 1, 1, id="mended-itself-alone"),
+        pytest.param([[F], [I, C]], 1, 0, id="itself-alone-the-other-way-round"),
+    ],
+)
+def test_of_two_created_at_once_neither_is_later(
+    statuses: Sequence[Sequence[Status]], mended: int, open_index: int
+) -> None:
+    """A completed one mends no other; what was broken before is mended."""
+    for order, before in product(permutations(range(len(statuses))), (False, True)):
+        world = World(QUIET, 1_700_000_000.0)
+        card = world.sim_cards.card(1).id
+        if before:
+            world.finish(_created(world, card, -1.0), F, "x")
+        ids = [_created(world, card, 0.0) for _ in statuses]
+        for index in order:
+            for status in statuses[index]:
+                world.finish(ids[index], status, "x")
+        completed_only = [C] in statuses
+        problems = world.record().problems
+        assert problems.mended.get("connectivity", 0) == mended + (before and completed_only)
+        assert problems.open[card, "connectivity"].id == ids[open_index]
+
+
+def _created(world: World, card: str, at: float) -> str:
+    return world.create(action_type="enable", created_at=world.now + at, sim_card_id=card)[0]

@@ -112,14 +112,15 @@ def test_an_interrupted_action_resumes_after_the_configured_time() -> None:
 
 
 def test_a_bulk_shares_one_instant_and_ends_singly() -> None:
-    """The actions of a bulk are created at one time and found by its id, but end apart."""
-    world = World(replace(QUIET, bulk_every=10.0, bulk_size=40, stuck=0.0, resumed=0.0), START)
+    """The actions of a bulk are created at one time, each of another SIM card, but end apart."""
+    settings = replace(QUIET, bulk_every=10.0, bulk_size=40, sim_cards=40, stuck=0.0, resumed=0.0)
+    world = World(settings, START)
     world.advance(START + 11)
     world.pause()
     world.advance(START + 1000)
     (bulk,) = world.bulks
     actions = world.page(ActionFilter(bulk_number=bulk.number), 0, 250)
-    assert len(actions) == 40
+    assert len({each.sim_card_id for each in actions}) == 40
     assert {each.created_ms for each in actions} == {round((START + 10) * 1000)}
     assert len({each.updated_ms for each in actions}) > 30
     assert len({each.action_type for each in actions}) == 1

@@ -126,6 +126,19 @@ class Cluster:
             cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description is not None else []
 
+    def reload(self) -> None:
+        """Let the server read its settings again; sessions that begin from now on have them.
+
+        TimeoutError if it does not within ten seconds.
+        """
+        before = self.execute("SELECT pg_conf_load_time()")
+        self.execute("SELECT pg_reload_conf()")
+        end = time.monotonic() + 10
+        # The server process reads them when it gets to it, and tells those that it starts then.
+        while self.execute("SELECT pg_conf_load_time()") == before:
+            if time.monotonic() > end:
+                raise TimeoutError("the server did not read its settings again")
+
     def lock(self, database: str, table: str, mode: str = "ACCESS EXCLUSIVE") -> Callable[[], None]:
         """Lock a table of a database; returns what releases it.
 

@@ -25,7 +25,7 @@ from exporter.ledger.queries import (
 from exporter.ledger.reasons import NO_REASON
 from exporter.ledger.records import GONE
 from exporter.ledger.store.conditions import Values, any_of, numbers, shown_actions
-from exporter.ledger.store.schema import UNDATED
+from exporter.ledger.store.schema import ODD, SKEW
 
 MOST_REASONS = 500
 """Reasons that are classified one by one to find those of a class."""
@@ -136,6 +136,7 @@ class ActionSearch:
         self._limited = any(
             scope.options.statuses or scope.options.action_types for scope in self.scopes.values()
         )
+        self._alone = True
         self._lists: tuple[str, ...] = ()
         self._counted: tuple[str, ...] = ()
         if self.scopes:
@@ -184,11 +185,15 @@ class ActionSearch:
         ranged = self._range(other)
         sortable = _SORTABLE * self.few
         short = ranged and self._count(self._ranges(parts, other), sortable) <= sortable
-        undated = self._plain(UNDATED)
-        self._lists = (undated, *(self._part(each, other if short else sorting) for each in parts))
-        # To count needs no order.
-        counted = (self._part(each, other if ranged else sorting) for each in parts)
-        self._counted = (undated, *counted)
+        # PostgreSQL compares the other time within the index, unless it is kept from using it. It
+        # then sees that the order is worth more than a long range; of a short one it may not.
+        self._alone = short or self.connection.dialect.name != "postgresql"
+        odd = self._plain(ODD)
+        self._lists = (odd, *(self._part(each, other if short else sorting) for each in parts))
+        # To count needs no order; of two ranges, that of the other time may be the longer one.
+        by_other = short or (ranged and not self._range(sorting))
+        counted = (self._part(each, other if by_other else sorting) for each in parts)
+        self._counted = (odd, *counted)
 
     def _few(self) -> str | None:
         """Return the condition by which few candidates are found; None if there is none."""
@@ -290,21 +295,25 @@ class ActionSearch:
         return [_list("1", (*part.indexed, *self._compared(column, *bounds))) for part in parts]
 
     def _part(self, part: "_Part", driving: str) -> str:
-        """Return the list of a part, found by its range of the column ``driving``."""
+        """Return the list of a part, found by its range of the column ``driving`` if of any."""
         query = self.query
         names = {
-            each: each if each == driving else f"({each} + 0)"
+            each: f"({each} + 0)" if self._alone and each != driving else each
             for each in ("created_at", "updated_at")
         }
         created, updated = names["created_at"], names["updated_at"]
+        # What has its times in order: so the range of each is one of the other, too.
+        skew = SKEW + 1  # for what is lost in rounding
+        untils = (*_shifted(query.until, 0), *_shifted(query.ended_until, skew))
+        sinces = (*_shifted(query.ended_since, 0), *_shifted(query.since, -skew))
         key = created if not self._by_end else updated if part.ended else _OPEN_END
         conditions = [
             *part.indexed,
             *part.others,
-            f"{created} IS NOT NULL",
-            f"{updated} IS NOT NULL",
-            *self._compared(created, query.since, query.until),
-            *self._compared(updated, query.ended_since, query.ended_until),
+            f"{driving} IS NOT NULL",  # a range, by which SQLite takes to the index
+            f"{updated} >= {created} - {SKEW}",
+            *self._compared(created, query.since, min(untils, default=None)),
+            *self._compared(updated, max(sinces, default=None), query.ended_until),
             *self._reason(),
             *self._following(key),
         ]
@@ -368,6 +377,10 @@ class _Part(NamedTuple):
     indexed: tuple[str, ...]
     others: tuple[str, ...]
     ended: bool
+
+
+def _shifted(at: float | None, seconds: float) -> tuple[float, ...]:
+    return () if at is None else (at + seconds,)
 
 
 def _list(key: str, conditions: Iterable[str]) -> str:

@@ -26,6 +26,12 @@ _READING = "reading"
 BUSY_TIMEOUT_MS = 5000
 """How long SQLite waits for another reader or writer (a backup, say), in milliseconds."""
 
+CACHE_KIB = 16 * 1024
+"""Pages of the database that are kept in memory at most, in KiB.
+
+Ids are random: with less, rows that are written in a long catch-up push out each other's pages.
+"""
+
 _SPACE = "free disk space"
 _INODES = "the file system has no free inodes; delete files on it"
 _PERMISSIONS = (
@@ -208,6 +214,7 @@ class Database:
             connection.execute("PRAGMA synchronous=FULL")
             # The log is truncated to this size when it is reset.
             connection.execute(f"PRAGMA journal_size_limit={KEPT}")
+            connection.execute(f"PRAGMA cache_size={-CACHE_KIB}")
         except sqlite3.Error:
             connection.close()  # it is not in the pool yet
             raise
@@ -224,8 +231,14 @@ def _begin(connection: Connection) -> None:
 
 def _changes(connection: Connection) -> int:
     """Return how many rows have been changed on this connection so far."""
+    return driver_of(connection).total_changes
+
+
+def driver_of(connection: Connection) -> sqlite3.Connection:
+    """Return the driver's connection of a connection."""
     driver = connection.connection.driver_connection
-    return driver.total_changes if isinstance(driver, sqlite3.Connection) else 0
+    assert isinstance(driver, sqlite3.Connection)  # noqa: S101 # no other driver is used
+    return driver
 
 
 def error_text(exc: BaseException, file: Path | None, *, reads: bool = False) -> str:

@@ -227,11 +227,17 @@ class PostgresqlStore(SqlStore):
         write(connection, plan)
 
     def find_rows(
-        self, connection: Connection, account_id: int, column: str, values: Collection[str]
+        self,
+        connection: Connection,
+        account_id: int,
+        column: str,
+        values: Collection[str],
+        condition: str,
     ) -> Iterable[Any]:
         """Return the actions whose ``column`` is one of the values, in one round trip."""
         wanted = list(dict.fromkeys(values))
-        return connection.exec_driver_sql(_FIND.format(column=column), (wanted, account_id))
+        statement = _FIND.format(column=column, condition=condition)
+        return connection.exec_driver_sql(statement, (wanted, account_id))
 
 
 def write(connection: Connection, plan: Iterable[Change]) -> None:
@@ -312,7 +318,7 @@ def open_postgresql(
 _FIND = f"""
 SELECT found.* FROM unnest(%s::text[]) AS wanted (value), LATERAL (
     SELECT {", ".join(map(str, ROW_COLUMNS))} FROM actions
-    WHERE actions.account_id = %s AND actions.{{column}} = wanted.value OFFSET 0
+    WHERE actions.account_id = %s AND actions.{{column}} = wanted.value AND {{condition}} OFFSET 0
 ) AS found
 """  # noqa: S608 # ours
 

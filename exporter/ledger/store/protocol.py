@@ -96,9 +96,12 @@ class LedgerStore(Protocol):
         ...
 
     def find_by_sim_cards(
-        self, account_id: int, sim_card_ids: Collection[str]
+        self, account_id: int, sim_card_ids: Collection[str], *, failures: bool = False
     ) -> Mapping[str, Sequence[TrackedAction]]:
-        """Return the remembered actions of each of the SIM cards, by the id of the card."""
+        """Return the remembered actions of each of the SIM cards, by the id of the card.
+
+        ``failures``: only those that failed, were interrupted or got stuck after the baseline.
+        """
         ...
 
     def sim_cards(self, account_id: int, ids: Collection[str]) -> Mapping[str, SimCard]:

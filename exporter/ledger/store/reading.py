@@ -54,6 +54,7 @@ from exporter.ledger.queries import (
     Rows,
     SimCardHistory,
     part,
+    reason_counts,
 )
 from exporter.ledger.reasons import NO_REASON
 from exporter.ledger.records import TrackedAction
@@ -268,16 +269,11 @@ def count_reasons(
     statement = text(
         _COUNTS.format(failures=failures(connection), conditions=" AND ".join(conditions))
     )
-    found: dict[str, dict[str, int]] = {}
-    latest: dict[str, float] = {}
-    for reason, account_id, count, ended_at in connection.execute(statement, values):
-        found.setdefault(reason, {})[scopes[account_id].name] = count
-        latest[reason] = max(ended_at, latest.get(reason, ended_at))
-    counts = (
-        ReasonCount(view.classify(reason), reason, latest[reason], of_accounts)
-        for reason, of_accounts in found.items()
+    counted = connection.execute(statement, values)
+    return reason_counts(
+        ((reason, scopes[id_].name, count, latest) for reason, id_, count, latest in counted),
+        view.classify,
     )
-    return tuple(sorted(counts, key=lambda each: (-each.count, each.reason_class, each.reason)))
 
 
 def complete_since(

@@ -89,8 +89,14 @@ sweeps = Table(
 FAILED = "status IN ('failed', 'interrupted')"
 """The condition of the index of failures: a query has to repeat it word for word to use it."""
 
-UNDATED = "(created_at IS NULL OR updated_at IS NULL)"
-"""The condition of the index of the few actions without a time, likewise."""
+SKEW = 60
+"""Seconds by which an action may seem to have ended before it was created."""
+
+ODD = f"(created_at IS NULL OR updated_at IS NULL OR updated_at < created_at - {SKEW})"
+"""The condition of the index of the few actions without times in that order, likewise."""
+
+FAILURES = "failure_at IS NOT NULL"
+"""The condition of the index of what went wrong after the baseline, by SIM card, likewise."""
 
 _REASON = "reason_hash IS NOT NULL"
 _FIRST = "status", "action_type"
@@ -119,6 +125,13 @@ actions = Table(
     Index("actions_by_end", "account_id", "ended_at"),
     # For what happened to one SIM card.
     Index("actions_by_sim_card", "account_id", "sim_card_id"),
+    # For what went wrong with one: whether an older success comes between.
+    Index(
+        "actions_failures_by_sim_card",
+        "account_id",
+        "sim_card_id",
+        sqlite_where=text(FAILURES),
+    ),
     # For the few actions that may be resumed.
     Index(
         "actions_interrupted",
@@ -142,7 +155,7 @@ actions = Table(
     # For lists of any filters, in either order: each status and type is a part of its own.
     Index("actions_created", *_FIRST, "created_at", *_KEY, "updated_at", "reason_hash"),
     Index("actions_updated", *_FIRST, "updated_at", *_KEY, "created_at", "reason_hash"),
-    Index("actions_undated", "account_id", sqlite_where=text(UNDATED)),
+    Index("actions_odd", "account_id", sqlite_where=text(ODD)),
     # For lists of reasons, which few actions have.
     Index(
         "actions_reasons_created",
@@ -471,6 +484,21 @@ def _add_bulk_actions(connection: Connection) -> None:
         connection.execute(text(statement))
 
 
+_MORE_INDEXES = """
+CREATE INDEX actions_failures_by_sim_card ON actions (account_id, sim_card_id)
+    WHERE failure_at IS NOT NULL;
+DROP INDEX actions_undated;
+CREATE INDEX actions_odd ON actions (account_id)
+    WHERE (created_at IS NULL OR updated_at IS NULL OR updated_at < created_at - 60)
+"""
+
+
+def _add_more_indexes(connection: Connection) -> None:
+    """Migrate version 7 to 8: failures by SIM card; what ended before its creation is odd, too."""
+    for statement in _MORE_INDEXES.split(";"):
+        connection.execute(text(statement))
+
+
 MIGRATIONS: tuple[Step, ...] = (
     _add_cutoff,
     _separate_control_state,
@@ -478,6 +506,7 @@ MIGRATIONS: tuple[Step, ...] = (
     _add_problems,
     _add_searches,
     _add_bulk_actions,
+    _add_more_indexes,
 )
 """The first one migrates version 1 to 2, and so on; a released migration never changes.
 

@@ -13,7 +13,6 @@ from typing import Any, Protocol
 import msgspec
 from sqlalchemy import (
     BigInteger,
-    ColumnElement,
     Connection,
     Executable,
     Float,
@@ -40,6 +39,8 @@ from exporter.ledger.store.loading import (
     load_state,
 )
 from exporter.ledger.store.schema import (
+    FAILURES,
+    TEXT,
     accounts,
     actions,
     bulk_members,
@@ -78,6 +79,40 @@ _OLDEST = (
     .order_by(actions.c.ended_at)
     .limit(bindparam("most"))
 )
+
+# Likewise, as a long catch-up delivers many events, some at a time.
+_SINK = bindparam("sink_name", type_=TEXT)
+_POSITION = sink_positions.c.account_id == _ACCOUNT, sink_positions.c.sink == _SINK
+_UNDELIVERED = (
+    select(outbox.c.seq, outbox.c.body)
+    .where(
+        outbox.c.account_id == _ACCOUNT,
+        outbox.c.seq > select(sink_positions.c.seq).where(*_POSITION).scalar_subquery(),
+    )
+    .order_by(outbox.c.seq)
+    .limit(bindparam("most"))
+)
+_MOVE_POSITION = (
+    update(sink_positions)
+    .where(*_POSITION, sink_positions.c.seq < bindparam("new_seq", type_=BigInteger()))
+    .values(seq=bindparam("new_seq"))
+)
+
+
+def _forget_delivered() -> Executable:
+    """Delete the events delivered to every sink, except for the latest failures."""
+    floor = select(func.coalesce(func.min(sink_positions.c.seq), LAST_SEQ)).where(
+        sink_positions.c.account_id == _ACCOUNT
+    )
+    delivered = and_(outbox.c.account_id == _ACCOUNT, outbox.c.seq <= floor.scalar_subquery())
+    failure = outbox.c["kind"].in_(FAILURE_EVENTS)
+    newest = (select(outbox.c.seq).where(delivered, failure).order_by(outbox.c.seq.desc())).limit(
+        RECENT_FAILURES
+    )
+    return delete(outbox).where(delivered, or_(~failure, outbox.c.seq.not_in(newest)))
+
+
+_FORGET_DELIVERED = _forget_delivered()
 
 
 class Database(Protocol):
@@ -118,9 +153,14 @@ class SqlStore(ABC):
 
     @abstractmethod
     def find_rows(
-        self, connection: Connection, account_id: int, column: str, values: Collection[str]
+        self,
+        connection: Connection,
+        account_id: int,
+        column: str,
+        values: Collection[str],
+        condition: str,
     ) -> Iterable[Any]:
-        """Return the actions whose ``column`` is one of any number of values.
+        """Return the actions whose ``column`` is one of any number of values, with a ``condition``.
 
         Each is a record of ROW_COLUMNS, in which a boolean may be a number.
         """
@@ -156,11 +196,12 @@ class SqlStore(ABC):
         return {row.id: row for row in self._find(account_id, "id", ids)}
 
     def find_by_sim_cards(
-        self, account_id: int, sim_card_ids: Collection[str]
+        self, account_id: int, sim_card_ids: Collection[str], *, failures: bool = False
     ) -> dict[str, list[TrackedAction]]:
-        """Return the stored actions of SIM cards, by the id of the card."""
+        """Return the stored actions of SIM cards, or only their failures, by the id of the card."""
         found: dict[str, list[TrackedAction]] = {}
-        for row in self._find(account_id, "sim_card_id", sim_card_ids):
+        condition = FAILURES if failures else "TRUE"
+        for row in self._find(account_id, "sim_card_id", sim_card_ids, condition):
             found.setdefault(row.sim_card_id, []).append(row)
         return found
 
@@ -211,7 +252,7 @@ class SqlStore(ABC):
                 connection.execute(
                     delete(sink_positions).where(mine, sink_positions.c.sink.not_in(sinks))
                 )
-                connection.execute(_forget_delivered(account_id))
+                connection.execute(_FORGET_DELIVERED, {"account": account_id})
             if new := set(sinks) - known:
                 seq = connection.execute(end).scalar_one()
                 rows = [{"account_id": account_id, "sink": sink, "seq": seq} for sink in new]
@@ -222,17 +263,11 @@ class SqlStore(ABC):
 
         There are none for a sink that is not attached.
         """
-        position = select(sink_positions.c.seq).where(*_position(account_id, sink))
-        query = (
-            select(outbox.c.seq, outbox.c.body)
-            .where(outbox.c.account_id == account_id, outbox.c.seq > position.scalar_subquery())
-            .order_by(outbox.c.seq)
-            .limit(limit)
-        )
+        parameters = {"account": account_id, "sink_name": sink, "most": limit}
         with self._database.reading() as connection, decoding():
             return tuple(
                 (seq, msgspec.json.decode(body, type=Event))
-                for seq, body in connection.execute(query)
+                for seq, body in connection.execute(_UNDELIVERED, parameters)
             )
 
     def delivered(self, account_id: int, sink: str, seq: int) -> None:
@@ -243,12 +278,10 @@ class SqlStore(ABC):
         """
         with self._database.transaction(account_id) as connection:
             moved = connection.execute(
-                update(sink_positions)
-                .where(*_position(account_id, sink), sink_positions.c.seq < seq)
-                .values(seq=seq)
+                _MOVE_POSITION, {"account": account_id, "sink_name": sink, "new_seq": seq}
             )
             if moved.rowcount:
-                connection.execute(_forget_delivered(account_id))
+                connection.execute(_FORGET_DELIVERED, {"account": account_id})
 
     def prune_sim_cards(self, account_id: int, before: float) -> int:
         """Delete the SIM cards without a problem that were looked up before ``before``."""
@@ -318,31 +351,16 @@ class SqlStore(ABC):
                 )
         return len(found), baseline_cutoff
 
-    def _find(self, account_id: int, column: str, values: Collection[str]) -> list[TrackedAction]:
+    def _find(
+        self, account_id: int, column: str, values: Collection[str], condition: str = "TRUE"
+    ) -> list[TrackedAction]:
         if not values:
             return []
         with self._database.reading() as connection:
             found = [
                 TrackedAction(*record)
-                for record in self.find_rows(connection, account_id, column, values)
+                for record in self.find_rows(connection, account_id, column, values, condition)
             ]
         for row in found:
             row.stuck = bool(row.stuck)
         return found
-
-
-def _position(account_id: int, sink: str) -> tuple[ColumnElement[bool], ...]:
-    return sink_positions.c.account_id == account_id, sink_positions.c.sink == sink
-
-
-def _forget_delivered(account_id: int) -> Executable:
-    """Delete the events delivered to every sink, except for the latest failures."""
-    floor = select(func.coalesce(func.min(sink_positions.c.seq), LAST_SEQ)).where(
-        sink_positions.c.account_id == account_id
-    )
-    delivered = and_(outbox.c.account_id == account_id, outbox.c.seq <= floor.scalar_subquery())
-    failure = outbox.c["kind"].in_(FAILURE_EVENTS)
-    newest = (select(outbox.c.seq).where(delivered, failure).order_by(outbox.c.seq.desc())).limit(
-        RECENT_FAILURES
-    )
-    return delete(outbox).where(delivered, or_(~failure, outbox.c.seq.not_in(newest)))

@@ -5,10 +5,10 @@ Pure: each store has its own way to carry out a plan. It must not reach a databa
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from operator import attrgetter
 from typing import NamedTuple, TypeVar
 
 import msgspec
+from msgspec.structs import astuple
 from sqlalchemy import Executable, Table, delete, update
 
 from exporter.domain import BulkAction, BulkCounts, Problem, types_of
@@ -156,17 +156,13 @@ def plan_unit(account_id: int, unit: UnitOfWork, after: Mapping[SumKey, float]) 
 
 def _plan_actions(account_id: int, unit: UnitOfWork) -> Iterator[Change]:
     """Yield the changes of actions: sorted like the table, as each is on another page otherwise."""
-    columns = (ACTION_COLUMNS[0], "account_id", *ACTION_COLUMNS[1:], "reason_hash")
-    rows = sorted(unit.rows.values(), key=attrgetter("id"))
-    new = (row for row in rows if row.id in unit.added)
-    old = (row for row in rows if row.id not in unit.added)
-    for kind, of_kind in ((Replace, old), (Insert, new)):
+    columns = (*ACTION_COLUMNS, "account_id", "reason_hash")
+    old = sorted(unit.rows.keys() - unit.added)
+    for kind, of_kind in ((Replace, old), (Insert, sorted(unit.added))):
         for part in parts(of_kind, AT_ONCE):
-            values = (
-                (row.id, account_id, *msgspec.structs.astuple(row)[1:], reason_hash(row.reason))
-                for row in part
-            )
-            yield kind(actions, columns, list(values))
+            rows = map(unit.rows.__getitem__, part)
+            values = [(*astuple(row), account_id, reason_hash(row.reason)) for row in rows]
+            yield kind(actions, columns, values)
 
 
 def _plan_problems(account_id: int, unit: UnitOfWork) -> Iterator[Change]:
@@ -219,7 +215,7 @@ def _plan_bulks(account_id: int, unit: UnitOfWork) -> Iterator[Change]:
             (
                 account_id,
                 *(getattr(each, name) for name in BULK_COLUMNS),
-                *msgspec.structs.astuple(each.counts),
+                *astuple(each.counts),
             )
             for each in known
         ],

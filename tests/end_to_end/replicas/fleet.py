@@ -20,15 +20,13 @@ from urllib.parse import quote
 
 import httpx
 
+from exporter.scheduling.lease_rules import TTL
 from tests.support.postgresql import PASSWORD
 
 ACCOUNTS = ("a", "b", "c", "d")
 
-TAKEOVER = 20.0
-"""Seconds within which another replica polls an account whose holder is gone or cut off."""
-
-HANDOVER = 2.0
-"""Seconds within which another replica polls an account whose holder stops in order."""
+HANDOVER = TTL / 2
+"""Seconds by which no lease has expired yet that was renewed just now: so it was let go."""
 
 PATIENCE = 40.0
 """Seconds within which all is as it was before a fault, once that is over."""

@@ -84,7 +84,7 @@ def test_a_server_in_trouble(cluster: Cluster, fleet_of: Callable[..., Fleet]) -
 
     with fleet.fed():
         cluster.execute("ALTER SYSTEM SET default_transaction_read_only = on")
-        cluster.execute("SELECT pg_reload_conf()")
+        cluster.reload()
         terminate(cluster)
         shown(fleet, "let state.url lead to the primary server")
         fleet.wait(lambda: all(fleet.scrape(run).unheld == 4 for run in fleet.live))
@@ -94,7 +94,7 @@ def test_a_server_in_trouble(cluster: Cluster, fleet_of: Callable[..., Fleet]) -
             assert run.get("/").status_code == 200
             assert "let state.url lead" in run.events("leases_unavailable")[-1]["error"]
         cluster.execute("ALTER SYSTEM RESET default_transaction_read_only")
-        cluster.execute("SELECT pg_reload_conf()")
+        cluster.reload()
         fleet.wait(fleet.all_up)
         lost = Counter(each["account"] for each in fleet.logged("lease_lost"))
         assert set(lost.values()) == {1}

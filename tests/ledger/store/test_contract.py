@@ -316,6 +316,19 @@ def test_actions_are_found_by_their_sim_cards(
     }
 
 
+def test_failures_are_found_by_their_sim_cards(store: LedgerStore, make_row: Maker) -> None:
+    """Those that went wrong after the baseline, whatever they are now."""
+    mine = store.load("one").account_id
+    rows = {
+        "a": make_row("a", sim_card_id="s", status="completed", failure_at=5.0),
+        "b": make_row("b", sim_card_id="s", status="failed"),
+        "c": make_row("c", sim_card_id="t", status="failed", failure_at=5.0),
+    }
+    store.commit(mine, a_bare_unit(rows=rows, added=set(rows)), {})
+    found = store.find_by_sim_cards(mine, ["s", "none"], failures=True)
+    assert {card: [row.id for row in each] for card, each in found.items()} == {"s": ["a"]}
+
+
 def test_sim_cards_without_a_problem_are_pruned(store: LedgerStore) -> None:
     """Those that were looked up long ago, of the account alone."""
     one, two = store.load("one").account_id, store.load("two").account_id
@@ -391,10 +404,10 @@ def test_a_commit_replaces_what_stood_under_the_same_name(
     assert state.sweeps == {("enable", Status.FAILED): Sweep(4, 2)}
 
 
-def test_a_hundred_thousand_open_rows_load(store: LedgerStore, make_row: Maker) -> None:
-    """A state of that size is written in one commit, read whole, and found by its ids."""
+def test_seventy_thousand_open_rows_load(store: LedgerStore, make_row: Maker) -> None:
+    """More than a statement may have parameters are written, read whole, and found by their ids."""
     mine = store.load("main").account_id
-    rows = {f"{n}": make_row(f"{n}") for n in range(100_000)}
+    rows = {f"{n}": make_row(f"{n}") for n in range(70_000)}
     store.commit(mine, a_bare_unit(rows=rows, added=set(rows)), {})
     assert store.load("main").open == rows
     assert store.find(mine, [*rows, "unknown"]) == rows

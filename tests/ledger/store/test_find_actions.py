@@ -34,9 +34,9 @@ OPEN = (Status.IN_PROGRESS, "on-hold")
 TYPES = ("enable", "disable", "set_public_ip", "", "new_type")
 SIMS = tuple(f"sim-{number}" for number in range(8))
 ICCIDS = {"sim-0": "8900", "sim-1": "8901", "sim-2": "8900"}
-TIMES = tuple(NOW + number for number in range(0, 60, 10))
+TIMES = tuple(NOW + number for number in range(0, 240, 40))
 BULKS = ("bulk-1", "bulk-2")
-EXAMPLES = 100
+EXAMPLES = settings().max_examples
 
 
 @dataclass(frozen=True)

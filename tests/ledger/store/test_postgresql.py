@@ -313,13 +313,13 @@ def test_an_older_copy_is_migrated_again(cluster: Cluster, new_database: str) ->
     )
     store.load("main")
     cluster.execute("UPDATE schema_version SET version = version - 1", new_database)
-    cluster.execute("DROP TABLE bulk_actions, bulk_members", new_database)
-    cluster.execute(
-        "ALTER TABLE accounts DROP COLUMN bulks_at, DROP COLUMN bulks_since", new_database
-    )
+    cluster.execute("DROP INDEX actions_failures_by_sim_card", new_database)
+    cluster.execute("ALTER INDEX actions_odd RENAME TO actions_undated", new_database)
     with pytest.raises(StateError, match="which this release migrates"):
         store.load("main")
     assert store.load("main").bulks == {}
+    found = "SELECT count(*) FROM pg_indexes WHERE indexname = 'actions_failures_by_sim_card'"
+    assert cluster.execute(found, new_database) == [(1,)]
     store.close()
     fence.table.close()
 
@@ -363,6 +363,11 @@ async def test_round_trips_of_a_poll(
     assert await poll(*(failed(f"a{n}", f"s{n}", NOW + 50) for n in range(250))) <= 6
     assert await poll() <= 1
     assert len(ledger.snapshot.problems) == 250
+    done = [failed(f"b{n}", f"s{n}", NOW + 60, status="completed") for n in range(250)]
+    assert await poll(*done) <= 6
+    older = [failed(f"c{n}", f"s{n}", NOW - 60, status="completed") for n in range(250)]
+    assert await poll(*older) <= 6
+    assert len(ledger.snapshot.problems) == 0
 
 
 def test_nul_never_reaches_the_database(

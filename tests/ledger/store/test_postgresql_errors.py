@@ -203,7 +203,7 @@ def test_a_server_that_became_read_only(store: PostgresqlStore, cluster: Cluster
     read_only = "ALTER SYSTEM SET default_transaction_read_only = {}"
     for value in ("on", "off"):
         cluster.execute(read_only.format(value))
-        cluster.execute("SELECT pg_reload_conf()")
+        cluster.reload()
         if value == "off":
             break
         for _ in range(1000):  # until the session has read its settings again
@@ -217,7 +217,7 @@ def test_a_server_that_became_read_only(store: PostgresqlStore, cluster: Cluster
             store.load("main")
     assert "let state.url lead to the primary server" in first
     cluster.execute("ALTER SYSTEM RESET default_transaction_read_only")
-    cluster.execute("SELECT pg_reload_conf()")
+    cluster.reload()
     store.load("main")
     store.commit(mine, a_bare_unit(baseline_at=2.0), {})
 
@@ -240,12 +240,12 @@ def certificate(cluster: Cluster, program_path: Callable[[str], str]) -> Iterato
     cluster.execute(f"ALTER SYSTEM SET ssl_cert_file = '{made}'")
     cluster.execute(f"ALTER SYSTEM SET ssl_key_file = '{key}'")
     cluster.execute("ALTER SYSTEM SET ssl = on")
-    cluster.execute("SELECT pg_reload_conf()")
+    cluster.reload()
     while cluster.execute("SHOW ssl") != [("on",)]:
         cluster.execute("SELECT pg_sleep(0.01)")
     yield made
     cluster.execute("ALTER SYSTEM RESET ALL")
-    cluster.execute("SELECT pg_reload_conf()")
+    cluster.reload()
     while cluster.execute("SHOW ssl") != [("off",)]:
         cluster.execute("SELECT pg_sleep(0.01)")
 

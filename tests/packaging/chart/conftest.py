@@ -23,11 +23,15 @@ data:
 @pytest.fixture(scope="session")
 def helm(tmp_path_factory: pytest.TempPathFactory) -> Helm:
     """Give helm, which renders the same only once."""
-    light = tmp_path_factory.mktemp("light") / CHART.name
-    shutil.copytree(CHART, light)
-    for dashboard in (light / "files" / "dashboards").iterdir():
+    with_rules = tmp_path_factory.mktemp("with-rules") / CHART.name
+    shutil.copytree(CHART, with_rules)
+    for dashboard in (with_rules / "files" / "dashboards").iterdir():
         dashboard.write_text("{}", encoding="utf-8")
-    return Helm(tmp_path_factory.mktemp("helm"), light)
+    light = tmp_path_factory.mktemp("light") / CHART.name
+    shutil.copytree(with_rules, light)
+    for rules in (light / "files" / "rules").iterdir():
+        rules.write_text("groups: []\n", encoding="utf-8")
+    return Helm(tmp_path_factory.mktemp("helm"), light, with_rules)
 
 
 @pytest.fixture(scope="session")
@@ -53,7 +57,7 @@ def tried(ci_file: Path, render: Callable[..., Rendering]) -> Rendering:
 def notes(helm: Helm, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
     """Give what shows the notes that helm prints after an installation."""
     copy = tmp_path_factory.mktemp("notes") / "chart"
-    shutil.copytree(helm.light, copy)
+    shutil.copytree(helm.with_rules, copy)
     (copy / "templates" / "NOTES.txt").rename(copy / "NOTES.txt")
     (copy / "templates" / "notes.yaml").write_text(_SHOW_NOTES, encoding="utf-8")
 

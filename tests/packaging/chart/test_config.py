@@ -184,7 +184,7 @@ def test_no_checksum_of_a_secret_that_is_not_the_charts(render: Callable[..., Re
 
 def test_checksums_depend_on_nothing_else(helm: Helm, render: Callable[..., Rendering]) -> None:
     """An upgrade that changes nothing replaces no pod, whatever the chart's version is."""
-    again = Helm(helm.scratch, helm.light).render(LEAST)
+    again = Helm(helm.scratch, helm.light, helm.with_rules).render(LEAST)
     assert again.text == render().text
     assert sums(render(LEAST, "--is-upgrade")) == sums(render())
 

@@ -14,7 +14,7 @@ from exporter.cli.main import main
 from exporter.cli.rule_files import objective_rules, plain_rules
 from tests.docs.documents import blocks
 from tests.packaging.chart.documents import Json
-from tests.packaging.chart.helm import CHART, LEAST, HelmError, Rendering, least, read_yaml
+from tests.packaging.chart.helm import CHART, LEAST, Helm, HelmError, Rendering, least, read_yaml
 
 FILES = CHART / "files" / "rules"
 PLAIN = FILES / "telnyx-sim-exporter.rules.yaml"
@@ -49,6 +49,16 @@ def alerts(rendering: Rendering) -> dict[str, Json]:
         for rule in group["rules"]
         if "alert" in rule
     }
+
+
+@pytest.fixture(scope="module")
+def render(helm: Helm) -> Callable[..., Rendering]:
+    """Give what renders the chart with its rules, also where no value is about them."""
+
+    def with_rules(values: Json = LEAST) -> Rendering:
+        return helm.render({"prometheusRule": {}} | values)
+
+    return with_rules
 
 
 @pytest.fixture
