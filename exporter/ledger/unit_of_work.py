@@ -161,15 +161,15 @@ class UnitOfWork:
 
     def set_known(self, key: TypeStatus, count: int) -> None:
         """Set how many actions of a type and status are known."""
-        self.known[_keys(*key, self.duration_buckets).known] = count
+        self.known[SumKey(SumName.KNOWN, *key)] = count
 
     def adjust_known(self, key: TypeStatus, difference: int) -> None:
         """Change how many actions are known by a difference for which there is no event."""
-        self.sums[_keys(*key, self.duration_buckets).known] += difference
+        self.sums[SumKey(SumName.KNOWN, *key)] += difference
 
     def known_change(self, key: TypeStatus) -> int:
         """Return by how many this unit of work changes the number of known actions."""
-        return self.sums[_keys(*key, self.duration_buckets).known]
+        return self.sums[SumKey(SumName.KNOWN, *key)]
 
     def mark_gone(self, row: TrackedAction) -> None:
         """Take in that an open action is not there any more: it counts nowhere.
@@ -266,8 +266,8 @@ class UnitOfWork:
 
     def _keys(self, action_type: str, status: str) -> "_Keys":
         """Return the sums of a type and a status; foreign ones share one, as they are no labels."""
-        status = status if status in _STATUSES else OTHER
-        return _keys(self.label(action_type), status, self.duration_buckets)
+        label = status if status in _STATUSES else OTHER
+        return _keys(self.label(action_type), label, self.duration_buckets)
 
     def _enter(self, status: Status, row: TrackedAction, keys: "_Keys") -> None:
         """Count an entry into a status of ended actions."""
@@ -334,7 +334,7 @@ class _Keys(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def _keys(type_label: str, status: str, bounds: tuple[float, ...]) -> _Keys:
-    """Return the sums of a type and status, both of them labels; ``bounds`` of the durations."""
+    """Return the sums of a type and status, both of them labels, and those of the buckets."""
     buckets = (bucket_name(bounds, index) for index in range(len(bounds) + 1))
     return _Keys(
         SumKey(SumName.KNOWN, type_label, status),

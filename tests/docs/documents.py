@@ -14,7 +14,6 @@ DOCUMENTS = [
     *GUIDES,
     *sorted(DOCS.glob("runbooks/*.md")),
     *(ROOT / name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")),
-    ROOT / "benchmarks" / "README.md",
     *sorted((ROOT / "helm").glob("*/*.md")),
 ]
 """All documents."""
