@@ -6,6 +6,7 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Callable
+from functools import cache
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -153,10 +154,16 @@ async def test_the_cap_counts_unpacked_bytes(desk: Desk, answer: Answer, length:
         await at.client.list(Query())
 
 
-def bomb(layers: int) -> bytes:
-    """Make four times the blanks that memory may grow by small, packed so often."""
+@cache
+def packed_blanks() -> bytes:
+    """Pack four times the blanks that memory may grow by."""
     member = zlib.compressobj(9, wbits=31)
-    content = b"".join(map(member.compress, repeat(b" " * 2**20, 4 * MEMORY))) + member.flush()
+    return b"".join(map(member.compress, repeat(b" " * 2**20, 4 * MEMORY))) + member.flush()
+
+
+def bomb(layers: int) -> bytes:
+    """Make those blanks small, packed so often."""
+    content = packed_blanks()
     for _ in range(layers - 1):
         content = gzip.compress(content)
     return content

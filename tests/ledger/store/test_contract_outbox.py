@@ -156,7 +156,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=settings().max_examples // 2)
+@settings(deadline=None, max_examples=settings().max_examples // 5)
 @given(steps=st.lists(STEPS, max_size=20))
 def test_every_sink_gets_every_event_once_and_in_order(
     new_place: Callable[[], AbstractContextManager[StatePlace]], steps: list[Any]

@@ -36,7 +36,7 @@ SIMS = tuple(f"sim-{number}" for number in range(8))
 ICCIDS = {"sim-0": "8900", "sim-1": "8901", "sim-2": "8900"}
 TIMES = tuple(NOW + number for number in range(0, 60, 10))
 BULKS = ("bulk-1", "bulk-2")
-EXAMPLES = 100
+EXAMPLES = settings().max_examples
 
 
 @dataclass(frozen=True)
