@@ -72,18 +72,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let each worker begin with some of the tests that are given a time of their own.
 
     Started last, they would end long after all others. Each worker begins with an equal share of
-    the list; such a file stays in one share.
+    the list; such a file stays in one share, and so do files of one `xdist_group`: they wait for
+    each other to make what they need.
     """
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    files: dict[Path, list[pytest.Item]] = {}
+    groups: dict[str, list[pytest.Item]] = {}
     others = []
     for item in items:
         if item.get_closest_marker("timeout") is None:
             others.append(item)
         else:
-            files.setdefault(item.path, []).append(item)
+            group = item.get_closest_marker("xdist_group")
+            groups.setdefault(group.args[0] if group else str(item.path), []).append(item)
     shares: list[list[pytest.Item]] = [[] for _ in range(workers)]
-    for number, long in enumerate(files.values()):
+    for number, long in enumerate(groups.values()):
         shares[number % workers] += long
     size, rest = ceil(len(items) / workers), iter(others)
     items[:] = [

@@ -62,6 +62,21 @@ def test_long_tests_run_first(suite: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["*::test_long *", "*::test_one *", "*::test_two *"])
 
 
+def test_long_tests_of_a_group_are_not_spread(
+    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are in the share of one worker, of whatever files they are."""
+    monkeypatch.setenv("PYTEST_XDIST_WORKER_COUNT", "2")
+    for name in ("one", "two", "three"):
+        group = "" if name == "two" else '@pytest.mark.xdist_group("image")\n'
+        test = "@pytest.mark.timeout(900)\ndef test_long(): ...\n"
+        suite.makepyfile(**{f"test_{name}": f"import pytest\n\n{group}{test}"})
+    result = suite.runpytest_inprocess("-v", "test_one.py", "test_two.py", "test_three.py")
+    result.stdout.fnmatch_lines(
+        ["test_one.py::test_long *", "test_three.py::test_long *", "test_two.py::test_long *"]
+    )
+
+
 def test_missing_program_fails_in_ci(
     suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:

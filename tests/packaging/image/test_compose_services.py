@@ -3,7 +3,11 @@ import pytest
 from tests.packaging.image.podman import Container, Containers, eventually
 from tests.packaging.test_compose import SERVICES, mounts
 
-pytestmark = [pytest.mark.program("mmdebstrap", "podman", "runc"), pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.program("mmdebstrap", "podman", "runc"),
+    pytest.mark.timeout(900),
+    pytest.mark.xdist_group("image"),
+]
 
 
 def options(name: str) -> list[str]:

@@ -10,7 +10,11 @@ import pytest
 from tests.packaging.image.building import IMAGE, REVISION
 from tests.packaging.image.podman import HARDENED, Container, Containers, Podman, eventually
 
-pytestmark = [pytest.mark.program("mmdebstrap", "podman", "runc"), pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.program("mmdebstrap", "podman", "runc"),
+    pytest.mark.timeout(900),
+    pytest.mark.xdist_group("image"),
+]
 
 ALONE = (*HARDENED, "--network=none")
 KEY = "KEY-simulated"

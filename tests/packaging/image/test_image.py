@@ -12,7 +12,11 @@ from exporter import __version__
 from tests.packaging.image.building import BASE, IMAGE, MARKER, REVISION, ROOT
 from tests.packaging.image.podman import Containers, Podman
 
-pytestmark = [pytest.mark.program("mmdebstrap", "podman", "runc"), pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.program("mmdebstrap", "podman", "runc"),
+    pytest.mark.timeout(900),
+    pytest.mark.xdist_group("image"),
+]
 
 PIN = re.compile(
     r"^(?P<name>[\w.-]+)==(?P<version>[^\s;\\]+)(?: ;(?P<marker>[^\\]+))?", re.MULTILINE
