@@ -217,7 +217,9 @@ def test_a_total_that_is_no_count_was_not_said(value: object, item: dict[str, An
     "body",
     [
         pytest.param(b"", id="empty"),
+        pytest.param(b" \r\n", id="blank"),
         pytest.param(b"null", id="null"),
+        pytest.param(b"42", id="number"),
         pytest.param(b"[]", id="list"),
         pytest.param(b"{}", id="no-data"),
         pytest.param(b'{"data":null}', id="null-data"),
