@@ -26,8 +26,8 @@ T = TypeVar("T")
 FASTER = 60.0
 """A minute of the rules is a second here."""
 
-SECONDS = 0.5
-"""Between two scrapes, and between two polls."""
+SECONDS = 1.0
+"""Between two scrapes, and between two polls: of the rules, a minute."""
 
 DEADLINE = 60.0
 PAUSE = 0.1
@@ -112,7 +112,7 @@ class Chain:
                 {"name": name, "api_key": KEY, "base_url": f"{url}/v2"}
                 for name, url in self._simulators.items()
             ],
-            "poll": {"interval": "500ms", "audit_interval": "1h", "rate_limit": 1000},
+            "poll": {"interval": f"{SECONDS:g}s", "audit_interval": "1h", "rate_limit": 1000},
             "stuck_after": {"default": "15s", "set_public_ip": "1s"},
             "state": {"url": f"sqlite:///{self._folder / 'state.db'}"},
             "web": {"listen_address": f"127.0.0.1:{self.exporter_port}"},
