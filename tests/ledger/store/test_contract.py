@@ -404,10 +404,11 @@ def test_a_commit_replaces_what_stood_under_the_same_name(
     assert state.sweeps == {("enable", Status.FAILED): Sweep(4, 2)}
 
 
-def test_as_many_open_rows_load(store: LedgerStore, make_row: Maker) -> None:
-    """More than a statement may have parameters are written, read whole, and found by their ids."""
+def test_ten_megabytes_of_open_rows_load(store: LedgerStore, make_row: Maker) -> None:
+    """More than goes to a server at once is written in one commit, read whole, and found by ids."""
     mine = store.load("main").account_id
-    rows = {f"{n}": make_row(f"{n}") for n in range(34_000)}
+    reason = "A SIM card is blocked. " * 43
+    rows = {f"{n}": make_row(f"{n}", reason=reason) for n in range(10_000)}
     store.commit(mine, a_bare_unit(rows=rows, added=set(rows)), {})
     assert store.load("main").open == rows
     assert store.find(mine, [*rows, "unknown"]) == rows
