@@ -213,7 +213,8 @@ class Ledger:
 
     async def note_time(self, unit: UnitOfWork) -> None:
         """Record what time alone brings: actions that are stuck, problems to be forgotten."""
-        await self.in_worker(self._note_time, unit)
+        if unit.rows or self.state.open or self.state.problems:
+            await self.in_worker(self._note_time, unit)
 
     async def unnamed(self, before: float) -> Sequence[str]:
         """Return the SIM cards to look up: never looked up, or last ``before`` that time.

@@ -96,6 +96,7 @@ class UnitOfWork:
     cursors: dict[ListFilter, ListCursor] = field(default_factory=dict)
     positions: dict[str, int] = field(default_factory=dict)
     classes: dict[str, str] = field(default_factory=dict)
+    named: "dict[tuple[str, str], _Keys]" = field(default_factory=dict)
     problems: dict[ProblemKey, Problem | None] = field(default_factory=dict)
     forgotten: set[ProblemKey] = field(default_factory=set)
     resolved: list[ResolvedProblem] = field(default_factory=list)
@@ -266,8 +267,12 @@ class UnitOfWork:
 
     def _keys(self, action_type: str, status: str) -> "_Keys":
         """Return the sums of a type and a status; foreign ones share one, as they are no labels."""
-        label = status if status in _STATUSES else OTHER
-        return _keys(self.label(action_type), label, self.duration_buckets)
+        keys = self.named.get((action_type, status))
+        if keys is None:
+            label = status if status in _STATUSES else OTHER
+            keys = _keys(self.label(action_type), label, self.duration_buckets)
+            self.named[action_type, status] = keys
+        return keys
 
     def _enter(self, status: Status, row: TrackedAction, keys: "_Keys") -> None:
         """Count an entry into a status of ended actions."""

@@ -30,7 +30,7 @@ LATE = 1.0
 FIRST_POLLS = 8
 """First polls that run at once: those of a thousand take all memory, and starve all else."""
 
-PATIENCE = 0.25
+PATIENCE = 1.0
 """Seconds after which one more begins though none of them has ended."""
 
 GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
