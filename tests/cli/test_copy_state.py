@@ -54,7 +54,7 @@ def failed(store: Any, name: str, number: int) -> int:
     )
     unit.bulk_members[bulk] = (action.id,)
     unit.bulks_at = unit.bulks_since = NOW
-    note_problems(unit, state, OPTIONS, lambda _: {})
+    note_problems(unit, state, OPTIONS, lambda *_, **__: {})
     store.commit(state.account_id, unit, state.sums)
     account_id: int = state.account_id
     return account_id

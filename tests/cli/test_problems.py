@@ -51,7 +51,7 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
             )
             unit.apply(observe(None, action, history=False, now=now), new_row=True)
         unit.sim_cards["sim-1"] = SimCard("sim-1", "8988", "", "Fleet", ("a", "b"))
-        note_problems(unit, state, SnapshotOptions((), (), {}, 900.0, ()), lambda _: {})
+        note_problems(unit, state, SnapshotOptions((), (), {}, 900.0, ()), lambda *_, **__: {})
         store.commit(state.account_id, unit, {})
     yield store
     store.close()
@@ -93,7 +93,7 @@ def wide(store: SqliteStore) -> None:
     )
     unit.apply(observe(None, action, history=False, now=now), new_row=True)
     unit.sim_cards[ID] = SimCard(ID, ICCID, "", "A group " * 30, ("tag " * 30,))
-    note_problems(unit, state, SnapshotOptions((), (), {}, 900.0, ()), lambda _: {})
+    note_problems(unit, state, SnapshotOptions((), (), {}, 900.0, ()), lambda *_, **__: {})
     store.commit(state.account_id, unit, {})
 
 
