@@ -134,14 +134,16 @@ class ProblemRules:
         ``seen`` is not simply what came next. What happened to those that are not remembered any
         more is in ``before``.
         """
-        decisive = [row for row in seen if _decides(row)]
+        rows = {row.id: row for row in seen}
+        decisive = [row for row in rows.values() if _decides(row)]
         if before is not None and all(_follows(row, before) for row in decisive):
             was, found = Replay(before), self.replay(decisive, before)
         else:
             known = {row.id: row for row in recall()}
             start = self._not_remembered(before, known.values())
             was = self.replay(known.values(), start)
-            found = self.replay((known | {row.id: row for row in decisive}).values(), start)
+            rows = known | rows
+            found = self.replay(rows.values(), start)
         after = found.problem
         if after is not None:
             after = msgspec.structs.replace(after, changed_at=self.now)
@@ -150,8 +152,9 @@ class ProblemRules:
         new = [each for id_, each in found.mended.items() if id_ not in was.mended]
         mended = new[len(new) - min(more, len(new)) :]
         if before is not None and after is None and not mended:
-            # It was moot, as shows now: the newer action that had completed is seen after it.
-            repairs = [row for row in decisive if row.status == Status.COMPLETED]
+            # It was moot, as shows now: the newer action that had completed is seen after it, or
+            # only now is it known which of the two is newer.
+            repairs = [*filter(_completed, decisive)] or filter(_completed, rows.values())
             mended = [Mended(before, row) for row in sorted(repairs, key=_order)[-1:]]
         opened = len(mended) + (after is not None) - (before is not None)
         return ProblemChange(before, after, max(0, opened), tuple(mended), found.attempts)
@@ -238,6 +241,10 @@ def _ended_at(row: TrackedAction) -> float:
     return inf if ended is None else ended
 
 
+def _completed(row: TrackedAction) -> bool:
+    return row.status == Status.COMPLETED
+
+
 def _decides(row: TrackedAction) -> bool:
     """Tell whether an action opens, keeps or closes a problem."""
     return row.failure_at is not None or row.status == Status.COMPLETED
@@ -248,7 +255,10 @@ def _follows(row: TrackedAction, problem: Problem) -> bool:
     if row.id == problem.action_id:
         # Not known is whether one that is stuck counts as an attempt already, and whether others
         # that were created at the same time are broken still, if this one is completed.
-        return problem.status is not ProblemStatus.STUCK and row.status != Status.COMPLETED
+        if problem.status is ProblemStatus.STUCK or row.status == Status.COMPLETED:
+            return False
+        # It may turn out to be older than it seemed, when the API did not say when it was created.
+        return started_at(row) >= problem.started_at
     return started_at(row) > problem.started_at
 
 

@@ -50,9 +50,10 @@ def an_action(name: str, status: str, created: float, **fields: Any) -> Action:
         "sim_card_id": "sim",
         "action_type": "enable",
         "reason": "No network" if status in {"failed", "interrupted"} else None,
+        "created_at": created,
         "updated_at": created + 10,
     }
-    return Action(id=name, status=status, created_at=created, **(usual | fields))
+    return Action(id=name, status=status, **(usual | fields))
 
 
 class World:
@@ -360,6 +361,39 @@ def test_a_failure_after_a_newer_success_opens_nothing(world: World, *, restarts
     world.saw(an_action("a", "failed", 100.0, updated_at=400.0))
     assert world.snapshot.problems_opened["connectivity"] == 0
     assert [e.attempts for e in world.events() if e.event_type is EventType.FAILED] == [0]
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_an_action_turns_out_to_be_older_than_its_repair(world: World, *, restarts: bool) -> None:
+    """The API says only later when it was created: the problem was moot, and is closed."""
+    world.saw(an_action("c", "completed", 300.0))
+    world.saw(an_action("a", "interrupted", 100.0, created_at=None, updated_at=400.0))
+    assert world.count == 1
+    if restarts:
+        world.restart()
+    world.saw(an_action("a", "failed", 100.0, updated_at=410.0))
+    assert world.count == 0
+    assert world.snapshot.problems_opened["connectivity"] == 1
+    assert world.snapshot.problems_closed["connectivity", "mended"] == 1
+
+
+def test_an_action_turns_out_to_be_older_than_another_failure(world: World) -> None:
+    """The problem goes by the other one then, which is the latest."""
+    world.saw(
+        an_action("a", "interrupted", 100.0, created_at=None), an_action("b", "failed", 200.0)
+    )
+    world.saw(an_action("a", "failed", 100.0, updated_at=150.0))
+    assert [(each.action_id, each.attempts) for each in world.snapshot.problems] == [("b", 2)]
+
+
+def test_what_is_completed_no_more_mends_nothing(world: World) -> None:
+    """A newer action that goes on again, in the same poll in which an older one fails."""
+    world.saw(an_action("b", "completed", 200.0))
+    world.saw(
+        an_action("a", "failed", 100.0, updated_at=310.0),
+        an_action("b", "in-progress", 200.0, updated_at=300.0),
+    )
+    assert [each.action_id for each in world.snapshot.problems] == ["a"]
 
 
 def test_pruning_forgets_no_repair_and_no_problem(world: World) -> None:
