@@ -243,15 +243,17 @@ def _action(item: _Item, alike: dict[str, str]) -> Action:
     action_type = item.action_type or ""
     if value not in _USUAL:
         value = _status(value or "")
-    created, updated = item.created_at, item.updated_at
+    created = None if item.created_at is None else item.created_at.timestamp()
+    updated = None if item.updated_at is None else item.updated_at.timestamp()
     return Action(
         item.id,
         item.sim_card_id or "",
         alike.setdefault(action_type, action_type),
         alike.setdefault(value, value),
         reason,
-        None if created is None else created.timestamp(),
-        None if updated is None else updated.timestamp(),
+        created,
+        # As of nearly all in progress: one object for both, of which there may be 100,000.
+        created if updated == created else updated,
     )
 
 

@@ -54,6 +54,12 @@ def test_the_documented_action_is_read() -> None:
     assert decode_action(_body({"data": DOCUMENTED})) == READ
 
 
+def test_an_action_that_never_changed_has_one_time() -> None:
+    """Not two equal ones: of those in progress, which are kept in memory, nearly all are such."""
+    (action,) = _page({**DOCUMENTED, "updated_at": DOCUMENTED["created_at"]}).actions
+    assert action.updated_at is action.created_at
+
+
 def test_the_documented_page_is_read() -> None:
     """A page is its actions in their order, how many there are in all, and its size."""
     other = {**DOCUMENTED, "id": "b"}
