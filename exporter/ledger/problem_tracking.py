@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from exporter.domain import Status, concern_of
-from exporter.ledger.problems import ProblemRules
+from exporter.ledger.problems import ProblemRules, comes_next
 from exporter.ledger.records import ProblemKey, SumName, TrackedAction, started_at
 from exporter.ledger.snapshot import SnapshotOptions
 from exporter.ledger.state import LedgerState
@@ -53,21 +53,20 @@ def note_problems(
     if not touched:
         return
     rules = ProblemRules(unit.reason_class, unit.now)
-    unopened = {card for card, concern in touched if (card, concern) not in state.problems}
-    recalled: dict[str, Sequence[TrackedAction]] = dict.fromkeys(unopened, ())
-    recalled |= recall(unopened) if unopened else {}
+    # At once: each time that the database is asked takes a round trip.
+    asked = {
+        key[0]
+        for key in touched
+        if (before := state.problems.get(key)) is None or not comes_next(rows[key], before)
+    }
+    recalled = recall(asked) if asked else {}
     attempts: dict[str, int] = {}
     for key in rows:
         if key not in touched:
             continue
         card, concern = key
-
-        def remembered(card: str = card, concern: str = concern) -> list[TrackedAction]:
-            if card not in recalled:
-                recalled[card] = recall((card,)).get(card, ())
-            return [row for row in recalled[card] if concern_of(row.action_type) == concern]
-
-        change = rules.change(state.problems.get(key), rows[key], remembered)
+        known = [row for row in recalled.get(card, ()) if concern_of(row.action_type) == concern]
+        change = rules.change(state.problems.get(key), rows[key], known)
         unit.problem_changed(change, state.concern_label(concern))
         attempts |= change.attempts
     unit.number_attempts(attempts)

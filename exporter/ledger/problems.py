@@ -126,20 +126,20 @@ class ProblemRules:
         self,
         before: Problem | None,
         seen: Iterable[TrackedAction],
-        recall: Callable[[], Iterable[TrackedAction]],
+        remembered: Iterable[TrackedAction],
     ) -> ProblemChange:
         """Return what it means that the actions in ``seen`` are now as they are.
 
-        ``recall`` returns all actions that are remembered, as they were: it is only called where
-        ``seen`` is not simply what came next. What happened to those that are not remembered any
-        more is in ``before``.
+        ``remembered`` are all actions that are, as they were: they are only looked at where
+        ``seen`` is not simply what came next (see `comes_next`). What happened to those that are
+        not remembered any more is in ``before``.
         """
         rows = {row.id: row for row in seen}
         decisive = [row for row in rows.values() if _decides(row)]
-        if before is not None and all(_follows(row, before) for row in decisive):
+        if before is not None and comes_next(decisive, before):
             was, found = Replay(before), self.replay(decisive, before)
         else:
-            known = {row.id: row for row in recall()}
+            known = {row.id: row for row in remembered}
             start = self._not_remembered(before, known.values())
             was = self.replay(known.values(), start)
             rows = known | rows
@@ -214,6 +214,11 @@ def is_retry(row: TrackedAction, problem: Problem) -> bool:
         if row.id == problem.action_id
         else started_at(row) >= problem.started_at
     )
+
+
+def comes_next(seen: Iterable[TrackedAction], before: Problem) -> bool:
+    """Tell whether actions simply go on with a problem, whatever else is remembered."""
+    return all(_follows(row, before) for row in seen if _decides(row))
 
 
 def _order(row: TrackedAction) -> tuple[float, bool, bool, str]:

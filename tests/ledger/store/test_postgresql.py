@@ -368,6 +368,10 @@ async def test_round_trips_of_a_poll(
     older = [failed(f"c{n}", f"s{n}", NOW - 60, status="completed") for n in range(250)]
     assert await poll(*older) <= 6
     assert len(ledger.snapshot.problems) == 0
+    for status in ("interrupted", "completed"):
+        again = [failed(f"d{n}", f"s{n}", NOW + 70, status=status) for n in range(250)]
+        assert await poll(*again) <= 6
+    assert ledger.snapshot.problems_closed["connectivity", "mended"] == 500
 
 
 def test_nul_never_reaches_the_database(
