@@ -99,7 +99,7 @@ async def test_a_bulk_that_ends_at_once_costs_its_pages(
 @combined(
     order=ORDERS,
     bulk=[
-        ("before", "mixed", 5_000),  # costs most
+        ("before", "mixed", 10_000),  # costs most
         ("before", "as created", 2_500),
         ("since", "mixed", 2_500),
         ("since", "as created", 2_500),
