@@ -64,8 +64,8 @@ def _in_ci() -> bool:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Run two tests more at a time than there are cores: a third of the time is spent waiting."""
-    return (os.cpu_count() or 1) + 2
+    """Run three tests more at a time than there are cores: much of the time is spent waiting."""
+    return (os.cpu_count() or 1) + 3
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

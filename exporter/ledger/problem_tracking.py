@@ -14,6 +14,9 @@ from exporter.ledger.snapshot import SnapshotOptions
 from exporter.ledger.state import LedgerState
 from exporter.ledger.unit_of_work import UnitOfWork
 
+_COMPLETED = Status.COMPLETED.value
+"""A status of a row is a plain string: an enumeration's member takes longer to compare."""
+
 
 class Recall(Protocol):
     """Returns the committed actions of SIM cards, or only their failures, by the id of the card."""
@@ -33,25 +36,13 @@ def note_problems(
     Concerns whose repairs cannot be seen, and failures that are not exported, are left out. To be
     called once, as the last thing before the commit.
     """
-    # Nobody can tell what mends an action without a SIM card or a type.
-    rows: defaultdict[ProblemKey, list[TrackedAction]] = defaultdict(list)
-    touched = set()
-    for row in unit.rows.values():
-        if not (row.sim_card_id and row.action_type):
-            continue
-        key = row.sim_card_id, (concern := concern_of(row.action_type))
-        rows[key].append(row)
-        if row.failure_at is not None:
-            if options.watches(concern) and options.shows_failure(row):
-                touched.add(key)
-            else:
-                row.failure_at, row.failure_status = None, ""
-    touched |= rows.keys() & state.problems.keys()
-    touched |= _split(
-        {key: each for key, each in rows.items() if key not in touched}, state, recall
-    )
+    touched = _touched(unit, state, options, recall)
     if not touched:
         return
+    rows: defaultdict[ProblemKey, list[TrackedAction]] = defaultdict(list)
+    for row in unit.rows.values():
+        if (key := (row.sim_card_id, concern_of(row.action_type))) in touched and row.action_type:
+            rows[key].append(row)
     rules = ProblemRules(unit.reason_class, unit.now)
     # At once: each time that the database is asked takes a round trip.
     asked = {
@@ -61,30 +52,51 @@ def note_problems(
     }
     recalled = recall(asked) if asked else {}
     attempts: dict[str, int] = {}
-    for key in rows:
-        if key not in touched:
-            continue
-        card, concern = key
+    for (card, concern), seen in rows.items():
+        key = card, concern
         known = [row for row in recalled.get(card, ()) if concern_of(row.action_type) == concern]
-        change = rules.change(state.problems.get(key), rows[key], known)
+        change = rules.change(state.problems.get(key), seen, known)
         unit.problem_changed(change, state.concern_label(concern))
         attempts |= change.attempts
     unit.number_attempts(attempts)
 
 
-def _split(
-    rows: Mapping[ProblemKey, Sequence[TrackedAction]], state: LedgerState, recall: Recall
+def _touched(
+    unit: UnitOfWork, state: LedgerState, options: SnapshotOptions, recall: Recall
 ) -> set[ProblemKey]:
+    """Return the SIM cards and concerns whose problems the actions may open, change or mend."""
+    touched = set()
+    successes: defaultdict[ProblemKey, list[float]] = defaultdict(list)
+    ever_opened: dict[str, bool] = {}
+    # The rows may be those of a whole account: only what matters is kept of them.
+    for row in unit.rows.values():
+        if not (row.sim_card_id and row.action_type):
+            continue  # nobody can tell what mends it
+        key = row.sim_card_id, (concern := concern_of(row.action_type))
+        if row.failure_at is not None:
+            if options.watches(concern) and options.shows_failure(row):
+                touched.add(key)
+            else:
+                row.failure_at, row.failure_status = None, ""
+        if key in state.problems:
+            touched.add(key)
+        elif row.status == _COMPLETED:
+            if concern not in ever_opened:
+                label = state.concern_label(concern)
+                ever_opened[concern] = state.total(SumName.PROBLEMS_OPENED, "", label) > 0
+            if ever_opened[concern]:
+                successes[key].append(started_at(row))
+    late = {key: times for key, times in successes.items() if key not in touched}
+    return touched | _split(late, recall)
+
+
+def _split(successes: Mapping[ProblemKey, Sequence[float]], recall: Recall) -> set[ProblemKey]:
     """Return where a success comes between two failures of a problem that is closed already.
 
     It was created between them, and seen after what mended the later one: so there were two.
+    ``successes`` are the times of creation.
     """
-    successes = {
-        key: [started_at(row) for row in each if row.status == Status.COMPLETED]
-        for key, each in rows.items()
-        if state.total(SumName.PROBLEMS_OPENED, "", state.concern_label(key[1]))
-    }
-    cards = {card for (card, _), each in successes.items() if each}
+    cards = {card for card, _ in successes}
     failures: defaultdict[ProblemKey, list[float]] = defaultdict(list)
     for card, found in recall(cards, failures=True).items() if cards else ():
         for row in found:
