@@ -15,9 +15,6 @@ from exporter.sanitize import one_line, redacted
 ESCAPE = "\x1b"
 """The character that begins the colors of a terminal."""
 
-_FIRST = ("timestamp", "level", "event")
-"""The keys that a line begins with."""
-
 STAMPED: tuple[Processor, ...] = (
     structlog.stdlib.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -59,31 +56,7 @@ def _renderers(form: LogFormat, *, console: bool, colors: bool) -> tuple[Process
         return (trace, _without_colors, renderer) if colors else (trace, renderer)
     if form is LogFormat.JSON:
         return trace, structlog.processors.JSONRenderer(ensure_ascii=False)
-    return trace, _logfmt
-
-
-def _logfmt(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
-    """Write an event as `LogfmtRenderer` does, which looks at each letter of each key: it is slow.
-
-    Raises ValueError for a key with white space or control characters.
-    """
-    ordered = {**{key: event.get(key) for key in _FIRST}, **event}
-    return " ".join(_pair(key, value) for key, value in ordered.items())
-
-
-def _pair(key: str, value: object) -> str:
-    if not key.isprintable() or " " in key:
-        raise ValueError(f"invalid key in a line of the log: {key!r}")
-    if value is None:
-        return f"{key}="
-    if value is True:
-        return key
-    text = "false" if value is False else str(value)
-    quoted = " " in text or "=" in text or '"' in text
-    if quoted:
-        text = text.replace("\\", "\\\\").replace('"', '\\"')
-    text = text.replace("\n", "\\n")
-    return f'{key}="{text}"' if quoted else f"{key}={text}"
+    return trace, structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"])
 
 
 def _without_colors(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -6,15 +6,12 @@ from collections.abc import Callable
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from structlog.processors import LogfmtRenderer
-from structlog.typing import EventDict
 
 from exporter.config import LogFormat
 from exporter.domain import Event
 from exporter.errors import Cause
 from exporter.sanitize import REDACTED
 from exporter.sinks.event_log import EventLog
-from exporter.sinks.formatting import line_renderers
 from tests.log_stream import LogStream, log_action
 
 SECRET = "KEY0123456789abcdef_SECRET"
@@ -153,27 +150,6 @@ def test_auto_is_logfmt_for_programs(open_one: Open) -> None:
         r'error="HTTP 401: refused"\n'
     )
     assert re.fullmatch(pattern, stream.getvalue())
-
-
-@given(
-    event=st.dictionaries(
-        st.sampled_from(("event", "level", "timestamp", "reason", "count")),
-        st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.text(' ="\\\n'),
-    )
-)
-def test_logfmt_is_that_of_other_programs(event: EventDict) -> None:
-    """Each value is written, quoted and escaped as structlog's own renderer does."""
-    _, ours, _ = line_renderers(LogFormat.LOGFMT, terminal=False, encoding="utf-8", secrets=tuple)
-    theirs = LogfmtRenderer(key_order=["timestamp", "level", "event"])
-    assert ours(None, "", dict(event)) == theirs(None, "", dict(event))
-
-
-@pytest.mark.parametrize("key", ["two words", "two\nlines"])
-def test_logfmt_has_no_key_that_could_be_read_as_two(key: str) -> None:
-    """A key that would break the line is refused."""
-    _, ours, _ = line_renderers(LogFormat.LOGFMT, terminal=False, encoding="utf-8", secrets=tuple)
-    with pytest.raises(ValueError, match="invalid key"):
-        ours(None, "", {key: "value"})
 
 
 def test_auto_is_for_people_on_a_terminal(open_one: Open, failure: Failure) -> None:
