@@ -52,8 +52,8 @@ def note_problems(
     }
     recalled = recall(asked) if asked else {}
     attempts: dict[str, int] = {}
-    for (card, concern), seen in rows.items():
-        key = card, concern
+    for key, seen in rows.items():
+        card, concern = key
         known = [row for row in recalled.get(card, ()) if concern_of(row.action_type) == concern]
         change = rules.change(state.problems.get(key), seen, known)
         unit.problem_changed(change, state.concern_label(concern))

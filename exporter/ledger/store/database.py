@@ -30,7 +30,7 @@ CACHE_KIB = 8 * 1024
 """Pages of the database that are kept in memory at most, in KiB.
 
 Ids are random: with less, rows that are written in a long catch-up push out each other's pages.
-With more, a process with 100,000 actions in flight would take more than 150 MB.
+More of it costs that much memory, and saves little.
 """
 
 _SPACE = "free disk space"
