@@ -438,6 +438,16 @@ async def test_members_that_stay_missing_are_given_up(opened: OpenAccount) -> No
     assert len([each for each in asked if "bulk" in str(each.url)]) == 1 + 3
 
 
+def with_two_failures(account: Any) -> dict[str, object]:
+    """Return the only bulk action, with one interrupted and two failed members."""
+    ((bulk_id, bulk),) = account.ledger.state.bulks.items()
+    return {
+        "id": bulk_id,
+        "action_type": bulk.action_type,
+        "sim_card_actions_summary": {"interrupted": 1, "failed": 2},
+    }
+
+
 async def test_a_difference_in_interrupted_members_is_drift(opened: OpenAccount) -> None:
     """At the audit after the end, where all members are known; it goes when they agree again."""
     account = await opened()
@@ -448,12 +458,7 @@ async def test_a_difference_in_interrupted_members_is_drift(opened: OpenAccount)
     await poll(account)
     await poll(account, AUDIT)
     assert account.snapshot.drift["interrupted"] == 0
-    ((bulk_id, bulk),) = account.ledger.state.bulks.items()
-    wrong = {
-        "id": bulk_id,
-        "action_type": bulk.action_type,
-        "sim_card_actions_summary": {"interrupted": 1, "failed": 2},
-    }
+    wrong = with_two_failures(account)
     account.answers.odd = lambda _: answer([wrong])
     await poll(account, AUDIT)  # they have just changed, so the ledger may be behind
     assert account.snapshot.drift["interrupted"] == 0
@@ -476,12 +481,7 @@ async def test_drift_of_what_is_not_compared_any_more_goes(opened: OpenAccount) 
     await poll(account)
     end(account, ids, status=Status.INTERRUPTED)
     await poll(account)
-    ((bulk_id, bulk),) = account.ledger.state.bulks.items()
-    wrong = {
-        "id": bulk_id,
-        "action_type": bulk.action_type,
-        "sim_card_actions_summary": {"interrupted": 1, "failed": 2},
-    }
+    wrong = with_two_failures(account)
     for beyond in (answer([]), httpx.Response(503)):
         account.answers.odd = lambda _: answer([wrong])
         await poll(account, AUDIT)
