@@ -18,7 +18,7 @@ from exporter.errors import StateError
 from exporter.ledger.store.commit_record import MAX_COMMITS
 from exporter.ledger.store.file_lock import RESTORE, FileSizes, StateFileLock, StateObserver
 from exporter.ledger.store.schema import is_new, migrate
-from exporter.ledger.store.wal import KEPT, WriteAheadLog, write_back
+from exporter.ledger.store.wal import KEPT, LARGE, WriteAheadLog, write_back
 
 _READING = "reading"
 """The execution option of connections that only read."""
@@ -130,6 +130,7 @@ class Database:
                     connection.exec_driver_sql(f"PRAGMA user_version = {self._commits}")
             if written and self._file_lock is not None:
                 self._file_lock.note(self._commits)
+                self._log.grown(self._file_lock.sizes().log)
 
     def loading(self, _name: str) -> AbstractContextManager[Connection]:
         """Run the transaction that loads an account."""
@@ -161,6 +162,7 @@ class Database:
 
     def close(self) -> None:
         """Close the database and release the lock; it may be opened again."""
+        self._log.close()
         if self._engine is not None:
             if self._file_lock is not None and self._file_lock.moved:
                 with suppress(SQLAlchemyError, sqlite3.Error):
@@ -186,6 +188,7 @@ class Database:
             with engine.begin() as connection:
                 self._commits = self._migrated(connection)
             if self._file_lock is not None:
+                self._log.open(self._file_lock.acquire())
                 self._file_lock.remember(self._commits)
                 self._sizes = self._file_lock.sizes()
         elif self._file_lock is not None:
@@ -215,6 +218,8 @@ class Database:
             connection.execute("PRAGMA synchronous=FULL")
             # The log is truncated to this size when it is reset.
             connection.execute(f"PRAGMA journal_size_limit={KEPT}")
+            # `WriteAheadLog` writes it back before; pages have 4 KiB.
+            connection.execute(f"PRAGMA wal_autocheckpoint={LARGE // 4096}")
             connection.execute(f"PRAGMA cache_size={-CACHE_KIB}")
         except sqlite3.Error:
             connection.close()  # it is not in the pool yet

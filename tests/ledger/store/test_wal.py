@@ -132,6 +132,25 @@ def test_a_log_that_is_begun_anew_gives_back_what_it_took(
     assert state.page_read() <= KEPT
 
 
+def test_a_log_is_written_back_beside_the_commits(state_file: Path) -> None:
+    """A commit writes the log only; the database follows on another thread."""
+    log = WriteAheadLog(str(state_file), 0, None, Time())
+    with closing(sqlite3.connect(state_file, isolation_level=None)) as owner:
+        owner.execute("PRAGMA journal_mode=WAL")
+        owner.execute("PRAGMA wal_autocheckpoint=0")
+        owner.execute("CREATE TABLE filler (content BLOB)")
+        log.open(state_file)
+        owner.execute("INSERT INTO filler VALUES (zeroblob(?))", (KEPT,))
+        before = state_file.stat().st_size
+        log.grown(KEPT)
+        log.close()
+        assert state_file.stat().st_size == before
+        log.open(state_file)
+        log.grown(KEPT + 1)
+        log.close()
+        assert state_file.stat().st_size > KEPT > before
+
+
 def test_the_sizes_are_those_of_the_files(state: State) -> None:
     """They are known from the first transaction on."""
     store = SqliteStore(state.database)
