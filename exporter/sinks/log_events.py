@@ -217,7 +217,7 @@ STATE_LOG_LARGE = LogEvent(
     "state_log_large",
     LogLevel.WARNING,
     ("file", "bytes"),
-    "A program that reads the state database prevents its write-ahead log from being truncated; "
+    "A program that reads the state database prevents its write-ahead log from being written back; "
     "once",
 )
 STATE_EXPOSED = LogEvent(

@@ -6,8 +6,7 @@ It must not know tables. Every database error becomes a StateError at this bound
 import errno
 import os
 import sqlite3
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from exporter.errors import StateError
 from exporter.ledger.store.commit_record import MAX_COMMITS
 from exporter.ledger.store.file_lock import RESTORE, FileSizes, StateFileLock, StateObserver
 from exporter.ledger.store.schema import is_new, migrate
-from exporter.ledger.store.wal import KEPT, LARGE, WriteAheadLog, write_back
+from exporter.ledger.store.wal import HELD, KEPT, WriteAheadLog, write_back
 
 _READING = "reading"
 """The execution option of connections that only read."""
@@ -82,7 +81,6 @@ class Database:
         *,
         busy_timeout_ms: int = BUSY_TIMEOUT_MS,
         notices: StateObserver | None = None,
-        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Store the SQLAlchemy ``url``; nothing is opened yet. Raises StateError if it is invalid.
 
@@ -97,7 +95,7 @@ class Database:
         self._busy_timeout_ms = busy_timeout_ms
         self._file = Path(name) if name and name != ":memory:" else None
         self._file_lock = StateFileLock(self._file, notices) if self._file is not None else None
-        self._log = WriteAheadLog(str(self._file), busy_timeout_ms, notices, monotonic)
+        self._log = WriteAheadLog(str(self._file), notices)
         self._engine: Engine | None = None
         self._session = 0
         self._commits = 0
@@ -130,7 +128,7 @@ class Database:
                     connection.exec_driver_sql(f"PRAGMA user_version = {self._commits}")
             if written and self._file_lock is not None:
                 self._file_lock.note(self._commits)
-                self._log.grown(self._file_lock.sizes().log)
+                self._log.committed(self._file_lock.sizes().log)
 
     def loading(self, _name: str) -> AbstractContextManager[Connection]:
         """Run the transaction that loads an account."""
@@ -193,7 +191,7 @@ class Database:
                 self._sizes = self._file_lock.sizes()
         elif self._file_lock is not None:
             self._sizes = self._file_lock.check()
-            self._log.keep_small(self._engine, self._sizes.log)
+            self._log.report(self._sizes.log)
         return self._engine
 
     def _migrated(self, connection: Connection) -> int:
@@ -218,8 +216,8 @@ class Database:
             connection.execute("PRAGMA synchronous=FULL")
             # The log is truncated to this size when it is reset.
             connection.execute(f"PRAGMA journal_size_limit={KEPT}")
-            # `WriteAheadLog` writes it back before; pages have 4 KiB.
-            connection.execute(f"PRAGMA wal_autocheckpoint={LARGE // 4096}")
+            # `WriteAheadLog` writes it back, unless it cannot keep up; pages have 4 KiB.
+            connection.execute(f"PRAGMA wal_autocheckpoint={HELD // 4096}")
             connection.execute(f"PRAGMA cache_size={-CACHE_KIB}")
         except sqlite3.Error:
             connection.close()  # it is not in the pool yet

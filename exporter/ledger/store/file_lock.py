@@ -43,7 +43,7 @@ class StateObserver(Protocol):
         """Report that other users can read the file."""
 
     def state_log_large(self, file: str, size: int) -> None:
-        """Report that a reader prevents the write-ahead log from being truncated."""
+        """Report that a reader prevents the write-ahead log from being written back."""
 
 
 class FileSizes(NamedTuple):
