@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from exporter.config import Settings
 from exporter.ledger.store.database import Database
+from exporter.ledger.store.memory_reader import MemoryReader
 from exporter.ledger.store.protocol import ActionReader, LedgerStore, StateFacts, StateReader
 from exporter.ledger.store.sqlite import SqliteStore
 from exporter.ledger.store.sqlite_reader import TIMEOUT, sqlite_reader
@@ -19,13 +20,13 @@ from exporter.sinks.event_log import EventLog
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What keeps the state; without a ``reader`` it is in memory, without a ``keeper`` not shared.
+    """What keeps the state, and what reads it; without a ``keeper`` it is not shared.
 
     ``store`` belongs to the thread of the ledger, ``reader`` and ``keeper`` to any.
     """
 
     store: LedgerStore
-    reader: StateReader | None = None
+    reader: StateReader
     keeper: LeaseKeeper | None = None
 
     def holds(self, account: str) -> bool:
@@ -40,11 +41,13 @@ def open_state(settings: Settings, event_log: EventLog, *, visiting: bool = Fals
     """
     url = settings.state.url
     if not settings.state.shared:
-        return State(SqliteStore(Database(url, notices=event_log)), sqlite_reader(url))
+        database = Database(url, notices=event_log)
+        return State(SqliteStore(database), sqlite_reader(url) or MemoryReader(database))
     # Only those who share the state have the driver, and need the time that it takes to load.
     from exporter.ledger.store.lease_table import PostgresqlLeaseTable  # noqa: PLC0415
     from exporter.ledger.store.postgresql import open_postgresql  # noqa: PLC0415
     from exporter.ledger.store.postgresql_connections import Connections  # noqa: PLC0415
+    from exporter.ledger.store.postgresql_reader import PostgresqlReader  # noqa: PLC0415
 
     password_file = settings.state.password_file
     keeper = LeaseKeeper(
@@ -55,7 +58,7 @@ def open_state(settings: Settings, event_log: EventLog, *, visiting: bool = Fals
         visiting=visiting,
     )
     store = open_postgresql(url, password_file, fence=keeper.lease)
-    return State(store, open_reader(settings, timeout=TIMEOUT), keeper)
+    return State(store, PostgresqlReader(url, password_file, timeout=TIMEOUT), keeper)
 
 
 def state_facts(settings: Settings, *, timeout: float) -> StateFacts | None:
@@ -77,7 +80,10 @@ def state_facts(settings: Settings, *, timeout: float) -> StateFacts | None:
 
 
 def open_reader(settings: Settings, *, timeout: float) -> ActionReader | None:
-    """Return the reader of the state; None if it is in memory. ``timeout`` is in seconds."""
+    """Return a reader of the state; None if it is in the memory of the exporter.
+
+    ``timeout`` is in seconds.
+    """
     state = settings.state
     if not state.shared:
         return sqlite_reader(state.url, timeout=timeout)

@@ -8,7 +8,7 @@ import binascii
 import difflib
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
@@ -259,16 +259,12 @@ class ActionQuery:
             )
         )
 
-    def place(self, row: "AccountAction") -> tuple[float, str, str]:
-        """Return where an action is in the order."""
+    def position(self, row: "AccountAction") -> "ActionPosition":
+        """Return the position of an action, which is one in this order only."""
         at = row.started_at
         if self.by_end:
             at = NOT_ENDED if row.ended_at is None else row.ended_at
-        return at, row.action_id, row.account
-
-    def position(self, row: "AccountAction") -> "ActionPosition":
-        """Return the position of an action, which is one in this order only."""
-        return self.sort, *self.place(row)
+        return self.sort, at, row.action_id, row.account
 
 
 ActionPosition = tuple[str, float, str, str]
@@ -379,7 +375,7 @@ class SimCardHistory:
     cards: Mapping[str, SimCard]
     problems: tuple[AccountProblem, ...]
     actions: Rows[AccountAction]
-    steps: Mapping[tuple[str, str], ProblemStep] = field(default_factory=dict)
+    steps: Mapping[tuple[str, str], ProblemStep]
 
     @property
     def known(self) -> bool:

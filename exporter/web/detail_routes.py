@@ -60,7 +60,6 @@ from exporter.web.response_coalescing import (
     packed,
     takes_gzip,
 )
-from exporter.web.snapshot_reader import IN_MEMORY, SnapshotReader
 
 PAGE_ROWS = 100
 """Rows of a page."""
@@ -103,11 +102,6 @@ class _Asked:
             raise QueryError(f"{repeated[0]}: is given more than once; give it once")
         return {name: value for name, value in self.parameters if value}
 
-    @property
-    def note(self) -> str:
-        """A sentence about what is missing, if anything is."""
-        return IN_MEMORY if isinstance(self.reader, SnapshotReader) else ""
-
     def url(self, sim_card_id: str) -> str:
         """Return the URL of the page of a SIM card; empty for one without an ID."""
         return f"{self.base}{sim_card_page(sim_card_id)}" if sim_card_id else ""
@@ -127,23 +121,13 @@ class _Answer:
 
 @dataclass(frozen=True, slots=True)
 class LedgerSource:
-    """What is read of the ledger.
-
-    ``view`` returns what is shown. Without a ``reader`` the state is in memory, and the snapshot is
-    read.
-    """
+    """What reads the ledger; ``view`` returns what of it is shown."""
 
     view: Callable[[], LedgerView]
-    reader: StateReader | None = None
-
-    def reading(self, snapshot: ExporterSnapshot) -> LedgerReader:
-        """Return what reads the ledger."""
-        return self.reader or SnapshotReader(snapshot)
+    reader: StateReader
 
     def others(self, snapshot: ExporterSnapshot) -> dict[str, AccountSnapshot]:
         """Read the accounts that other replicas poll, by name; raises StateError."""
-        if self.reader is None:
-            return {}
         read: dict[str, AccountSnapshot] = {}
         for scope in self.view().accounts:
             if not snapshot.leases.held.get(scope.name, True):
@@ -219,9 +203,7 @@ class DetailRoutes:
                 for others in (self._others.get(view.name, view),)
             )
             snapshot = replace(snapshot, accounts=accounts)
-            reasons = self._ledger.reading(snapshot).failure_reasons(
-                self._ledger.view(), snapshot.now - DAY
-            )
+            reasons = self._ledger.reader.failure_reasons(self._ledger.view(), snapshot.now - DAY)
         except StateError as exc:
             return self._page.render(snapshot, None, str(exc), asked)
         return self._page.render(snapshot, reasons, asked=asked)
@@ -249,7 +231,7 @@ class DetailRoutes:
     def _asked(self, request: Request) -> _Asked:
         snapshot = self._snapshot()
         return _Asked(
-            reader=self._ledger.reading(snapshot),
+            reader=self._ledger.reader,
             view=self._ledger.view(),
             now=snapshot.now,
             parameters=request.query_params.multi_items(),
@@ -307,7 +289,6 @@ class DetailRoutes:
             given,
             asked.reader.actions(asked.view, query),
             statuses=dict.fromkeys((*(each.value for each in Status), *_one(given, "status"))),
-            note=asked.note,
             **_sorting("actions", given, query.sort, ACTION_ORDERS),
         )
 
@@ -322,8 +303,8 @@ class DetailRoutes:
             return _csv("failures", ACTION_COLUMNS, parts)
         found = asked.reader.failures(asked.view, query)
         reasons: Sequence[ReasonCount] | None = None
-        note = asked.note
-        if not given and not note:
+        note = ""
+        if not given:
             try:
                 reasons = asked.reader.failure_reasons(asked.view, asked.now - DAY)
             except QueryTimeoutError:
@@ -378,7 +359,6 @@ class DetailRoutes:
             first=own if given else "",
             history=history,
             next=_link(own, {"after": history.actions.next}) if history.actions.next else "",
-            note=asked.note,
             now=asked.now,
             root=asked.root,
             sim_card_id=asked.id,

@@ -1,8 +1,8 @@
 """Build accounts in each state that the page knows, clients of the app, and web files."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import InitVar, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from exporter.domain import Status
 from exporter.ledger.queries import AccountScope, LedgerView
 from exporter.ledger.reasons import Reasons
 from exporter.ledger.snapshot import AccountSnapshot, EndedAction, InFlightAction
+from exporter.ledger.store.database import Database
 from exporter.metrics.exporter_snapshot import ExporterSnapshot
 from exporter.metrics.exposition import Exposition
 from exporter.metrics.self_metrics import AccountHealth, SelfMetrics
@@ -24,6 +25,7 @@ from exporter.web.config_reloader import WebConfigReloader
 from exporter.web.detail_routes import LedgerSource
 from exporter.web.server import Server
 from tests.views import OPTIONS, a_view
+from tests.web.ledgers import ShownLedger
 
 NOW = 1_785_585_605.0
 """2026-08-01 12:00:05 UTC."""
@@ -31,26 +33,36 @@ NOW = 1_785_585_605.0
 REASONS = Reasons.with_configured(())
 FIRST_POLLS = "the first complete poll of every account"
 VIEW = LedgerView(
-    tuple(AccountScope(name, OPTIONS) for name in ("default", "one", "two")),
+    tuple(
+        AccountScope(name, replace(OPTIONS, action_types=())) for name in ("default", "one", "two")
+    ),
     REASONS.classify,
     REASONS.classes,
 )
-"""What a test that does not say shows: the accounts by these names."""
+"""What a test that does not say shows: all of the accounts by these names."""
 
 Account = tuple[AccountSnapshot, AccountHealth]
 
 
 @dataclass
 class Operator:
-    """What an app shows and does; a test changes it between requests."""
+    """What an app shows and does; a test changes it between requests.
+
+    The ledger is that of the snapshot, in a ``database`` that others may have used.
+    """
 
     snapshot: ExporterSnapshot
+    database: InitVar[Database]
     healthy: bool = True
     ready: bool = True
     mistakes: tuple[str, ...] = ()
     reloads: int = 0
     arrived: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
     block: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self, database: Database) -> None:
+        """Keep a ledger of the snapshot."""
+        self.ledger = ShownLedger(database, lambda: self.snapshot)
 
     async def reload(self) -> tuple[str, ...]:
         """Note that it was asked for."""
@@ -72,7 +84,7 @@ class Operator:
             healthy=lambda: self.healthy,
             waiting_for=lambda: "" if self.ready else FIRST_POLLS,
             reload=self.wait if waits else self.reload,
-            **{"ledger": LedgerSource(lambda: VIEW), **options},
+            **{"ledger": LedgerSource(lambda: VIEW, self.ledger), **options},
         )
 
 
@@ -133,12 +145,23 @@ def snapshot() -> Callable[..., ExporterSnapshot]:
     return make
 
 
+@pytest.fixture(scope="session")
+def database() -> Iterator[Database]:
+    """Give a database in memory for the ledgers of all operators, one after the other."""
+    made = Database("sqlite://")
+    yield made
+    made.close()
+
+
 @pytest.fixture
 def operator(
-    snapshot: Callable[..., ExporterSnapshot], busy: AccountSnapshot, up: SelfMetrics
+    snapshot: Callable[..., ExporterSnapshot],
+    busy: AccountSnapshot,
+    up: SelfMetrics,
+    database: Database,
 ) -> Operator:
     """Give an operator of one busy account."""
-    return Operator(snapshot((busy, up)))
+    return Operator(snapshot((busy, up)), database)
 
 
 @pytest.fixture

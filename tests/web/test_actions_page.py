@@ -148,19 +148,15 @@ async def test_a_wrong_parameter_is_named(
     assert sentence in unescape(answer.text)
 
 
-async def test_in_memory_it_says_what_is_missing(client: httpx.AsyncClient) -> None:
-    """Of actions, only some are published."""
-    assert "The state is kept in memory" in (await client.get("/actions")).text
-
-
-async def test_reasons_in_memory_have_the_class_of_the_present_rules(
+async def test_reasons_have_the_class_of_the_present_rules(
     operator: Any, snapshot: Callable[..., Any], busy: Any, up: Any
 ) -> None:
-    """As in a database: a rule that a reload brought counts for what was seen before, too."""
+    """A rule that a reload brought counts for what was seen before, too."""
     operator.snapshot = snapshot((replace(busy, problems=(a_problem(reason="Quux"),)), up))
     rules = Reasons.with_configured((Rule("quux", re.compile("Quux|script")),))
     view = replace(VIEW, classify=rules.classify, reason_classes=rules.classes)
-    transport = httpx.ASGITransport(operator.app(ledger=LedgerSource(lambda: view)))
+    source = LedgerSource(lambda: view, operator.ledger)
+    transport = httpx.ASGITransport(operator.app(ledger=source))
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         page = (await client.get("/actions?reason_class=quux")).text
         found = (await client.get("/api/v1/problems?reason_class=quux")).json()

@@ -379,7 +379,7 @@ async def test_a_timeline_says_what_opened_and_what_mended_a_problem(operator: A
 
 async def test_a_timeline_goes_on_below_a_slash(operator: Any) -> None:
     """The next part is that of the same SIM card, however its ID is written in the address."""
-    history = SimCardHistory({}, (), Rows((AN_ACTION,), "next"))
+    history = SimCardHistory({}, (), Rows((AN_ACTION,), "next"), {})
 
     class Known(_Refusing):
         def sim_card(self, *_: object) -> SimCardHistory:
@@ -564,20 +564,6 @@ async def test_the_api_is_compressed_when_asked(
     assert answer.headers["content-encoding"] == "gzip"
     assert gzip.decompress(raw) == plain.content
     assert plain.headers["vary"] == "Accept-Encoding"
-
-
-async def test_in_memory_what_is_missing_is_said(
-    client: httpx.AsyncClient,
-) -> None:
-    """Problems are whole; failures and timelines are those that are published."""
-    home = _Text((await client.get("/")).text).text
-    assert "Not available: the state is kept in memory" in home
-    failures = _Text((await client.get("/failures")).text).text
-    assert "The state is kept in memory (state.url): of actions, only those in flight" in failures
-    assert "action-2" in failures
-    timeline = _Text((await client.get("/sim-cards/sim-1")).text).text
-    assert "enable in-progress stuck" in timeline
-    assert "The state is kept in memory" in timeline
 
 
 async def test_the_form_may_be_sent_here_only(ask: httpx.AsyncClient) -> None:

@@ -7,7 +7,7 @@ import errno
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, StaticPool, create_engine, event, make_url
@@ -17,6 +17,7 @@ from exporter.errors import StateError
 from exporter.ledger.store.commit_record import MAX_COMMITS
 from exporter.ledger.store.file_lock import RESTORE, FileSizes, StateFileLock, StateObserver
 from exporter.ledger.store.schema import is_new, migrate
+from exporter.ledger.store.turns import Turns
 from exporter.ledger.store.wal import HELD, KEPT, WriteAheadLog, write_back
 
 _READING = "reading"
@@ -71,8 +72,8 @@ _SYSTEM_REMEDIES = {
 class Database:
     """The only connection to the state database, and the lock that makes it exclusive.
 
-    Opened at first use and reopened after any error, so that it recovers when the disk does.
-    For one thread at a time.
+    Opened at first use and reopened after any error, so that it recovers when the disk does; one
+    in memory is then empty. Threads that use it take turns, in the order in which they ask.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class Database:
         self._file = Path(name) if name and name != ":memory:" else None
         self._file_lock = StateFileLock(self._file, notices) if self._file is not None else None
         self._log = WriteAheadLog(str(self._file), notices)
+        self._turns = Turns()
         self._engine: Engine | None = None
         self._session = 0
         self._commits = 0
@@ -118,7 +120,7 @@ class Database:
         Raises StateError; the database is then closed, and reopened by the next transaction. Which
         account it writes does not matter: all of them are this process'.
         """
-        with self._guarded():
+        with self._turns.turn(), self._guarded():
             with self._opened().begin() as connection:
                 before = _changes(connection)
                 yield connection
@@ -140,26 +142,44 @@ class Database:
 
         Raises StateError; the database is then closed, and reopened by the next call.
         """
-        with (
-            self._guarded(),
-            self._opened().execution_options(**{_READING: True}).connect() as connection,
-        ):
+        with self._turns.turn(), self._guarded(), _reading(self._opened()) as connection:
             yield connection
+
+    @contextmanager
+    def lent(self, seconds: float) -> Iterator[Connection]:
+        """Give the connection for queries of others, whose errors are theirs: it stays open.
+
+        Raises StateError if it is not open, or in use for longer than ``seconds``.
+        """
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(self._turns.turn(seconds))
+            except TimeoutError:
+                raise StateError(f"state database {self._name()} is busy; try again") from None
+            if self._engine is None:
+                raise StateError(
+                    f"state database {self._name()} is not open; the next poll opens it"
+                )
+            yield stack.enter_context(_reading(self._engine))
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
         try:
             yield
         except (SQLAlchemyError, sqlite3.Error, OSError) as exc:
-            self.close()
+            self._close()
             message = error_text(exc, self._file)
             raise StateError(f"state database {self._name()}: {message}") from exc
         except StateError:
-            self.close()
+            self._close()
             raise
 
     def close(self) -> None:
         """Close the database and release the lock; it may be opened again."""
+        with self._turns.turn():
+            self._close()
+
+    def _close(self) -> None:
         self._log.close()
         if self._engine is not None:
             if self._file_lock is not None and self._file_lock.moved:
@@ -225,6 +245,11 @@ class Database:
 
     def _name(self) -> str:
         return str(self._file) if self._file is not None else "in memory"
+
+
+def _reading(engine: Engine) -> Connection:
+    """Return a connection that begins no transaction."""
+    return engine.execution_options(**{_READING: True}).connect()
 
 
 def _begin(connection: Connection) -> None:

@@ -30,7 +30,7 @@ from exporter.ledger.store.sql_reader import SqlReader
 TIMEOUT = 2.0
 """Seconds that a query may take, and wait for a locked file."""
 
-_STEPS = 10_000
+STEPS = 10_000
 """Instructions of SQLite's machine between two looks at the clock: some tenths of a millisecond."""
 
 _UNWRITABLE = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
@@ -74,14 +74,7 @@ class SqliteReader(SqlReader):
                 self._refuse_version(connection)
                 yield connection
         except (SQLAlchemyError, sqlite3.Error, OSError) as exc:
-            original = getattr(exc, "orig", None) or exc
-            if getattr(original, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
-                raise QueryTimeoutError(
-                    f"the query takes longer than {self._timeout:g} s; narrow the filters"
-                ) from exc
-            raise StateError(
-                f"state database {self._file}: {error_text(exc, self._file, reads=True)}"
-            ) from exc
+            raise query_error(exc, self._timeout, self._file) from exc
         except (ValueError, msgspec.MsgspecError) as exc:
             raise StateError(
                 f"state database {self._file} contains values that this release cannot read "
@@ -146,7 +139,7 @@ class SqliteReader(SqlReader):
             uri, uri=True, timeout=self._timeout, isolation_level=None, check_same_thread=False
         )
         try:
-            connection.set_progress_handler(lambda: self._monotonic() > end, _STEPS)
+            connection.set_progress_handler(lambda: self._monotonic() > end, STEPS)
             # SQLite opens the file and its log at the first read only.
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         except sqlite3.Error:
@@ -173,6 +166,14 @@ class SqliteReader(SqlReader):
                 f"state database {self._file} has schema version {version}, but this release "
                 f"reads {newest}; {remedy}"
             )
+
+
+def query_error(exc: Exception, timeout: float, file: Path | None = None) -> StateError:
+    """Return the error of a query of a file, or in memory, which may take ``timeout`` seconds."""
+    original = getattr(exc, "orig", None) or exc
+    if getattr(original, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+        return QueryTimeoutError(f"the query takes longer than {timeout:g} s; narrow the filters")
+    return StateError(f"state database {file or 'in memory'}: {error_text(exc, file, reads=True)}")
 
 
 def sqlite_reader(url: str, *, timeout: float = TIMEOUT) -> SqliteReader | None:

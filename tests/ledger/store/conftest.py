@@ -10,7 +10,13 @@ import pytest
 from exporter.ledger.queries import AccountScope, LedgerView
 from exporter.ledger.reasons import Reasons
 from exporter.ledger.store.protocol import LedgerStore
-from tests.ledger.store.contract import STORES, StatePlace, postgresql_place, sqlite_place
+from tests.ledger.store.contract import (
+    STORES,
+    StatePlace,
+    memory_place,
+    postgresql_place,
+    sqlite_place,
+)
 from tests.support.postgresql import Cluster, new_pooler
 
 POOLED = pytest.param("pgbouncer", marks=pytest.mark.program("postgres", "pgbouncer"))
@@ -36,8 +42,8 @@ def database(cluster: Cluster) -> Iterator[str]:
 
 def beginning(request: pytest.FixtureRequest) -> Begin:
     """Return the way to begin an empty state in the store that a fixture is for."""
-    if request.param == "sqlite":
-        return sqlite_place
+    if request.param in {"memory", "sqlite"}:
+        return memory_place if request.param == "memory" else sqlite_place
     parts = [request.getfixturevalue(name) for name in ("cluster", "database")]
     parts += [request.getfixturevalue("pooler")] if request.param == "pgbouncer" else []
     return partial(postgresql_place, *parts)

@@ -19,6 +19,7 @@ from exporter.ledger.leases import Lease
 from exporter.ledger.reasons import Reasons
 from exporter.ledger.store.database import Database
 from exporter.ledger.store.lease_table import PostgresqlLeaseTable
+from exporter.ledger.store.memory_reader import MemoryReader
 from exporter.ledger.store.postgresql import open_postgresql
 from exporter.ledger.store.postgresql_connections import Connections
 from exporter.ledger.store.postgresql_reader import PostgresqlReader
@@ -78,6 +79,25 @@ def sqlite_place() -> Iterator[StatePlace]:
 
 
 @contextmanager
+def memory_place() -> Iterator[StatePlace]:
+    """Keep a state in memory, as long as its store is open."""
+    database = Database("sqlite://")
+
+    def make_reader(timeout: float) -> SqlReader:
+        return MemoryReader(database, timeout=timeout)
+
+    place = StatePlace(partial(SqliteStore, database), make_reader, _refuse_nothing)
+    try:
+        yield place
+    finally:
+        place.close()
+
+
+def _refuse_nothing() -> AbstractContextManager[None]:
+    raise NotImplementedError("what a commit left behind is lost with a state in memory")
+
+
+@contextmanager
 def _refuse_end(file: Path) -> Iterator[None]:
     raised = "BEGIN SELECT RAISE(ABORT, 'refused'); END"
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
@@ -88,6 +108,9 @@ def _refuse_end(file: Path) -> Iterator[None]:
 
 STORES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.program("postgres")))
 """The stores that the contract is tested with, by the names that `conftest.py` knows."""
+
+READABLE = ("memory", *STORES)
+"""Those that have a reader: a state in memory does not outlive its store."""
 
 
 class Holder:

@@ -1,7 +1,7 @@
 """What is read of a ledger beside its owner: the same as the owner publishes, and errors."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -23,12 +23,18 @@ from exporter.ledger.reasons import Reasons, Rule
 from exporter.ledger.records import ListCursor, ListFilter, SortOrder
 from exporter.ledger.store.protocol import LedgerReader, LedgerStore
 from exporter.ledger.store.sql_reader import SqlReader
-from tests.ledger.store.contract import NOW, STORES, StatePlace, failed
+from tests.ledger.store.conftest import beginning
+from tests.ledger.store.contract import NOW, READABLE, STORES, StatePlace, failed
 
 REASONS = Reasons.with_configured(())
 Opener = Callable[..., Any]
 
-pytestmark = pytest.mark.parametrize("place", STORES, indirect=True)
+
+@pytest.fixture(params=READABLE)
+def place(request: pytest.FixtureRequest) -> Iterator[StatePlace]:
+    """Give the place of an empty state."""
+    with beginning(request)() as made:
+        yield made
 
 
 @pytest.fixture
@@ -422,6 +428,7 @@ async def test_ten_thousand_problems_are_read_in_time(
     assert last.problem.action_id == "a-9999"
 
 
+@pytest.mark.parametrize("place", STORES, indirect=True)
 async def test_a_reader_needs_no_owner(
     open_account: Opener, open_store: Opener, reader: LedgerReader, view: Callable[..., LedgerView]
 ) -> None:

@@ -231,8 +231,8 @@ async def test_a_locked_file_is_reported(
     holder.close()
 
 
-def test_only_a_file_has_a_reader() -> None:
-    """Nobody else sees what is in the memory of a process."""
+def test_only_a_file_is_read_by_its_url() -> None:
+    """Other processes do not see what is in the memory of one."""
     assert sqlite_reader("sqlite://") is None
     assert sqlite_reader("sqlite:///:memory:") is None
     assert sqlite_reader("sqlite:///a ?#%b.db") is not None
