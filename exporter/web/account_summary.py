@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from exporter.domain import ENDED_STATUSES, BulkAction, Status
 from exporter.ledger.bulks import Pace, pace_of
-from exporter.ledger.queries import DAY, AccountProblem, ReasonCount
+from exporter.ledger.queries import AccountProblem, ReasonCount
 from exporter.ledger.snapshot import AccountSnapshot
 from exporter.metrics.exporter_snapshot import ExporterSnapshot
 from exporter.metrics.self_metrics import AccountHealth
@@ -179,9 +179,7 @@ def _summary(
     return AccountSummary(
         name=view.name,
         polling=_polling(view, health, snapshot),
-        recent_failures=(
-            _counted_failures(view, snapshot.now) if recent is None else recent.get(view.name, 0)
-        ),
+        recent_failures=None if recent is None else recent.get(view.name, 0),
         view=view,
         health=health,
         total=_row(view, "all types", types),
@@ -198,13 +196,6 @@ def _by_account(reasons: Iterable[ReasonCount]) -> Mapping[str, int]:
     for each in reasons:
         found.update(each.accounts)
     return found
-
-
-def _counted_failures(view: AccountSnapshot, now: float) -> int | None:
-    """Return what the counters tell of the last day: all of it, if they began within it."""
-    if view.baseline_at is None or view.baseline_at < now - DAY:
-        return None
-    return sum(view.failed.values()) + sum(view.interrupted.values())
 
 
 def _polling(

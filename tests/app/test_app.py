@@ -10,7 +10,8 @@ import bcrypt
 import httpx
 import pytest
 
-from exporter.config import Web
+from exporter.config import State, Web
+from exporter.domain import Status
 from exporter.errors import ConfigError, UsageError
 
 FAILED = "telnyx_sim_card_actions_failed_total"
@@ -32,6 +33,30 @@ async def test_it_polls_and_serves(simulators: Any, settings: Any, build: Any, f
     assert (await rig.http.get("/-/ready")).status_code == 200
     (event,) = rig.events("started")
     assert (event["address"], event["accounts"]) == (str(rig.http.base_url).rstrip("/"), "one,two")
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
+async def test_a_state_in_memory_is_asked_as_any_other(
+    simulators: Any, settings: Any, build: Any, fail: Any, url: str
+) -> None:
+    """Also for actions that completed, and for what they meant for the problems of a SIM card."""
+    simulator, api = await simulators()
+    rig = build(settings({"default": api}, state=State(url=url)))
+    await rig.start()
+    await rig.until_total(UP, 1)
+    (failed,) = fail(simulator, 1)
+    await rig.until_total(FAILED, 1)
+    card = simulator.world.get(failed).sim_card_id
+    (mending,) = simulator.world.create(1, action_type="enable", sim_card_id=card)
+    simulator.world.finish(mending, Status.COMPLETED)
+    await rig.until_total("telnyx_sim_card_problems_closed_total", 1)
+    listed = (await rig.http.get("/v2/sim_card_actions")).json()
+    assert {each["id"] for each in listed["data"]} == {failed, mending}
+    assert listed["meta"]["complete_since"] is not None
+    timeline = (await rig.http.get(f"/sim-cards/{card}")).text
+    assert "problem opened" in timeline
+    assert "problem mended" in timeline
+    assert "Not available" not in (await rig.http.get("/")).text
 
 
 async def test_an_account_that_is_down_does_not_touch_another(

@@ -52,6 +52,16 @@ def a_bulk_moves(demo: Any, seen: defaultdict[str, set[str]]) -> bool:
     return any(len(each) > 2 for each in seen.values())  # two may be a correction
 
 
+def all_is_known_of(demo: Any, mended: str) -> None:
+    """Assert that the demo has all actions of a SIM card that works again, and the timeline."""
+    timeline = demo.get(f"/sim-cards/{mended}").text
+    assert timeline.count("problem opened") >= timeline.count("problem mended") >= 1
+    which = {"filter[sim_card_id]": mended, "filter[status]": "completed"}
+    known = demo.http.get(f"{demo.url}/v2/sim_card_actions", params=which).json()
+    assert known["data"]
+    assert known["meta"]["complete_since"] is not None
+
+
 def test_the_demo_shows_what_it_promises(
     command: Callable[..., Any], tmp_path: Path, until: Callable[..., Any]
 ) -> None:
@@ -114,8 +124,9 @@ def test_the_demo_shows_what_it_promises(
     until(a_failed_enable_is_shown, within=60)
     until(the_first_bulk_is_shown, within=60)
     until(partial(a_bulk_moves, demo, defaultdict(set)), within=60)
-    demo.wait_for(r"event=problem_mended .*iccid=\d", within=60)
+    mended = demo.wait_for(r"event=problem_mended .*sim_card_id=(\S+) .*iccid=\d", within=60)[1]
     assert demo.total("telnyx_sim_card_problems_closed_total", outcome="mended") > 0
+    all_is_known_of(demo, mended)
 
     assert demo.end(signal.SIGINT, within=10) == 0
     assert not [line for line in demo.err if "Traceback" in line]

@@ -183,8 +183,8 @@ class LedgerStore(Protocol):
 class LedgerReader(Protocol):
     """The ledger as others read it, while its owner writes or not; it changes nothing.
 
-    Each method sees one committed state, on a connection of its own: it holds up no writer and
-    needs no lock of the owner's. What is shown of which account is in the ``view``.
+    Each method sees one committed state. It holds up no writer, unless the state is in memory: then
+    it and the owner wait for each other. What is shown of which account is in the ``view``.
 
     Calls block, from any thread and several at a time. They raise StateError, which names the
     cause and a remedy: QueryTimeoutError for one that takes longer than the reader allows.

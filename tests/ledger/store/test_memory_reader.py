@@ -129,8 +129,9 @@ async def test_a_query_that_takes_long_says_what_to_do(
         slow.failures(view(), FailureQuery())
     with pytest.raises(QueryTimeoutError), slow.reading() as connection:
         connection.execute(ENDLESS)
+    mine = account.kept().account_id
+    assert len(account.store.find(mine, [f"a-{n}" for n in range(3000)])) == 3000
     assert len(MemoryReader(database).failures(view(), FailureQuery()).rows) == 3000
-    assert len(account.store.find(account.kept().account_id, [f"a-{n}" for n in range(3000)]))
     assert account.store.session == before
 
 
