@@ -153,12 +153,17 @@ def test_an_error_of_a_query_leaves_the_state_alone(
 
 def test_a_reader_that_waits_too_long_gives_up(database: Database) -> None:
     """As with a file that is locked; the next one is answered."""
+
+    def read() -> None:
+        with MemoryReader(database, timeout=0.001).reading():
+            pytest.fail("reads within a transaction")
+
     with (
+        ThreadPoolExecutor(1) as thread,
         database.transaction(),
         pytest.raises(StateError, match="state database in memory is busy; try again"),
-        MemoryReader(database, timeout=0.001).reading(),
     ):
-        pytest.fail("reads within a transaction")
+        thread.submit(read).result()
     with MemoryReader(database).reading() as connection:
         assert accounts(connection) == 0
 

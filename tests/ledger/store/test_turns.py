@@ -40,6 +40,14 @@ def test_turns_come_in_the_order_of_the_asking(threads: ThreadPoolExecutor) -> N
     assert came == ["a", "b", "c", "a"]
 
 
+def test_who_is_in_does_not_wait_for_itself() -> None:
+    """It would wait for ever."""
+    turns = Turns()
+    for _ in range(2):
+        with turns.turn(), pytest.raises(RuntimeError, match="already"), turns.turn():
+            pytest.fail("has two turns")
+
+
 def test_one_who_gives_up_holds_up_nobody(threads: ThreadPoolExecutor) -> None:
     """Those behind it get their turn; an error within a turn ends it, too."""
     turns, entered, leave = Turns(), Event(), Event()
