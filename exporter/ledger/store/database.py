@@ -18,7 +18,7 @@ from exporter.ledger.store.commit_record import MAX_COMMITS
 from exporter.ledger.store.file_lock import RESTORE, FileSizes, StateFileLock, StateObserver
 from exporter.ledger.store.schema import is_new, migrate
 from exporter.ledger.store.turns import Turns
-from exporter.ledger.store.wal import HELD, KEPT, WriteAheadLog, write_back
+from exporter.ledger.store.wal import HELD, KEPT, WriteAheadLog, truncate
 
 _READING = "reading"
 """The execution option of connections that only read."""
@@ -96,7 +96,7 @@ class Database:
         self._busy_timeout_ms = busy_timeout_ms
         self._file = Path(name) if name and name != ":memory:" else None
         self._file_lock = StateFileLock(self._file, notices) if self._file is not None else None
-        self._log = WriteAheadLog(str(self._file), notices)
+        self._log = WriteAheadLog(str(self._file), busy_timeout_ms, notices)
         self._turns = Turns()
         self._engine: Engine | None = None
         self._session = 0
@@ -184,7 +184,7 @@ class Database:
         if self._engine is not None:
             if self._file_lock is not None and self._file_lock.moved:
                 with suppress(SQLAlchemyError, sqlite3.Error):
-                    write_back(self._engine)
+                    truncate(self._engine)
             with suppress(SQLAlchemyError, sqlite3.Error):
                 self._engine.dispose()
             self._engine = None
@@ -211,7 +211,7 @@ class Database:
                 self._sizes = self._file_lock.sizes()
         elif self._file_lock is not None:
             self._sizes = self._file_lock.check()
-            self._log.report(self._sizes.log)
+            self._log.keep_small(self._engine, self._sizes.log)
         return self._engine
 
     def _migrated(self, connection: Connection) -> int:

@@ -4,12 +4,12 @@ It must not know tables, or fail a transaction because of disk usage alone.
 """
 
 import sqlite3
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from exporter.ledger.store.file_lock import StateObserver
 
@@ -34,19 +34,19 @@ class WriteAheadLog:
     SQLite does so by itself, and longer where queries have held it up before.
     """
 
-    def __init__(self, file: str, notices: StateObserver | None) -> None:
-        """Store the parameters; ``notices`` is told that a reader holds up a large log."""
+    def __init__(self, file: str, busy_timeout_ms: int, notices: StateObserver | None) -> None:
+        """Store the parameters; ``busy_timeout_ms`` is the usual timeout of the owner."""
         self._file = file
+        self._busy_timeout_ms = busy_timeout_ms
         self._notices = notices
         self._held = self._reported = False
         self._connection: sqlite3.Connection | None = None
-        self._thread: ThreadPoolExecutor | None = None
-        self._running: Future[None] | None = None
+        self._thread: Thread | None = None
         self._closing = Event()
 
     def open(self, file: Path) -> None:
         """Open a connection beside that of the owner. Raises the errors of SQLite."""
-        connection = sqlite3.connect(file, timeout=0, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
         try:
             connection.execute("PRAGMA synchronous=FULL")  # the log is reused after it
             # Opens the log, too: later, the path may lead to another one.
@@ -55,65 +55,72 @@ class WriteAheadLog:
             connection.close()
             raise
         self._connection = connection
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="write-back")
-        self._closing.clear()
 
     def close(self) -> None:
         """Close that connection, once the attempt under way ended; it may be opened again."""
         self._closing.set()
         if self._thread is not None:
-            self._thread.shutdown()
+            self._thread.join()
         if self._connection is not None:
             self._connection.close()
-        self._connection = self._thread = self._running = None
+        self._connection = self._thread = None
+        self._closing.clear()
 
     def committed(self, size: int) -> None:
         """Begin to write the log back if it has more than `KEPT` bytes, ``size`` after a commit."""
-        if size <= KEPT or self._thread is None or self._connection is None:
-            return
-        if self._running is None or self._running.done():
-            self._running = self._thread.submit(
-                self._write_back, self._connection, truncated=size > LARGE
+        if size > KEPT and self._connection is not None and not self._running:
+            # A daemon: a reader that holds it up does not hold up the end of the process.
+            self._thread = Thread(
+                target=self._write_back, args=(self._connection,), name="write-back", daemon=True
             )
+            self._thread.start()
 
-    def report(self, size: int) -> None:
-        """Report once that a reader holds up a log of ``size`` bytes, if one does.
+    def keep_small(self, engine: Engine, size: int) -> None:
+        """Truncate a large log of ``size`` bytes if it was written back; not within a transaction.
 
-        It is reported again if the log was smaller in between.
+        Reports once that a reader holds it up, and again if it was smaller in between. Errors of
+        SQLite are left to the next attempt: transactions that they affect report them.
         """
         if size <= HELD:
             self._reported = False
         elif self._held and not self._reported and self._notices is not None:
             self._reported = True
             self._notices.state_log_large(self._file, size)
+        if size > LARGE and not self._held and not self._running:
+            with suppress(SQLAlchemyError, sqlite3.Error):
+                truncate(engine, self._busy_timeout_ms)
 
-    def _write_back(self, connection: sqlite3.Connection, *, truncated: bool) -> None:
+    @property
+    def _running(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def _write_back(self, connection: sqlite3.Connection) -> None:
         """Write back the whole log, as soon as readers allow it: no commit waits for that."""
         pause = FIRST_PAUSE
         with suppress(sqlite3.Error):  # transactions that an error affects report it
             while True:
                 _, size, written = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
                 self._held = size != written
-                if not self._held:
-                    break
-                if self._closing.wait(pause):
+                if not self._held or self._closing.wait(pause):
                     return
                 pause = min(2 * pause, LONGEST_PAUSE)
-            if truncated:  # commits wait for it, but next to nothing is left to write back
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
 
-def write_back(engine: Engine) -> None:
+def truncate(engine: Engine, busy_timeout_ms: int = 0) -> None:
     """Checkpoint the log into the open database and truncate it, as far as readers allow it.
 
-    It is written to the open file, even if the path leads to another one now. Raises the errors of
-    SQLite; the engine's connection does not wait for others any more.
+    It is written to the open file, even if the path leads to another one now. ``busy_timeout_ms``
+    is the usual timeout of the connection. Raises the errors of SQLite.
     """
     driver = engine.raw_connection()
     try:
         cursor = driver.cursor()
+        # Without waiting for readers, because polls would wait too.
         cursor.execute("PRAGMA busy_timeout=0")
-        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        cursor.close()
+        try:
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout={busy_timeout_ms}")
+            cursor.close()
     finally:
         driver.close()

@@ -10,7 +10,7 @@ from time import monotonic
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import StaticPool, create_engine, text
 
 from exporter.ledger.store.database import Database
 from exporter.ledger.store.sqlite import SqliteStore
@@ -113,21 +113,22 @@ def test_a_reader_holds_up_no_end(state: State, reader: sqlite3.Connection) -> N
     assert reader.in_transaction
 
 
-def test_what_cannot_be_written_back_fails_nothing(state_file: Path, heard: Any) -> None:
-    """It only takes room: no reader is blamed, and commits report what they meet themselves."""
-    log = WriteAheadLog(str(state_file), heard)
-    state_file.write_bytes(b"")
-    log.open(state_file)
-    state_file.write_bytes(b"no database" * 1000)
-    log.committed(HELD + 1)
-    log.close()
-    log.report(HELD + 1)
+def test_what_cannot_be_written_back_fails_nothing(heard: Any, tmp_path: Path) -> None:
+    """It only takes room: it is tried again later, and no reader is blamed."""
+    log = WriteAheadLog("state.db", 0, heard)
+    broken = create_engine(f"sqlite:///{tmp_path}/none/state.db")
+    closed = create_engine("sqlite://", poolclass=StaticPool)
+    with closing(closed.raw_connection()) as connection:
+        assert isinstance(connection.driver_connection, sqlite3.Connection)
+        connection.driver_connection.close()
+    for engine in (broken, closed):
+        log.keep_small(engine, HELD + 1)
     assert heard.losses == []
 
 
 def test_a_log_is_written_back_beside_the_commits(state_file: Path) -> None:
     """A commit writes the log only; the database follows on another thread."""
-    log = WriteAheadLog(str(state_file), None)
+    log = WriteAheadLog(str(state_file), 0, None)
     with closing(sqlite3.connect(state_file, isolation_level=None)) as owner:
         owner.execute("PRAGMA journal_mode=WAL")
         owner.execute("PRAGMA wal_autocheckpoint=0")
