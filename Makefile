@@ -39,8 +39,12 @@ docs: $(VENV)/.run-time ## Write the tables of metrics, alerts and log events in
 dashboards: $(VENV)/.dev ## Regenerate the Grafana dashboards
 	@$(PYTHON) -m dashboards
 
+.PHONY: schema
+schema: $(VENV)/.run-time ## Write the exporter's settings into the chart's values.schema.json
+	@$(PYTHON) scripts/values_schema.py
+
 .PHONY: generated
-generated: docs dashboards ## Write all that is generated: docs, dashboards, and the recorded exposition
+generated: docs dashboards schema ## Write all that is generated, the recorded exposition included
 	env RECORD_ANEW=1 $(PYTHON) -m pytest -q tests/end_to_end/test_recorded.py
 
 # worksteal, because a few tests take a minute.

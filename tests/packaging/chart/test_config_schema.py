@@ -1,58 +1,31 @@
+import json
+import subprocess
+import sys
 from contextlib import nullcontext
-from typing import Any
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from exporter.config.settings import Settings, Web
-from tests.packaging.chart.documents import Json
+from tests.packaging.chart.helm import CHART
 from tests.packaging.chart.values_schema import SCHEMA, complaints, with_value
 
-
-def inlined(value: Any, root: Json) -> Any:
-    """Give a schema with what it refers to in the place of each reference."""
-    if isinstance(value, list):
-        return [inlined(each, root) for each in value]
-    if not isinstance(value, dict):
-        return value
-    if "$ref" in value:
-        target: Any = root
-        for key in value["$ref"].removeprefix("#/").split("/"):
-            target = target[key]
-        return inlined(target, root) | {k: v for k, v in value.items() if k != "$ref"}
-    return {key: inlined(each, root) for key, each in value.items()}
+SCRIPT = Path(__file__).parents[3] / "scripts" / "values_schema.py"
 
 
-def as_helm_reads(schema: Any) -> Any:
-    """Give a schema of the exporter as helm can read it, whose expressions cannot look ahead.
-
-    What is left of a duration's pattern without that takes the empty text besides. A reason's
-    `match` is an expression of Python, which helm must not judge.
-    """
-    if isinstance(schema, list):
-        return [as_helm_reads(each) for each in schema]
-    if not isinstance(schema, dict):
-        return schema
-    made = {key: as_helm_reads(each) for key, each in schema.items()}
-    if made.get("format") == "regex":
-        del made["format"]
-    if isinstance(made.get("pattern"), str) and "(?=[0-9])" in made["pattern"]:
-        made |= {"pattern": made["pattern"].replace("(?=[0-9])", ""), "minLength": 1}
-    return made
-
-
-def test_the_configuration_has_the_exporters_own_schema() -> None:
-    """Helm refuses what the exporter refuses, but that an account may leave its key to `keys`."""
-    own = Settings.model_json_schema()
-    accepted = as_helm_reads(inlined({k: v for k, v in own.items() if k != "$defs"}, own))
-    shipped = inlined(SCHEMA["properties"]["config"], SCHEMA)
-    account = accepted["properties"]["accounts"]["items"]
-    key_of_its_own = account.pop("oneOf")
-    assert {tuple(each["required"]) for each in key_of_its_own} == {("api_key",), ("api_key_file",)}
-    both = shipped["properties"]["accounts"]["items"].pop("not")
-    assert set(both["required"]) == {"api_key", "api_key_file"}
-    parts = ("properties", "required", "additionalProperties", "type")
-    assert {key: shipped.get(key) for key in parts} == {key: accepted.get(key) for key in parts}
+def test_the_configuration_has_the_exporters_own_schema(tmp_path: Path) -> None:
+    """`make schema` writes it: what helm refuses is what the exporter refuses."""
+    file = tmp_path / "values.schema.json"
+    chart_alone = {
+        name: each
+        for name, each in SCHEMA["definitions"].items()
+        if not name.startswith("exporter_")
+    }
+    file.write_text(json.dumps({**SCHEMA, "definitions": chart_alone}), "utf-8")
+    command = [sys.executable, SCRIPT, file]
+    subprocess.run(command, check=True, timeout=60)  # noqa: S603 # our own program
+    assert file.read_text("utf-8") == (CHART / "values.schema.json").read_text("utf-8")
 
 
 @pytest.mark.parametrize("text", ["", "s", "1", "1h", "1h30m", "30m1h", "${X}", "x${X}", "500ms"])
