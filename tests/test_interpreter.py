@@ -76,3 +76,24 @@ def test_a_limit_that_the_system_refuses_stays(error: str) -> None:
     command = (sys.executable, "-c", REFUSED.format(error=error))
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=WITHIN)  # noqa: S603 - fixed words
     assert (done.stdout, done.stderr) == ("64\n", "")
+
+HIDING = """
+import sys
+
+from exporter.cli import interpreter
+
+with interpreter.importing("sys", "colorsys"):
+    try:
+        import colorsys
+    except ImportError as exc:
+        print(exc.name)
+import colorsys
+print(colorsys.__name__)
+"""
+
+
+def test_a_hidden_module_is_only_missing_during_the_imports() -> None:
+    """Libraries do without it; whoever needs it later finds it."""
+    command = (sys.executable, "-c", HIDING)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=WITHIN)  # noqa: S603 - fixed words
+    assert (done.stdout, done.stderr) == ("colorsys\ncolorsys\n", "")
