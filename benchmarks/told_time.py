@@ -26,6 +26,7 @@ WORLD = WorldSettings(
     resumed=0.0,  # one that is interrupted twice between two audits cannot be told
     stuck_at_start=0,
     history=0,
+    sim_cards=200,  # as many of them are broken after 1,000 polls as after 10,000
 )
 
 
