@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 
-from benchmarks.account import KEY, PAGE, open_account, open_core
+from benchmarks.account import open_account
+from benchmarks.core import KEY, PAGE, open_core
 from benchmarks.recorded import Answers, Asked, Recorder
 from exporter.clock import SystemClock
 from exporter.ledger.store.database import Database

@@ -21,7 +21,7 @@ import msgspec
 from telnyx import DefaultHttpxClient, Telnyx
 
 from benchmarks.absence import AUDIT_INTERVAL, BEARER, PATH, Scene, open_store, rehearse
-from benchmarks.account import CONCURRENCY, KEY, NAME, PAGE, UNLIMITED
+from benchmarks.core import CONCURRENCY, KEY, NAME, PAGE, UNLIMITED
 from benchmarks.figures import Figure, Report, markdown
 from benchmarks.recorded import served
 from benchmarks.timing import Spent, in_turn

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from benchmarks.account import NAME, open_core
+from benchmarks.core import NAME, open_core
 from benchmarks.figures import Figure, Report
 from benchmarks.recorded import Answers, Recorder, Replay
 from benchmarks.timing import in_turn

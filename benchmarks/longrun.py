@@ -1,24 +1,28 @@
-"""Thousands of polls of a living account in one process: `python -m benchmarks.longrun`.
+"""Thousands of polls of a living account: `python -m benchmarks.longrun`.
 
-The real core polls a simulated account whose clock jumps from poll to poll. Actions come, end
-and are forgotten all the time, by the exporter as by the API, so that whatever is held on to
-shows in the memory of the process, which is printed on the way. It must not judge it.
+The real core polls, over HTTP, a simulated account in a process of its own; its clock jumps from
+poll to poll, and tells that of the account. Actions come, end and are forgotten all the time, by
+the exporter as by the API, so that whatever is held on to shows in the memory of this process,
+which is printed on the way. It must not judge it.
 """
 
 import argparse
 import asyncio
 import json
 import os
+import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import IO, Any, Self, TextIO
 
-from benchmarks.account import open_core
-from benchmarks.programs import ProgramError
+from benchmarks.core import open_core
+from benchmarks.programs import ProgramError, memory_of
+from exporter.cli.interpreter import keep_heap_small
 from exporter.config import LogFormat, LogLevel
-from exporter.domain import ENDED_STATUSES
 from exporter.ledger.ledger import Ledger
 from exporter.ledger.records import ENTRY_SUMS, SumName
 from exporter.ledger.store.database import Database
@@ -29,33 +33,69 @@ from exporter.metrics.negotiation import Format
 from exporter.metrics.self_metrics import SelfMetrics
 from exporter.scheduling.budget import PollBudget
 from exporter.scheduling.poller import Poller, ReportedState
-from exporter.simulator.settings import SimulatorSettings, WorldSettings
-from exporter.simulator.simulator import Simulator
 from exporter.sinks.delivery import Delivery
 from exporter.sinks.log import LogSink
 from exporter.sinks.logging_setup import open_event_log
-from tests.support.simulation import AdvancingClock, InProcessTransport, ManualClock
 
 NAME = "benchmark"
 INTERVAL = 60.0
 AUDIT_INTERVAL = 1800.0
 RETENTION = 3600.0
-LISTED = 800
-"""Actions that the API goes on listing: two hours of them, twice what the exporter remembers."""
+"""The API goes on listing actions for twice as long (`told_time.LISTED`)."""
 
 SCRAPED = 10
 """Polls between two scrapes, as writing the metrics takes longer than a poll."""
 
-WORLD = WorldSettings(
-    rate=0.08,
-    bulk_every=1800.0,
-    bulk_size=40,
-    duration=90.0,
-    stuck=0.0,  # those that never end would add up
-    resumed=0.0,  # one that is interrupted twice between two audits cannot be told
-    stuck_at_start=0,
-    history=0,
-)
+
+class JumpingClock:
+    """A clock that stands still until it is advanced, or somebody sleeps."""
+
+    def __init__(self, now: float) -> None:
+        """Stand at ``now``, in seconds since the epoch."""
+        self._now = now
+
+    def now(self) -> float:
+        """Return the time, in seconds since the epoch."""
+        return self._now
+
+    def monotonic(self) -> float:
+        """Return the same time: it never goes back."""
+        return self._now
+
+    async def sleep(self, seconds: float) -> None:
+        """Advance by ``seconds``."""
+        self._now += seconds
+
+
+class SimulatedAccount:
+    """The other process; ``url`` is where its API is."""
+
+    def __init__(self, told: IO[str], said: IO[str], now: float) -> None:
+        """Take the pipes, and tell it when it begins."""
+        self._told, self._said = told, said
+        self.url: str = self._ask(now)
+
+    def advance(self, now: float) -> Counter[str]:
+        """Tell it the time; returns what has happened by then, by the name of its sum."""
+        return Counter(self._ask(now))
+
+    @classmethod
+    @contextmanager
+    def started(cls, now: float) -> Iterator[Self]:
+        """Run it while the context lasts."""
+        command = [sys.executable, "-m", "benchmarks.told_time"]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:  # noqa: S603 # ours
+            assert process.stdin is not None  # noqa: S101 # it is a pipe
+            assert process.stdout is not None  # noqa: S101 # it is a pipe
+            yield cls(process.stdin, process.stdout, now)
+
+    def _ask(self, now: float) -> Any:
+        self._told.write(f"{now}\n")
+        self._told.flush()
+        if not (line := self._said.readline()):
+            raise ProgramError("the simulated account has ended")
+        return json.loads(line)
 
 
 class Fixed:
@@ -73,88 +113,71 @@ class Fixed:
         return text
 
 
-async def run(polls: int, every: int, file: Path, worker: ThreadPoolExecutor, log: TextIO) -> None:
+async def run(
+    account: SimulatedAccount,
+    clock: JumpingClock,
+    polls: int,
+    every: int,
+    store: SqliteStore,
+    worker: ThreadPoolExecutor,
+    log: TextIO,
+) -> None:
     """Poll so often, scrape now and then, and print the memory after ``every`` so many.
 
     Raises ProgramError where a poll failed, or something was not counted as often as it happened.
     """
-    clock = ManualClock()
-    time = AdvancingClock(clock)
-    simulator = Simulator(SimulatorSettings(world=WORLD), clock)
-    store = SqliteStore(Database(f"sqlite:///{file}"))
-    transport = InProcessTransport(simulator)
     event_log = open_event_log(level=LogLevel.INFO, form=LogFormat.JSON, stream=log, secrets=tuple)
-    delivery = Delivery([LogSink(event_log)], time, event_log)
+    delivery = Delivery([LogSink(event_log)], clock, event_log)
     cycle, ledger = open_core(
-        transport,
-        time,
+        None,
+        clock,
         store,
         worker,
         name=NAME,
         audit_interval=AUDIT_INTERVAL,
         delivery=delivery,
+        base_url=account.url,
     )
     self_metrics = SelfMetrics(NAME)
     poller = Poller(
         reported=ReportedState(NAME, event_log),
         cycle=cycle,
         ledger=ledger,
-        clock=time,
+        clock=clock,
         budget=PollBudget(INTERVAL, RETENTION),
         observer=self_metrics,
         key=Fixed(),
     )
     exposition = Exposition()
-    before: Counter[SumName] = Counter()
+    before = happened = Counter[str]()
     for number in range(1, polls + 1):
-        clock.advance(INTERVAL)
+        await clock.sleep(INTERVAL)
+        happened = account.advance(clock.now())
         await poller.poll()
         await delivery.settle()
         if number == 1:
-            before = happened(simulator)
+            before = happened
         if number % SCRAPED == 0:
             accounts = ((ledger.snapshot, self_metrics.health()),)
-            shot = ExporterSnapshot(accounts, True, 0.0, time.now(), INTERVAL)  # noqa: FBT003 # a record
+            shot = ExporterSnapshot(accounts, True, 0.0, clock.now(), INTERVAL)  # noqa: FBT003 # a record
             exposition.text(shot, Format.TEXT)
-        simulator.requests.clear()
-        simulator.world.prune(max(0, listed(simulator) - LISTED))
         if number % every == 0:
-            told = {"polls": number, "rss": resident(), "tracked": ledger.snapshot.tracked}
-            sys.stdout.write(json.dumps(told) + "\n")
+            told = {"polls": number, "rss": memory_of(os.getpid())}
+            sys.stdout.write(json.dumps({**told, "tracked": ledger.snapshot.tracked}) + "\n")
             sys.stdout.flush()
     if failed := sum(self_metrics.health().poll_failures.values()):
         raise ProgramError(f"{failed} polls failed: {self_metrics.health().last_error}")
-    if (counts := counted(ledger)) != (truth := happened(simulator) - before):
+    if (counts := counted(ledger)) != (truth := happened - before):
         raise ProgramError(f"counted {counts}, but there were {truth}")
 
 
-def listed(simulator: Simulator) -> int:
-    """Return how many actions the API lists."""
-    return sum(simulator.world.record().current.values())
-
-
-def happened(simulator: Simulator) -> Counter[SumName]:
-    """Return what has happened in the account."""
-    record = simulator.world.record()
-    entered = {
-        ENTRY_SUMS[status]: sum(record.by_type(status).values()) for status in ENDED_STATUSES
-    }
-    return Counter({SumName.CREATED: sum(record.created.values()), **entered})
-
-
-def counted(ledger: Ledger) -> Counter[SumName]:
-    """Return what the exporter has counted."""
-    counts: Counter[SumName] = Counter()
+def counted(ledger: Ledger) -> Counter[str]:
+    """Return what the exporter has counted, by the name of the sum."""
+    counts: Counter[str] = Counter()
     for key, value in ledger.state.sums.items():
         if key.metric in {SumName.CREATED, *ENTRY_SUMS.values()}:
-            counts[key.metric] += int(value)
+            counts[key.metric.value] += int(value)
     return counts
-
-
-def resident() -> int:
-    """Return the resident memory of this process, in bytes."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def main() -> None:
@@ -164,8 +187,16 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1_000, help="polls between two lines; 1000")
     parser.add_argument("file", type=Path, help="a new state file")
     arguments = parser.parse_args()
-    with ThreadPoolExecutor(1) as worker, Path(os.devnull).open("w", encoding="utf-8") as log:
-        asyncio.run(run(arguments.polls, arguments.every, arguments.file, worker, log))
+    keep_heap_small()  # as the exporter's command line does
+    clock = JumpingClock(1_700_000_000.0)
+    store = SqliteStore(Database(f"sqlite:///{arguments.file}"))
+    with (
+        SimulatedAccount.started(clock.now()) as account,
+        ThreadPoolExecutor(1) as worker,
+        Path(os.devnull).open("w", encoding="utf-8") as log,
+    ):
+        run_it = run(account, clock, arguments.polls, arguments.every, store, worker, log)
+        asyncio.run(run_it)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ MEANING = (
     "and after a restart. "
     "The peak is of one poll: the first, or one in which much changes. The ten thousand polls are "
     "of a simulated week: actions come, end and are forgotten, by the exporter and by the API, "
-    "and each is counted. That process holds the simulator, too."
+    "and each is counted, by the exporter's core over HTTP. The API is a process of its own."
 )
 
 

@@ -1,3 +1,4 @@
+import platform
 import subprocess
 import sys
 
@@ -76,3 +77,55 @@ def test_a_limit_that_the_system_refuses_stays(error: str) -> None:
     command = (sys.executable, "-c", REFUSED.format(error=error))
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=WITHIN)  # noqa: S603 - fixed words
     assert (done.stdout, done.stderr) == ("64\n", "")
+
+
+HIDING = """
+import sys
+
+from exporter.cli import interpreter
+
+with interpreter.importing("sys", "colorsys"):
+    try:
+        import colorsys
+    except ImportError as exc:
+        print(exc.name)
+import colorsys
+print(colorsys.__name__)
+"""
+
+
+def test_a_hidden_module_is_only_missing_during_the_imports() -> None:
+    """Libraries do without it; whoever needs it later finds it."""
+    command = (sys.executable, "-c", HIDING)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=WITHIN)  # noqa: S603 - fixed words
+    assert (done.stdout, done.stderr) == ("colorsys\ncolorsys\n", "")
+
+
+FREEING = """
+import os
+
+from exporter.cli import interpreter
+
+
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+interpreter.keep_heap_small()
+large = b"x" * 20_000_000
+del large  # by default, glibc takes smaller ones from the heap after this
+blocks = [b"x" * 1_000_000 for _ in range(50)]
+last = b"x" * 1_000_000
+before = resident()
+del blocks
+print((before - resident()) // 10_000_000)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another allocator")
+def test_memory_that_is_free_is_returned() -> None:
+    """Of 50 MB, though a block above them is still in use; by default nothing of it is."""
+    command = (sys.executable, "-c", FREEING)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=WITHIN)  # noqa: S603 - fixed words
+    assert (done.stdout, done.stderr) == ("5\n", "")

@@ -32,6 +32,9 @@ COMMANDS = {
 }
 """The module of each command, in this package."""
 
+LONG_RUNNING = ("demo", "run", "simulate")
+"""Commands that run until they are stopped, and print no tables."""
+
 
 class Commands(click.Group):
     """The commands, each imported when it is used, because imports take most of the startup time.
@@ -49,7 +52,8 @@ class Commands(click.Group):
             return None
         name = f"exporter.cli.{COMMANDS[cmd_name]}"
         if name not in sys.modules:
-            with interpreter.importing():
+            hidden = interpreter.UNUSED if cmd_name in LONG_RUNNING else ()
+            with interpreter.importing(*hidden):
                 import_module(name)
         command: click.Command = sys.modules[name].command
         return command
@@ -77,6 +81,7 @@ def main() -> None:
     To try it without an account, run: telnyx-sim-exporter demo
     """
     interpreter.raise_file_limit()
+    interpreter.keep_heap_small()
 
 
 def _fail(*lines: str) -> NoReturn:

@@ -19,12 +19,15 @@ _COMPLETED = Status.COMPLETED.value
 
 
 class Recall(Protocol):
-    """Returns the committed actions of SIM cards, or only their failures, by the id of the card."""
+    """Returns the committed actions of SIM cards that may decide, by the id of the card."""
 
     def __call__(
         self, sim_card_ids: Collection[str], *, failures: bool = False
     ) -> Mapping[str, Sequence[TrackedAction]]:
-        """Return them; a card of which nothing is known may be missing."""
+        """Return them: completed or gone wrong, or only ``failures``; cards without may be missing.
+
+        Those in progress mean nothing, and there may be a hundred thousand of a few SIM cards.
+        """
         ...
 
 

@@ -130,9 +130,9 @@ class ProblemRules:
     ) -> ProblemChange:
         """Return what it means that the actions in ``seen`` are now as they are.
 
-        ``remembered`` are all actions that are, as they were: they are only looked at where
-        ``seen`` is not simply what came next (see `comes_next`). What happened to those that are
-        not remembered any more is in ``before``.
+        ``remembered`` are all actions that are, as they were, but for those that decide nothing:
+        they are only looked at where ``seen`` is not simply what came next (see `comes_next`). What
+        happened to those that are not remembered any more is in ``before``.
         """
         rows = {row.id: row for row in seen}
         decisive = [row for row in rows.values() if _decides(row)]

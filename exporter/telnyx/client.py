@@ -167,7 +167,6 @@ class Client:
         self.on_received: Callable[[Received], None] | None = None
         self._optional_gates = {each.optional: RateLimitGate(clock) for each in (_LOOKUP, _BULK)}
         self.clock_offset: float | None = None
-        self._jitter = random.Random()  # noqa: S311 - spreads retries, not for security
 
     async def list(self, query: Query) -> Page:
         """Return one page of the list that ``query`` describes."""
@@ -243,7 +242,8 @@ class Client:
 
     def _pause(self, state: RetryCallState) -> float:
         """Return the seconds before the next attempt: backoff, or longer if the server asks."""
-        backoff = BACKOFF * 2.0 ** (state.attempt_number - 1) * self._jitter.uniform(0.75, 1.25)
+        jitter = random.uniform(0.75, 1.25)  # noqa: S311 - spreads retries, not for security
+        backoff = BACKOFF * 2.0 ** (state.attempt_number - 1) * jitter
         retryable = state.outcome.exception() if state.outcome is not None else None
         # If the server's clock is behind ours, its wait alone could be zero.
         asked = retryable.wait if isinstance(retryable, RetryableError) else None

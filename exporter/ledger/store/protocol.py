@@ -98,9 +98,9 @@ class LedgerStore(Protocol):
     def find_by_sim_cards(
         self, account_id: int, sim_card_ids: Collection[str], *, failures: bool = False
     ) -> Mapping[str, Sequence[TrackedAction]]:
-        """Return the remembered actions of each of the SIM cards, by the id of the card.
+        """Return the remembered actions that completed or went wrong, by the id of the SIM card.
 
-        ``failures``: only those that failed, were interrupted or got stuck after the baseline.
+        Wrong: failed, interrupted or stuck after the baseline; ``failures``: only those.
         """
         ...
 

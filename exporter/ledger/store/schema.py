@@ -98,6 +98,9 @@ ODD = f"(created_at IS NULL OR updated_at IS NULL OR updated_at < created_at - {
 FAILURES = "failure_at IS NOT NULL"
 """The condition of the index of what went wrong after the baseline, by SIM card, likewise."""
 
+DECISIVE = f"({FAILURES} OR status = 'completed')"
+"""The condition of actions that may open, keep or close a problem."""
+
 _REASON = "reason_hash IS NOT NULL"
 _FIRST = "status", "action_type"
 _KEY = "id", "account_id"

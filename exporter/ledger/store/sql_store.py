@@ -39,6 +39,7 @@ from exporter.ledger.store.loading import (
     load_state,
 )
 from exporter.ledger.store.schema import (
+    DECISIVE,
     FAILURES,
     TEXT,
     accounts,
@@ -198,9 +199,9 @@ class SqlStore(ABC):
     def find_by_sim_cards(
         self, account_id: int, sim_card_ids: Collection[str], *, failures: bool = False
     ) -> dict[str, list[TrackedAction]]:
-        """Return the stored actions of SIM cards, or only their failures, by the id of the card."""
+        """Return the decisive actions of SIM cards, or only their failures, by the card's id."""
         found: dict[str, list[TrackedAction]] = {}
-        condition = FAILURES if failures else "TRUE"
+        condition = FAILURES if failures else DECISIVE
         for row in self._find(account_id, "sim_card_id", sim_card_ids, condition):
             found.setdefault(row.sim_card_id, []).append(row)
         return found

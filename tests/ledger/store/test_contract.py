@@ -301,12 +301,18 @@ def test_the_actions_of_a_forgotten_problem_are_failures_no_longer(
 def test_actions_are_found_by_their_sim_cards(
     store: LedgerStore, make_row: Maker, count: int
 ) -> None:
-    """All of each, of the account alone, however many are asked for."""
+    """All of each that may decide, of the account alone, however many are asked for."""
     one, two = store.load("one").account_id, store.load("two").account_id
+    parts: dict[str, dict[str, object]] = {
+        "a": {"status": "completed"},
+        "b": {"status": "failed", "failure_at": 5.0},
+        "c": {"status": "in-progress", "ended_at": None},
+        "d": {"status": "failed"},
+    }
     rows = {
-        f"{n}{part}": make_row(f"{n}{part}", sim_card_id=f"s{n}")
+        f"{n}{part}": make_row(f"{n}{part}", sim_card_id=f"s{n}", **fields)
         for n in range(count)
-        for part in "ab"
+        for part, fields in parts.items()
     }
     for mine in (one, two):
         store.commit(mine, a_bare_unit(rows=rows, added=set(rows)), {})
