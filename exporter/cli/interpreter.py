@@ -13,7 +13,7 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-UNUSED = ("httpx._main", "rich")
+UNUSED = ("pygments", "rich")
 """What libraries import where it is installed, and only commands that print tables use: 4 MB."""
 
 ONE_HEAP = {-8: 1, -3: 256 * 1024}
