@@ -210,9 +210,7 @@ class _Poll:
         Names are for the sinks and for people: the metrics do not wait for them.
         """
         ledger, recorder = self._context.ledger, self._context.recorder
-        await ledger.note_time(recorder.unit)
-        await recorder.commit()
-        await ledger.publish(self._clock.now())
+        await recorder.conclude()
         # Once a poll: what is left has its turn in the next one.
         if self._naming is not None and await self._naming.look_up(self._context):
             self._naming = None

@@ -46,6 +46,11 @@ class Recorder:
         await self._ledger.commit(self.unit)
         self.discard()
 
+    async def conclude(self) -> None:
+        """Commit, and publish what is known then."""
+        await self._ledger.conclude(self.unit, self._clock.now())
+        self.discard()
+
     async def checkpoint(self, requests: int) -> None:
         """Count requests, and commit after some, so that a long poll that fails was not in vain.
 

@@ -212,6 +212,11 @@ def test_an_answer_that_repeats_brings_what_a_new_one_would(
     open_account: OpenAccount, story: Story, audit_interval: float
 ) -> None:
     """All is asked for, counted and shown as where no two answers are the same bytes."""
+    # Retries wait for a random time, so that the two stories would differ.
+    unbroken = [
+        replace(each, faults=()) if isinstance(each, Poll) else each for each in story.steps
+    ]
+    story = replace(story, steps=unbroken)
     repeating = told(open_account, story, audit_interval=audit_interval)
     unique = told(open_account, story, audit_interval=audit_interval, wrap=UniqueAnswers)
     assert repeating.requests == unique.requests
