@@ -10,6 +10,7 @@ import random
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Protocol
 from urllib.parse import quote
@@ -300,8 +301,7 @@ class Client:
                 async with asyncio.timeout(self._timeout):
                     async with self._http.stream(
                         "GET",
-                        url,
-                        params=params or None,
+                        _address(url, *params.items()),
                         headers={
                             "authorization": f"Bearer {key}",
                             "accept-encoding": ACCEPT_ENCODING,
@@ -379,6 +379,12 @@ class Client:
         if isinstance(error, NotFoundError):
             error.documented = is_documented_error(body)
         raise error
+
+
+@lru_cache(maxsize=256)
+def _address(url: str, *params: tuple[str, str]) -> httpx.URL:
+    """Return an address with parameters; made once, as polls ask for the same again and again."""
+    return httpx.URL(url, params=params or None)
 
 
 def _segment(name: str) -> str:
