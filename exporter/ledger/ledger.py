@@ -367,7 +367,9 @@ class Ledger:
         known = {id_: state.sim_cards[id_] for id_ in needed if id_ in state.sim_cards}
         wanted = dict.fromkeys((*self._in_events, *(id_ for id_ in needed if id_ in problems)))
         unknown = [id_ for id_ in (*needed, *wanted) if id_ not in known]
-        state.sim_cards = known | dict(self._store.sim_cards(state.account_id, unknown))
+        if unknown:
+            known |= self._store.sim_cards(state.account_id, unknown)
+        state.sim_cards = known
         times = {id_: card.looked_up_at for id_, card in state.sim_cards.items()}
         unnamed = [id_ for id_ in wanted if times.get(id_, -inf) < before]
         return sorted(unnamed, key=lambda id_: times.get(id_, -inf))

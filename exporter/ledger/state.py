@@ -97,7 +97,7 @@ class LedgerState:
     bulks_since: float | None = None
     types: dict[str, None] = field(init=False)
     seen: dict[str, float] = field(init=False, compare=False)
-    version: object = field(default_factory=object, compare=False)
+    version: object = field(default_factory=object, init=False, compare=False)
 
     def __post_init__(self) -> None:
         """Take the action types that sums exist for: those were within the bound once."""
