@@ -118,6 +118,7 @@ class AccountRuntime:
             observer=self_metrics,
             clock=shared.clock,
             gate=gate,
+            transport=shared.network.connect(account.base_url),
         )
 
         def note_progress(progress: Progress) -> None:

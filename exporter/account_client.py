@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from exporter.clock import Clock
 from exporter.config import Account, Poll
 from exporter.telnyx.client import Client, ClientLimits, Observer
-from exporter.telnyx.http import Route, open_http
+from exporter.telnyx.http import Route, SharedTransport, open_http
 from exporter.telnyx.rate_limit_gate import RateLimitGate
 
 
@@ -21,16 +21,18 @@ def open_client(
     observer: Observer,
     clock: Clock,
     gate: RateLimitGate | None = None,
+    transport: SharedTransport | None = None,
 ) -> tuple[Client, Callable[[], Awaitable[None]]]:
     """Return a client within the limits of ``poll``, and what closes its connections.
 
-    ``gate`` may be shared, as in `Client`.
+    ``gate`` may be shared, as in `Client`, and so may ``transport``, which has the connections.
     """
     http = open_http(
         timeout=poll.request_timeout,
         concurrency=poll.concurrency,
         route=route,
         managed_account_id=account.managed_account_id,
+        transport=transport,
     )
     client = Client(
         base_url=account.base_url,

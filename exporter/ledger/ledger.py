@@ -151,7 +151,8 @@ class Ledger:
         """Read the account's state unless that is done; publish it if there is a baseline."""
         if self._session != self._store.session:
             self._state = None
-        await self.in_worker(self._open, now)
+        if self._state is None or not self._is_held():
+            await self.in_worker(self._open, now)
         self.announce()
 
     async def leave(self) -> None:
@@ -186,11 +187,21 @@ class Ledger:
 
     async def commit(self, unit: UnitOfWork) -> None:
         """Commit a unit of work; it must not be used any more."""
-        await self.in_worker(self._commit, unit)
+        if not unit.empty or unit.positions:
+            await self.in_worker(self._commit, unit)
+
+    async def conclude(self, unit: UnitOfWork, now: float) -> None:
+        """Commit a unit of work, with what time alone brings, and publish as `publish` does.
+
+        Time brings actions that are stuck, and problems to be forgotten.
+        """
+        self._publish(await self.in_worker(self._conclude, unit, now))
 
     async def publish(self, now: float) -> None:
         """Publish a snapshot of what is committed, as it is at ``now``."""
-        snapshot = await self.in_worker(build, self.state, self._options, now)
+        self._publish(await self.in_worker(build, self.state, self._options, now))
+
+    def _publish(self, snapshot: AccountSnapshot) -> None:
         # An equal one stays the same object, so that what was rendered of it need not be again.
         self._snapshot = self._snapshot if snapshot == self._snapshot else snapshot
 
@@ -210,11 +221,6 @@ class Ledger:
         if self._unannounced:
             self._unannounced = False
             self._on_events(self)
-
-    async def note_time(self, unit: UnitOfWork) -> None:
-        """Record what time alone brings: actions that are stuck, problems to be forgotten."""
-        if unit.rows or self.state.open or self.state.problems:
-            await self.in_worker(self._note_time, unit)
 
     async def unnamed(self, before: float) -> Sequence[str]:
         """Return the SIM cards to look up: never looked up, or last ``before`` that time.
@@ -338,6 +344,12 @@ class Ledger:
         # Here, as whoever waits for the commit may have given up.
         self._unannounced = self._unannounced or bool(unit.events)
 
+    def _conclude(self, unit: UnitOfWork, now: float) -> AccountSnapshot:
+        if unit.rows or self.state.open or self.state.problems:
+            self._note_time(unit)
+        self._commit(unit)
+        return build(self.state, self._options, now)
+
     def _note_time(self, unit: UnitOfWork) -> None:
         found = [
             row
@@ -355,7 +367,9 @@ class Ledger:
         known = {id_: state.sim_cards[id_] for id_ in needed if id_ in state.sim_cards}
         wanted = dict.fromkeys((*self._in_events, *(id_ for id_ in needed if id_ in problems)))
         unknown = [id_ for id_ in (*needed, *wanted) if id_ not in known]
-        state.sim_cards = known | dict(self._store.sim_cards(state.account_id, unknown))
+        if unknown:
+            known |= self._store.sim_cards(state.account_id, unknown)
+        state.sim_cards = known
         times = {id_: card.looked_up_at for id_, card in state.sim_cards.items()}
         unnamed = [id_ for id_ in wanted if times.get(id_, -inf) < before]
         return sorted(unnamed, key=lambda id_: times.get(id_, -inf))

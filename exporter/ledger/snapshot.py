@@ -195,7 +195,7 @@ class SnapshotOptions:
     @property
     def problem_statuses(self) -> tuple[ProblemStatus, ...]:
         """Return what may be wrong with a SIM card, as far as it is exported."""
-        return tuple(each for each in ProblemStatus if self.shows(_SHOWN_AS.get(each, each)))
+        return _problem_statuses(self.statuses)
 
     def shows_failure(self, row: TrackedAction) -> bool:
         """Tell whether an action has failed, was interrupted or got stuck, and that is exported."""
@@ -251,6 +251,14 @@ class SnapshotOptions:
     def stuck_at(self, row: TrackedAction) -> float:
         """Return when an action gets stuck if it does not end before."""
         return started_at(row) + self.stuck_after.get(row.action_type, self.stuck_after_default)
+
+
+@lru_cache(maxsize=16)
+def _problem_statuses(statuses: tuple[Status, ...]) -> tuple[ProblemStatus, ...]:
+    """Return what may be wrong with a SIM card where these statuses are exported; empty: all."""
+    return tuple(
+        each for each in ProblemStatus if not statuses or _SHOWN_AS.get(each, each) in statuses
+    )
 
 
 def build(state: LedgerState, options: SnapshotOptions, now: float) -> AccountSnapshot:
@@ -347,9 +355,16 @@ def _counter_fields(
         return 0 if type_label in zeros else state.total(metric, type_label, label)
 
     def by_reason(status: Status) -> dict[tuple[str, str], int]:
+        if status not in shown:
+            return {}
         metric = ENTRY_SUMS[status]
+        counts = {
+            (key.action_type, key.label): int(count)
+            for key, count in state.sums.items()
+            if key.metric is metric and key.action_type not in zeros
+        }
         keys = _type_classes(tuple(types), _classes(state, options, metric))
-        return {key: total(metric, *key) for key in keys} if status in shown else {}
+        return {key: counts.get(key, 0) for key in keys}
 
     foreign = _foreign_buckets(state, options.duration_buckets)
     return {
@@ -432,7 +447,7 @@ def _problem_fields(state: LedgerState, options: SnapshotOptions, now: float) ->
             else each
             for each in problems
         ),
-        "unwatched_concerns": tuple(each for each in named if not options.watches(each)),
+        "unwatched_concerns": tuple(each for each in named if each not in concerns),
         "resolved_problems": tuple(
             each for each in state.resolved if each.resolved_at > now - RESOLVED_SHOWN
         ),

@@ -71,7 +71,8 @@ class LedgerState:
     ``sim_card_total`` is how many the account has, None as long as nobody asked. ``bulks_at`` is
     when the list of bulk actions was read last, ``bulks_since`` is as in `is_news`. ``seen`` are
     the action types that have occurred, as label values, each with when this process first saw it;
-    -inf for those that were loaded.
+    -inf for those that were loaded. ``version`` is another object after each change of an action or
+    a cursor.
     """
 
     name: str
@@ -96,6 +97,7 @@ class LedgerState:
     bulks_since: float | None = None
     types: dict[str, None] = field(init=False)
     seen: dict[str, float] = field(init=False, compare=False)
+    version: object = field(default_factory=object, init=False, compare=False)
 
     def __post_init__(self) -> None:
         """Take the action types that sums exist for: those were within the bound once."""
@@ -152,6 +154,8 @@ class LedgerState:
 
     def apply(self, unit: UnitOfWork, after: dict[SumKey, float]) -> None:
         """Take in a unit of work that was committed; ``after`` are the sums that it changed."""
+        if unit.rows or unit.cursors:
+            self.version = object()
         self.sums.update(after)
         self._note_seen(after, unit.now)
         self.exemplars.update(unit.exemplars)
@@ -216,6 +220,8 @@ class LedgerState:
 
     def dropped(self, count: int, baseline_cutoff: float | None) -> None:
         """Take in that ``count`` ended actions were forgotten, created by ``baseline_cutoff``."""
+        if count:
+            self.version = object()
         self.tracked -= count
         if baseline_cutoff is None:
             return

@@ -7,6 +7,7 @@ long that has to wait.
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Protocol
 
 from exporter.clock import Clock
@@ -34,6 +35,15 @@ PROGRESS_PAUSE = 10.0
 
 PRUNES = 200
 """Batches of old actions that are forgotten after one poll at most: 100,000 actions."""
+
+FORGET_EVERY = 600.0
+"""Seconds after which actions to forget are searched for again once there are none left.
+
+Less where they are remembered for less than PATIENT_FOR of these.
+"""
+
+PATIENT_FOR = 100
+"""How many times longer actions are remembered than they may be kept beyond that."""
 
 
 class PollLog(Protocol):
@@ -172,6 +182,7 @@ class Poller:
         self._reported = reported
         self._key_checks_left = 0
         self._again = False
+        self._forget_at = -inf
         self.deadline = budget.deadline
 
     async def poll(self) -> float:
@@ -261,8 +272,10 @@ class Poller:
 
     async def _forget(self) -> None:
         """Forget what is old: piece by piece, as other accounts use the same worker."""
-        for _ in range(PRUNES):
-            if await self._ledger.forget(self._clock.now() - self._budget.retention) == 0:
+        retention, monotonic = self._budget.retention, self._clock.monotonic()
+        for _ in range(PRUNES if monotonic >= self._forget_at else 0):
+            if await self._ledger.forget(self._clock.now() - retention) == 0:
+                self._forget_at = monotonic + min(FORGET_EVERY, retention / PATIENT_FOR)
                 break
 
     def _failed(self, text: str, cause: Cause, started: float) -> None:

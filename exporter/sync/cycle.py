@@ -16,7 +16,7 @@ from exporter.sync.audit import audit_due, begin_audit, conclude_audit
 from exporter.sync.baseline import take_baseline, unread_cursor
 from exporter.sync.bulk import BulkFollower
 from exporter.sync.context import PollContext
-from exporter.sync.discovery import discover, look_at_end
+from exporter.sync.discovery import AtRest, discover, look_at_end
 from exporter.sync.fetcher import Fetcher, ServerLimits
 from exporter.sync.filters import AccountFilters
 from exporter.sync.in_flight import follow, follow_listed
@@ -50,13 +50,15 @@ class CarryOver:
 
     ``absent`` are the ids that the API did not know when it was asked for them last. ``totals`` is
     the last total of each list. ``floors`` is, by action type, when the oldest was created of those
-    that left the list of what is in progress (see `follow_listed`).
+    that left the list of what is in progress (see `follow_listed`). ``at_rest`` is
+    what the page at the end of each list brought, if that was nothing.
     """
 
     limits: ServerLimits = field(default_factory=ServerLimits)
     absent: frozenset[str] = frozenset()
     totals: Mapping[ListFilter, int | None] = field(default_factory=dict)
     floors: Mapping[str | None, float] = field(default_factory=dict)
+    at_rest: Mapping[ListFilter, AtRest | None] = field(default_factory=dict)
 
 
 class Cycle:
@@ -153,6 +155,7 @@ class _Poll:
         self._audited = False
         self._totals = dict(carried.totals)
         self._floors = dict(carried.floors)
+        self._at_rest = dict(carried.at_rest)
         self._abandoned_sweeps: tuple[str, ...] = ()
 
     async def run(self) -> PollResult:
@@ -198,6 +201,7 @@ class _Poll:
             self._context.recorder.absent,
             self._totals,
             self._floors,
+            self._at_rest,
         )
 
     async def _publish(self) -> None:
@@ -206,9 +210,7 @@ class _Poll:
         Names are for the sinks and for people: the metrics do not wait for them.
         """
         ledger, recorder = self._context.ledger, self._context.recorder
-        await ledger.note_time(recorder.unit)
-        await recorder.commit()
-        await ledger.publish(self._clock.now())
+        await recorder.conclude()
         # Once a poll: what is left has its turn in the next one.
         if self._naming is not None and await self._naming.look_up(self._context):
             self._naming = None
@@ -225,7 +227,7 @@ class _Poll:
         shortfall = 0
         lists = context.filters.discovery_lists
         # All of them first, so that it is known how many actions are unseen.
-        ends = {each: await look_at_end(context, each) for each in lists}
+        ends = {each: await look_at_end(context, each, self._at_rest.get(each)) for each in lists}
         seen_at = self._clock.monotonic()
         for list_filter in lists:
             try:
@@ -236,6 +238,7 @@ class _Poll:
                     list_filter,
                     context.ledger.state.cursors[list_filter],
                     ends[list_filter],
+                    at_rest=self._at_rest.get(list_filter),
                     last_total=self._totals.get(list_filter),
                     floor=self._floors.get(list_filter.action_type),
                 )
@@ -243,6 +246,7 @@ class _Poll:
                 recorder.discard()  # no part of it: a gap would be left behind
                 raise
             totals[list_filter] = self._totals[list_filter] = found.total
+            self._at_rest[list_filter] = found.at_rest
             shortfall += found.shortfall
         await recorder.commit()
         try:
@@ -271,6 +275,7 @@ class _Poll:
         if not audit.totals:
             return 0  # the API gives none: the time of the last audit says so
         context.recorder.forget_seen()
+        self._at_rest.clear()
         self._audited = True
         totals, shortfall = await self._update()
         for _ in range(await conclude_audit(context, audit, totals)):

@@ -2,11 +2,13 @@
 
 The list's total says how many are missing; pages are read until they are found. Whether an action
 is new is decided by its id, never by a total: that only says how far to look. A long catch-up is
-read from its old end, so that what is still missing stays in one piece, at the new end.
+read from its old end, so that what is still missing stays in one piece, at the new end. A page that
+is, byte for byte, one that brought nothing before is not looked at again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from heapq import heappop, heappush
 from math import inf
 
@@ -24,8 +26,31 @@ CHUNK_PAGES = 40
 """Pages that are read before what they brought is committed."""
 
 
-ListEnd = tuple[Page, int]
-"""A page and its number."""
+@dataclass(frozen=True, slots=True)
+class AtRest:
+    """The first page of a list that brought nothing, and would bring nothing again.
+
+    That is so while it has this ``digest``, and the ledger's state this ``version``: what an action
+    means follows from itself, the cursor, and what is remembered of it. ``total`` is as it says,
+    ``open_ids`` are the open actions on it.
+    """
+
+    digest: bytes
+    total: int | None
+    open_ids: tuple[str, ...]
+    version: object
+
+
+@dataclass(frozen=True, slots=True)
+class ListEnd:
+    """The page of a list where new actions appear, and its number; ``page`` decodes it.
+
+    ``digest`` is that of the first page, where it is this one.
+    """
+
+    number: int
+    page: Callable[[], Page]
+    digest: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +58,29 @@ class DiscoveryResult:
     """What a list said.
 
     ``total`` is None where the API does not say. ``shortfall`` is how many actions it counts that
-    could not be found; the audit finds out why.
+    could not be found; the audit finds out why. ``at_rest`` is for the next discovery.
     """
 
     total: int | None
     shortfall: int
+    at_rest: AtRest | None = None
 
 
-async def look_at_end(poll: PollContext, list_filter: ListFilter) -> ListEnd:
+async def look_at_end(
+    poll: PollContext, list_filter: ListFilter, at_rest: AtRest | None = None
+) -> ListEnd:
     """Read the page where new actions of a list appear, and note how many are unseen."""
     cursor = poll.ledger.state.cursors[list_filter]
-    page, number = await new_end(poll.fetcher, list_filter, cursor)
-    poll.progress.note(list_filter, done=0, left=(page.total or 0) - cursor.seen_count)
-    return page, number
+    if cursor.order is SortOrder.OLDEST:
+        last, number = await new_end(poll.fetcher, list_filter, cursor)
+        end = ListEnd(number, lambda: last)
+    else:
+        first = await poll.fetcher.first_page(list_filter)
+        end = ListEnd(1, cache(first.decode), first.digest)
+    same = at_rest is not None and _is_at_rest(poll, cursor, end, at_rest)
+    left = 0 if same else (end.page().total or 0) - cursor.seen_count
+    poll.progress.note(list_filter, done=0, left=left)
+    return end
 
 
 async def discover(
@@ -54,6 +89,7 @@ async def discover(
     cursor: ListCursor,
     end: ListEnd,
     *,
+    at_rest: AtRest | None = None,
     last_total: int | None = None,
     floor: float | None = None,
 ) -> DiscoveryResult:
@@ -63,9 +99,12 @@ async def discover(
     that both see is believed. ``floor`` is when the oldest action was created that may have entered
     a status since.
     """
+    if at_rest is not None and _is_at_rest(poll, cursor, end, at_rest):
+        poll.recorder.saw(at_rest.open_ids)
+        return DiscoveryResult(at_rest.total, 0, at_rest)
     open_actions = poll.recorder.open_actions(list_filter.action_type) if list_filter.status else ()
     floor = oldest_new(cursor, list_filter, (floor, *(row.created_at for row in open_actions)))
-    page, number = end
+    page, number = end.page(), end.number
     if contradicts(cursor.order, page.actions) and (
         cursor.order is not SortOrder.NONE or (page.total or 0) > cursor.seen_count
     ):
@@ -89,7 +128,33 @@ async def discover(
         cursor = reconciled(cursor, before=before.seen_count, last=last_total, total=search.total)
     if cursor != before or list_filter in poll.recorder.unit.cursors:
         poll.recorder.set_cursor(list_filter, cursor)
-    return DiscoveryResult(search.total, shortfall)
+    resting = None
+    if cursor == before and search.is_done_with(end.page()):
+        resting = _rest(poll, cursor, end)
+    return DiscoveryResult(search.total, shortfall, resting)
+
+
+def _rest(poll: PollContext, cursor: ListCursor, end: ListEnd) -> AtRest | None:
+    """Return what is known of the only page that was read, if it is at rest."""
+    page, state = end.page(), poll.ledger.state
+    if end.digest is None or page.malformed:  # those are counted each time that they are read
+        return None
+    # By the ids that are held anyway, not by copies of them.
+    rows = (state.open.get(action.id) for action in page.actions)
+    open_ids = tuple(row.id for row in rows if row is not None)
+    at_rest = AtRest(end.digest, page.total, open_ids, state.version)
+    return at_rest if _is_at_rest(poll, cursor, end, at_rest) else None
+
+
+def _is_at_rest(poll: PollContext, cursor: ListCursor, end: ListEnd, at_rest: AtRest) -> bool:
+    """Tell whether a page was recorded as it is, and nothing has changed since."""
+    return (
+        at_rest.digest == end.digest
+        and at_rest.version is poll.ledger.state.version
+        and poll.recorder.unit.empty
+        # Else the API's clock says what is new: see `_found_up_to`.
+        and (cursor.high_watermark is None or cursor.high_watermark < poll.api_time)
+    )
 
 
 def _counts_by_position(list_filter: ListFilter, cursor: ListCursor) -> bool:
@@ -127,6 +192,11 @@ class _Search:
         self._shrunk = shrunk
         self._concurrency = concurrency
         self._found = 0
+        self._read_on = False
+
+    def is_done_with(self, page: Page) -> bool:
+        """Tell whether all that the list holds is seen, and no page but this was needed."""
+        return self.missing == 0 and self._first is page and not self._read_on
 
     @property
     def missing(self) -> int:
@@ -136,6 +206,7 @@ class _Search:
     async def run(self, page: Page, number: int) -> None:
         """Find what is new; ``page`` is the one where new actions appear."""
         self.total = page.total
+        self._first = page
         self._note_progress()
         if self.cursor.order is SortOrder.NONE and (self.missing > 0 or self._shrunk):
             # Anywhere: all of it has to be read, this page included.
@@ -302,6 +373,7 @@ class _Search:
 
     async def _read(self, number: int, wanted: int) -> Sequence[PageRead]:
         """Read pages concurrently, at most ``wanted``, and count what they bring."""
+        self._read_on = True
         pages = range(number, number + min(self._concurrency, wanted))
         pages_read = await self._poll.read(
             self._list_filter, pages, self.cursor, spare=self.missing

@@ -5,7 +5,7 @@ not decide what to ask for, nor know the ledger.
 """
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeGuard, TypeVar
 
@@ -29,6 +29,18 @@ EMPTY_PAGE = Page((), None, None, 0)
 """A page without actions that says nothing of its list."""
 
 _ALL = Query()
+
+
+@dataclass(frozen=True, slots=True)
+class FirstPage:
+    """The first page of a list; ``decode`` raises InvalidResponseError.
+
+    ``digest`` tells its text from that of any other page.
+    """
+
+    digest: bytes
+    decode: Callable[[], Page]
+
 
 Answer = Action | InvalidResponseError | UnavailableError
 """What asking for one action brings."""
@@ -135,6 +147,15 @@ class Fetcher:
             if again is None:
                 return EMPTY_PAGE
             page = again
+        return self._checked(list_filter, page, number)
+
+    async def first_page(self, list_filter: ListFilter) -> FirstPage:
+        """Fetch the first page, which is only decoded when it is needed."""
+        fetched = await self._client.fetch(self._query(list_filter, 1, self._asked))
+        return FirstPage(fetched.digest(), lambda: self._checked(list_filter, fetched.decode(), 1))
+
+    def _checked(self, list_filter: ListFilter, page: Page, number: int) -> Page:
+        """Learn from a page what the server's limits are; raises InvalidResponseError."""
         if page.malformed > 1 and not page.actions and list_filter.status is None:
             raise InvalidResponseError(
                 f"none of the {page.malformed} actions on a page can be decoded"

@@ -44,12 +44,10 @@ async def follow(poll: PollContext, list_filter: ListFilter, total: int | None) 
     ``total`` is how many actions the list holds, None where the API does not say.
     """
     cursor = poll.recorder.cursor(list_filter)
-    if cursor is None:
+    if cursor is None or not (poll.ledger.state.open or poll.recorder.unit.rows):
         return
     # A hundred thousand may be in progress: what goes through all of them runs in the worker.
-    followed = await poll.ledger.in_worker(_followed, poll, list_filter)
-    wanted, plan = await poll.ledger.in_worker(_plan, poll, list_filter, followed, total, cursor)
-    running = len(followed)
+    running, wanted, plan = await poll.ledger.in_worker(_plan_all, poll, list_filter, total, cursor)
     if not wanted:
         return
     poll.progress.follow(len(wanted), poll.recorder.followed)
@@ -335,10 +333,16 @@ def _mark_gone(poll: PollContext, rows: Iterable[TrackedAction]) -> None:
         poll.recorder.unit.mark_gone(row)
 
 
-def _followed(poll: PollContext, list_filter: ListFilter) -> list[TrackedAction]:
-    """Return the actions to follow; those in an unknown status are for the audit."""
+def _plan_all(
+    poll: PollContext, list_filter: ListFilter, total: int | None, cursor: ListCursor
+) -> tuple[int, Sequence[TrackedAction], RequestPlan]:
+    """Return how many actions to follow there are, and the plan as `_plan` does.
+
+    Those in an unknown status are for the audit.
+    """
     rows = poll.recorder.open_actions(list_filter.action_type)
-    return [row for row in rows if row.status in FOLLOWED]
+    followed = [row for row in rows if row.status in FOLLOWED]
+    return len(followed), *_plan(poll, list_filter, followed, total, cursor)
 
 
 def _plan(

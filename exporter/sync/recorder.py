@@ -46,6 +46,11 @@ class Recorder:
         await self._ledger.commit(self.unit)
         self.discard()
 
+    async def conclude(self) -> None:
+        """Commit, and publish what is known then."""
+        await self._ledger.conclude(self.unit, self._clock.now())
+        self.discard()
+
     async def checkpoint(self, requests: int) -> None:
         """Count requests, and commit after some, so that a long poll that fails was not in vain.
 
@@ -88,14 +93,19 @@ class Recorder:
     async def record_pages(self, pages: Sequence[SeenPage]) -> Sequence[PageResult]:
         """Record pages that were read together; returns what each brought."""
         results = await self._ledger.record_pages(self.unit, pages)
+        self.saw(action.id for action in chain.from_iterable(actions for actions, _ in pages))
+        return results
+
+    def saw(self, ids: Iterable[str]) -> None:
+        """Take note that the actions with these ids were seen."""
         # By the ids that are held anyway, not by copies of them: there may be 100,000.
         known, new, seen = self._ledger.state.open, self.unit.rows, self._seen
-        for action in chain.from_iterable(actions for actions, _ in pages):
-            if action.id not in seen:
-                row = known.get(action.id)
+        for id_ in ids:
+            if id_ not in seen:
+                row = known.get(id_)
                 self.followed += row is not None
-                seen.add((row or new.get(action.id) or action).id)
-        return results
+                row = row or new.get(id_)
+                seen.add(id_ if row is None else row.id)
 
     async def unknown(self, actions: Sequence[Action]) -> tuple[Action, ...]:
         """Return those of the actions that nobody knows; nothing is recorded."""

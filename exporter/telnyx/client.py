@@ -10,6 +10,8 @@ import random
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from hashlib import blake2b
 from typing import Protocol
 from urllib.parse import quote
 
@@ -60,6 +62,8 @@ ATTEMPTS = 4
 BACKOFF = 0.5
 """Seconds before the first retry; doubled for each further one, with jitter."""
 
+DIGEST_SIZE = 16
+"""Bytes of the digest of a page."""
 
 LOOKUP_PATIENCE = 2.0
 """Maximum seconds that a lookup of SIM cards or bulk actions waits for the rate limit."""
@@ -104,6 +108,25 @@ class Received:
     headers: Mapping[str, str]
     at: float
     issuer: str
+
+
+@dataclass(frozen=True, slots=True)
+class UndecodedPage:
+    """A page of a list as it came."""
+
+    body: bytes
+    on_malformed: Callable[[int], None]
+
+    def digest(self) -> bytes:
+        """Return what tells its text from that of any other page."""
+        return blake2b(self.body, digest_size=DIGEST_SIZE).digest()
+
+    def decode(self) -> Page:
+        """Decode it; raises InvalidResponseError."""
+        page = decode_page(self.body)
+        if page.malformed:
+            self.on_malformed(page.malformed)
+        return page
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,10 +193,12 @@ class Client:
 
     async def list(self, query: Query) -> Page:
         """Return one page of the list that ``query`` describes."""
-        page = decode_page(await self._fetch("list", self._actions_url, query.params()))
-        if page.malformed:
-            self._observer.malformed_seen(page.malformed)
-        return page
+        return (await self.fetch(query)).decode()
+
+    async def fetch(self, query: Query) -> UndecodedPage:
+        """Return one page of the list that ``query`` describes, to be decoded if it is needed."""
+        body = await self._fetch("list", self._actions_url, query.params())
+        return UndecodedPage(body, self._observer.malformed_seen)
 
     async def get(self, action_id: str) -> Action:
         """Return one action; raises NotFoundError if it does not exist."""
@@ -276,8 +301,7 @@ class Client:
                 async with asyncio.timeout(self._timeout):
                     async with self._http.stream(
                         "GET",
-                        url,
-                        params=params or None,
+                        _address(url, *params.items()),
                         headers={
                             "authorization": f"Bearer {key}",
                             "accept-encoding": ACCEPT_ENCODING,
@@ -355,6 +379,12 @@ class Client:
         if isinstance(error, NotFoundError):
             error.documented = is_documented_error(body)
         raise error
+
+
+@lru_cache(maxsize=256)
+def _address(url: str, *params: tuple[str, str]) -> httpx.URL:
+    """Return an address with parameters; made once, as polls ask for the same again and again."""
+    return httpx.URL(url, params=params or None)
 
 
 def _segment(name: str) -> str:

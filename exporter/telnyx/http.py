@@ -1,4 +1,4 @@
-"""The route to the API, and the HTTP connection pool of one account.
+"""The route to the API, and the HTTP connections that accounts have to it.
 
 It must not know the API key, which is added to each request (`client.py`).
 """
@@ -6,8 +6,7 @@ It must not know the API key, which is added to each request (`client.py`).
 import re
 import ssl
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -21,6 +20,9 @@ from exporter.version import __version__
 
 TRUST_TIMEOUT = 5.0
 """Seconds allowed for reading the trusted certificates."""
+
+IDLE_CONNECTIONS = 20
+"""Connections that accounts keep open together while none of them sends a request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +66,47 @@ class Route:
         return f"connection{self.through} failed: {words}"
 
 
+class SharedTransport(httpx.AsyncBaseTransport):
+    """The connections of all accounts that use one route; closed with the last of their clients.
+
+    A connection of its own, which is closed after seconds without a request, would be opened by an
+    account at each poll. How many requests an account has at a time is up to its client.
+    """
+
+    def __init__(self, route: Route) -> None:
+        """Open nothing yet."""
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=IDLE_CONNECTIONS)
+        self._transport = _open_transport(route, limits)
+        self._clients = 0
+
+    def joined(self) -> Self:
+        """Count one more client, which closes it when it ends."""
+        self._clients += 1
+        return self
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request."""
+        return await self._transport.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        """Close the connections if this was the last client."""
+        self._clients -= 1
+        if not self._clients:
+            await self._transport.aclose()
+
+
 @dataclass(frozen=True, slots=True)
 class Network:
     """The routes to the APIs, by base URL; they share the trusted certificates."""
 
     routes: Mapping[str, Route]
+    _shared: dict[str, SharedTransport] = field(default_factory=dict)
+
+    def connect(self, base_url: str) -> SharedTransport:
+        """Return the connections to an API for one more account."""
+        if base_url not in self._shared:
+            self._shared[base_url] = SharedTransport(self.routes[base_url])
+        return self._shared[base_url].joined()
 
     @classmethod
     def read(cls, base_urls: Iterable[str], environ: Mapping[str, str], *, strict: bool) -> Self:
@@ -110,14 +148,13 @@ def open_http(
     managed_account_id: str | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> httpx.AsyncClient:
-    """Open the pool; ``timeout`` is in seconds; ``transport`` replaces the network in tests.
+    """Open a client; ``timeout`` is in seconds, ``transport`` has the connections, if any are open.
 
     With ``managed_account_id``, the key of a manager asks for that account. The environment is
     ignored.
     """
     managed = {} if managed_account_id is None else {"x-managed-account-id": managed_account_id}
-    route = route or Route()
-    trust = route.trust or _no_trust()
+    limits = httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
     return httpx.AsyncClient(
         headers={
             "accept": "application/json",
@@ -125,12 +162,20 @@ def open_http(
             **managed,
         },
         timeout=timeout,
-        limits=httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency),
         follow_redirects=False,
-        transport=transport,
+        transport=transport or _open_transport(route or Route(), limits),
         trust_env=False,
-        proxy=None if route.proxy is None else _proxy(route.proxy, trust),
+    )
+
+
+def _open_transport(route: Route, limits: httpx.Limits) -> httpx.AsyncHTTPTransport:
+    # Without trusted certificates, but with verification: https would fail.
+    trust = route.trust or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return httpx.AsyncHTTPTransport(
         verify=trust,
+        trust_env=False,
+        limits=limits,
+        proxy=None if route.proxy is None else _proxy(route.proxy, trust),
     )
 
 
@@ -143,15 +188,6 @@ def issuer_of(response: httpx.Response) -> str:
         return ""
     names = {key: value for part in certificate["issuer"] for key, value in part}
     return str(names.get("organizationName") or names.get("commonName") or "")
-
-
-@cache
-def _no_trust() -> ssl.SSLContext:
-    """Return a context without trusted certificates, but with verification: https would fail.
-
-    One for all accounts: it takes 16 kB.
-    """
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def _proxy(proxy: Proxy, trust: ssl.SSLContext) -> httpx.Proxy:

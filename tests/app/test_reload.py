@@ -268,9 +268,10 @@ async def test_a_refusal_outlives_a_reload(running: Any, settings: Any, name: st
     assert await running.exporter.reload() == ()  # what was only said to be spent is tried
     await running.until_total(UP, 0)
     served = running.simulator.served
+    polls = await running.total(POLLS) if name == "default" else 0
     running.next = settings({name: running.url}, interval=0.051)
     assert await running.exporter.reload() == ()
-    await running.until_total(POLLS, 1 + (await running.total(POLLS) if name == "default" else 0))
+    await running.until_total(POLLS, 1 + polls)
     assert running.simulator.served == served
 
 

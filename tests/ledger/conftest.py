@@ -110,9 +110,7 @@ class Account:
         seen = await self.ledger.record(unit, actions, cursor)
         unit.baseline_at = self.ledger.state.baseline_at or 50.0
         unit.audit_at = self.ledger.state.audit_at or 50.0
-        await self.ledger.note_time(unit)
-        await self.ledger.commit(unit)
-        await self.ledger.publish(at)
+        await self.ledger.conclude(unit, at)
         self.ledger.announce()
         return seen
 

@@ -144,7 +144,7 @@ async def test_the_event_loop_does_not_touch_the_disk(
     for call in (
         account.ledger.record(unit, [], BASELINE),
         account.ledger.unknown(unit, []),
-        account.ledger.commit(unit),
+        account.ledger.conclude(unit, 0.0),
         account.ledger.publish(0.0),
         account.ledger.forget(0.0),
         account.ledger.undelivered("log"),

@@ -122,9 +122,7 @@ class World:
         await self.ledger.record(unit, actions, where)
         unit.baseline_at = self.ledger.state.baseline_at or 0.0
         unit.audit_at = self.ledger.state.audit_at or 0.0
-        await self.ledger.note_time(unit)
-        await self.ledger.commit(unit)
-        await self.ledger.publish(at)
+        await self.ledger.conclude(unit, at)
         self.ledger.announce()
 
     def _run(self, call: Any) -> Any:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -205,10 +206,67 @@ def test_so_it_is_in_postgresql(open_account: OpenAccount, story: Story) -> None
     assert differences(open_account, story) == {}
 
 
+@few(6)
+@given(story=stories, audit_interval=st.sampled_from([1.0, 200.0]))
+def test_an_answer_that_repeats_brings_what_a_new_one_would(
+    open_account: OpenAccount, story: Story, audit_interval: float
+) -> None:
+    """All is asked for, counted and shown as where no two answers are the same bytes."""
+    # Retries wait for a random time, so that the two stories would differ.
+    unbroken = [
+        replace(each, faults=()) if isinstance(each, Poll) else each for each in story.steps
+    ]
+    story = replace(story, steps=unbroken)
+    repeating = told(open_account, story, audit_interval=audit_interval)
+    unique = told(open_account, story, audit_interval=audit_interval, wrap=UniqueAnswers)
+    assert repeating.requests == unique.requests
+    assert replace(repeating.account.snapshot, name="") == replace(unique.account.snapshot, name="")
+
+
+@dataclass
+class UniqueAnswers(httpx.AsyncBaseTransport):
+    """Sends requests to a simulator; each answer has one more space at its end."""
+
+    simulator: httpx.AsyncBaseTransport
+    spaces: int = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Answer one request."""
+        answer = await self.simulator.handle_async_request(request)
+        self.spaces += 1
+        body = await answer.aread() + b" " * self.spaces
+        headers = [each for each in answer.headers.raw if each[0].lower() != b"content-length"]
+        return httpx.Response(answer.status_code, headers=headers, content=body)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What came of a story: the account at its end, and how many requests each poll took.
+
+    ``differences`` is where the counts differ from what happened.
+    """
+
+    account: Any
+    requests: list[int]
+    differences: dict[str, tuple[int, int]]
+
+
 def differences(open_account: OpenAccount, story: Story) -> dict[str, tuple[int, int]]:
     """Let a story happen; returns where the counts differ from what happened."""
+    return told(open_account, story).differences
 
-    async def live() -> dict[str, tuple[int, int]]:
+
+def told(
+    open_account: OpenAccount,
+    story: Story,
+    *,
+    audit_interval: float = 1.0,
+    wrap: Callable[[httpx.AsyncBaseTransport], httpx.AsyncBaseTransport] = lambda each: each,
+) -> Told:
+    """Let a story happen, in which answers pass through the transport that ``wrap`` returns."""
+
+    async def live() -> Told:
+        requests: list[int] = []
         clock = LivelyClock()
         order, page_size = story.cursor
         account = open_account(
@@ -216,8 +274,9 @@ def differences(open_account: OpenAccount, story: Story) -> dict[str, tuple[int,
             clock=clock,
             page_size=page_size,
             concurrency=story.concurrency,
-            audit_interval=1.0,
+            audit_interval=audit_interval,
         )
+        account.answers.simulator = wrap(account.answers.simulator)
         mover = Mover(account.world)
         if story.before:
             mover.move(Create(story.before, "enable", bulk=False))
@@ -242,7 +301,7 @@ def differences(open_account: OpenAccount, story: Story) -> dict[str, tuple[int,
                 account.simulator.faults.script(*step.faults)
                 interrupted = mover.interrupted[:]
                 with suppress(PollError):
-                    await account.poll()
+                    requests.append(await account.poll())
                     mover.seen(interrupted)
                 account.simulator.faults = FaultInjector(FaultSettings(), seed=1)
                 for rest in clock.pending:
@@ -250,9 +309,7 @@ def differences(open_account: OpenAccount, story: Story) -> dict[str, tuple[int,
                 clock.pending = []
             else:
                 mover.move(step)
-        for _ in range(6):
-            await account.poll()
-        found: dict[str, tuple[int, int]] = account.differences(start)
-        return found
+        requests += [await account.poll() for _ in range(6)]
+        return Told(account, requests, account.differences(start))
 
     return asyncio.run(live())

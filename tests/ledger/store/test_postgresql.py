@@ -351,9 +351,7 @@ async def test_round_trips_of_a_poll(
         before = wire.turns
         unit = ledger.begin(NOW + 100)
         await ledger.record(unit, actions, account.saw.__kwdefaults__["cursor"])
-        await ledger.note_time(unit)
-        await ledger.commit(unit)
-        await ledger.publish(NOW + 100)
+        await ledger.conclude(unit, NOW + 100)
         await ledger.forget(NOW)
         return wire.turns - before
 
