@@ -50,7 +50,7 @@ RUNBOOK = "https://example.org/runbooks/TelnyxSimFailureRatioHigh.md"
 @pytest.fixture(scope="module")
 def config() -> dict[str, Any]:
     """Parse the example."""
-    parsed: dict[str, Any] = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
+    parsed: dict[str, Any] = yaml.load(CONFIG.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     return parsed
 
 
