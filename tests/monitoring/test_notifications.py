@@ -24,6 +24,7 @@ from demo_stack.settings import alertmanager_config
 from demo_stack.shorten import shorten_alertmanager
 from tests.end_to_end.conftest import eventually
 from tests.monitoring.mail import MailServer, text_of
+from tests.support.loopback import NO_TLS
 
 SHIPPED = Path(__file__).parents[2] / "helm" / "telnyx-sim-exporter" / "files"
 CONFIG = SHIPPED / "alertmanager" / "alertmanager.yaml"
@@ -83,7 +84,9 @@ class Told:
 
     def post(self, *alerts: dict[str, Any]) -> None:
         """Tell Alertmanager of alerts."""
-        answer = httpx.post(f"{self._url}/api/v2/alerts", json=alerts, trust_env=False)
+        answer = httpx.post(
+            f"{self._url}/api/v2/alerts", json=alerts, trust_env=False, verify=NO_TLS
+        )
         assert answer.status_code == httpx.codes.OK, answer.text
 
     def by(self, severity: str, text: str) -> Any:

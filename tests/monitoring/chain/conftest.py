@@ -22,6 +22,7 @@ from demo_stack.receiver import Notification, NotificationReceiver
 from demo_stack.stack import Stack, StackSettings
 from exporter.cli.rule_files import Changes, plain_rules, write_groups
 from tests.support.forking import Forked, ForkServer
+from tests.support.loopback import NO_TLS
 
 T = TypeVar("T")
 
@@ -69,7 +70,7 @@ class Chain:
         self._folder = folder
         self._undo = undo
         self._stop = threading.Event()
-        self.http = undo.enter_context(httpx.Client(trust_env=False, timeout=5))
+        self.http = undo.enter_context(httpx.Client(trust_env=False, verify=NO_TLS, timeout=5))
         receiver = undo.enter_context(closing(NotificationReceiver(self.notes.append)))
         self._simulators = {name: self._simulate(name) for name in accounts}
         self.exporter_port = reserve_port("the exporter", 0)
