@@ -62,6 +62,23 @@ def test_long_tests_run_first(suite: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["*::test_long *", "*::test_one *", "*::test_two *"])
 
 
+def test_waiting_tests_begin_on_three_workers_in_five(
+    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other two begin with other tests, which take up what is left of the cores."""
+    monkeypatch.setenv("PYTEST_XDIST_WORKER_COUNT", "5")
+    names = (*(f"demo_stack/test_w{number}" for number in range(3)), "test_a", "test_b")
+    for name in names:
+        suite.path.joinpath(name).parent.mkdir(exist_ok=True)
+        suite.path.joinpath(f"{name}.py").write_text(
+            "import pytest\n\n@pytest.mark.parametrize('n', range(2))\ndef test(n): ...\n"
+        )
+    result = suite.runpytest_inprocess("-v", *(f"{name}.py" for name in ("test_a", "test_b")), ".")
+    order = [f"*test_w{each}.py::test[[]{number}]*" for each in range(3) for number in range(2)]
+    others = [f"*test_{each}.py::test[[]{number}]*" for each in "ab" for number in range(2)]
+    result.stdout.fnmatch_lines([*order, *others])
+
+
 def test_long_tests_of_a_group_are_not_spread(
     suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:

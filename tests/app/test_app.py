@@ -13,6 +13,7 @@ import pytest
 from exporter.config import State, Web
 from exporter.domain import Status
 from exporter.errors import ConfigError, UsageError
+from tests.support.loopback import NO_TLS
 
 FAILED = "telnyx_sim_card_actions_failed_total"
 UP = "telnyx_up"
@@ -103,7 +104,7 @@ async def test_stopping_ends_everything(simulators: Any, settings: Any, build: A
     await rig.stop()
     served = simulator.served
     assert len(rig.events("stopped")) == 1
-    async with httpx.AsyncClient(base_url=address, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=address, trust_env=False, verify=NO_TLS) as client:
         with pytest.raises(httpx.ConnectError):
             await client.get("/-/healthy")
     other = build(settings({"default": url}))

@@ -32,6 +32,7 @@ from exporter.simulator.server import serving
 from exporter.simulator.settings import SimulatorSettings
 from exporter.simulator.simulator import Simulator
 from tests.log_stream import open_log
+from tests.support.loopback import NO_TLS
 from tests.support.simulation import QUIET
 
 DEADLINE = 60.0
@@ -253,7 +254,9 @@ def _scene(tmp_path: Path) -> Iterator[Scene]:
         exporter = Exporter(read(), load=read, clock=SystemClock(), event_log=event_log)
         with (
             _in_thread(_serving(exporter), watch) as (address, _),
-            httpx.Client(base_url=address, trust_env=False, timeout=DEADLINE) as http,
+            httpx.Client(
+                base_url=address, trust_env=False, verify=NO_TLS, timeout=DEADLINE
+            ) as http,
         ):
             yield Scene(simulator, loop, watch, http, configure)
 

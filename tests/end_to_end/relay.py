@@ -14,6 +14,8 @@ from typing import Any
 
 import httpx
 
+from tests.support.loopback import NO_TLS
+
 Row = dict[str, Any]
 
 LIMITS = {"x-ratelimit-limit": "100", "x-ratelimit-remaining": "99", "x-ratelimit-reset": "1"}
@@ -33,7 +35,7 @@ class Relay(ThreadingHTTPServer):
     def __init__(self, upstream: str) -> None:
         """Listen on a free port of loopback."""
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.upstream = httpx.Client(base_url=upstream, trust_env=False, timeout=10)
+        self.upstream = httpx.Client(base_url=upstream, trust_env=False, verify=NO_TLS, timeout=10)
         self.changes: dict[str, Callable[[Row], None]] = {}
         self.throttled: Counter[str] = Counter()
         self.totals_unknown: set[str] = set()

@@ -5,6 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.loopback import NO_TLS
+
 LOOPBACK = ("127.0.0.1:0", "127.0.0.2:0")
 WORDS = tuple(f"--web.listen-address={address}" for address in LOOPBACK)
 KEY = {"TELNYX_API_KEY": "KEY-simulated"}
@@ -12,7 +14,7 @@ KEY = {"TELNYX_API_KEY": "KEY-simulated"}
 
 def answers(url: str, path: str) -> int:
     """Ask once; return the status."""
-    return httpx.get(f"{url}{path}", trust_env=False, timeout=10).status_code
+    return httpx.get(f"{url}{path}", trust_env=False, verify=NO_TLS, timeout=10).status_code
 
 
 @pytest.mark.parametrize("command_name", ["run", "demo"])
@@ -42,4 +44,4 @@ def test_the_file_may_have_a_list(command: Callable[..., Any], tmp_path: Any) ->
     running = command("run", "--config.file", str(file))
     urls = running.wait_for(r'"address": "(http[^"]+)"')[1].split(",")
     assert [answers(url, "/metrics") for url in urls] == [200, 200]
-    assert httpx.post(f"{urls[1]}/-/reload", trust_env=False).status_code == 200
+    assert httpx.post(f"{urls[1]}/-/reload", trust_env=False, verify=NO_TLS).status_code == 200

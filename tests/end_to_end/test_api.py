@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from exporter.domain import KNOWN_ACTION_TYPES
+from tests.support.loopback import NO_TLS
 
 if TYPE_CHECKING:
     from telnyx import Telnyx
@@ -28,7 +29,7 @@ def client_of() -> "Iterator[Callable[[str], Telnyx]]":
     clients: list[DefaultHttpxClient] = []
 
     def make(url: str) -> Telnyx:
-        clients.append(DefaultHttpxClient(trust_env=False))
+        clients.append(DefaultHttpxClient(trust_env=False, verify=NO_TLS))
         return Telnyx(
             api_key="KEY-simulated", base_url=f"{url}/v2", max_retries=0, http_client=clients[-1]
         )

@@ -195,6 +195,7 @@ def test_a_story_is_shown_as_recorded(
     story: Story,
     configure: Callable[..., Path],
     start: Callable[..., Any],
+    command: Callable[..., Any],
     until: Callable[..., Any],
     free_port: int,
     tmp_path: Path,
@@ -203,8 +204,7 @@ def test_a_story_is_shown_as_recorded(
     names = story.names
     names.texts[str(tmp_path)] = "<folder>"
 
-    def run(name: str) -> Any:
-        running = start(PROGRAM, "run", "--config.file", f"{name}.yaml")
+    def serving(running: Any) -> Any:
         running.url = running.wait_for(r'"address": "(http://[^"]+)"')[1]
         return running
 
@@ -213,7 +213,7 @@ def test_a_story_is_shown_as_recorded(
 
     waiting = past(story)
     configure("run")
-    first = run("run")
+    first = serving(start(PROGRAM, "run", "--config.file", "run.yaml"))
     until(lambda: first.total(POLLS) == 3)
     baseline = exposition(first)
     compare("baseline.txt", baseline)
@@ -222,7 +222,7 @@ def test_a_story_is_shown_as_recorded(
 
     interrupted = present(story, waiting)
     story.relay.throttled["run-fleet"] = 1
-    second = run("run")
+    second = serving(command("run", "--config.file", "run.yaml"))
     until(lambda: second.total(POLLS) == 3)
     text = exposition(second)
     compare("baseline-to-run.txt", changes(baseline, text))
@@ -248,8 +248,8 @@ def test_a_story_is_shown_as_recorded(
     (tmp_path / "run.db").chmod(0o644)
     (tmp_path / "lost.db.lock").write_bytes((tmp_path / "run.db.lock").read_bytes())
     story.relay.totals_unknown.add("lost-limited")
-    once = start(PROGRAM, "once", "--config.file", "run.yaml")
-    lost = start(PROGRAM, "once", "--config.file", "lost.yaml", "--format", "table")
+    once = command("once", "--config.file", "run.yaml")
+    lost = command("once", "--config.file", "lost.yaml", "--format", "table")
     assert once.end(signal.SIGCONT, PATIENCE) == 1
     compare("run-to-once.txt", changes(text, names.exposition("\n".join(once.out))))
     compare("once.log", names.logfmt_log(once.err))

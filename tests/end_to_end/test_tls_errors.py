@@ -12,6 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.loopback import NO_TLS
+
 pytestmark = pytest.mark.program("openssl")
 
 HERE = "IP:127.0.0.1"
@@ -26,7 +28,9 @@ class Relay(BaseHTTPRequestHandler):
         assert isinstance(server, Front)
         server.seen += 1
         headers = {"authorization": self.headers["authorization"]}
-        answer = httpx.get(f"{server.behind}{self.path}", headers=headers, trust_env=False)
+        answer = httpx.get(
+            f"{server.behind}{self.path}", headers=headers, trust_env=False, verify=NO_TLS
+        )
         self.send_response(answer.status_code)
         self.send_header("content-length", str(len(answer.content)))
         self.end_headers()

@@ -3,8 +3,9 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from functools import cache
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -60,8 +61,7 @@ def past(history: History, at: float, **more: Any) -> PastAccount:
     )
 
 
-@dataclass(frozen=True)
-class Sample:
+class Sample(NamedTuple):
     """One line of the text."""
 
     name: str
@@ -75,6 +75,15 @@ class Sample:
         return dict(self.labels)["action_type"]
 
 
+LINE = re.compile(r"(\w+)\{(.*)\} (\S+)(?: (\d+))?")
+
+
+@cache  # a series has as many lines as samples
+def labels_of(text: str) -> frozenset[tuple[str, str]]:
+    """Read the labels of a line."""
+    return frozenset(re.findall(r'(\w+)="([^"]*)"', text))
+
+
 def parse(text: str) -> tuple[list[str], list[Sample]]:
     """Return the lines that describe, and the samples: of a series each later than the last."""
     described, samples = [], []
@@ -83,9 +92,9 @@ def parse(text: str) -> tuple[list[str], list[Sample]]:
         if line.startswith("#"):
             described.append(line)
             continue
-        found = re.fullmatch(r"(\w+)\{(.*)\} (\S+)(?: (\d+))?", line)
+        found = LINE.fullmatch(line)
         assert found is not None, line
-        labels = frozenset(re.findall(r'(\w+)="([^"]*)"', found[2]))
+        labels = labels_of(found[2])
         sample = Sample(found[1], labels, float(found[3]), int(found[4] or 0))
         assert sample.time > times.get((sample.name, labels), -1)
         times[sample.name, labels] = sample.time

@@ -7,6 +7,7 @@ times, silences or muting, and only one matcher in each entry of ``matchers``.
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 Labels = Mapping[str, str]
@@ -57,11 +58,13 @@ def inhibits(config: Mapping[str, Any], source: Labels, target: Labels) -> bool:
 
 
 def _inhibits(rule: Mapping[str, Any], source: Labels, target: Labels) -> bool:
+    # What costs least is asked first.
+    for name in rule.get("equal", ()):
+        if source.get(name, "") != target.get(name, ""):
+            return False
     sources, targets = rule["source_matchers"], rule["target_matchers"]
     return (
-        # What costs least is asked first.
-        all(source.get(name, "") == target.get(name, "") for name in rule.get("equal", ()))
-        and matches(targets, target)
+        matches(targets, target)
         and matches(sources, source)
         # Alerts that are both source and target of a rule do not inhibit each other.
         and not (matches(targets, source) and matches(sources, target))
@@ -70,15 +73,23 @@ def _inhibits(rule: Mapping[str, Any], source: Labels, target: Labels) -> bool:
 
 def matches(matchers: Sequence[str], labels: Labels) -> bool:
     """Tell whether all matchers take the labels; raise ValueError for what is no matcher."""
-    return all(_matches(each, labels) for each in matchers)
+    return all(
+        _takes(operator, wanted, labels.get(name, ""))
+        for name, operator, wanted in map(_parsed, matchers)
+    )
 
 
-def _matches(matcher: str, labels: Labels) -> bool:
+@cache
+def _parsed(matcher: str) -> tuple[str, str, str]:
     parts = _MATCHER.fullmatch(matcher)
     if parts is None:
         raise ValueError(f"no matcher: {matcher}")
     name, operator, _, wanted = parts.groups()
-    value = labels.get(name, "")
+    return name, operator, wanted
+
+
+@cache
+def _takes(operator: str, wanted: str, value: str) -> bool:
     if operator in {"=", "!="}:
         return (value == wanted) == (operator == "=")
     return (re.fullmatch(wanted, value) is not None) == (operator == "=~")

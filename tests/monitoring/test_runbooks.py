@@ -176,7 +176,9 @@ class Installed:
         chart = helm.render()
         deployment, service = chart.one("Deployment"), chart.one("Service")
         labels = chart.pod["metadata"]["labels"].items() & deployment["metadata"]["labels"].items()
-        compose = yaml.safe_load(read(ROOT / "compose.yaml"))["services"]["exporter"]
+        compose = yaml.load(read(ROOT / "compose.yaml"), Loader=yaml.CSafeLoader)["services"][
+            "exporter"
+        ]
         unit = dict(re.findall(r"^(\w+)=(.*)$", read(UNIT), re.MULTILINE))
         started = unit["ExecStart"].split()
         key = Path(unit["LoadCredential"].partition(":")[2])

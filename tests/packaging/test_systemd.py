@@ -87,7 +87,7 @@ def test_paths_agree(unit: dict[str, list[str]]) -> None:
     assert unit["ExecStart"] == [
         f"/opt/{UNIT.stem}/bin/telnyx-sim-exporter run --config.file {folder}/{CONFIG.name}"
     ]
-    settings = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
+    settings = yaml.load(CONFIG.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     name, _, source = unit["LoadCredential"][0].partition(":")
     assert source == f"{folder}/{name}"
     assert [account["api_key_file"] for account in settings["accounts"]] == [
@@ -180,7 +180,7 @@ def test_exporter_runs_as_the_service(tmp_path: Path, simulated: str) -> None:
     """With what the unit gives it, and nothing else, it polls, reloads and ends in order."""
     given = environment(tmp_path)
     state = Path(given["STATE_DIRECTORY"])
-    settings = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
+    settings = yaml.load(CONFIG.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     settings["accounts"][0]["base_url"] = simulated
     settings["state"]["url"] = f"sqlite:///{state}/state.db"
     settings["web"] = {"listen_address": "127.0.0.1:0"}

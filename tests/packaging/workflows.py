@@ -14,7 +14,7 @@ RELEASE = ROOT / ".github" / "workflows" / "release.yml"
 
 def workflow(path: Path) -> dict[Any, Any]:
     """Parse a workflow; YAML takes its key `on` for a truth."""
-    parsed: dict[Any, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    parsed: dict[Any, Any] = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     return parsed
 
 

@@ -14,6 +14,7 @@ import pytest
 from exporter.simulator.server import serving
 from exporter.simulator.settings import SimulatorSettings
 from exporter.simulator.simulator import Simulator
+from tests.support.loopback import NO_TLS
 from tests.support.simulation import QUIET, InProcessTransport, ManualClock
 
 if TYPE_CHECKING:
@@ -35,10 +36,13 @@ def simulator(clock: ManualClock) -> Simulator:
 @pytest.fixture
 def get() -> Callable[..., Awaitable[httpx.Response]]:
     """Return a function that sends one GET to a simulator, with its key."""
+    transports: dict[int, InProcessTransport] = {}
 
     async def send(simulator: Simulator, path: str, **params: object) -> httpx.Response:
+        if id(simulator) not in transports:
+            transports[id(simulator)] = InProcessTransport(simulator)
         async with httpx.AsyncClient(
-            transport=InProcessTransport(simulator),
+            transport=transports[id(simulator)],
             base_url="http://simulator/v2/",
             headers={"authorization": f"Bearer {simulator.key}"},
         ) as client:
@@ -90,7 +94,7 @@ def sdk(
             api_key=account.key,
             base_url=base_url,
             max_retries=0,
-            http_client=DefaultHttpxClient(trust_env=False),
+            http_client=DefaultHttpxClient(trust_env=False, verify=NO_TLS),
         ) as client,
     ):
         yield client

@@ -12,6 +12,7 @@ from exporter.simulator.faults import Fault, FaultSettings
 from exporter.simulator.server import serve, serving
 from exporter.simulator.settings import SimulatorSettings
 from exporter.simulator.simulator import Simulator
+from tests.support.loopback import NO_TLS
 from tests.support.simulation import QUIET
 
 BROKEN = (httpx.ReadError, httpx.RemoteProtocolError)
@@ -19,13 +20,16 @@ BROKEN = (httpx.ReadError, httpx.RemoteProtocolError)
 
 async def test_it_listens_while_the_context_lasts(simulator: Simulator) -> None:
     """Inside the context the base URL answers, and after it nobody listens there."""
-    async with serving(simulator) as base_url, httpx.AsyncClient(trust_env=False) as client:
+    async with (
+        serving(simulator) as base_url,
+        httpx.AsyncClient(trust_env=False, verify=NO_TLS) as client,
+    ):
         answer = await client.get(
             f"{base_url}/sim_cards", headers={"authorization": f"Bearer {simulator.key}"}
         )
         assert answer.status_code == 200
         assert answer.headers.get_list("date") == ["Tue, 14 Nov 2023 22:13:20 GMT"]
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=NO_TLS) as client:
         with pytest.raises(httpx.ConnectError):
             await client.get(base_url)
 
@@ -52,7 +56,7 @@ async def test_a_connection_breaks(
     expected = BROKEN if fault is Fault.RESET else httpx.ReadTimeout
     async with (
         serving(simulator) as base_url,
-        httpx.AsyncClient(timeout=0.2, trust_env=False) as client,
+        httpx.AsyncClient(timeout=0.2, trust_env=False, verify=NO_TLS) as client,
     ):
         with pytest.raises(expected):
             await client.get(f"{base_url}/sim_cards")
@@ -64,7 +68,10 @@ async def test_a_slow_answer_takes_its_time(simulator: Simulator) -> None:
     """A slow answer comes late and whole."""
     simulator.faults.settings = FaultSettings(slow=1.0, slow_seconds=0.05)
     loop = asyncio.get_running_loop()
-    async with serving(simulator) as base_url, httpx.AsyncClient(trust_env=False) as client:
+    async with (
+        serving(simulator) as base_url,
+        httpx.AsyncClient(trust_env=False, verify=NO_TLS) as client,
+    ):
         asked = loop.time()
         assert (await client.get(f"{base_url}/sim_cards")).status_code == 401
         assert loop.time() - asked > 0.04
@@ -78,7 +85,7 @@ async def test_it_stops_in_the_middle_of_silence(
     async with httpx.AsyncClient(timeout=None, trust_env=False) as client:  # noqa: S113 - waits on purpose
         async with asyncio.timeout(10), serving(simulator) as base_url:
             waiting = asyncio.create_task(client.get(f"{base_url}/sim_cards"))
-            async with httpx.AsyncClient(trust_env=False) as other:
+            async with httpx.AsyncClient(trust_env=False, verify=NO_TLS) as other:
                 while simulator.served == 0:
                     await other.get(base_url.removesuffix("/v2"))
         with pytest.raises(BROKEN):

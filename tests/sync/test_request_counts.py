@@ -60,9 +60,9 @@ async def test_a_long_catch_up_costs_its_pages_and_one(
     open_account: OpenAccount, order: ListOrder
 ) -> None:
     """Being away for 84 pages of actions costs no more for being committed piece by piece."""
-    account = open_account(replace(QUIET, history=10_000, order=order), page_size=50)
+    account = open_account(replace(QUIET, history=10_000, order=order), page_size=25)
     await account.poll()
-    for action_id in account.world.create(4_200):
+    for action_id in account.world.create(2_100):
         account.world.finish(action_id, Status.COMPLETED)
     assert await account.poll() <= 1 + 84 + 1
     assert not account.differences()

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from exporter.metrics.negotiation import Format
+from tests.support.loopback import NO_TLS
 
 PATHS = ("/", "/metrics", "/-/healthy", "/-/ready")
 
@@ -126,7 +127,7 @@ async def test_the_page_is_compressed_when_asked(
     """A page of many accounts is a fifth of its size for a browser, over a real connection."""
     operator.snapshot = snapshot(*[(busy, up)] * 40)
     _, address = await serve(operator.app())
-    async with httpx.AsyncClient(base_url=address.url, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=address.url, trust_env=False, verify=NO_TLS) as client:
         plain = await client.get("/", headers={"Accept-Encoding": "identity"})
         async with client.stream("GET", "/", headers={"Accept-Encoding": coding}) as answer:
             raw = b"".join([chunk async for chunk in answer.aiter_raw()])

@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from exporter.address import ListenAddress
 from exporter.web.connection_limiter import MAX_CONNECTIONS, MIN_CONNECTIONS
+from tests.support.loopback import NO_TLS
 
 DEADLINE = 30.0
 GET = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -20,7 +21,7 @@ Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 async def _ask(address: ListenAddress) -> str:
-    async with httpx.AsyncClient(base_url=address.url, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=address.url, trust_env=False, verify=NO_TLS) as client:
         return (await client.get("/-/healthy")).text
 
 
@@ -78,7 +79,7 @@ async def test_all_busy_is_said(operator: Any, serve: Any, connect: Any) -> None
     async with asyncio.timeout(DEADLINE):
         for _ in range(MAX_CONNECTIONS):
             await operator.arrived.acquire()
-    async with httpx.AsyncClient(base_url=address.url, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=address.url, trust_env=False, verify=NO_TLS) as client:
         assert (await client.get("/-/healthy")).status_code == 503
     operator.block.set()
 
@@ -155,7 +156,7 @@ async def test_pipelined_answers_that_nobody_takes_keep_nobody_out(
         _, writer = await connect(address)
         writer.transport.pause_reading()
         writer.write(GET * 2)
-    async with httpx.AsyncClient(base_url=address.url, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=address.url, trust_env=False, verify=NO_TLS) as client:
         assert (await client.get("/")).content == LARGE
 
 

@@ -4,6 +4,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.loopback import NO_TLS
+
 EXTERNAL = "https://telnyx.example.org/exporter/"
 
 
@@ -16,7 +18,9 @@ async def reload(operator: Any, serve: Any) -> Callable[..., Any]:
         sent = [
             (name, value.replace("HOST", f"127.0.0.1:{address.port}")) for name, value in headers
         ]
-        async with httpx.AsyncClient(base_url=address.url, trust_env=False) as client:
+        async with httpx.AsyncClient(
+            base_url=address.url, trust_env=False, verify=NO_TLS
+        ) as client:
             return (await client.request(method, "/-/reload", headers=sent)).status_code
 
     return ask

@@ -24,7 +24,7 @@ from exporter.address import ListenAddress
 from exporter.domain import Problem, ProblemStatus, SimCard
 from exporter.sync.progress import Progress, Stage
 
-pytestmark = pytest.mark.program("chromium", "npm")
+pytestmark = [pytest.mark.program("chromium", "npm"), pytest.mark.timeout(180)]
 
 DEADLINE = 60.0
 

@@ -45,6 +45,7 @@ async def client() -> AsyncIterator[Callable[[ListenAddress, int], httpx.AsyncCl
         yield make
 
 
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize(
     ("files", "tries"),
     [pytest.param(0, 1, id="many connections"), pytest.param(10**9, 20, id="fewest connections")],

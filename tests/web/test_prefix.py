@@ -5,6 +5,8 @@ from urllib.parse import urljoin
 import httpx
 import pytest
 
+from tests.support.loopback import NO_TLS
+
 PATHS = ("/", "/metrics", "/-/healthy", "/-/ready")
 
 
@@ -12,7 +14,7 @@ PATHS = ("/", "/metrics", "/-/healthy", "/-/ready")
 async def client(operator: Any, serve: Any) -> Any:
     """Give a client of a real server whose paths begin with /a/telnyx."""
     _, address = await serve(operator.app(prefix="/a/telnyx"))
-    async with httpx.AsyncClient(base_url=address.url, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=address.url, trust_env=False, verify=NO_TLS) as client:
         yield client
 
 
@@ -54,7 +56,7 @@ async def test_redirects_lead_to_where_people_reach_the_page(
 ) -> None:
     """That is the external path, which a proxy maps to the prefix; none leads to itself."""
     _, address = await serve(operator.app(prefix="/a/telnyx", external_url=external))
-    async with httpx.AsyncClient(base_url=address.url, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=address.url, trust_env=False, verify=NO_TLS) as client:
         assert (await client.get("/")).headers["location"] == root
         assert (await client.get("/a/telnyx")).headers["location"] == bare
 

@@ -9,6 +9,7 @@ import pytest
 from exporter.address import ListenAddress
 from exporter.errors import UsageError
 from exporter.web.server import Server
+from tests.support.loopback import NO_TLS
 
 DEADLINE = 10.0
 
@@ -20,7 +21,7 @@ async def _connect(address: ListenAddress) -> Stream:
 
 
 async def _get(address: ListenAddress, path: str = "/-/healthy") -> httpx.Response:
-    async with httpx.AsyncClient(base_url=address.url, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=address.url, trust_env=False, verify=NO_TLS) as client:
         return await client.get(path)
 
 

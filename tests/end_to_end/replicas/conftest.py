@@ -1,20 +1,13 @@
 """A fleet of replicas, and the PostgreSQL server that they share: real ones, all on loopback."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.end_to_end.replicas.fleet import Fleet
-from tests.support.postgresql import Cluster, new_cluster
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[Cluster]:
-    """Give a server for tests that leave it as it is."""
-    with new_cluster() as cluster:
-        yield cluster
+from tests.support.postgresql import Cluster
 
 
 @pytest.fixture

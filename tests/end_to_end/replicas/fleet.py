@@ -21,6 +21,7 @@ from urllib.parse import quote
 import httpx
 
 from exporter.scheduling.lease_rules import TTL
+from tests.support.loopback import NO_TLS
 from tests.support.postgresql import PASSWORD
 
 ACCOUNTS = ("a", "b", "c", "d")
@@ -232,7 +233,7 @@ class Fleet:
 
         def feed() -> None:
             try:
-                with httpx.Client(trust_env=False, timeout=5) as http:
+                with httpx.Client(trust_env=False, verify=NO_TLS, timeout=5) as http:
                     while not ended.wait(FEED_EVERY):
                         body = {"count": 2, "lives": True}
                         url = f"{self.simulator.url}/_simulator/actions"

@@ -26,9 +26,9 @@ AHEAD = {
 
 
 @pytest.mark.program("faketime")
-def test_a_clock_ahead_and_reloads(server: Cluster, fleet_of: Callable[..., Fleet]) -> None:
+def test_a_clock_ahead_and_reloads(cluster: Cluster, fleet_of: Callable[..., Fleet]) -> None:
     """A replica whose clock is wrong takes nothing from others; reloads move accounts exactly."""
-    fleet = fleet_of(server)
+    fleet = fleet_of(cluster)
     holder = fleet.start(0)
     fleet.wait(fleet.all_up)
     early = fleet.stand_by(1, env=AHEAD)
@@ -97,9 +97,9 @@ MIGRATIONS: """
     return folder
 
 
-def test_two_releases(server: Cluster, fleet_of: Callable[..., Fleet], tmp_path: Path) -> None:
+def test_two_releases(cluster: Cluster, fleet_of: Callable[..., Fleet], tmp_path: Path) -> None:
     """Replicas of an older release step down as a newer one migrates, and take no harm."""
-    fleet = fleet_of(server)
+    fleet = fleet_of(cluster)
     older = [fleet.start(0)]
     fleet.wait(fleet.all_up)
     older.append(fleet.stand_by(1))
@@ -133,33 +133,33 @@ def test_two_releases(server: Cluster, fleet_of: Callable[..., Fleet], tmp_path:
 
 
 @contextmanager
-def refused(server: Cluster, database: str) -> Iterator[None]:
+def refused(cluster: Cluster, database: str) -> Iterator[None]:
     """End all connections to a database, and let it accept none for a while."""
-    server.execute(f'ALTER DATABASE "{database}" ALLOW_CONNECTIONS false')
-    server.execute(
+    cluster.execute(f'ALTER DATABASE "{database}" ALLOW_CONNECTIONS false')
+    cluster.execute(
         f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname='{database}'"  # noqa: S608 # ours
     )
     yield
-    server.execute(f'ALTER DATABASE "{database}" ALLOW_CONNECTIONS true')
+    cluster.execute(f'ALTER DATABASE "{database}" ALLOW_CONNECTIONS true')
 
 
-def test_an_older_copy(server: Cluster, fleet_of: Callable[..., Fleet]) -> None:
+def test_an_older_copy(cluster: Cluster, fleet_of: Callable[..., Fleet]) -> None:
     """A ledger that is replaced by an older copy of it catches up, and says so."""
-    fleet = fleet_of(server)
+    fleet = fleet_of(cluster)
     name, copy = fleet.database, f"{fleet.database}_copy"
     fleet.start(0)
     fleet.wait(fleet.all_up)
     fleet.stand_by(1)
     with fleet.fed():
         fleet.wait(lambda: fleet.counted() > 40)
-        with refused(server, name):
-            server.execute(f'CREATE DATABASE "{copy}" TEMPLATE "{name}" OWNER exporter')
+        with refused(cluster, name):
+            cluster.execute(f'CREATE DATABASE "{copy}" TEMPLATE "{name}" OWNER exporter')
         before = fleet.counted()
         fleet.wait(lambda: fleet.counted() > before + 100)
-        with refused(server, name):
-            server.execute(f'ALTER DATABASE "{copy}" ALLOW_CONNECTIONS false')
-            server.execute(f'ALTER DATABASE "{name}" RENAME TO "{name}_lost"')
-            server.execute(f'ALTER DATABASE "{copy}" RENAME TO "{name}"')
+        with refused(cluster, name):
+            cluster.execute(f'ALTER DATABASE "{copy}" ALLOW_CONNECTIONS false')
+            cluster.execute(f'ALTER DATABASE "{name}" RENAME TO "{name}_lost"')
+            cluster.execute(f'ALTER DATABASE "{copy}" RENAME TO "{name}"')
             fleet.wait(lambda: all(cannot_renew(run) for run in fleet.live))
         fleet.wait(lambda: any(run.events("ledger_replaced") for run in fleet.live))
         fleet.wait(fleet.all_up)

@@ -12,10 +12,10 @@ WRONG = "another-Wörd/1"
 
 
 def test_the_password_is_shown_nowhere(
-    server: Cluster, fleet_of: Callable[..., Fleet], tmp_path: Path
+    cluster: Cluster, fleet_of: Callable[..., Fleet], tmp_path: Path
 ) -> None:
     """Wrong, right or missing, the password is in nothing that is said, served or listed."""
-    fleet = fleet_of(server)
+    fleet = fleet_of(cluster)
     fleet.password_file = str(tmp_path / "password")
     file = Path(fleet.password_file)
     file.write_text(f"{WRONG}\n", encoding="utf-8")

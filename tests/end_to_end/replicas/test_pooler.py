@@ -10,15 +10,15 @@ pytestmark = [pytest.mark.program("postgres", "pgbouncer"), pytest.mark.timeout(
 
 
 @pytest.fixture
-def pooler(server: Cluster) -> Iterator[Pooler]:
+def pooler(cluster: Cluster) -> Iterator[Pooler]:
     """Give a PgBouncer before the server."""
-    with new_pooler(server) as pooler:
+    with new_pooler(cluster) as pooler:
         yield pooler
 
 
-def test_behind_a_pooler(server: Cluster, pooler: Pooler, fleet_of: Callable[..., Fleet]) -> None:
+def test_behind_a_pooler(cluster: Cluster, pooler: Pooler, fleet_of: Callable[..., Fleet]) -> None:
     """Replicas work through a pooler of transactions, which is restarted, and falls silent."""
-    fleet = fleet_of(server, url=server.url(server.new_database(), pooler.port))
+    fleet = fleet_of(cluster, url=cluster.url(cluster.new_database(), pooler.port))
     holder = fleet.start(0)
     fleet.wait(fleet.all_up)
     standby = fleet.stand_by(1)

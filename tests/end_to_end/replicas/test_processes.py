@@ -9,9 +9,9 @@ from tests.support.postgresql import Cluster
 pytestmark = [pytest.mark.program("postgres"), pytest.mark.timeout(150)]
 
 
-def test_killed_stopped_and_frozen(server: Cluster, fleet_of: Callable[..., Fleet]) -> None:
+def test_killed_stopped_and_frozen(cluster: Cluster, fleet_of: Callable[..., Fleet]) -> None:
     """Whatever ends or halts a holder, others poll, and nothing is lost or told twice."""
-    fleet = fleet_of(server)
+    fleet = fleet_of(cluster)
     killed = fleet.start(0)
     fleet.wait(lambda: fleet.polls(killed))
     stopped = fleet.stand_by(1)

@@ -20,7 +20,7 @@ SUPERUSER = "host=127.0.0.1 user=postgres"
 
 
 @pytest.fixture
-def cluster() -> Iterator[Cluster]:
+def breakable() -> Iterator[Cluster]:
     """Give a server of the test's own, to be broken."""
     with new_cluster() as cluster:
         yield cluster
@@ -49,9 +49,9 @@ def shown(fleet: Fleet, *texts: str, accounts: int = 4) -> None:
     )
 
 
-def test_a_server_in_trouble(cluster: Cluster, fleet_of: Callable[..., Fleet]) -> None:
+def test_a_server_in_trouble(breakable: Cluster, fleet_of: Callable[..., Fleet]) -> None:
     """Whatever a server does, the replicas say what it is and go on, and all stays exact."""
-    fleet = fleet_of(cluster)
+    cluster, fleet = breakable, fleet_of(breakable)
     fleet.start(0)
     fleet.wait(fleet.all_up)
     fleet.stand_by(1)
@@ -126,12 +126,12 @@ def small_disk() -> Iterator[Path]:
     folder.rmdir()
 
 
-def test_a_full_disk(server: Cluster, small_disk: Path, fleet_of: Callable[..., Fleet]) -> None:
+def test_a_full_disk(cluster: Cluster, small_disk: Path, fleet_of: Callable[..., Fleet]) -> None:
     """What does not fit on the server's disk is said, not lost, and committed when it fits."""
-    server.execute(f"CREATE TABLESPACE small LOCATION '{small_disk}'")
-    server.execute("CREATE DATABASE small OWNER exporter TABLESPACE small")
+    cluster.execute(f"CREATE TABLESPACE small LOCATION '{small_disk}'")
+    cluster.execute("CREATE DATABASE small OWNER exporter TABLESPACE small")
     try:
-        fleet = fleet_of(server, url=server.url("small"))
+        fleet = fleet_of(cluster, url=cluster.url("small"))
         fleet.start(0)
         fleet.wait(fleet.all_up)
         fleet.stand_by(1)
@@ -145,5 +145,5 @@ def test_a_full_disk(server: Cluster, small_disk: Path, fleet_of: Callable[..., 
             fleet.wait(fleet.all_up)
         fleet.check()
     finally:
-        server.drop_database("small")
-        server.execute("DROP TABLESPACE small")
+        cluster.drop_database("small")
+        cluster.execute("DROP TABLESPACE small")

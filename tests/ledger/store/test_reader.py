@@ -416,11 +416,11 @@ async def test_the_timeline_says_what_opened_and_what_mended_a_problem(
     }
 
 
-async def test_ten_thousand_problems_are_read_in_time(
-    open_account: Opener, reader: LedgerReader, view: Callable[..., LedgerView]
+async def test_ten_thousand_problems_are_read(
+    open_account: Opener, place: StatePlace, view: Callable[..., LedgerView]
 ) -> None:
     """All at once, and by a filter that only the last one passes."""
-    account = open_account()
+    account, reader = open_account(), place.make_reader(30.0)
     await account.saw(*(failed(f"a-{n}", f"sim-{n}", NOW + n) for n in range(10_000)), at=2 * NOW)
     await name_cards(account, *(SimCard(f"sim-{n}", str(n)) for n in range(10_000)))
     assert len(reader.problems(view(), ProblemQuery()).rows) == 10_000

@@ -5,21 +5,24 @@ condition with a deadline, never a length of time.
 """
 
 import json
-import sys
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 import pytest
 
-from demo_stack.programs import Program, reserve_port, start
+from demo_stack.programs import reserve_port
 from demo_stack.receiver import Notification, NotificationReceiver
 from demo_stack.stack import Stack, StackSettings
 from exporter.cli.rule_files import Changes, plain_rules, write_groups
+from tests.support.forking import Forked, ForkServer
+from tests.support.loopback import NO_TLS
 
 T = TypeVar("T")
 
@@ -58,13 +61,16 @@ def eventually(ask: Callable[[], T], within: float = DEADLINE) -> T:
 class Chain:
     """The chain at work; every account has a simulator of its own."""
 
-    def __init__(self, folder: Path, undo: ExitStack, accounts: Sequence[str]) -> None:
+    def __init__(
+        self, folder: Path, undo: ExitStack, forks: ForkServer, accounts: Sequence[str]
+    ) -> None:
         """Start all of it; ``undo`` ends it."""
+        self._forks = forks
         self.notes: list[Notification] = []
         self._folder = folder
         self._undo = undo
         self._stop = threading.Event()
-        self.http = undo.enter_context(httpx.Client(trust_env=False, timeout=5))
+        self.http = undo.enter_context(httpx.Client(trust_env=False, verify=NO_TLS, timeout=5))
         receiver = undo.enter_context(closing(NotificationReceiver(self.notes.append)))
         self._simulators = {name: self._simulate(name) for name in accounts}
         self.exporter_port = reserve_port("the exporter", 0)
@@ -104,7 +110,7 @@ class Chain:
         (retry_id,) = self.control(account, "actions", **body)["ids"]
         return str(retry_id)
 
-    def export(self) -> Program:
+    def export(self) -> Forked:
         """Start the exporter of all accounts, for the first time or again."""
         file = self._folder / "config.yaml"
         settings = {
@@ -175,24 +181,38 @@ class Chain:
         )
         return url
 
-    def _run(self, name: str, ready: str, *words: str) -> Program:
+    def _run(self, name: str, ready: str, *words: str) -> Forked:
         """Start our own program and wait until it answers."""
-        program = start(name, (sys.executable, "-m", "exporter", *words), self._folder)
-        self._undo.callback(program.stop)
-        program.wait_for(ready, self._stop)
+        log = self._folder / f"{name}.log"
+        with log.open("wb") as out:
+            streams = {"stdout": out.fileno(), "stderr": out.fileno()}
+            program = self._forks.start(*words, cwd=self._folder, env=os.environ, **streams)
+        self._undo.callback(end, program)
+
+        def answers() -> bool:
+            assert program.poll() is None, log.read_text(encoding="utf-8")
+            with suppress(httpx.TransportError):
+                return self.http.get(ready).status_code == httpx.codes.OK
+            return False
+
+        eventually(answers)
         return program
 
 
+def end(program: Forked) -> None:
+    """End a program in order."""
+    program.send_signal(signal.SIGTERM)
+    program.wait(DEADLINE)
+
+
 @pytest.fixture(scope="module")
-def start_chain(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Callable[..., Any]:
+def start_chain(tmp_path_factory: pytest.TempPathFactory, forks: ForkServer) -> Callable[..., Any]:
     """Give what starts a chain that watches these accounts, and ends it with the context."""
 
     @contextmanager
     def run(*accounts: str) -> Iterator[Chain]:
         with ExitStack() as undo:
-            yield Chain(tmp_path_factory.mktemp("chain"), undo, accounts)
+            yield Chain(tmp_path_factory.mktemp("chain"), undo, forks, accounts)
 
     return run
 

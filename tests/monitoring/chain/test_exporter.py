@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from tests.monitoring.chain.conftest import end
+
 
 @pytest.mark.program("prometheus", "alertmanager")
 @pytest.mark.timeout(240)
@@ -18,7 +20,7 @@ def test_an_exporter_that_is_down_pages_once_and_silences_the_rest(
             chain.end("fleet", each, "failed")
         chain.note("FIRING:1", many, "fleet")
 
-        chain.exporter.stop()
+        end(chain.exporter)
         down = shipped["TelnyxSimExporterDown"]["annotations"]
         note = chain.note("FIRING:1", "TelnyxSimExporterDown")
         assert note.receiver == "telnyx-sim-pager"

@@ -17,7 +17,7 @@ OK = b"HTTP/1.1 200 OK\r\n"
 ALERT = b"\x15\x03\x03\x00\x02\x02\x28"
 """What a server says that takes plain HTTP for a broken TLS handshake."""
 
-BOMB = gzip.compress(b" " * 2**25)
+BOMB = gzip.compress(b" " * 2**25, compresslevel=1)  # each worker packs it
 HTML = b"<!DOCTYPE html><html><body>Log in to the network</body></html>"
 WHOLE = b'{"data": [], "meta": {"total_results": 0, "page_number": 1, "page_size": 250}}'
 MEGABYTE = b" " * 2**20

@@ -14,6 +14,7 @@ from demo_stack.programs import reserve_port
 from demo_stack.stack import ALERTMANAGER
 from exporter.domain import ProblemStatus, ResolvedProblem
 from tests.sinks.alertmanager.conftest import ROUTE
+from tests.support.loopback import NO_TLS
 
 pytestmark = [pytest.mark.program("alertmanager"), pytest.mark.timeout(120)]
 
@@ -124,7 +125,7 @@ async def test_two_alertmanagers_in_a_mesh_notify_once(
         receiver.start(*mesh[1], name="two", route=route),
     )
     targets = first[0], second[0]
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, verify=NO_TLS) as http:
         for target in targets:
             async with asyncio.timeout(30):
                 while True:
@@ -170,7 +171,7 @@ async def test_ten_thousand_problems_are_capped(
     rig.sink.start()
     many = ("firing", "TelnyxSimCardProblemsMany")
     await receiver.until(lambda: len(receiver.notes) >= 501)
-    async with httpx.AsyncClient(trust_env=False, timeout=2) as http:
+    async with httpx.AsyncClient(trust_env=False, verify=NO_TLS, timeout=2) as http:
         alerts = (await http.get(f"{url}/api/v2/alerts")).json()
     assert len(alerts) == 501
     assert receiver.notes.count(many) == 1
@@ -220,7 +221,7 @@ async def test_the_rule_is_silent_about_an_account_whose_sim_cards_are_told(
     rig: Any, receiver: Any, problem: Maker, snapshot: Maker
 ) -> None:
     """With the shipped inhibition nobody reads the same twice; another account's rule notifies."""
-    shipped = yaml.safe_load(ALERTMANAGER.read_text(encoding="utf-8"))
+    shipped = yaml.load(ALERTMANAGER.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     url, _ = await receiver.start(inhibit_rules=shipped["inhibit_rules"])
     rig.configure(url)
     rig.show(snapshot(problem(1)))
@@ -229,7 +230,7 @@ async def test_the_rule_is_silent_about_an_account_whose_sim_cards_are_told(
     await receiver.told(pushed)
     rule = {"alertname": "TelnyxSimCardProblems", "job": "telnyx-sim-exporter", "cluster": "a"}
     rules = [{"labels": rule | {"account": name}} for name in ("fleet", "other")]
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, verify=NO_TLS) as http:
         (await http.post(f"{url}/api/v2/alerts", json=rules)).raise_for_status()
         await receiver.told(pushed, ("firing", "TelnyxSimCardProblems"))
         filters = {"filter": ['alertname="TelnyxSimCardProblems"', 'account="fleet"']}

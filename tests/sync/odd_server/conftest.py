@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from email.utils import formatdate
-from functools import partial
+from functools import cache, partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,7 @@ class Server(httpx.AsyncBaseTransport):
     ) -> list[Item]:
         """Create actions, the first at ``at`` (now), the others ``apart`` seconds later each."""
         start = self._clock() if at is None else at
+        first = stamp(start)
         made: list[Item] = [
             {
                 "id": f"id-{self._created + number:08d}",
@@ -95,7 +97,7 @@ class Server(httpx.AsyncBaseTransport):
                 "updated_at": then,
             }
             for number in range(count)
-            for then in [stamp(start + number * apart)]
+            for then in [stamp(start + number * apart) if apart else first]
         ]
         self._created += count
         self.items += made
@@ -137,7 +139,8 @@ class Server(httpx.AsyncBaseTransport):
     def well(self, path: str, params: Params) -> httpx.Response:
         """Answer as the server does where no test has it do otherwise."""
         if path != LISTING:
-            named = [item for item in self.items if path == f"{LISTING}/{item['id']}"]
+            wanted = path.removeprefix(f"{LISTING}/")
+            named = [item for item in self.items if item["id"] == wanted]
             return httpx.Response(200, json={"data": named[0]}) if named else httpx.Response(404)
         listed = self._sorted(_passing(self.items, params))
         size = min(int(params["page[size]"]), self.largest_page)
@@ -154,12 +157,17 @@ class Server(httpx.AsyncBaseTransport):
 
     def _sorted(self, items: list[Item]) -> list[Item]:
         if self.order is ListOrder.NONE:
-            return sorted(items, key=lambda item: zlib.crc32(item["id"].encode()))
+            return sorted(items, key=lambda item: _by_chance(item["id"]))
         listed = items if self.order is ListOrder.OLDEST else items[::-1]
         if self.order is ListOrder.UPDATED:
             # Of those that changed at once, the one that was created last stands first.
-            return sorted(listed, key=lambda item: item["updated_at"], reverse=True)
+            return sorted(listed, key=itemgetter("updated_at"), reverse=True)
         return listed if self.sorting is None else sorted(listed, key=self.sorting)
+
+
+@cache
+def _by_chance(action_id: str) -> int:
+    return zlib.crc32(action_id.encode())
 
 
 def _passing(items: list[Item], params: Params) -> list[Item]:

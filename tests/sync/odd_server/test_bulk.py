@@ -86,7 +86,7 @@ async def open_with_scattered_departures(open_odd: OpenOdd) -> Any:
     for _ in range(100):
         running += account.server.create()
         account.server.follow_on(12)
-        await account.poll()
+    await account.poll()
     account.server.end(running)
     account.server.create(5, "failed")
     return account
