@@ -342,12 +342,16 @@ def reason_counts(
     Of each reason and account there is the number of failures and the time of the latest.
     """
     found: dict[str, dict[str, int]] = {}
+    classes: dict[str, str] = {}
     latest: dict[str, float] = {}
     for reason, account, count, ended_at in failures:
+        if reason not in classes:
+            # While they are read, as only reading is limited in time: that is what takes long.
+            classes[reason] = classify(reason)
         found.setdefault(reason, {})[account] = count
         latest[reason] = max(ended_at, latest.get(reason, ended_at))
     counts = (
-        ReasonCount(classify(reason), reason, latest[reason], of_accounts)
+        ReasonCount(classes[reason], reason, latest[reason], of_accounts)
         for reason, of_accounts in found.items()
     )
     return tuple(sorted(counts, key=lambda each: (-each.count, each.reason_class, each.reason)))

@@ -18,7 +18,7 @@ from exporter.ledger.store.commit_record import MAX_COMMITS
 from exporter.ledger.store.file_lock import RESTORE, FileSizes, StateFileLock, StateObserver
 from exporter.ledger.store.schema import is_new, migrate
 from exporter.ledger.store.turns import Turns
-from exporter.ledger.store.wal import HELD, KEPT, WriteAheadLog, truncate
+from exporter.ledger.store.wal import KEPT, WriteAheadLog, truncate
 
 _READING = "reading"
 """The execution option of connections that only read."""
@@ -236,8 +236,8 @@ class Database:
             connection.execute("PRAGMA synchronous=FULL")
             # The log is truncated to this size when it is reset.
             connection.execute(f"PRAGMA journal_size_limit={KEPT}")
-            # `WriteAheadLog` writes it back, unless it cannot keep up; pages have 4 KiB.
-            connection.execute(f"PRAGMA wal_autocheckpoint={HELD // 4096}")
+            # `WriteAheadLog` writes it back, and nobody else may.
+            connection.execute("PRAGMA wal_autocheckpoint=0")
             connection.execute(f"PRAGMA cache_size={-CACHE_KIB}")
         except sqlite3.Error:
             connection.close()  # it is not in the pool yet

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import count
 from threading import Event
 from typing import Any
@@ -133,6 +134,27 @@ async def test_a_query_that_takes_long_says_what_to_do(
     assert len(account.store.find(mine, [f"a-{n}" for n in range(3000)])) == 3000
     assert len(MemoryReader(database).failures(view(), FailureQuery()).rows) == 3000
     assert account.store.session == before
+
+
+async def test_to_classify_reasons_is_part_of_a_query(
+    open_account: Opener, database: Database, view: Callable[..., LedgerView]
+) -> None:
+    """It may take longer than to read them, and commits wait for both."""
+    reasons = [f"reason {n}" for n in range(3000)]
+    await open_account().saw(*(failed(each, reason=each) for each in reasons), at=NOW + 100)
+    took = 0
+
+    def classify(_: str | None) -> str:
+        nonlocal took
+        took += 1
+        return "other"
+
+    shown = replace(view(), classify=classify)
+    assert len(MemoryReader(database).failure_reasons(shown, NOW)) == 3000
+    slow = MemoryReader(database, timeout=1000.0, monotonic=lambda: float(took))
+    with pytest.raises(QueryTimeoutError):
+        slow.failure_reasons(shown, NOW)
+    assert took < 6000
 
 
 def test_an_error_of_a_query_leaves_the_state_alone(

@@ -1,6 +1,7 @@
 """The write-ahead log stays small, or it is told why it does not."""
 
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -67,11 +68,20 @@ def reader(state: State) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
+@pytest.fixture
+def no_threads() -> Iterator[None]:
+    """Let the system refuse new threads: it has no room for their stacks."""
+    before = threading.stack_size(1 << 60)
+    yield
+    threading.stack_size(before)
+
+
 @pytest.mark.parametrize("size", [LARGE, HELD])
 def test_a_large_log_is_emptied(state: State, heard: Any, size: int) -> None:
     """A burst leaves nothing behind: neither in the log, nor in what is told."""
     state.write(size + 1)
     state.until(lambda found: found == 0)
+    state.page_read()
     assert state.database.sizes is not None
     assert state.database.sizes.database > size
     assert heard.losses == []
@@ -143,6 +153,49 @@ def test_a_log_is_written_back_beside_the_commits(state_file: Path) -> None:
         log.committed(KEPT + 1)
         log.close()
         assert state_file.stat().st_size > KEPT > before
+
+
+def test_no_attempt_begins_with_nothing_to_write_back(state_file: Path) -> None:
+    """SQLite before 3.51.3 may lose a commit that begins the log anew during such an attempt."""
+    log = WriteAheadLog(str(state_file), 0, None)
+    engine = create_engine(f"sqlite:///{state_file}")
+    with closing(sqlite3.connect(state_file, isolation_level=None)) as owner:
+        owner.execute("PRAGMA journal_mode=WAL")
+        owner.execute("PRAGMA wal_autocheckpoint=0")
+        owner.execute("CREATE TABLE filler (content BLOB)")
+        log.open(state_file)
+
+        def write(size: int) -> int:
+            """Write that many bytes in one transaction; returns the size of the database then."""
+            owner.execute("INSERT INTO filler VALUES (zeroblob(?))", (size,))
+            log.committed(KEPT + 1)
+            for each in threading.enumerate():
+                if each.name == "write-back":
+                    each.join(DEADLINE)
+            return state_file.stat().st_size
+
+        assert write(KEPT) > KEPT
+        before = state_file.stat().st_size
+        # The attempt ended during this transaction, so it may have had the commit of it.
+        assert write(KEPT) == before
+        log.keep_small(engine, KEPT + 1)
+        assert write(1) > before
+        log.close()
+    engine.dispose()
+
+
+@pytest.mark.usefixtures("no_threads")
+def test_without_threads_the_log_is_emptied_between_commits(state: State, heard: Any) -> None:
+    """No commit fails, or writes the log back itself; the database can be closed."""
+    state.page_read()
+    state.write(HELD + 1)
+    assert state.file.stat().st_size < HELD
+    assert state.page_read() == 0
+    assert state.file.stat().st_size > HELD
+    state.write(KEPT + 1)
+    state.database.close()
+    assert not state.file.with_name("state.db-wal").exists()
+    assert heard.losses == []
 
 
 def test_the_sizes_are_those_of_the_files(state: State) -> None:
