@@ -162,19 +162,17 @@ class _Seen:
 
     def poll(self, minute: int) -> None:
         """Take in all that has ended."""
-        left = []
+        left, stuck = [], []
         for each in self.flying:
             if each.end is None or each.end > minute:
                 left.append(each)
                 if minute - each.start >= STUCK_AFTER:
+                    stuck.append(each.action_type)
                     self._note(each, "stuck", minute)
             else:
                 self.ended[each.status, each.action_type, each.reason_class] += 1
                 self._note(each, each.status, minute)
-        self.flying = left
-        self.stuck = Counter(
-            [each.action_type for each in left if minute - each.start >= STUCK_AFTER]
-        )
+        self.flying, self.stuck = left, Counter(stuck)
 
     def _note(self, action: Action, status: str, minute: int) -> None:
         """Open, keep or close the problem of a SIM card."""
@@ -219,15 +217,22 @@ class _Recorder:
         self.pod = ""
         self._namespace = namespace
         self._relabelled = relabelled
+        self._series: dict[tuple[object, ...], str] = {}
 
     def put(self, metric: str, value: float, **labels: str) -> None:
         """Take a sample of this minute."""
+        key = metric, self.instance, self.pod, *labels.items()
+        if key not in self._series:
+            self._series[key] = self._name(metric, labels)
+        self.samples[self._series[key]][self.minute] = value
+
+    def _name(self, metric: str, labels: Mapping[str, str]) -> str:
         target = {"instance": self.instance, "pod": self.pod}
         if self._relabelled and _of_accounts(metric):
             target = dict.fromkeys(target, ONE_INSTANCE)
         every = {"namespace": self._namespace, "job": JOB, **target, **labels}
         pairs = ", ".join(f'{name}="{text}"' for name, text in every.items())
-        self.samples[f"{metric}{{{pairs}}}"][self.minute] = value
+        return f"{metric}{{{pairs}}}"
 
 
 def series(

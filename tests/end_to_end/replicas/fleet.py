@@ -108,7 +108,7 @@ class Fleet:
         """Write the configuration of a replica; ``changes`` replace settings."""
         settings = {
             "accounts": self.polled(self.accounts),
-            "poll": {"interval": "1s", "audit_interval": "5s", "rate_limit": 1000},
+            "poll": {"interval": "1s", "audit_interval": "15s", "rate_limit": 1000},
             # The simulator's record does not tell what is stuck.
             "stuck_after": {"default": "30d"},
             "state": {"url": state_url or self.url, "password_file": self.password_file},

@@ -82,7 +82,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> SqliteReader:
             _copy(connection, "accounts", id=number, name=f"'{name}'")
         for table in ("actions", "problems", "sim_cards"):
             _copy(connection, table, account_id="other.id")
-    return SqliteReader(file)
+    return SqliteReader(file, timeout=30.0)  # what is read is the point, not how fast
 
 
 def _copy(connection: sqlite3.Connection, table: str, **changed: object) -> None:
