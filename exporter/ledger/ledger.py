@@ -339,6 +339,8 @@ class Ledger:
 
     def _commit(self, unit: UnitOfWork) -> None:
         if unit.empty:
+            # A file that was replaced begins anew: the sooner that is seen, the less is missed.
+            self._store.check()
             self.state.apply(unit, {})
             return
         mine = self.state.account_id

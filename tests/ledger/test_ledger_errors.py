@@ -114,6 +114,19 @@ async def test_an_error_of_one_account_makes_the_others_read_anew(
     assert (one.kept(), two.kept()) == (one.ledger.state, two.ledger.state)
 
 
+async def test_a_poll_without_news_notices_that_the_state_file_is_gone(
+    open_account: Opener, make_action: Maker, remove_state_file: Callable[[], None]
+) -> None:
+    """Not the first one with news: what that saw would be history to the new file."""
+    account = open_account()
+    await account.saw(make_action("a"))
+    remove_state_file()
+    with pytest.raises(StateError, match="deleted or replaced"):
+        await account.ledger.conclude(account.ledger.begin(130.0), 130.0)
+    await account.saw(make_action("b", "failed"))
+    assert account.ledger.snapshot.failed["enable", "none"] == 1
+
+
 async def test_a_commit_that_nobody_waits_for_any_more_is_whole_or_nothing(
     open_account: Opener, make_action: Maker
 ) -> None:

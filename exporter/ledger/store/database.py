@@ -147,6 +147,14 @@ class Database:
         ):
             yield connection
 
+    def check(self) -> None:
+        """Find out whether the file is the one that was opened; opens it if none is.
+
+        Raises StateError; the database is then closed.
+        """
+        with self._guarded():
+            self._opened()
+
     @contextmanager
     def _guarded(self) -> Iterator[None]:
         try:
