@@ -7,12 +7,12 @@ decide what to ask. Methods raise StateError; after one the state is read again.
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from math import inf
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import msgspec
 
@@ -117,6 +117,7 @@ class Ledger:
         self._in_events: dict[str, None] = {}
         self._state: LedgerState | None = None
         self._error = NOT_OPENED
+        self._calls: set[Future[Any]] = set()
         self._session = 0
         self._snapshot = self._announced = empty_snapshot(name, options)
 
@@ -151,7 +152,8 @@ class Ledger:
         """Read the account's state unless that is done; publish it if there is a baseline."""
         if self._session != self._store.session:
             self._state = None
-        if self._state is None or not self._is_held():
+        # A poll that was cancelled may have left a call behind, which changes the state yet.
+        if self._state is None or self._calls or not self._is_held():
             await self.in_worker(self._open, now)
         self.announce()
 
@@ -272,7 +274,10 @@ class Ledger:
                 self._error = str(exc) if isinstance(exc, StateError) else NOT_OPENED
                 raise
 
-        return await asyncio.get_running_loop().run_in_executor(self._worker, guarded)
+        future = self._worker.submit(guarded)
+        self._calls.add(future)
+        future.add_done_callback(self._calls.discard)
+        return await asyncio.wrap_future(future)
 
     def _check_held(self) -> None:
         # Before the database is asked: calls may wait in line when it does not answer.
@@ -334,6 +339,8 @@ class Ledger:
 
     def _commit(self, unit: UnitOfWork) -> None:
         if unit.empty:
+            # A file that was replaced begins anew: the sooner that is seen, the less is missed.
+            self._store.check()
             self.state.apply(unit, {})
             return
         mine = self.state.account_id

@@ -5,9 +5,12 @@ It must not know the API key, which is added to each request (`client.py`).
 
 import re
 import ssl
-from collections.abc import Iterable, Mapping
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Self
+from math import inf
+from time import monotonic
+from typing import Self, cast
 from urllib.parse import urlsplit
 
 import httpx
@@ -21,8 +24,8 @@ from exporter.version import __version__
 TRUST_TIMEOUT = 5.0
 """Seconds allowed for reading the trusted certificates."""
 
-IDLE_CONNECTIONS = 20
-"""Connections that accounts keep open together while none of them sends a request."""
+KEEP_ALIVE = 5.0
+"""Seconds for which a connection stays open without a request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +74,18 @@ class SharedTransport(httpx.AsyncBaseTransport):
 
     A connection of its own, which is closed after seconds without a request, would be opened by an
     account at each poll. How many requests an account has at a time is up to its client.
+
+    A request has a connection for itself: the one that was used last, or a new one. In one pool of
+    the library, each request would look through the connections of all, so that hundreds at a time
+    hold up one another, and would close some that another request is just about to use.
     """
 
     def __init__(self, route: Route) -> None:
         """Open nothing yet."""
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=IDLE_CONNECTIONS)
-        self._transport = _open_transport(route, limits)
+        self._route = route
         self._clients = 0
+        # Of one connection each, and since when it is idle; the longest first.
+        self._idle: deque[tuple[float, httpx.AsyncHTTPTransport]] = deque()
 
     def joined(self) -> Self:
         """Count one more client, which closes it when it ends."""
@@ -85,14 +93,59 @@ class SharedTransport(httpx.AsyncBaseTransport):
         return self
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request."""
-        return await self._transport.handle_async_request(request)
+        """Send a request; its connection is free for others once the response is closed."""
+        await self._close_idle(before=monotonic() - KEEP_ALIVE)
+        connection = self._idle.pop()[1] if self._idle else _open_transport(self._route, 1)
+        try:
+            response = await connection.handle_async_request(request)
+        except BaseException:
+            await connection.aclose()
+            raise
+        stream = cast("httpx.AsyncByteStream", response.stream)
+        response.stream = _LentStream(stream, connection, self._take_back)
+        return response
 
     async def aclose(self) -> None:
         """Close the connections if this was the last client."""
         self._clients -= 1
         if not self._clients:
-            await self._transport.aclose()
+            await self._close_idle(before=inf)
+
+    async def _take_back(self, connection: httpx.AsyncHTTPTransport) -> None:
+        if self._clients:
+            self._idle.append((monotonic(), connection))
+        else:
+            await connection.aclose()
+
+    async def _close_idle(self, *, before: float) -> None:
+        """Close the connections that were used last before a time."""
+        while self._idle and self._idle[0][0] < before:
+            await self._idle.popleft()[1].aclose()
+
+
+class _LentStream(httpx.AsyncByteStream):
+    """The body of a response; returns its connection when it is closed."""
+
+    def __init__(
+        self,
+        stream: httpx.AsyncByteStream,
+        connection: httpx.AsyncHTTPTransport,
+        take_back: Callable[[httpx.AsyncHTTPTransport], Awaitable[None]],
+    ) -> None:
+        self._stream = stream
+        self._connection = connection
+        self._take_back = take_back
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return aiter(self._stream)
+
+    async def aclose(self) -> None:
+        try:
+            await self._stream.aclose()
+        except BaseException:  # also a cancellation: nobody knows what is left to be read
+            await self._connection.aclose()
+            raise
+        await self._take_back(self._connection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +207,6 @@ def open_http(
     ignored.
     """
     managed = {} if managed_account_id is None else {"x-managed-account-id": managed_account_id}
-    limits = httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
     return httpx.AsyncClient(
         headers={
             "accept": "application/json",
@@ -163,18 +215,22 @@ def open_http(
         },
         timeout=timeout,
         follow_redirects=False,
-        transport=transport or _open_transport(route or Route(), limits),
+        transport=transport or _open_transport(route or Route(), concurrency),
         trust_env=False,
     )
 
 
-def _open_transport(route: Route, limits: httpx.Limits) -> httpx.AsyncHTTPTransport:
+def _open_transport(route: Route, connections: int) -> httpx.AsyncHTTPTransport:
     # Without trusted certificates, but with verification: https would fail.
     trust = route.trust or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     return httpx.AsyncHTTPTransport(
         verify=trust,
         trust_env=False,
-        limits=limits,
+        limits=httpx.Limits(
+            max_connections=connections,
+            max_keepalive_connections=connections,
+            keepalive_expiry=KEEP_ALIVE,
+        ),
         proxy=None if route.proxy is None else _proxy(route.proxy, trust),
     )
 

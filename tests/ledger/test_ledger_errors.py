@@ -1,4 +1,5 @@
 import asyncio
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -113,6 +114,19 @@ async def test_an_error_of_one_account_makes_the_others_read_anew(
     assert (one.kept(), two.kept()) == (one.ledger.state, two.ledger.state)
 
 
+async def test_a_poll_without_news_notices_that_the_state_file_is_gone(
+    open_account: Opener, make_action: Maker, remove_state_file: Callable[[], None]
+) -> None:
+    """Not the first one with news: what that saw would be history to the new file."""
+    account = open_account()
+    await account.saw(make_action("a"))
+    remove_state_file()
+    with pytest.raises(StateError, match="deleted or replaced"):
+        await account.ledger.conclude(account.ledger.begin(130.0), 130.0)
+    await account.saw(make_action("b", "failed"))
+    assert account.ledger.snapshot.failed["enable", "none"] == 1
+
+
 async def test_a_commit_that_nobody_waits_for_any_more_is_whole_or_nothing(
     open_account: Opener, make_action: Maker
 ) -> None:
@@ -129,6 +143,37 @@ async def test_a_commit_that_nobody_waits_for_any_more_is_whole_or_nothing(
     await account.saw(make_action("a", "failed"))  # counts if the commit came to nothing
     assert account.ledger.snapshot.failed["enable", "none"] == 1
     assert account.kept() == account.ledger.state
+
+
+async def test_a_poll_waits_for_the_commit_that_one_before_left_behind(
+    open_account: Opener, make_action: Maker
+) -> None:
+    """A poll that ran out of time may be committing yet: the next one begins with the result."""
+    committing, may_go_on = threading.Event(), threading.Event()
+    may_go_on.set()
+
+    def is_held() -> bool:
+        if threading.current_thread() is not threading.main_thread():
+            committing.set()
+            may_go_on.wait(10)
+        return True
+
+    account = open_account(is_held=is_held)
+    await account.saw(make_action("a"))
+    unit = account.ledger.begin(130.0)
+    await account.ledger.record(unit, [make_action("b")], since(50.0))
+    may_go_on.clear()
+    committing.clear()
+    commit = asyncio.ensure_future(account.ledger.commit(unit))
+    await asyncio.to_thread(committing.wait, 10)
+    commit.cancel()
+    await asyncio.gather(commit, return_exceptions=True)
+    opening = asyncio.ensure_future(account.ledger.open(140.0))
+    await asyncio.sleep(0)
+    assert not opening.done()
+    may_go_on.set()
+    await opening
+    assert list(account.ledger.state.open) == ["a", "b"]
 
 
 async def test_the_event_loop_does_not_touch_the_disk(

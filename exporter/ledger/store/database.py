@@ -145,6 +145,14 @@ class Database:
         with self._turns.turn(), self._guarded(), _reading(self._opened()) as connection:
             yield connection
 
+    def check(self) -> None:
+        """Find out whether the file is the one that was opened; opens it if none is.
+
+        Raises StateError; the database is then closed.
+        """
+        with self._guarded():
+            self._opened()
+
     @contextmanager
     def lent(self, seconds: float) -> Iterator[Connection]:
         """Give the connection for queries of others, whose errors are theirs: it stays open.

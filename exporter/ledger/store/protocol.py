@@ -81,6 +81,10 @@ class LedgerStore(Protocol):
         """End a call that waits for a server, with StateError; for any thread, raises nothing."""
         ...
 
+    def check(self) -> None:
+        """Find out whether what was written is lost, as far as this machine's disk tells."""
+        ...
+
     def load(self, name: str) -> LedgerState:
         """Read the state of the account ``name``; one never heard of is created empty.
 

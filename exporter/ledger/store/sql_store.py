@@ -184,6 +184,10 @@ class SqlStore(ABC):
         """End a call that waits for a server: none does, unless a database says otherwise."""
         return
 
+    def check(self) -> None:
+        """Find out whether what was written is lost: not here, unless a database says otherwise."""
+        return
+
     def load(self, name: str) -> LedgerState:
         """Return the stored state of the account ``name``; a new account is empty."""
         with self._database.loading(name) as connection, decoding():

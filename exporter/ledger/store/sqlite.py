@@ -34,6 +34,10 @@ class SqliteStore(SqlStore):
         sizes = self._database.sizes
         return {} if sizes is None else sizes._asdict()
 
+    def check(self) -> None:
+        """Find out whether the file was deleted, replaced or truncated."""
+        self._database.check()
+
     def write(self, connection: Connection, plan: Iterable[Change]) -> None:
         """Carry out changes, row by row."""
         write(connection, plan)
