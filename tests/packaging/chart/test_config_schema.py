@@ -11,7 +11,7 @@ from exporter.config.settings import Settings, Web
 from tests.packaging.chart.helm import CHART
 from tests.packaging.chart.values_schema import SCHEMA, complaints, with_value
 
-SCRIPT = Path(__file__).parents[3] / "scripts" / "values_schema.py"
+SCRIPT = str(Path(__file__).parents[3] / "scripts" / "values_schema.py")
 
 
 def test_the_configuration_has_the_exporters_own_schema(tmp_path: Path) -> None:
@@ -23,7 +23,7 @@ def test_the_configuration_has_the_exporters_own_schema(tmp_path: Path) -> None:
         if not name.startswith("exporter_")
     }
     file.write_text(json.dumps({**SCHEMA, "definitions": chart_alone}), "utf-8")
-    command = [sys.executable, SCRIPT, file]
+    command = [sys.executable, SCRIPT, str(file)]
     subprocess.run(command, check=True, timeout=60)  # noqa: S603 # our own program
     assert file.read_text("utf-8") == (CHART / "values.schema.json").read_text("utf-8")
 
