@@ -17,6 +17,9 @@ KEY = "KEY-simulated"
 LIMIT = "telnyx_exporter_api_rate_limit"
 SUCCESSFUL = "telnyx_exporter_config_last_reload_successful"
 
+SPENT_AT_ONCE = SimulatorSettings(world=QUIET, rate_limit=1, rate_window=1e7)
+"""A limit that is not renewed during a test: windows begin at multiples of their length."""
+
 
 @pytest.fixture
 async def running(simulators: Any, settings: Any, build: Any, fail: Any) -> Any:
@@ -262,8 +265,7 @@ async def test_there_is_no_reload_after_the_stop_has_begun(running: Any) -> None
 @pytest.mark.parametrize("name", ["default", "renamed"])
 async def test_a_refusal_outlives_a_reload(running: Any, settings: Any, name: str) -> None:
     """An account that is built anew sends nothing into a window that refused the one before."""
-    limited = SimulatorSettings(world=QUIET, rate_limit=1, rate_window=600)
-    running.simulator.rate_limiter = RateLimiter(limited)
+    running.simulator.rate_limiter = RateLimiter(SPENT_AT_ONCE)
     await running.until_total(LIMIT, 1)
     assert await running.exporter.reload() == ()  # what was only said to be spent is tried
     await running.until_total(UP, 0)
@@ -280,8 +282,7 @@ async def test_a_reload_ends_the_wait_for_a_limit_that_is_said_to_be_spent(
     running: Any, settings: Any, interval: float
 ) -> None:
     """Nothing was refused, and who reloads wants to know; whether or not the account changed."""
-    limited = SimulatorSettings(world=QUIET, rate_limit=1, rate_window=600)
-    running.simulator.rate_limiter = RateLimiter(limited)
+    running.simulator.rate_limiter = RateLimiter(SPENT_AT_ONCE)
     await running.until_total(LIMIT, 1)
     running.simulator.rate_limiter = RateLimiter(SimulatorSettings(world=QUIET))
     running.next = settings({"default": running.url}, interval=interval)
@@ -292,8 +293,7 @@ async def test_a_reload_ends_the_wait_for_a_limit_that_is_said_to_be_spent(
 
 async def test_a_rate_limit_that_is_spent_is_that_of_its_key(running: Any) -> None:
     """Another key has a limit of its own, and need not wait for the end of the window."""
-    limited = SimulatorSettings(world=QUIET, rate_limit=1, rate_window=600)
-    running.simulator.rate_limiter = RateLimiter(limited)
+    running.simulator.rate_limiter = RateLimiter(SPENT_AT_ONCE)
     await running.until_total(LIMIT, 1)
     running.simulator.rate_limiter = RateLimiter(SimulatorSettings(world=QUIET))
     running.simulator.key = "KEY-other"

@@ -5,11 +5,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
 
 import exporter
+from exporter.scheduling.lease_rules import RENEW_EVERY
 from tests.end_to_end.replicas.fleet import Fleet
 from tests.support.postgresql import Cluster
 
@@ -154,8 +156,11 @@ def test_an_older_copy(cluster: Cluster, fleet_of: Callable[..., Fleet]) -> None
         fleet.wait(lambda: fleet.counted() > 40)
         with refused(cluster, name):
             cluster.execute(f'CREATE DATABASE "{copy}" TEMPLATE "{name}" OWNER exporter')
-        before = fleet.counted()
-        fleet.wait(lambda: fleet.counted() > before + 100)
+        before, copied = fleet.counted(), monotonic()
+        # Leases that were not renewed since the copy do not show that it is older.
+        fleet.wait(
+            lambda: fleet.counted() > before + 100 and monotonic() > copied + RENEW_EVERY + 1
+        )
         with refused(cluster, name):
             cluster.execute(f'ALTER DATABASE "{copy}" ALLOW_CONNECTIONS false')
             cluster.execute(f'ALTER DATABASE "{name}" RENAME TO "{name}_lost"')
