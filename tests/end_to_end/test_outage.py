@@ -27,7 +27,7 @@ def test_an_outage_shows_and_passes(
 ) -> None:
     """While the API is down, telnyx_up and the cause say so, and what is known stays."""
     simulator = simulate()
-    exporter = export(simulator.url, timeout="200ms")
+    exporter = export(simulator.url)
     simulator.post("/_simulator/actions", {"count": 3, "action_type": "enable"})
     until(lambda: exporter.total("telnyx_sim_card_actions", status="in-progress") == 3)
     assert exporter.total("telnyx_up") == 1
