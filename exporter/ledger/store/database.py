@@ -150,7 +150,7 @@ class Database:
 
         Raises StateError; the database is then closed.
         """
-        with self._guarded():
+        with self._turns.turn(), self._guarded():
             self._opened()
 
     @contextmanager

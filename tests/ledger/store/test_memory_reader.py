@@ -190,6 +190,20 @@ def test_a_reader_that_waits_too_long_gives_up(database: Database) -> None:
         assert accounts(connection) == 0
 
 
+def test_a_look_at_the_database_waits_for_its_turn(
+    database: Database, threads: ThreadPoolExecutor
+) -> None:
+    """It opens or closes the database, which nobody may read meanwhile."""
+    database.check()
+    with database.lent(DEADLINE):
+        looking = threads.submit(database.check)
+        turns = database._turns._queue  # noqa: SLF001 # nothing else tells that it waits
+        while len(turns) < 2 and not looking.done():
+            pass
+        assert not looking.done()
+    looking.result(DEADLINE)
+
+
 def test_after_an_error_of_its_owner_it_begins_anew(
     database: Database, reader: MemoryReader, view: Callable[..., LedgerView]
 ) -> None:
