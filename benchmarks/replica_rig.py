@@ -18,7 +18,8 @@ import httpx
 from benchmarks.programs import PATIENCE, PAUSE, Program, ProgramError, run, start
 from benchmarks.rig import AUDIT_INTERVAL, KEY, REQUEST_TIMEOUT, list_bulks, quiet
 from benchmarks.tcp_relay import TcpRelay
-from tests.support.postgresql import Cluster, free_port, new_cluster
+from demo_stack.programs import free_port
+from tests.support.postgresql import Cluster, new_cluster
 
 JOB = "telnyx-sim-exporter"
 OFTEN: Mapping[str, object] = {

@@ -4,6 +4,8 @@ Each runs in a process group of its own, so that Ctrl-C does not reach it direct
 It must not know what the programs are for.
 """
 
+import errno
+import random
 import shutil
 import signal
 import socket
@@ -11,6 +13,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -26,6 +29,9 @@ START_TIMEOUT = 30.0
 STOP_TIMEOUT = 10.0
 """Seconds that a program may take to stop before it is killed."""
 
+
+_FREE_PORTS = range(20_000, 32_000)
+"""Where free ports are looked for: systems give none of these to a program or a connection."""
 
 LAST_LINES = 10
 """Lines of a program's output that are shown if it fails."""
@@ -112,14 +118,27 @@ def find(package: str, *names: str) -> str:
     return path
 
 
+def free_port() -> int:
+    """Return a port on loopback that nobody listens on, nor gets without having named it.
+
+    Raises OSError if none is found.
+    """
+    for port in random.SystemRandom().sample(_FREE_PORTS, 100):
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise OSError(errno.EADDRINUSE, "no port is free")
+
+
 def reserve_port(program: str, port: int, remedy: str = "") -> int:
     """Return ``port``, or a free one for 0.
 
     Raises StackError, which ends with the ``remedy``, if it is in use.
     """
     try:
-        with socket.create_server(("127.0.0.1", port)) as listener:
-            return int(listener.getsockname()[1])
+        if port == 0:
+            return free_port()
+        with socket.create_server(("127.0.0.1", port)):
+            return port
     except OSError as exc:
         message = f"port {port}, for {program}, is not available: {exc.strerror}"
         raise StackError(f"{message}; {remedy}" if remedy else message) from exc

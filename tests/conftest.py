@@ -64,33 +64,39 @@ def _in_ci() -> bool:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Run three tests more at a time than there are cores: much of the time is spent waiting."""
-    return (os.cpu_count() or 1) + 3
+    """Run five tests more at a time than there are cores: much of the time is spent waiting."""
+    return (os.cpu_count() or 1) + 5
 
 
 WAITING = {"end_to_end", "demo_stack"}
 """Folders of tests that wait for programs most of the time."""
 
 
+def _own_time(item: pytest.Item) -> float:
+    marker = item.get_closest_marker("timeout")
+    return float(marker.args[0]) if marker else 0.0
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let three workers in five begin with tests that wait, or are given a time of their own.
 
-    Started last, they would end long after all others; at work on all workers at once, they would
-    leave the cores idle. Each worker begins with an equal share of the list; such a file stays in
-    one share, and so do files of one `xdist_group`: they wait for each other to make what they
-    need.
+    Started last, they would end long after all others, so those with most time come first; at
+    work on all workers at once, they would leave the cores idle. Each worker begins with an equal
+    share of the list; such a file stays in one share, and so do files of one `xdist_group`: they
+    wait for each other to make what they need.
     """
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     groups: dict[str, list[pytest.Item]] = {}
     others = []
     for item in items:
-        if item.get_closest_marker("timeout") is None and WAITING.isdisjoint(item.path.parts):
+        if _own_time(item) == 0.0 and WAITING.isdisjoint(item.path.parts):
             others.append(item)
         else:
             group = item.get_closest_marker("xdist_group")
             groups.setdefault(group.args[0] if group else str(item.path), []).append(item)
     shares: list[list[pytest.Item]] = [[] for _ in range(workers)]
-    for number, long in enumerate(groups.values()):
+    longest_first = sorted(groups.values(), key=lambda them: -max(map(_own_time, them)))
+    for number, long in enumerate(longest_first):
         shares[number % max(1, workers * 3 // 5)] += long
     size, rest = ceil(len(items) / workers), iter(others)
     items[:] = [

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -23,6 +22,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from demo_stack import programs
 from tests.support.forking import Forked, ForkServer
 
 T = TypeVar("T")
@@ -282,8 +282,7 @@ def export(command: Callable[..., Running], tmp_path: Path) -> Callable[..., Run
 @pytest.fixture
 def free_port() -> int:
     """Give a port of loopback on which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
+    return programs.free_port()
 
 
 @pytest.fixture

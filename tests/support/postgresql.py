@@ -18,6 +18,8 @@ from uuid import uuid4
 
 import psycopg
 
+from demo_stack.programs import free_port
+
 PASSWORD = "sesam-öffne/dich:1"  # made up; with characters that URLs must escape
 """The password of the role `exporter`."""
 
@@ -35,14 +37,6 @@ def program(name: str) -> str:
     """Return the path of one of PostgreSQL's programs: Debian keeps its server off the PATH."""
     of_debian = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
     return str(of_debian[-1]) if of_debian else shutil.which(name) or f"/usr/sbin/{name}"
-
-
-def free_port() -> int:
-    """Return a port on loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def as_postgres() -> dict[str, str]:

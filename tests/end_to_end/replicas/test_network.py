@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from demo_stack.programs import free_port
 from tests.end_to_end.replicas.fleet import Fleet
-from tests.support.postgresql import Cluster, free_port, new_cluster
+from tests.support.postgresql import Cluster, new_cluster
 
 pytestmark = [
     pytest.mark.program("postgres", "ip", "iptables"),

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from demo_stack.programs import free_port
 from exporter.errors import StateError
 from exporter.ledger.store.lease_table import PostgresqlLeaseTable
 from exporter.ledger.store.postgresql import PostgresqlDatabase, PostgresqlStore, open_postgresql
 from exporter.ledger.store.postgresql_connections import Connections
 from exporter.ledger.store.postgresql_reader import PostgresqlReader
 from tests.ledger.store.contract import Holder, a_bare_unit, emptied
-from tests.support.postgresql import PASSWORD, Cluster, free_port
+from tests.support.postgresql import PASSWORD, Cluster
 
 pytestmark = pytest.mark.program("postgres")
 
