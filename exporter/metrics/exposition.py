@@ -4,7 +4,7 @@ What was written of an account is kept, compressed, until its values change: mos
 is about accounts, and those change at a poll only. It must not know how a metric is written.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from threading import Lock
 from typing import Any, NamedTuple, TypeVar
 
@@ -19,13 +19,14 @@ from exporter.metrics.catalogue import (
 from exporter.metrics.definition import MetricDefinition
 from exporter.metrics.exporter_snapshot import ExporterSnapshot
 from exporter.metrics.negotiation import Format
-from exporter.metrics.pieces import Piece, gzip_of, piece_of, text_of
+from exporter.metrics.pieces import Piece, compressed, gzip_of, stored, text_of
 from exporter.metrics.render import header, registry_metrics, samples
 
 KEPT_FOR = 600.0
 """Seconds for which a format is kept ready after it was asked for."""
 
 _Source = TypeVar("_Source")
+_Make = Callable[[bytes], Piece]
 _Written = tuple[Piece, ...]
 """The samples of one source, metric by metric."""
 
@@ -33,6 +34,7 @@ _Written = tuple[Piece, ...]
 class _Kept(NamedTuple):
     source: Any
     written: _Written
+    all_compressed: bool
 
 
 class _Group(NamedTuple):
@@ -55,7 +57,9 @@ class Exposition:
         self._lock = Lock()
         self._headers: dict[tuple[Format, str], Piece] = {}
         self._kept: dict[Format, dict[tuple[int, str | None], _Kept]] = {}
-        self._asked_at: dict[Format, float] = {}
+        # None: as if it were asked for when it is first kept ready, so that after a start no
+        # scrape of Prometheus has to write all.
+        self._asked_at: dict[Format, float | None] = {Format.OPENMETRICS: None}
 
     @property
     def is_asked(self) -> bool:
@@ -75,25 +79,33 @@ class Exposition:
         with self._lock:
             groups = _groups(snapshot)
             for chosen, asked_at in tuple(self._asked_at.items()):
-                if asked_at < snapshot.now - KEPT_FOR:
+                last = self._asked_at[chosen] = snapshot.now if asked_at is None else asked_at
+                if last < snapshot.now - KEPT_FOR:
                     del self._asked_at[chosen], self._kept[chosen]
                 else:
-                    self._write(groups, chosen)
+                    self._write(groups, chosen, compress=True)
 
     def _ask(self, snapshot: ExporterSnapshot, chosen: Format) -> list[Piece]:
         with self._lock:
             self._asked_at[chosen] = snapshot.now
             groups = _groups(snapshot)
             pieces = []
-            for group, written in zip(groups, self._write(groups, chosen), strict=True):
+            written_of_each = self._write(groups, chosen, compress=False)
+            for group, written in zip(groups, written_of_each, strict=True):
                 for index, metric in enumerate(group.metrics):
                     pieces.append(self._header(metric, chosen))
                     pieces.extend(each[index] for each in written)
-        pieces.append(piece_of(registry_metrics(self._runtime, chosen)))
+        pieces.append(stored(registry_metrics(self._runtime, chosen)))
         return pieces
 
-    def _write(self, groups: Iterable[_Group], chosen: Format) -> list[list[_Written]]:
-        """Return what is written of the sources of each group, and keep just that."""
+    def _write(
+        self, groups: Iterable[_Group], chosen: Format, *, compress: bool
+    ) -> list[list[_Written]]:
+        """Return what is written of the sources of each group, and keep just that.
+
+        With ``compress`` all of it is compressed; without, what changed since is not: a scrape has
+        no time for that.
+        """
         before, kept = self._kept.get(chosen, {}), {}
         found = []
         for number, group in enumerate(groups):
@@ -101,8 +113,10 @@ class Exposition:
             for name, source in group.sources:
                 key = number, name
                 old = before.get(key)
-                if old is None or old.source is not source:
-                    old = _Kept(source, tuple(_rewritten(group.metrics, name, source, old, chosen)))
+                if old is None or old.source is not source or (compress and not old.all_compressed):
+                    make = stored if old is not None and not compress else compressed
+                    pieces = tuple(_rewritten(group.metrics, name, source, old, chosen, make))
+                    old = _Kept(source, pieces, not any(piece.stored for piece in pieces))
                 kept[key] = old
                 written.append(old.written)
             found.append(written)
@@ -112,7 +126,7 @@ class Exposition:
     def _header(self, metric: MetricDefinition[Any], chosen: Format) -> Piece:
         key = chosen, metric.name
         if key not in self._headers:
-            self._headers[key] = piece_of(header(metric, chosen))
+            self._headers[key] = compressed(header(metric, chosen))
         return self._headers[key]
 
 
@@ -138,15 +152,18 @@ def _rewritten(
     source: _Source,
     old: _Kept | None,
     chosen: Format,
+    make: _Make,
 ) -> Iterator[Piece]:
     """Yield the samples of a source, the earlier ones of each metric whose values are the same."""
     for index, metric in enumerate(metrics):
-        if old is not None and _values(metric, old.source, chosen) == _values(
-            metric, source, chosen
+        if (
+            old is not None
+            and not (old.written[index].stored and make is compressed)
+            and _values(metric, old.source, chosen) == _values(metric, source, chosen)
         ):
             yield old.written[index]
         else:
-            yield piece_of(samples(metric, name, source, chosen))
+            yield make(samples(metric, name, source, chosen))
 
 
 def _values(

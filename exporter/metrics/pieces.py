@@ -20,27 +20,50 @@ _LAST_BLOCK = b"\x03\x00"
 """An empty last block: pieces end with a block that is not the last, on a whole byte."""
 
 
+_STORED_AT_MOST = 0xFFFF
+"""Bytes of text in a block that is not compressed."""
+
+_AT_ONCE = 4096
+"""Bytes of a checksum at once: for more than 5 kB, zlib lets other threads run meanwhile.
+
+Then it waits for its turn, which takes a thousand times as long as the checksum.
+"""
+
+_ZEROS = bytes(_AT_ONCE)
+
+
 class Piece(NamedTuple):
-    """A piece of text, compressed without reference to any other.
+    """A piece of text, deflated without reference to any other.
 
     ``size`` is that of the text in bytes, ``crc`` what it adds to a checksum, see `gzip_of`.
+    ``stored`` tells that it is as long as the text, but for headers.
     """
 
     deflated: bytes
     size: int
     crc: int
+    stored: bool = False
 
 
 EMPTY = Piece(b"", 0, 0)
 
 
-def piece_of(text: bytes) -> Piece:
+def compressed(text: bytes) -> Piece:
     """Compress a piece of text."""
     if not text:
         return EMPTY
     packing = zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
     deflated = packing.compress(text) + packing.flush(zlib.Z_SYNC_FLUSH)
-    return Piece(deflated, len(text), zlib.crc32(text) ^ zlib.crc32(bytes(len(text))))
+    return Piece(deflated, len(text), _crc_of(text))
+
+
+def stored(text: bytes) -> Piece:
+    """Keep a piece of text as it is: on a busy process that takes much less time."""
+    parts: list[bytes] = []
+    for start in range(0, len(text), _STORED_AT_MOST):
+        part = text[start : start + _STORED_AT_MOST]
+        parts += (struct.pack("<BHH", 0, len(part), len(part) ^ 0xFFFF), part)
+    return Piece(b"".join(parts), len(text), _crc_of(text), stored=bool(text))
 
 
 def gzip_of(pieces: Iterable[Piece]) -> bytes:
@@ -51,7 +74,7 @@ def gzip_of(pieces: Iterable[Piece]) -> bytes:
         parts.append(piece.deflated)
         # The checksum is linear, so of A followed by B it is that of A followed by as many zeros
         # as B has bytes, xor that of B, xor that of those zeros alone.
-        crc = zlib.crc32(bytes(piece.size), crc) ^ piece.crc
+        crc = _crc_of_zeros(piece.size, crc) ^ piece.crc
         size += piece.size
     parts += (_LAST_BLOCK, struct.pack("<II", crc, size & 0xFFFFFFFF))
     return b"".join(parts)
@@ -61,3 +84,16 @@ def text_of(pieces: Iterable[Piece]) -> bytes:
     """Return the text of all pieces as it is."""
     deflated = b"".join((*(piece.deflated for piece in pieces), _LAST_BLOCK))
     return zlib.decompress(deflated, -zlib.MAX_WBITS)
+
+
+def _crc_of(text: bytes) -> int:
+    view, crc = memoryview(text), 0
+    for start in range(0, len(text), _AT_ONCE):
+        crc = zlib.crc32(view[start : start + _AT_ONCE], crc)
+    return crc ^ _crc_of_zeros(len(text), 0)
+
+
+def _crc_of_zeros(size: int, crc: int) -> int:
+    while size >= _AT_ONCE:
+        crc, size = zlib.crc32(_ZEROS, crc), size - _AT_ONCE
+    return zlib.crc32(bytes(size), crc)

@@ -10,6 +10,7 @@ It must not define metrics, choose the format or keep what it wrote. In OpenMetr
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from itertools import accumulate
 from typing import Any, TypeVar
 
@@ -21,10 +22,13 @@ from exporter.ledger.records import Exemplar, Histogram
 from exporter.metrics.definition import MetricDefinition
 from exporter.metrics.negotiation import Format
 
+_REPEATED = 4096
+"""How many texts of numbers and of labels are kept: most occur in many lines, and at each poll."""
+
 MAX_EXEMPLAR_CHARACTERS = 128
 """Names and values of an exemplar's labels together (OpenMetrics 1.0, Exemplars)."""
 
-number: Callable[[float], str] = floatToGoString
+number: Callable[[float], str] = lru_cache(_REPEATED)(floatToGoString)
 """How a value is written, and the bound of a bucket."""
 
 _Source = TypeVar("_Source")
@@ -96,6 +100,7 @@ def braced(labels: Iterable[_Label]) -> str:
     return f"{{{text}}}" if text else ""
 
 
+@lru_cache(_REPEATED)
 def _pair(name: str, value: str) -> str:
     escaped = value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
     return f'{name}="{escaped}"'

@@ -6,10 +6,11 @@ time, and no request gets data from before it arrived. It must not know what is 
 
 import asyncio
 from collections.abc import Callable, Hashable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
@@ -53,27 +54,72 @@ def body_response(
 
 
 class CoalescedResponses(Generic[_Taken, _Form]):
-    """The responses that are rendered from one source."""
+    """The responses that are rendered from one source; for one event loop."""
 
     def __init__(self, take: Callable[[], _Taken], write: Callable[[_Taken, _Form], Body]) -> None:
         """Render what ``take`` returns with ``write``, which runs on another thread."""
         self._take = take
-        self._write_out = write
-        self._writing = asyncio.Lock()
-        self._next: dict[_Form, asyncio.Task[Body]] = {}
+        self._write = write
+        # Of its own: others may keep the threads of the loop waiting.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="response")
+        self._writing = False
+        self._waiting: dict[_Form, list[asyncio.Future[Body]]] = {}
 
     async def body(self, form: _Form) -> Body:
-        """Return the response in a form."""
-        coming = self._next.get(form)
-        if coming is None:
-            coming = self._next[form] = asyncio.create_task(self._write(form))
-        # Shielded, because other requests may wait for the same response.
-        return await asyncio.shield(coming)
+        """Return the response in a form.
 
-    async def _write(self, form: _Form) -> Body:
-        async with self._writing:
-            # Later requests need newer data.
-            del self._next[form]
-            # Taken here, because metrics belong to this thread; the snapshot is immutable, and
-            # rendering it must not block polls and probes.
-            return await run_in_threadpool(self._write_out, self._take(), form)
+        On a busy event loop each step of it waits for what others do there. So there are no more
+        than two: to begin, and to wake up who waits.
+        """
+        waiter: asyncio.Future[Body] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(form, []).append(waiter)
+        if not self._writing:
+            self._begin_next()
+        return await waiter
+
+    def _begin_next(self) -> None:
+        """Render what is waited for next; those who ask from now on need newer data."""
+        while self._waiting and not self._writing:
+            form = next(iter(self._waiting))
+            waiters = [each for each in self._waiting.pop(form) if not each.done()]
+            if not waiters:
+                continue
+            try:
+                # Taken here, because metrics belong to this thread; the snapshot is immutable, and
+                # rendering it must not block polls and probes.
+                taken = self._take()
+            except Exception as exc:  # noqa: BLE001 - those who wait raise it
+                _settle(waiters, exc)
+                continue
+            self._writing = True
+            self._thread.submit(self._render, taken, form, waiters, asyncio.get_running_loop())
+
+    def _render(
+        self,
+        taken: _Taken,
+        form: _Form,
+        waiters: list[asyncio.Future[Body]],
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        result: Body | Exception
+        try:
+            result = self._write(taken, form)
+        except Exception as exc:  # noqa: BLE001 - those who wait raise it
+            result = exc
+        with suppress(RuntimeError):  # the loop is closed: nobody waits
+            loop.call_soon_threadsafe(self._finish, waiters, result)
+
+    def _finish(self, waiters: list[asyncio.Future[Body]], result: Body | Exception) -> None:
+        self._writing = False
+        _settle(waiters, result)
+        self._begin_next()
+
+
+def _settle(waiters: list[asyncio.Future[Body]], result: Body | Exception) -> None:
+    for each in waiters:
+        if each.done():  # its request was cancelled
+            continue
+        if isinstance(result, Exception):
+            each.set_exception(result)
+        else:
+            each.set_result(result)

@@ -320,10 +320,10 @@ class Written(int):
 
     times = 0
 
-    def __float__(self) -> float:
-        """Count: writing a number is the only thing that needs it as a float."""
+    def __hash__(self) -> int:
+        """Count: nothing but writing a number looks whether its text is known."""
         self.times += 1
-        return float(int(self))
+        return super().__hash__()
 
 
 def test_what_polls_changed_is_written_once_before_it_is_scraped(
@@ -331,37 +331,64 @@ def test_what_polls_changed_is_written_once_before_it_is_scraped(
 ) -> None:
     """A scrape writes nothing that was kept ready, nor what another poll did not change."""
     exposition, self_metrics, created = Exposition(), SelfMetrics("one"), Written(7)
-    exposition.text(snapshot((view("one"), self_metrics)), Format.TEXT)
+    exposition.text(snapshot((view("one"), self_metrics)), Format.OPENMETRICS)
     for failures in (1, 2):
         failed = {("enable", "other"): failures}
         shown = snapshot((view("one", created={"enable": created}, failed=failed), self_metrics))
         exposition.keep_ready(shown)
         assert created.times == 1
-        written = exposition.gzip(shown, Format.TEXT)
+        written = exposition.gzip(shown, Format.OPENMETRICS)
         assert own_lines(gzip.decompress(written)) == own_lines(
             Exposition().text(
                 snapshot((view("one", created={"enable": 7}, failed=failed), self_metrics)),
-                Format.TEXT,
+                Format.OPENMETRICS,
             )
         )
     assert created.times == 1
 
 
+def test_what_a_scrape_finds_changed_is_compressed_after_it(
+    view: Views, snapshot: Snapshots
+) -> None:
+    """The scrape itself has no time for that; what it shows is the same."""
+    exposition, self_metrics, chosen = Exposition(), SelfMetrics("one"), Format.OPENMETRICS
+    first = snapshot((view("one"), self_metrics))
+    second = snapshot((view("one", created={"enable": 7}), self_metrics))
+    exposition.gzip(first, chosen)
+    changed = exposition.gzip(second, chosen)
+    exposition.keep_ready(second)
+    after = exposition.gzip(second, chosen)
+    assert own_lines(gzip.decompress(changed)) == own_lines(gzip.decompress(after))
+    assert len(after) < len(changed)
+
+
 def test_only_formats_that_were_asked_for_lately_are_kept_ready(
     view: Views, snapshot: Snapshots
 ) -> None:
-    """Who never asks, or not any more, costs nothing."""
+    """After a start that is what Prometheus will ask for; who asks no more costs nothing."""
     exposition, created = Exposition(), Written(7)
     shown = snapshot((view("one", created={"enable": created}), SelfMetrics("one")))
     exposition.keep_ready(shown)
-    assert (created.times, exposition.is_asked) == (0, False)
-    exposition.text(shown, Format.TEXT)
-    exposition.keep_ready(replace(shown, now=shown.now + KEPT_FOR))
     assert (created.times, exposition.is_asked) == (1, True)
+    exposition.gzip(shown, Format.OPENMETRICS)
+    exposition.text(shown, Format.TEXT)
+    assert created.times == 2
+    exposition.keep_ready(replace(shown, now=shown.now + KEPT_FOR))
+    assert (created.times, exposition.is_asked) == (2, True)
     exposition.keep_ready(replace(shown, now=shown.now + KEPT_FOR + 1))
     assert not exposition.is_asked
     exposition.text(shown, Format.TEXT)
-    assert created.times == 2
+    assert created.times == 3
+
+
+def test_it_is_not_kept_ready_for_ever_where_nobody_asks(view: Views, snapshot: Snapshots) -> None:
+    """Nor does it count from before there was anything."""
+    exposition, shown = Exposition(), snapshot((view("one"), SelfMetrics("one")))
+    exposition.keep_ready(shown)
+    exposition.keep_ready(replace(shown, now=shown.now + KEPT_FOR))
+    assert exposition.is_asked
+    exposition.keep_ready(replace(shown, now=shown.now + KEPT_FOR + 1))
+    assert not exposition.is_asked
 
 
 @pytest.mark.parametrize("chosen", Format)

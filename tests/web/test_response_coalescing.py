@@ -39,13 +39,13 @@ def responses(source: Source) -> CoalescedResponses[int, str]:
     return CoalescedResponses(source.take, source.write)
 
 
-async def test_flood_is_written_once(
+async def test_flood_is_written_twice_at_most(
     responses: CoalescedResponses[int, str], source: Source
 ) -> None:
-    """Those who ask at the same time get the same exposition."""
+    """All who ask while the first one's is written get the same exposition."""
     bodies = await asyncio.gather(*(responses.body("text") for _ in range(200)))
     assert {each.content for each in bodies} == {b"text 0"}
-    assert source.taken == 1
+    assert source.taken == 2
 
 
 async def test_who_asks_later_sees_what_is_newer(
@@ -94,8 +94,12 @@ async def test_who_goes_away_does_not_end_it_for_others(
     responses: CoalescedResponses[int, str], source: Source
 ) -> None:
     """A cancelled request leaves the exposition to the others who wait for it."""
-    first, second = (asyncio.create_task(responses.body("text")) for _ in range(2))
-    await asyncio.wait({first, second}, timeout=0)
-    first.cancel()
+    writing, first, second, gone = (
+        asyncio.create_task(responses.body(form)) for form in ("text", "text", "text", "other")
+    )
+    await asyncio.wait({writing, first, second, gone}, timeout=0)
+    for each in (writing, first, gone):
+        each.cancel()
     assert (await second).content
-    assert source.taken == 1
+    assert source.taken == 2, "nobody waits for the other form"
+    assert (await responses.body("text")).content
