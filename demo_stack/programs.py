@@ -30,8 +30,11 @@ STOP_TIMEOUT = 10.0
 """Seconds that a program may take to stop before it is killed."""
 
 
-_FREE_PORTS = range(20_000, 32_000)
-"""Where free ports are looked for: systems give none of these to a program or a connection."""
+_FREE_PORTS = range(20_000, 30_000)
+"""Where free ports are looked for: by default, no system gives these to who asks for any port."""
+
+_given: set[int] = set()
+"""Ports that were given already, and may not be listened on yet."""
 
 LAST_LINES = 10
 """Lines of a program's output that are shown if it fails."""
@@ -123,8 +126,10 @@ def free_port() -> int:
 
     Raises OSError if none is found.
     """
-    for port in random.SystemRandom().sample(_FREE_PORTS, 100):
+    left: list[int] = sorted({*_FREE_PORTS} - _given)
+    for port in random.SystemRandom().sample(left, 100):
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            _given.add(port)
             return port
     raise OSError(errno.EADDRINUSE, "no port is free")
 

@@ -310,12 +310,17 @@ class Exporter:
         )
 
     async def _keep_exposition_ready(self) -> None:
-        """Write what polls changed before it is scraped: a scrape then only joins it."""
+        """Write what polls changed before it is scraped, so that a scrape only joins it."""
+        loop = asyncio.get_running_loop()
+        # A thread of its own, as those of the loop may all be busy: until it has run, scrapes send
+        # uncompressed what they found changed.
+        thread = ThreadPoolExecutor(1, thread_name_prefix="exposition")
         while True:
             await asyncio.sleep(WRITE_EVERY)
             if self._exposition.is_asked:
                 with suppress(Exception):  # a scrape fails as well, and tells why
-                    await asyncio.to_thread(self._exposition.keep_ready, self.snapshot())
+                    ready = self._exposition.keep_ready
+                    await loop.run_in_executor(thread, ready, self.snapshot())
 
     async def _stop_telling(self) -> None:
         """Tell the sinks what is left, then let go of the leases: others wait for them."""

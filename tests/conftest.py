@@ -95,7 +95,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             group = item.get_closest_marker("xdist_group")
             groups.setdefault(group.args[0] if group else str(item.path), []).append(item)
     shares: list[list[pytest.Item]] = [[] for _ in range(workers)]
-    longest_first = sorted(groups.values(), key=lambda them: -max(map(_own_time, them)))
+    longest_first = sorted(
+        groups.values(), key=lambda them: max(map(_own_time, them)), reverse=True
+    )
     for number, long in enumerate(longest_first):
         shares[number % max(1, workers * 3 // 5)] += long
     size, rest = ceil(len(items) / workers), iter(others)

@@ -1,7 +1,8 @@
 """The exposition: every metric of a snapshot, of which each part is written once.
 
-What was written of an account is kept, compressed, until its values change: most of the exposition
-is about accounts, and those change at a poll only. It must not know how a metric is written.
+What was written of an account is kept until its values change: most of the exposition is about
+accounts, and those change at a poll only. It is compressed ahead of scrapes; what a scrape finds
+changed is compressed after it. It must not know how a metric is written.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -75,13 +76,17 @@ class Exposition:
         return gzip_of(self._ask(snapshot, chosen))
 
     def keep_ready(self, snapshot: ExporterSnapshot) -> None:
-        """Write what has changed in the formats that were asked for lately; forget the others."""
+        """Write what has changed in the formats that were asked for lately; forget the others.
+
+        What scrapes wrote meanwhile is compressed.
+        """
         with self._lock:
             groups = _groups(snapshot)
             for chosen, asked_at in tuple(self._asked_at.items()):
                 last = self._asked_at[chosen] = snapshot.now if asked_at is None else asked_at
                 if last < snapshot.now - KEPT_FOR:
-                    del self._asked_at[chosen], self._kept[chosen]
+                    del self._asked_at[chosen]
+                    self._kept.pop(chosen, None)  # not there if it could not be written
                 else:
                     self._write(groups, chosen, compress=True)
 

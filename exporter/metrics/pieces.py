@@ -1,4 +1,4 @@
-"""A long text of pieces that are compressed one by one, once each, and joined when it is asked for.
+"""A long text of pieces that are deflated one by one, once each, and joined when it is asked for.
 
 It must not know what the text says. The result is one ordinary gzip stream, not several in a row:
 Chromium, among others, reads only the first of several.
@@ -24,9 +24,9 @@ _STORED_AT_MOST = 0xFFFF
 """Bytes of text in a block that is not compressed."""
 
 _AT_ONCE = 4096
-"""Bytes of a checksum at once: for more than 5 kB, zlib lets other threads run meanwhile.
+"""Bytes of a checksum at once: for more than 5 kB, zlib releases Python's lock.
 
-Then it waits for its turn, which takes a thousand times as long as the checksum.
+Getting the lock back may take a thousand times as long as the checksum.
 """
 
 _ZEROS = bytes(_AT_ONCE)
@@ -36,7 +36,7 @@ class Piece(NamedTuple):
     """A piece of text, deflated without reference to any other.
 
     ``size`` is that of the text in bytes, ``crc`` what it adds to a checksum, see `gzip_of`.
-    ``stored`` tells that it is as long as the text, but for headers.
+    ``stored`` is whether it is not compressed.
     """
 
     deflated: bytes

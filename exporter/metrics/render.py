@@ -28,8 +28,7 @@ _REPEATED = 4096
 MAX_EXEMPLAR_CHARACTERS = 128
 """Names and values of an exemplar's labels together (OpenMetrics 1.0, Exemplars)."""
 
-number: Callable[[float], str] = lru_cache(_REPEATED)(floatToGoString)
-"""How a value is written, and the bound of a bucket."""
+_number: Callable[[float], str] = lru_cache(_REPEATED)(floatToGoString)
 
 _Source = TypeVar("_Source")
 _Label = tuple[str, str]
@@ -92,6 +91,12 @@ def _histogram(
         yield f'{name}_bucket{{{start}le="{bound}"{end}}} {number(total)}\n'
     yield f"{name}_count{braced(labels)} {number(total)}\n"
     yield f"{name}_sum{braced(labels)} {number(histogram.sum)}\n"
+
+
+def number(value: float) -> str:
+    """Return how a value is written, and the bound of a bucket."""
+    # 0.0 and -0.0 are equal, so one would be kept for both.
+    return _number(value) if value else repr(float(value))
 
 
 def braced(labels: Iterable[_Label]) -> str:

@@ -1,4 +1,4 @@
-"""Renders an expensive response once for all concurrent requests.
+"""Renders an expensive response for many requests at once.
 
 However many requests for the metrics or the page are concurrent, only one response is rendered at a
 time, and no request gets data from before it arrived. It must not know what is rendered.
@@ -60,7 +60,7 @@ class CoalescedResponses(Generic[_Taken, _Form]):
         """Render what ``take`` returns with ``write``, which runs on another thread."""
         self._take = take
         self._write = write
-        # Of its own: others may keep the threads of the loop waiting.
+        # A thread of its own: those of the loop may all be busy.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="response")
         self._writing = False
         self._waiting: dict[_Form, list[asyncio.Future[Body]]] = {}
@@ -68,8 +68,8 @@ class CoalescedResponses(Generic[_Taken, _Form]):
     async def body(self, form: _Form) -> Body:
         """Return the response in a form.
 
-        On a busy event loop each step of it waits for what others do there. So there are no more
-        than two: to begin, and to wake up who waits.
+        On a busy event loop, each step waits for other tasks. So there are only two: begin, and
+        wake those who wait.
         """
         waiter: asyncio.Future[Body] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(form, []).append(waiter)
@@ -88,11 +88,11 @@ class CoalescedResponses(Generic[_Taken, _Form]):
                 # Taken here, because metrics belong to this thread; the snapshot is immutable, and
                 # rendering it must not block polls and probes.
                 taken = self._take()
-            except Exception as exc:  # noqa: BLE001 - those who wait raise it
+                self._thread.submit(self._render, taken, form, waiters, asyncio.get_running_loop())
+            except Exception as exc:  # noqa: BLE001 - those who wait raise it; also without threads
                 _settle(waiters, exc)
                 continue
             self._writing = True
-            self._thread.submit(self._render, taken, form, waiters, asyncio.get_running_loop())
 
     def _render(
         self,

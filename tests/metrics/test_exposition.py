@@ -381,6 +381,16 @@ def test_only_formats_that_were_asked_for_lately_are_kept_ready(
     assert created.times == 3
 
 
+def test_what_cannot_be_written_is_forgotten_all_the_same(view: Views, snapshot: Snapshots) -> None:
+    """Each pass fails as long as it is to be kept ready, and none after that."""
+    exposition = Exposition()
+    shown = snapshot((view("one", created={"enable": "no number"}), SelfMetrics("one")))
+    with pytest.raises(ValueError, match="no number"):
+        exposition.keep_ready(shown)
+    exposition.keep_ready(replace(shown, now=shown.now + KEPT_FOR + 1))
+    assert not exposition.is_asked
+
+
 def test_it_is_not_kept_ready_for_ever_where_nobody_asks(view: Views, snapshot: Snapshots) -> None:
     """Nor does it count from before there was anything."""
     exposition, shown = Exposition(), snapshot((view("one"), SelfMetrics("one")))

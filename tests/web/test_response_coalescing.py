@@ -1,5 +1,6 @@
 import asyncio
 import gzip
+import threading
 
 import pytest
 
@@ -42,7 +43,7 @@ def responses(source: Source) -> CoalescedResponses[int, str]:
 async def test_flood_is_written_twice_at_most(
     responses: CoalescedResponses[int, str], source: Source
 ) -> None:
-    """All who ask while the first one's is written get the same exposition."""
+    """All who ask while the first response is written get the same one."""
     bodies = await asyncio.gather(*(responses.body("text") for _ in range(200)))
     assert {each.content for each in bodies} == {b"text 0"}
     assert source.taken == 2
@@ -88,6 +89,19 @@ async def test_one_failure_is_not_the_next(
     assert [type(each) for each in results] == [RuntimeError] * 3
     source.broken = False
     assert (await responses.body("text")).content
+
+
+async def test_a_thread_that_is_refused_is_one_failure(
+    responses: CoalescedResponses[int, str],
+) -> None:
+    """Where the system starts none, those who wait are told, and the next request begins anew."""
+    threading.stack_size(1 << 46)  # more than there are addresses
+    try:
+        with pytest.raises(RuntimeError, match="thread"):
+            await responses.body("text")
+    finally:
+        threading.stack_size(0)
+    assert (await asyncio.wait_for(responses.body("text"), 10)).content
 
 
 async def test_who_goes_away_does_not_end_it_for_others(

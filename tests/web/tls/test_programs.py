@@ -1,6 +1,5 @@
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,6 +8,8 @@ from typing import Any
 import httpx
 import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from demo_stack.programs import free_port
 
 DEADLINE = 60.0
 
@@ -173,8 +174,7 @@ async def test_prometheus_scrapes_over_tls_with_a_password(
     stem = web_file.path.parent / "scraper"
     file = tmp_path / "prometheus.yml"
     file.write_text(PROMETHEUS.format(password="geheim", ca=authority.file, stem=stem, port=port))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        listen = f"127.0.0.1:{free.getsockname()[1]}"
+    listen = f"127.0.0.1:{free_port()}"
     async with running(
         program_path("prometheus"),
         f"--config.file={file}",
