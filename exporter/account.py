@@ -110,6 +110,8 @@ class AccountRuntime:
             on_events=shared.delivery.wake,
             is_held=partial(shared.holds, account.name),
         )
+        if before is not None:
+            ledger.go_on_from(before.ledger)
         client, close = open_client(
             account,
             poll,

@@ -116,6 +116,8 @@ class Ledger:
         # SIM cards of events that are not announced yet, in order.
         self._in_events: dict[str, None] = {}
         self._state: LedgerState | None = None
+        # What of the account was published by this process, None if nothing was.
+        self._seen: Mapping[str, float | None] | None = None
         self._error = NOT_OPENED
         self._calls: set[Future[Any]] = set()
         self._session = 0
@@ -157,6 +159,11 @@ class Ledger:
             await self.in_worker(self._open, now)
         self.announce()
 
+    def go_on_from(self, earlier: "Ledger") -> None:
+        """Take over what the ledger of the account before a reload has published; before `open`."""
+        if earlier._options.always_shown == self._options.always_shown:  # noqa: SLF001 - of its class
+            self._seen = earlier._seen  # noqa: SLF001
+
     async def leave(self) -> None:
         """Forget the state, as another process changes it from now on; `open` reads it anew."""
         self._snapshot = self._announced = empty_snapshot(self._name, self._options)
@@ -197,20 +204,22 @@ class Ledger:
 
         Time brings actions that are stuck, and problems to be forgotten.
         """
-        self._publish(await self.in_worker(self._conclude, unit, now))
+        self._publish(await self.in_worker(self._conclude, unit, now), now)
 
     async def publish(self, now: float) -> None:
         """Publish a snapshot of what is committed, as it is at ``now``."""
-        self._publish(await self.in_worker(build, self.state, self._options, now))
+        self._publish(await self.in_worker(build, self.state, self._options, now), now)
 
-    def _publish(self, snapshot: AccountSnapshot) -> None:
+    def _publish(self, snapshot: AccountSnapshot, now: float) -> None:
         # An equal one stays the same object, so that what was rendered of it need not be again.
         self._snapshot = self._snapshot if snapshot == self._snapshot else snapshot
+        if self._state is not None:
+            self._state.published(now)
 
     async def publish_counters(self, now: float) -> None:
         """Publish the counters of what is committed, while a poll is under way."""
-        self._snapshot = await self.in_worker(
-            with_counters, self._snapshot, self.state, self._options, now
+        self._publish(
+            await self.in_worker(with_counters, self._snapshot, self.state, self._options, now), now
         )
 
     def announce(self) -> None:
@@ -292,7 +301,7 @@ class Ledger:
             )
 
     def _leave(self) -> None:
-        self._state = None
+        self._state = self._seen = None  # another process may publish it meanwhile
         self._error = NOT_OPENED
         self._snapshot = self._announced = empty_snapshot(self._name, self._options)
         self._unannounced = False
@@ -303,6 +312,9 @@ class Ledger:
             return
         state = self._store.load(self._name)
         state.classify_problems(self._reasons.classify)
+        if self._seen is not None:
+            state.go_on_from(self._seen)
+        self._seen = state.seen
         self._store.attach_sinks(state.account_id, self._sinks)
         self._state = state
         self._session = self._store.session

@@ -156,8 +156,10 @@ SHOWN_ENDED_BULKS = 5
 """How many of those that ended are shown."""
 
 ZEROS_FOR = 90.0
-"""Seconds for which the counters of a new action type stay at 0, where only those that were seen
-are exported: Prometheus has to scrape the 0, or it sees no increase."""
+"""Seconds for which the counters of a new action type are published as 0: Prometheus has to scrape
+the 0, or it sees no increase."""
+
+_IN_GENERAL = frozenset((*KNOWN_ACTION_TYPES, OTHER))
 
 _SHOWN_AS = {ProblemStatus.STUCK: Status.IN_PROGRESS}
 
@@ -183,6 +185,13 @@ class SnapshotOptions:
     duration_buckets: tuple[float, ...] = DURATION_BUCKETS
     seen_only: bool = False
     named: frozenset[str] = frozenset()
+
+    @property
+    def always_shown(self) -> frozenset[str]:
+        """The label values of action types that are exported before an action of them is seen."""
+        if self.action_types:
+            return frozenset(self.action_types)
+        return self.named if self.seen_only else _IN_GENERAL | self.named
 
     def watches(self, concern: str) -> bool:
         """Tell whether both failures and repairs of a concern can be seen: else it is left out."""
@@ -339,8 +348,10 @@ def _labels(state: LedgerState, options: SnapshotOptions) -> Sequence[str]:
 
 def _is_new(type_label: str, state: LedgerState, options: SnapshotOptions, now: float) -> bool:
     """Tell whether the counters of an action type are to be scraped at 0 first."""
-    seen_at = state.seen.get(type_label)
-    return options.seen_only and seen_at is not None and now < seen_at + ZEROS_FOR
+    if type_label in options.always_shown:
+        return False
+    published_at = state.seen.get(type_label, -inf)
+    return published_at is None or now < published_at + ZEROS_FOR
 
 
 def _counter_fields(
@@ -417,23 +428,26 @@ def _problem_fields(state: LedgerState, options: SnapshotOptions, now: float) ->
         if (label, problem.status) in counts:  # as of actions, whose type may be out of bounds, too
             counts[label, problem.status] += 1
             oldest.setdefault(label, problem.opened_at)
+    # The concern of an action type that is not documented is as new as the type.
+    new = {each for each in concerns if _is_new(each, state, options, now)}
     retried = _retried(state)
     return {
         "problem_counts": counts,
         "problems_oldest": oldest,
         "problems_opened": {
-            # The concern of an action type that is not documented is as new as the type.
-            each: 0
-            if _is_new(each, state, options, now)
-            else state.total(SumName.PROBLEMS_OPENED, "", each)
+            each: 0 if each in new else state.total(SumName.PROBLEMS_OPENED, "", each)
             for each in concerns
         },
         "problems_closed": {
-            (each, outcome): state.total(SumName.PROBLEMS_CLOSED, "", f"{each}/{outcome}")
+            (each, outcome): 0
+            if each in new
+            else state.total(SumName.PROBLEMS_CLOSED, "", f"{each}/{outcome}")
             for each, outcome in product(concerns, ProblemOutcome)
         },
         "mend_seconds": {
-            each: _histogram(
+            each: _no_observations(MEND_BUCKETS)
+            if each in new
+            else _histogram(
                 state,
                 SumKey(SumName.MEND_BUCKET, "", f"{each}/"),
                 SumKey(SumName.MEND_SUM, "", each),

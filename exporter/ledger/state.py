@@ -70,9 +70,9 @@ class LedgerState:
     problems and failures that were looked up, of ``sim_cards_known`` that are kept;
     ``sim_card_total`` is how many the account has, None as long as nobody asked. ``bulks_at`` is
     when the list of bulk actions was read last, ``bulks_since`` is as in `is_news`. ``seen`` are
-    the action types that have occurred, as label values, each with when this process first saw it;
-    -inf for those that were loaded. ``version`` is another object after each change of an action or
-    a cursor.
+    the action types that have occurred, as label values, each with when it was published first:
+    None for not yet, -inf for those that were loaded. ``version`` is another object after each
+    change of an action or a cursor.
     """
 
     name: str
@@ -96,7 +96,7 @@ class LedgerState:
     bulks_at: float | None = None
     bulks_since: float | None = None
     types: dict[str, None] = field(init=False)
-    seen: dict[str, float] = field(init=False, compare=False)
+    seen: dict[str, float | None] = field(init=False, compare=False)
     version: object = field(default_factory=object, init=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -157,7 +157,7 @@ class LedgerState:
         if unit.rows or unit.cursors:
             self.version = object()
         self.sums.update(after)
-        self._note_seen(after, unit.now)
+        self._note_seen(after, None)
         self.exemplars.update(unit.exemplars)
         self.cursors.update(unit.cursors)
         self.drift.update(unit.drift)
@@ -186,11 +186,24 @@ class LedgerState:
         if unit.bulks_since is not None:
             self.bulks_since = unit.bulks_since
 
-    def _note_seen(self, sums: Mapping[SumKey, float], now: float) -> None:
+    def published(self, now: float) -> None:
+        """Take in that a snapshot of this state was published."""
+        for action_type, published_at in self.seen.items():
+            if published_at is None:
+                self.seen[action_type] = now
+
+    def go_on_from(self, seen: Mapping[str, float | None]) -> None:
+        """Take in what was published of this state before it was read again.
+
+        What came since is new.
+        """
+        self.seen = {action_type: seen.get(action_type) for action_type in self.seen}
+
+    def _note_seen(self, sums: Mapping[SumKey, float], published_at: float | None) -> None:
         # A sum of 0 says only that an audit asked for the type.
         for key, value in sums.items():
             if value and key.action_type:
-                self.seen.setdefault(key.action_type, now)
+                self.seen.setdefault(key.action_type, published_at)
 
     def _apply_problems(self, unit: UnitOfWork) -> None:
         _update(self.problems, unit.problems)

@@ -102,15 +102,19 @@ class Account:
     store: SqliteStore
 
     async def saw(
-        self, *actions: Action, at: float = 120.0, cursor: PageContext = NEW
+        self,
+        *actions: Action,
+        at: float = 120.0,
+        cursor: PageContext = NEW,
+        published: float | None = None,
     ) -> PageResult:
-        """Open the ledger, then take actions in, commit them and publish."""
+        """Open the ledger, take actions in, commit, and publish: then, or at ``published``."""
         await self.ledger.open(at)
         unit = self.ledger.begin(at)
         seen = await self.ledger.record(unit, actions, cursor)
         unit.baseline_at = self.ledger.state.baseline_at or 50.0
         unit.audit_at = self.ledger.state.audit_at or 50.0
-        await self.ledger.conclude(unit, at)
+        await self.ledger.conclude(unit, at if published is None else published)
         self.ledger.announce()
         return seen
 

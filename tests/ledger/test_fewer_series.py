@@ -97,9 +97,10 @@ def test_counters_of_a_new_type_are_zero_until_they_were_scraped(
     """What is in progress shows at once; what was counted before the process began, too."""
     options = make_options(seen_only=True)
     state = make_state(sums={SumKey(SumName.CREATED, "disable"): 4.0})
-    unit = context(a_unit(state, 120.0), an_action("f", "failed"), an_action("p"))
+    unit = context(a_unit(state, 20.0), an_action("f", "failed"), an_action("p"))
     state.apply(unit, resulting_sums(unit, state.sums))
     first = build(state, options, 120.0)
+    state.published(120.0)
     assert first.actions["enable", Status.IN_PROGRESS] == 1
     assert first.created == {"enable": 0, "disable": 4}
     assert not any(first.failed.values())
@@ -122,3 +123,52 @@ async def test_a_type_that_was_counted_before_a_restart_is_counted_at_once(
     await account.saw(make_action("f", "failed"), at=120.0)
     again = account.kept()
     assert build(again, an_options(seen_only=True), 121.0).created["enable"] == 1
+
+
+@pytest.mark.parametrize("seen_only", [True, False])
+async def test_a_new_type_is_zero_from_when_it_is_published(
+    open_account: Maker, make_action: Maker, *, seen_only: bool
+) -> None:
+    """However long its poll took; an undocumented type has no zeros before in any case."""
+    account = open_account(options=an_options(seen_only=seen_only))
+    shown = []
+    for at, published in ((120.0, 420.0), (480.0, 480.0), (509.0, 509.0), (510.0, 510.0)):
+        actions = [make_action("f", "failed", action_type="brand_new")] if at == 120.0 else []
+        await account.saw(*actions, at=at, published=published)
+        shown.append(account.ledger.snapshot.created["brand_new"])
+    assert shown == [0, 0, 0, 1]
+
+
+@pytest.mark.parametrize("how", ["error", "reload"])
+async def test_a_state_that_is_read_again_goes_on_with_zeros(
+    open_account: Maker, make_action: Maker, how: str
+) -> None:
+    """Unlike after a restart, it is known what was published."""
+    options = an_options(seen_only=True)
+    account = open_account(options=options)
+    await account.saw(make_action("f", "failed"), at=120.0)
+    if how == "error":
+        with pytest.raises(ZeroDivisionError):
+            await account.ledger.in_worker(lambda: 1 / 0)
+    else:
+        before, account = account, open_account(store=account.store, options=options)
+        account.ledger.go_on_from(before.ledger)
+    await account.saw(make_action("g", "failed", action_type="disable"), at=180.0)
+    assert account.ledger.snapshot.created == {"enable": 0, "disable": 0}
+    await account.saw(at=210.0)
+    assert account.ledger.snapshot.created == {"enable": 1, "disable": 0}
+    await account.saw(at=270.0)
+    assert account.ledger.snapshot.created == {"enable": 1, "disable": 1}
+
+
+async def test_a_counter_does_not_fall_where_a_reload_leaves_out_more(
+    open_account: Maker, make_action: Maker
+) -> None:
+    """What was published with its count stays so."""
+    before = open_account()
+    await before.saw(make_action("f", "failed"), at=120.0)
+    assert before.ledger.snapshot.created["enable"] == 1
+    account = open_account(store=before.store, options=an_options(seen_only=True))
+    account.ledger.go_on_from(before.ledger)
+    await account.saw(at=121.0)
+    assert account.ledger.snapshot.created["enable"] == 1

@@ -247,7 +247,7 @@ def test_the_order_of_arrival_does_not_matter(story: Story, data: st.DataObject)
     actions = actions_of(story)
     arriving = data.draw(st.permutations(actions))
     early = data.draw(st.sets(st.sampled_from([each.id for each in actions])))
-    with a_world() as world:
+    with a_world(named=frozenset({"reset"})) as world:
         while arriving:
             size = data.draw(st.integers(1, len(arriving)))
             page, arriving = arriving[:size], arriving[size:]
