@@ -116,6 +116,7 @@ def command(
     printer = _Printer(
         output, wide=wide, accounts=len(view.accounts), values=partial(_values, settings)
     )
+    members_missing = False
     if live:
         listing = LiveListing(settings, view, query, bulk_id)
         more = asyncio.run(_print_live(listing.pages(), printer, query.limit))
@@ -124,12 +125,18 @@ def command(
         incomplete = []
         more = False
         reader = open_reader(settings)
+        if query.bulk_id is not None:
+            since = reader.complete_since(view, query.account, query.bulk_id)
+            members_missing = since is None
         for found in read_in_parts(partial(reader.actions, view), query):
             printer.take(found.rows)
             more = found.next is not None
     printer.end()
     if more and query.limit is not None:
         text = f"There are more than {query.limit} actions; raise --limit, or narrow the filters"
+        click.echo(text, err=True)
+    if members_missing:
+        text = "Not all members of this bulk action are known; use --live to ask Telnyx for them"
         click.echo(text, err=True)
     if incomplete:
         raise PollError("; ".join(incomplete))

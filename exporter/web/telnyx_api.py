@@ -92,11 +92,14 @@ def item_query(
 def list_body(
     found: Rows[AccountAction], paging: Paging, complete_since: float | None
 ) -> dict[str, object]:
-    """Return the body of a page; where the total is not known, it does not say how many pages."""
+    """Return the body of a page; where the total is not known, it does not say how many pages.
+
+    What was counted is no total where ``complete_since`` is None: there may be more.
+    """
     meta: dict[str, object] = {"page_number": paging.number, "page_size": paging.size}
     if found.total is None:
         meta["total_is_capped"] = True
-    else:
+    elif complete_since is not None:
         meta["total_results"] = found.total
         meta["total_pages"] = -(-found.total // paging.size)
     meta |= {"complete_since": rfc3339(complete_since), "next": found.next}

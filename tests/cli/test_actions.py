@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from exporter.domain import Action, SimCard, Status
+from exporter.domain import Action, BulkAction, BulkCounts, SimCard, Status
 from exporter.ledger.reasons import Reasons
 from exporter.ledger.rules import observe
 from exporter.ledger.store.database import Database
@@ -29,6 +29,10 @@ Invoke = Callable[..., Result]
 
 HOUR = 3600.0
 ID = "6b14e151-8493-4fa1-8664-1cc4e6d14158"
+BULK = "47a1c2b0-cc7b-4ab1-bb98-b33fb0fc61b9"
+PARTLY = "9f0e1a52-6c1d-4d0b-8d5c-0a8f7f1f2b3c"
+"""A bulk action of which one member is known, and one is not."""
+
 REASON = "[bold]SIM card[/bold] is blocked"
 
 
@@ -51,6 +55,13 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
                 updated_at=now - 60,
             )
             unit.apply(observe(None, action, history=False, now=now), new_row=True)
+        for number, bulk_id in enumerate((BULK, PARTLY)):
+            counts = BulkCounts(1 + number, 0, 0)
+            unit.bulks[bulk_id] = BulkAction(
+                bulk_id, "bulk_set_public_ips", now, now, now, now, None, counts, members_page=0
+            )
+            unit.bulk_members[bulk_id] = (f"{account}-0",)
+        unit.baseline_at = now
         unit.sim_cards["sim-2"] = SimCard("sim-2", "8988", "", "Fleet", ("a", "b"))
         store.commit(state.account_id, unit, {})
     yield store
@@ -78,6 +89,7 @@ def ids(invoke: Invoke, write: Callable[..., str]) -> Callable[..., list[str]]:
         ("--status interrupted", "2"),
         ("--account account-0 --action-type enable", "023"),
         (f"--sim-card-id {ID}", "0"),
+        (f"--bulk-id {BULK}", "0"),
         ("--iccid 8988", "2"),
         ("--reason-class sim_blocked", "0"),
         ("--since 150m", "01"),
@@ -88,6 +100,21 @@ def ids(invoke: Invoke, write: Callable[..., str]) -> Callable[..., list[str]]:
 def test_filters(ids: Callable[..., list[str]], words: str, found: str) -> None:
     """Each leaves what it names, the newest first; of configured accounts only."""
     assert ids(*words.split()) == list(found)
+
+
+@pytest.mark.usefixtures("store")
+@pytest.mark.parametrize(("bulk_id", "rows"), [(PARTLY, 1), (ID, 0)])
+def test_it_says_that_members_of_a_bulk_action_are_missing(
+    invoke: Invoke, write: Callable[..., str], bulk_id: str, rows: int
+) -> None:
+    """Beside the output, which has those that are known."""
+    file = write("https://api.telnyx.com/v2")
+    command = ("actions", "--config.file", file, "--format", "json", "--bulk-id", bulk_id)
+    result = invoke(*command)
+    assert (result.exit_code, len(result.stdout.splitlines())) == (0, rows)
+    assert result.stderr == (
+        "Not all members of this bulk action are known; use --live to ask Telnyx for them\n"
+    )
 
 
 @pytest.mark.usefixtures("store")
