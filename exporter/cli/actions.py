@@ -99,7 +99,6 @@ def command(
     config_file: Path | None,
     output: str,
     *,
-    bulk_id: str | None,
     wide: bool,
     live: bool,
     **filters: str | None,
@@ -112,13 +111,13 @@ def command(
     settings = read_settings_with_keys(config_file) if live else read_settings(config_file)
     view = view_of(settings)
     usual = TABLE_ROWS if output == "table" else None
-    query = _query(given_filters({**filters, "bulk_id": bulk_id}), view, usual, live=live)
+    query = _query(given_filters(filters), view, usual, live=live)
     printer = _Printer(
         output, wide=wide, accounts=len(view.accounts), values=partial(_values, settings)
     )
     members_missing = False
     if live:
-        listing = LiveListing(settings, view, query, bulk_id)
+        listing = LiveListing(settings, view, query)
         more = asyncio.run(_print_live(listing.pages(), printer, query.limit))
         incomplete = listing.incomplete
     else:

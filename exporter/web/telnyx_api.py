@@ -17,6 +17,8 @@ from exporter.ledger.queries import (
     LedgerView,
     Rows,
     action_query,
+    is_uuid,
+    lower_id,
 )
 from exporter.sanitize import excerpt
 
@@ -44,6 +46,8 @@ _FILTERS = {
     "page[after]": "after",
 }
 """The parameters that say what is listed, by the names that the ledger has for them."""
+
+_UUIDS = ("filter[sim_card_id]", "filter[bulk_sim_card_action_id]")
 
 _REFUSALS = {
     HTTPStatus.UNAUTHORIZED: (
@@ -86,7 +90,7 @@ def item_query(
     action_id: str, parameters: Sequence[tuple[str, str]], view: LedgerView, now: float
 ) -> ActionQuery:
     """Return the query of one action, which may be in several accounts."""
-    return replace(_query(_once(parameters), _OF_ONE, view, now), action_id=action_id)
+    return replace(_query(_once(parameters), _OF_ONE, view, now), action_id=lower_id(action_id))
 
 
 def list_body(
@@ -181,6 +185,8 @@ def _query(
     for name in given:
         if name not in names:
             raise QueryError(f"{name}: unknown parameter; use {', '.join(_known(names))}")
+        if name in _UUIDS and not is_uuid(given[name]):
+            raise QueryError(f"{name}: must be a UUID")
     try:
         return action_query({names[name]: value for name, value in given.items()}, view, now)
     except QueryError as exc:

@@ -89,7 +89,8 @@ def ids(invoke: Invoke, write: Callable[..., str]) -> Callable[..., list[str]]:
         ("--status interrupted", "2"),
         ("--account account-0 --action-type enable", "023"),
         (f"--sim-card-id {ID}", "0"),
-        (f"--bulk-id {BULK}", "0"),
+        (f"--sim-card-id {ID.upper()}", "0"),
+        (f"--bulk-id {BULK.upper()}", "0"),
         ("--iccid 8988", "2"),
         ("--reason-class sim_blocked", "0"),
         ("--since 150m", "01"),
@@ -150,6 +151,8 @@ def test_csv_is_for_spreadsheets(invoke: Invoke, write: Callable[..., str]) -> N
     ("words", "text"),
     [
         (("--status", "fialed"), "--status: unknown value 'fialed'; did you mean failed?"),
+        (("--status", "a,b"), "--status: 'a,b' has characters that no status has"),
+        (("--action-type", "enalbe"), "unknown value 'enalbe'; did you mean enable?"),
         (("--since", "yesterday"), "--since: 'yesterday' is not a time"),
         (("--account", ""), "--account: is empty"),
         (("--bulk-id", ""), "--bulk-id: is empty"),
@@ -164,6 +167,16 @@ def test_a_wrong_flag_is_named(
     result = invoke("actions", "--config.file", write("https://api.telnyx.com/v2"), *words)
     assert result.exit_code == 2
     assert text in result.stderr
+
+
+@pytest.mark.usefixtures("store")
+def test_a_type_of_the_settings_is_no_misspelt_one(
+    invoke: Invoke, write: Callable[..., str]
+) -> None:
+    """However near it is to another one."""
+    file = write(accounts=[{"name": "account-0", "api_key": "KEY", "action_types": ["enabled"]}])
+    result = invoke("actions", "--config.file", file, "--action-type", "enabled")
+    assert (result.exit_code, result.stdout) == (0, "No actions.\n")
 
 
 @pytest.mark.parametrize(

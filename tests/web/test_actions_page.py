@@ -153,6 +153,8 @@ async def test_paging_goes_through_all(
     [
         ("state=failed", "state: unknown parameter; did you mean status?"),
         ("status=stuck", "status: unknown value 'stuck'"),
+        ("status=failed%00", "status: 'failed\\x00' has characters that no status has"),
+        ("action_type=enable_vioce", "unknown value 'enable_vioce'; did you mean enable_voice?"),
         ("since=yesterday", "since: 'yesterday' is not a time"),
         ("sort=reason", "sort: unknown value 'reason'"),
         ("format=xml", "format: unknown value 'xml'; use csv or html"),
@@ -165,6 +167,13 @@ async def test_a_wrong_parameter_is_named(
     answer = await client.get(f"/actions?{query}")
     assert answer.status_code == 400
     assert sentence in unescape(answer.text)
+
+
+async def test_a_misspelt_type_is_refused_for_failures_too(client: httpx.AsyncClient) -> None:
+    """One that nobody knows may be new."""
+    answer = await client.get("/failures?action_type=enalbe")
+    assert (answer.status_code, "did you mean enable?" in answer.text) == (400, True)
+    assert (await client.get("/failures?action_type=bulk_enable_voice")).status_code == 200
 
 
 async def test_reasons_have_the_class_of_the_present_rules(

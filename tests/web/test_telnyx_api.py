@@ -9,7 +9,7 @@ import pytest
 
 from exporter.domain import BulkAction, BulkCounts
 from exporter.errors import QueryTimeoutError, StateError
-from exporter.ledger.snapshot import AccountSnapshot
+from exporter.ledger.snapshot import AccountSnapshot, InFlightAction
 from exporter.web.auth import AuthMiddleware
 from exporter.web.detail_routes import LedgerSource
 from tests.web.conftest import NOW, VIEW
@@ -102,6 +102,7 @@ async def test_there_is_no_total_before_the_baseline_of_each_account(
     ("bulk_id", "members", "members_page", "total"),
     [
         (BULK, 3, 0, 3),
+        (BULK.upper(), 3, 0, 3),
         (BULK, 4, 0, None),
         (BULK, 3, 2, None),
         (ID, 3, 0, None),
@@ -130,6 +131,16 @@ async def test_the_total_of_a_bulk_action_is_that_of_all_its_members(
     assert "total_is_capped" not in answer["meta"]
 
 
+async def test_ids_may_be_in_upper_case(
+    client: httpx.AsyncClient, show: Callable[..., None]
+) -> None:
+    """They are found in lower case, as Telnyx writes them."""
+    show(in_flight=(InFlightAction(ID, BULK, "enable", NOW, stuck=False),))
+    assert await ids(client, f"filter[sim_card_id]={BULK.upper()}") == [ID]
+    answer = await client.get(f"{LIST}/{ID.upper()}")
+    assert answer.json()["data"]["id"] == ID
+
+
 @pytest.mark.parametrize(
     ("query", "found"),
     [
@@ -138,7 +149,8 @@ async def test_the_total_of_a_bulk_action_is_that_of_all_its_members(
         ("filter[action_type]=unheard_of", []),
         ("filter[status]=parked", []),
         ("filter[status]=(gone)", []),
-        ("filter[sim_card_id]=sim-1", ["action-1"]),
+        ("filter[action_type]=set_standby_v2", []),
+        (f"filter[sim_card_id]={ID}", []),
         ("filter[reason_class]=other", ["action-2"]),
         ("filter[reason_class]=none", ["action-1", "action-3"]),
         ("filter[created_at][gte]=2026-08-01T11:00:00Z", ["action-2"]),
@@ -157,6 +169,17 @@ async def test_filters(client: httpx.AsyncClient, query: str, found: list[str]) 
     ("query", "parameter", "text"),
     [
         ("filter[status]=fialed", "filter[status]", "did you mean failed?"),
+        ("filter[status]=failed,completed", "filter[status]", "no status has"),
+        ("filter[status]=failed%00", "filter[status]", r"'failed\x00' has characters"),
+        ("filter[action_type]=enable,disable", "filter[action_type]", "no action type has"),
+        ("filter[action_type]=enalbe", "filter[action_type]", "did you mean enable?"),
+        ("filter[sim_card_id]=sim-1", "filter[sim_card_id]", "must be a UUID"),
+        (f"filter[sim_card_id]={ID}%0A", "filter[sim_card_id]", "must be a UUID"),
+        (
+            "filter[bulk_sim_card_action_id]=x",
+            "filter[bulk_sim_card_action_id]",
+            "must be a UUID",
+        ),
         ("filter[account]=x", "filter[account]", "use one of default, one, two"),
         ("filter[reason_class]=x", "filter[reason_class]", "unknown value 'x'"),
         ("filter[created_at][gte]=yesterday", "filter[created_at][gte]", "is not a time"),
