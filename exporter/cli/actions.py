@@ -99,7 +99,6 @@ def command(
     config_file: Path | None,
     output: str,
     *,
-    bulk_id: str | None,
     wide: bool,
     live: bool,
     **filters: str | None,
@@ -112,24 +111,31 @@ def command(
     settings = read_settings_with_keys(config_file) if live else read_settings(config_file)
     view = view_of(settings)
     usual = TABLE_ROWS if output == "table" else None
-    query = _query(given_filters({**filters, "bulk_id": bulk_id}), view, usual, live=live)
+    query = _query(given_filters(filters), view, usual, live=live)
     printer = _Printer(
         output, wide=wide, accounts=len(view.accounts), values=partial(_values, settings)
     )
+    members_missing = False
     if live:
-        listing = LiveListing(settings, view, query, bulk_id)
+        listing = LiveListing(settings, view, query)
         more = asyncio.run(_print_live(listing.pages(), printer, query.limit))
         incomplete = listing.incomplete
     else:
         incomplete = []
         more = False
         reader = open_reader(settings)
+        if query.bulk_id is not None:
+            since = reader.complete_since(view, query.account, query.bulk_id)
+            members_missing = since is None
         for found in read_in_parts(partial(reader.actions, view), query):
             printer.take(found.rows)
             more = found.next is not None
     printer.end()
     if more and query.limit is not None:
         text = f"There are more than {query.limit} actions; raise --limit, or narrow the filters"
+        click.echo(text, err=True)
+    if members_missing:
+        text = "Not all members of this bulk action are known; use --live to ask Telnyx for them"
         click.echo(text, err=True)
     if incomplete:
         raise PollError("; ".join(incomplete))

@@ -40,7 +40,6 @@ class LiveListing:
     settings: Settings
     view: LedgerView
     query: ActionQuery
-    bulk_id: str | None
     incomplete: list[str] = field(default_factory=list)
 
     async def pages(self) -> AsyncGenerator[Sequence[AccountAction], None]:
@@ -74,11 +73,11 @@ class LiveListing:
             client,
             page_size=self.settings.poll.page_size,
             limits=ServerLimits(),
-            narrowed=Query(sim_card_id=self.query.sim_card_id, bulk_id=self.bulk_id),
+            narrowed=Query(sim_card_id=self.query.sim_card_id, bulk_id=self.query.bulk_id),
         )
         progress = _Progress(account.name)
         try:
-            if self.bulk_id is not None:
+            if self.query.bulk_id is not None:
                 await _check_bulk_filter(client)
             for list_filter in self._lists(scope):
                 listed = LiveList(fetcher, list_filter)

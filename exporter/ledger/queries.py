@@ -83,6 +83,9 @@ ACTION_ORDERS = ("-created_at", "created_at", "-ended_at", "ended_at")
 NOT_ENDED = -1e12
 """The end of an open action in the orders by end: before that of any other."""
 
+_IDS = ("sim_card_id", "bulk_id")
+"""Filters by an ID."""
+
 MOST_COUNTED = 10_000
 """The most actions that are counted for an answer."""
 
@@ -387,6 +390,18 @@ class SimCardHistory:
         return bool(self.cards or self.problems or self.actions.rows)
 
 
+def is_uuid(word: str) -> bool:
+    """Tell whether a word is written as Telnyx's IDs are, in upper or lower case."""
+    return (
+        re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", word, re.IGNORECASE) is not None
+    )
+
+
+def lower_id(word: str) -> str:
+    """Return a UUID in lower case, as Telnyx writes them; anything else as it is."""
+    return word.lower() if is_uuid(word) else word
+
+
 def encode_position(position: Iterable[object]) -> str:
     """Return a position as an opaque word for an address."""
     return base64.urlsafe_b64encode(msgspec.json.encode(tuple(position))).decode().rstrip("=")
@@ -437,6 +452,7 @@ def failure_query(
     given = _given(parameters, (*FAILURE_FILTERS, "after", "limit"))
     _one_of(given, "account", view.names)
     _one_of(given, "status", [each.value for each in FAILURE_STATUSES])
+    _check_action_type(given, view)
     _one_of(given, "reason_class", view.reason_classes)
     after = given.get("after")
     return FailureQuery(
@@ -459,8 +475,8 @@ def action_query(
     """
     given = _given(parameters, (*ACTION_FILTERS, *TIME_FILTERS, "sort", "after", "limit"))
     _one_of(given, "account", view.names)
-    if "status" in given:
-        _check_status(given["status"])
+    _check_status(given)
+    _check_action_type(given, view)
     _one_of(given, "reason_class", view.reason_classes)
     _one_of(given, "sort", ACTION_ORDERS)
     sort = given.get("sort", ACTION_ORDERS[0])
@@ -556,7 +572,11 @@ def _given(parameters: Mapping[str, str], names: Collection[str]) -> dict[str, s
     for name in parameters:
         if name not in names:
             raise QueryError(f"{name}: unknown parameter; {_remedy(name, names)}")
-    return {name: value for name, value in parameters.items() if value}
+    return {
+        name: lower_id(value) if name in _IDS else value
+        for name, value in parameters.items()
+        if value
+    }
 
 
 def _one_of(given: Mapping[str, str], name: str, values: Collection[str]) -> None:
@@ -569,12 +589,33 @@ def _remedy(word: str, values: Collection[str]) -> str:
     return f"did you mean {near[0]}?" if near else f"use one of {', '.join(values)}"
 
 
-def _check_status(status: str) -> None:
+def _check_status(given: Mapping[str, str]) -> None:
     """Refuse what surely is no status of an action: those that are not documented are listed."""
     known = [each.value for each in Status]
-    near = difflib.get_close_matches(status.casefold(), known, n=1, cutoff=0.8)
-    if status not in known and (near or status == ProblemStatus.STUCK):
-        raise QueryError(f"status: unknown value {status!r}; {_remedy(status, known)}")
+    if given.get("status") == ProblemStatus.STUCK:
+        _one_of(given, "status", known)
+    _check_open(given, "status", known)
+
+
+def _check_action_type(given: Mapping[str, str], view: LedgerView) -> None:
+    """Refuse what surely is no action type; one that has a known one in it may be new."""
+    named = (each for scope in view.accounts for each in scope.options.action_types)
+    _check_open(given, "action_type", (*KNOWN_ACTION_TYPES, *named))
+
+
+def _check_open(given: Mapping[str, str], name: str, known: Collection[str]) -> None:
+    """Refuse a value with odd characters, or a slip of the pen; any other may be one."""
+    value = given.get(name)
+    if value is None or value in known:
+        return
+    if not re.fullmatch(r"[\w.() -]+", value):
+        raise QueryError(
+            f"{name}: {value!r} has characters that no {name.replace('_', ' ')} has; use letters, "
+            "digits, spaces, parentheses, '_', '-' and '.'"
+        )
+    near = difflib.get_close_matches(value.casefold(), known, n=1, cutoff=0.8)
+    if near and f"_{near[0]}_" not in f"_{value}_":
+        raise QueryError(f"{name}: unknown value {value!r}; {_remedy(value, known)}")
 
 
 def _check_concern(concern: str) -> None:

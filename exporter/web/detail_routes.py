@@ -288,6 +288,8 @@ class DetailRoutes:
             asked,
             given,
             asked.reader.actions(asked.view, query),
+            members_missing=query.bulk_id is not None
+            and asked.reader.complete_since(asked.view, query.account, query.bulk_id) is None,
             statuses=dict.fromkeys((*(each.value for each in Status), *_one(given, "status"))),
             **_sorting("actions", given, query.sort, ACTION_ORDERS),
         )

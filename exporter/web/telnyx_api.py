@@ -17,6 +17,8 @@ from exporter.ledger.queries import (
     LedgerView,
     Rows,
     action_query,
+    is_uuid,
+    lower_id,
 )
 from exporter.sanitize import excerpt
 
@@ -44,6 +46,8 @@ _FILTERS = {
     "page[after]": "after",
 }
 """The parameters that say what is listed, by the names that the ledger has for them."""
+
+_UUIDS = ("filter[sim_card_id]", "filter[bulk_sim_card_action_id]")
 
 _REFUSALS = {
     HTTPStatus.UNAUTHORIZED: (
@@ -86,17 +90,20 @@ def item_query(
     action_id: str, parameters: Sequence[tuple[str, str]], view: LedgerView, now: float
 ) -> ActionQuery:
     """Return the query of one action, which may be in several accounts."""
-    return replace(_query(_once(parameters), _OF_ONE, view, now), action_id=action_id)
+    return replace(_query(_once(parameters), _OF_ONE, view, now), action_id=lower_id(action_id))
 
 
 def list_body(
     found: Rows[AccountAction], paging: Paging, complete_since: float | None
 ) -> dict[str, object]:
-    """Return the body of a page; where the total is not known, it does not say how many pages."""
+    """Return the body of a page; where the total is not known, it does not say how many pages.
+
+    What was counted is no total where ``complete_since`` is None: there may be more.
+    """
     meta: dict[str, object] = {"page_number": paging.number, "page_size": paging.size}
     if found.total is None:
         meta["total_is_capped"] = True
-    else:
+    elif complete_since is not None:
         meta["total_results"] = found.total
         meta["total_pages"] = -(-found.total // paging.size)
     meta |= {"complete_since": rfc3339(complete_since), "next": found.next}
@@ -178,6 +185,8 @@ def _query(
     for name in given:
         if name not in names:
             raise QueryError(f"{name}: unknown parameter; use {', '.join(_known(names))}")
+        if name in _UUIDS and not is_uuid(given[name]):
+            raise QueryError(f"{name}: must be a UUID")
     try:
         return action_query({names[name]: value for name, value in given.items()}, view, now)
     except QueryError as exc:

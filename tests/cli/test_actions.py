@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from exporter.domain import Action, SimCard, Status
+from exporter.domain import Action, BulkAction, BulkCounts, SimCard, Status
 from exporter.ledger.reasons import Reasons
 from exporter.ledger.rules import observe
 from exporter.ledger.store.database import Database
@@ -29,6 +29,10 @@ Invoke = Callable[..., Result]
 
 HOUR = 3600.0
 ID = "6b14e151-8493-4fa1-8664-1cc4e6d14158"
+BULK = "47a1c2b0-cc7b-4ab1-bb98-b33fb0fc61b9"
+PARTLY = "9f0e1a52-6c1d-4d0b-8d5c-0a8f7f1f2b3c"
+"""A bulk action of which one member is known, and one is not."""
+
 REASON = "[bold]SIM card[/bold] is blocked"
 
 
@@ -51,6 +55,13 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
                 updated_at=now - 60,
             )
             unit.apply(observe(None, action, history=False, now=now), new_row=True)
+        for number, bulk_id in enumerate((BULK, PARTLY)):
+            counts = BulkCounts(1 + number, 0, 0)
+            unit.bulks[bulk_id] = BulkAction(
+                bulk_id, "bulk_set_public_ips", now, now, now, now, None, counts, members_page=0
+            )
+            unit.bulk_members[bulk_id] = (f"{account}-0",)
+        unit.baseline_at = now
         unit.sim_cards["sim-2"] = SimCard("sim-2", "8988", "", "Fleet", ("a", "b"))
         store.commit(state.account_id, unit, {})
     yield store
@@ -78,6 +89,8 @@ def ids(invoke: Invoke, write: Callable[..., str]) -> Callable[..., list[str]]:
         ("--status interrupted", "2"),
         ("--account account-0 --action-type enable", "023"),
         (f"--sim-card-id {ID}", "0"),
+        (f"--sim-card-id {ID.upper()}", "0"),
+        (f"--bulk-id {BULK.upper()}", "0"),
         ("--iccid 8988", "2"),
         ("--reason-class sim_blocked", "0"),
         ("--since 150m", "01"),
@@ -88,6 +101,21 @@ def ids(invoke: Invoke, write: Callable[..., str]) -> Callable[..., list[str]]:
 def test_filters(ids: Callable[..., list[str]], words: str, found: str) -> None:
     """Each leaves what it names, the newest first; of configured accounts only."""
     assert ids(*words.split()) == list(found)
+
+
+@pytest.mark.usefixtures("store")
+@pytest.mark.parametrize(("bulk_id", "rows"), [(PARTLY, 1), (ID, 0)])
+def test_it_says_that_members_of_a_bulk_action_are_missing(
+    invoke: Invoke, write: Callable[..., str], bulk_id: str, rows: int
+) -> None:
+    """Beside the output, which has those that are known."""
+    file = write("https://api.telnyx.com/v2")
+    command = ("actions", "--config.file", file, "--format", "json", "--bulk-id", bulk_id)
+    result = invoke(*command)
+    assert (result.exit_code, len(result.stdout.splitlines())) == (0, rows)
+    assert result.stderr == (
+        "Not all members of this bulk action are known; use --live to ask Telnyx for them\n"
+    )
 
 
 @pytest.mark.usefixtures("store")
@@ -123,6 +151,8 @@ def test_csv_is_for_spreadsheets(invoke: Invoke, write: Callable[..., str]) -> N
     ("words", "text"),
     [
         (("--status", "fialed"), "--status: unknown value 'fialed'; did you mean failed?"),
+        (("--status", "a,b"), "--status: 'a,b' has characters that no status has"),
+        (("--action-type", "enalbe"), "unknown value 'enalbe'; did you mean enable?"),
         (("--since", "yesterday"), "--since: 'yesterday' is not a time"),
         (("--account", ""), "--account: is empty"),
         (("--bulk-id", ""), "--bulk-id: is empty"),
@@ -137,6 +167,16 @@ def test_a_wrong_flag_is_named(
     result = invoke("actions", "--config.file", write("https://api.telnyx.com/v2"), *words)
     assert result.exit_code == 2
     assert text in result.stderr
+
+
+@pytest.mark.usefixtures("store")
+def test_a_type_of_the_settings_is_no_misspelt_one(
+    invoke: Invoke, write: Callable[..., str]
+) -> None:
+    """However near it is to another one."""
+    file = write(accounts=[{"name": "account-0", "api_key": "KEY", "action_types": ["enabled"]}])
+    result = invoke("actions", "--config.file", file, "--action-type", "enabled")
+    assert (result.exit_code, result.stdout) == (0, "No actions.\n")
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ class ShownLedger(MemoryReader):
 
 
 def _unit(view: AccountSnapshot, now: float) -> UnitOfWork:
-    """Return what writes an account, as far as its view says."""
+    """Return what writes an account, as far as its view says; its bulk actions have all actions."""
     rows = {row.id: row for row in _rows(view, now)}
     return UnitOfWork(
         view.name,
@@ -65,6 +65,8 @@ def _unit(view: AccountSnapshot, now: float) -> UnitOfWork:
         added=set(rows),
         problems={(each.sim_card_id, each.concern): each for each in view.problems},
         sim_cards=dict(view.sim_cards),
+        bulks={each.id: each for each in view.bulks},
+        bulk_members={each.id: tuple(rows) for each in view.bulks},
         baseline_at=view.baseline_at,
     )
 

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from exporter.domain import SimCard
+from exporter.domain import BulkAction, BulkCounts, SimCard
 from exporter.ledger.reasons import Reasons, Rule
 from exporter.ledger.snapshot import InFlightAction
 from exporter.web.detail_routes import LedgerSource
@@ -71,6 +71,25 @@ async def test_filters_and_order(
     assert {row["stuck"] for row in rows if row["action_id"] == "action-1"} <= {"true"}
     if not ids:
         assert "No actions with these filters." in page
+
+
+@pytest.mark.parametrize(("members", "bulk_id"), [(3, "b"), (4, "b"), (3, "other"), (4, "")])
+async def test_it_says_that_members_of_a_bulk_action_are_missing(
+    operator: Any,
+    client: httpx.AsyncClient,
+    snapshot: Callable[..., Any],
+    busy: Any,
+    up: Any,
+    members: int,
+    bulk_id: str,
+) -> None:
+    """And who knows them; nothing if all are known, or if the list is of all actions."""
+    counts = BulkCounts(members, 0, 0)
+    bulk = BulkAction("b", "bulk_set_public_ips", NOW, NOW, NOW, NOW, None, counts, members_page=0)
+    operator.snapshot = snapshot((replace(busy, baseline_at=NOW - 600, bulks=(bulk,)), up))
+    page = (await client.get(f"/actions?bulk_id={bulk_id}")).text
+    said = "Not all members of this bulk action are known" in page
+    assert said is ((members, bulk_id) in {(4, "b"), (3, "other")})
 
 
 async def test_a_status_that_is_not_documented_stays_chosen(client: httpx.AsyncClient) -> None:
@@ -134,6 +153,8 @@ async def test_paging_goes_through_all(
     [
         ("state=failed", "state: unknown parameter; did you mean status?"),
         ("status=stuck", "status: unknown value 'stuck'"),
+        ("status=failed%00", "status: 'failed\\x00' has characters that no status has"),
+        ("action_type=enable_vioce", "unknown value 'enable_vioce'; did you mean enable_voice?"),
         ("since=yesterday", "since: 'yesterday' is not a time"),
         ("sort=reason", "sort: unknown value 'reason'"),
         ("format=xml", "format: unknown value 'xml'; use csv or html"),
@@ -146,6 +167,13 @@ async def test_a_wrong_parameter_is_named(
     answer = await client.get(f"/actions?{query}")
     assert answer.status_code == 400
     assert sentence in unescape(answer.text)
+
+
+async def test_a_misspelt_type_is_refused_for_failures_too(client: httpx.AsyncClient) -> None:
+    """One that nobody knows may be new."""
+    answer = await client.get("/failures?action_type=enalbe")
+    assert (answer.status_code, "did you mean enable?" in answer.text) == (400, True)
+    assert (await client.get("/failures?action_type=bulk_enable_voice")).status_code == 200
 
 
 async def test_reasons_have_the_class_of_the_present_rules(

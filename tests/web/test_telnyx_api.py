@@ -1,16 +1,34 @@
 """The ledger in the shape of Telnyx's API: parameters, pages and errors."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 
+from exporter.domain import BulkAction, BulkCounts
 from exporter.errors import QueryTimeoutError, StateError
+from exporter.ledger.snapshot import AccountSnapshot, InFlightAction
 from exporter.web.auth import AuthMiddleware
 from exporter.web.detail_routes import LedgerSource
-from tests.web.conftest import VIEW
+from tests.web.conftest import NOW, VIEW
 
 LIST = "/v2/sim_card_actions"
+ID = "6a09cdc3-8948-47f0-aa62-74ac943d6c58"
+BULK = "47a1c2b0-cc7b-4ab1-bb98-b33fb0fc61b9"
+
+
+@pytest.fixture
+def show(
+    operator: Any, snapshot: Callable[..., Any], busy: AccountSnapshot, up: Any
+) -> Callable[..., None]:
+    """Give what shows an account that has its baseline, with further changes."""
+
+    def changed(**changes: Any) -> None:
+        operator.snapshot = snapshot((replace(busy, baseline_at=NOW - 600, **changes), up))
+
+    return changed
 
 
 async def ids(client: httpx.AsyncClient, query: str) -> list[str]:
@@ -43,27 +61,84 @@ async def test_an_item_is_as_telnyx_has_it_and_more(client: httpx.AsyncClient) -
     }
 
 
-async def test_a_list_has_pages_by_number_and_by_position(client: httpx.AsyncClient) -> None:
+async def test_a_list_has_pages_by_number_and_by_position(
+    client: httpx.AsyncClient, show: Callable[..., None]
+) -> None:
     """The totals are of what is listed: with a position, of what follows it."""
-    whole = (await client.get(LIST)).json()
+    show()
+    account = f"{LIST}?filter[account]=default"
+    whole = (await client.get(account)).json()
     assert [row["id"] for row in whole["data"]] == ["action-2", "action-1", "action-3"]
     assert whole["meta"] == {
         "page_number": 1,
         "page_size": 20,
         "total_results": 3,
         "total_pages": 1,
-        "complete_since": None,
+        "complete_since": "2026-08-01T11:50:05.000Z",
         "next": None,
     }
-    first = (await client.get(f"{LIST}?page[size]=1")).json()
+    first = (await client.get(f"{account}&page[size]=1")).json()
     assert (first["meta"]["total_pages"], first["meta"]["page_number"]) == (3, 1)
     assert await ids(client, "page[size]=1&page[number]=3") == ["action-3"]
     assert await ids(client, "page[size]=1&page[number]=4") == []
     after = f"page[size]=1&page[after]={first['meta']['next']}"
-    rest = (await client.get(f"{LIST}?{after}")).json()
+    rest = (await client.get(f"{account}&{after}")).json()
     assert [row["id"] for row in rest["data"]] == ["action-1"]
     assert rest["meta"]["total_results"] == 2
     assert await ids(client, f"{after}&page[number]=2") == ["action-3"]
+
+
+async def test_there_is_no_total_before_the_baseline_of_each_account(
+    client: httpx.AsyncClient, show: Callable[..., None]
+) -> None:
+    """What is known by then is a part: two of the accounts have none yet."""
+    show()
+    meta = (await client.get(f"{LIST}?page[size]=2")).json()["meta"]
+    assert meta.pop("next")
+    assert meta == {"page_number": 1, "page_size": 2, "complete_since": None}
+
+
+@pytest.mark.parametrize(
+    ("bulk_id", "members", "members_page", "total"),
+    [
+        (BULK, 3, 0, 3),
+        (BULK.upper(), 3, 0, 3),
+        (BULK, 4, 0, None),
+        (BULK, 3, 2, None),
+        (ID, 3, 0, None),
+    ],
+)
+async def test_the_total_of_a_bulk_action_is_that_of_all_its_members(
+    client: httpx.AsyncClient,
+    show: Callable[..., None],
+    bulk_id: str,
+    members: int,
+    members_page: int,
+    total: int | None,
+) -> None:
+    """Absent if some are not known; other accounts do not count, though they have no baseline."""
+    counts = BulkCounts(members, 0, 0)
+    bulk = BulkAction(
+        BULK, "bulk_set_public_ips", NOW, NOW, NOW, NOW, None, counts, members_page=members_page
+    )
+    show(bulks=(bulk,))
+    query = f"filter[bulk_sim_card_action_id]={bulk_id}"
+    answer = (await client.get(f"{LIST}?{query}")).json()
+    assert len(answer["data"]) == (0 if bulk_id == ID else 3)
+    assert answer["meta"].get("total_results") == total
+    assert ("total_pages" in answer["meta"]) is (total is not None)
+    assert (answer["meta"]["complete_since"] is None) is (total is None)
+    assert "total_is_capped" not in answer["meta"]
+
+
+async def test_ids_may_be_in_upper_case(
+    client: httpx.AsyncClient, show: Callable[..., None]
+) -> None:
+    """They are found in lower case, as Telnyx writes them."""
+    show(in_flight=(InFlightAction(ID, BULK, "enable", NOW, stuck=False),))
+    assert await ids(client, f"filter[sim_card_id]={BULK.upper()}") == [ID]
+    answer = await client.get(f"{LIST}/{ID.upper()}")
+    assert answer.json()["data"]["id"] == ID
 
 
 @pytest.mark.parametrize(
@@ -74,7 +149,8 @@ async def test_a_list_has_pages_by_number_and_by_position(client: httpx.AsyncCli
         ("filter[action_type]=unheard_of", []),
         ("filter[status]=parked", []),
         ("filter[status]=(gone)", []),
-        ("filter[sim_card_id]=sim-1", ["action-1"]),
+        ("filter[action_type]=set_standby_v2", []),
+        (f"filter[sim_card_id]={ID}", []),
         ("filter[reason_class]=other", ["action-2"]),
         ("filter[reason_class]=none", ["action-1", "action-3"]),
         ("filter[created_at][gte]=2026-08-01T11:00:00Z", ["action-2"]),
@@ -93,6 +169,17 @@ async def test_filters(client: httpx.AsyncClient, query: str, found: list[str]) 
     ("query", "parameter", "text"),
     [
         ("filter[status]=fialed", "filter[status]", "did you mean failed?"),
+        ("filter[status]=failed,completed", "filter[status]", "no status has"),
+        ("filter[status]=failed%00", "filter[status]", r"'failed\x00' has characters"),
+        ("filter[action_type]=enable,disable", "filter[action_type]", "no action type has"),
+        ("filter[action_type]=enalbe", "filter[action_type]", "did you mean enable?"),
+        ("filter[sim_card_id]=sim-1", "filter[sim_card_id]", "must be a UUID"),
+        (f"filter[sim_card_id]={ID}%0A", "filter[sim_card_id]", "must be a UUID"),
+        (
+            "filter[bulk_sim_card_action_id]=x",
+            "filter[bulk_sim_card_action_id]",
+            "must be a UUID",
+        ),
         ("filter[account]=x", "filter[account]", "use one of default, one, two"),
         ("filter[reason_class]=x", "filter[reason_class]", "unknown value 'x'"),
         ("filter[created_at][gte]=yesterday", "filter[created_at][gte]", "is not a time"),

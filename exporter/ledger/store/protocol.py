@@ -211,7 +211,8 @@ class LedgerReader(Protocol):
         """Return from when on every action is remembered, of all accounts of the view or of one.
 
         That is since their baseline, or since what was forgotten last was created; None if one of
-        them has no baseline yet. Of the members of a bulk action, None unless all are known.
+        them has no baseline yet. With a bulk action, it is of the account that has it; None unless
+        all members are known.
         """
         ...
 

@@ -3,7 +3,7 @@
 Within a transaction of the caller's. It must not write, nor know how a database is opened.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
@@ -281,11 +281,11 @@ def complete_since(
 ) -> float | None:
     """Return from when on everything is remembered of the accounts; None if that is never.
 
-    Of a bulk action, that is never as long as not all of its members are known.
+    Of a bulk action, only the account that has it counts; never, unless all members are known.
     """
     scopes = view.only(account)
-    if bulk_id is not None and not _members_known(connection, scopes, bulk_id):
-        return None
+    if bulk_id is not None:
+        scopes = _knowing_all_members(connection, scopes, bulk_id)
     since = connection.execute(
         select(
             accounts.c.id,
@@ -307,8 +307,10 @@ def complete_since(
     return max(times)
 
 
-def _members_known(connection: Connection, scopes: Iterable[AccountScope], bulk_id: str) -> bool:
-    """Tell whether all members of a bulk action are known, in the account that has it."""
+def _knowing_all_members(
+    connection: Connection, scopes: Sequence[AccountScope], bulk_id: str
+) -> tuple[AccountScope, ...]:
+    """Return the account that has a bulk action, if all of its members are known."""
     total = sum((bulk_actions.c[name] for name in COUNT_COLUMNS), start=literal(0))
     members = (
         select(func.count())
@@ -319,8 +321,8 @@ def _members_known(connection: Connection, scopes: Iterable[AccountScope], bulk_
         .scalar_subquery()
     )
     known = (
-        select(bulk_actions.c.id)
-        .join(accounts, accounts.c.id == bulk_actions.c.account_id)
+        select(accounts.c.name)
+        .join(bulk_actions, accounts.c.id == bulk_actions.c.account_id)
         .where(
             accounts.c.name.in_([scope.name for scope in scopes]),
             bulk_actions.c.id == bulk_id,
@@ -328,7 +330,8 @@ def _members_known(connection: Connection, scopes: Iterable[AccountScope], bulk_
             members >= total,
         )
     )
-    return connection.execute(known).first() is not None
+    names = set(connection.scalars(known))
+    return tuple(scope for scope in scopes if scope.name in names)
 
 
 def find_sim_card(
