@@ -1,6 +1,5 @@
 """`problems`: list the SIM cards that are still broken, from the ledger or as Telnyx has them."""
 
-import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,9 @@ from exporter.cli.build import read_settings as read_settings_with_keys
 from exporter.cli.ledger_reader import open_reader, read_settings
 from exporter.cli.listing import (
     CONFIG_OPTION,
+    FORMAT_OPTION,
     TABLE_ROWS,
+    Printer,
     given_filters,
     naming_flags,
     shortened,
@@ -22,7 +23,7 @@ from exporter.cli.listing import (
 )
 from exporter.cli.live_problems import LiveProblems
 from exporter.cli.options import examples, suggesting
-from exporter.cli.output import say, shown
+from exporter.cli.output import say
 from exporter.cli.times import TIMES, parse_time
 from exporter.cli.wide_table import WideTables
 from exporter.config import Settings
@@ -31,17 +32,12 @@ from exporter.errors import PollError
 from exporter.ledger.listings import (
     PROBLEM_COLUMNS,
     Values,
-    csv_text,
     problem_values,
-    reason_values,
 )
 from exporter.ledger.queries import (
     DAY,
     AccountProblem,
-    LedgerView,
-    ProblemQuery,
     ReasonCount,
-    Rows,
     problem_query,
     read_in_parts,
 )
@@ -53,7 +49,7 @@ _WITHOUT_BASELINE = (
     "--since leaves them out, and what Telnyx does not list any more is not known"
 )
 _REASONS_SHOWN = 20
-"""Rows of the table of reasons; JSON has all of them."""
+"""Rows of the table of reasons."""
 
 
 @click.command(
@@ -98,14 +94,7 @@ _REASONS_SHOWN = 20
     help="At most this many problems, the oldest first. "
     f"Default: {TABLE_ROWS} in a table, all in other formats.",
 )
-@click.option(
-    "--format",
-    "output",
-    type=click.Choice(["table", "json", "csv"]),
-    default="table",
-    show_default=True,
-    help="Output. Table and JSON also have the failures of the last day by reason.",
-)
+@FORMAT_OPTION
 @click.option(
     "--live",
     is_flag=True,
@@ -123,6 +112,8 @@ def command(
 ) -> None:
     """List the SIM cards that are still broken, from the state of the exporter.
 
+    A table has the failures of the last day by reason, too.
+
     The exporter may be running or not. Nothing is asked of Telnyx, and no API key is needed, but
     with --live, which reads the actions that Telnyx lists, and tells from them alone.
     """
@@ -134,15 +125,30 @@ def command(
     _refuse_unknown(given, since=since, live=live)
     with naming_flags():
         query = problem_query(given, view, usual, most=None)
+    printer = Printer(output, PROBLEM_COLUMNS, partial(_values, settings))
+    notes: Sequence[str] = ()
+    incomplete: Sequence[str] = ()
+    reasons: Sequence[ReasonCount] = ()
     if live:
-        _print_live(settings, view, query, first, output)
-        return
-    reader = open_reader(settings)
-    parts = list(read_in_parts(partial(reader.problems, view), query))
-    rows = [row for found in parts for row in found.rows]
-    reasons = () if output == "csv" else reader.failure_reasons(view, time.time() - DAY)
-    _print(settings, rows, reasons, output)
-    _tell_of_more(query, parts[-1])
+        listing = LiveProblems(settings, view, query, first)
+        found, reasons = listing.read()
+        printer.take(found.rows)
+        notes, incomplete = (_WITHOUT_BASELINE, *listing.notes), listing.incomplete
+    else:
+        reader = open_reader(settings)
+        for found in read_in_parts(partial(reader.problems, view), query):
+            printer.take(found.rows)
+        if output == "table":
+            reasons = reader.failure_reasons(view, time.time() - DAY)
+    if output == "table":
+        say(_tables(printer.rows, reasons, sys.stdout, accounts=len(settings.accounts)))
+    for note in notes:
+        click.echo(one_line(note), err=True)
+    if found.next is not None:
+        text = f"There are more than {query.limit} problems; raise --limit, or use --format csv"
+        click.echo(text, err=True)
+    if incomplete:
+        raise PollError("; ".join(incomplete))
 
 
 def _refuse_unknown(given: Mapping[str, str], *, since: str | None, live: bool) -> None:
@@ -159,47 +165,12 @@ def _refuse_unknown(given: Mapping[str, str], *, since: str | None, live: bool) 
             )
 
 
-def _print_live(
-    settings: Settings, view: LedgerView, query: ProblemQuery, since: float | None, output: str
-) -> None:
-    """Print what Telnyx has; raises PollError where something could not be read."""
-    live = LiveProblems(settings, view, query, since)
-    found, reasons = live.read()
-    _print(settings, found.rows, reasons, output)
-    for note in (_WITHOUT_BASELINE, *live.notes):
-        click.echo(one_line(note), err=True)
-    _tell_of_more(query, found)
-    if live.incomplete:
-        raise PollError("; ".join(live.incomplete))
-
-
-def _tell_of_more(query: ProblemQuery, found: Rows[AccountProblem]) -> None:
-    if found.next is not None:
-        text = f"There are more than {query.limit} problems; raise --limit, or use --format csv"
-        click.echo(text, err=True)
-
-
-def _print(
-    settings: Settings,
-    problems: Sequence[AccountProblem],
-    counts: Sequence[ReasonCount],
-    output: str,
-) -> None:
-    rows = [
-        problem_values(row, sim_card_url(settings, row.problem.sim_card_id)) for row in problems
-    ]
-    reasons = [reason_values(each) for each in counts]
-    if output == "csv":
-        say(shown(csv_text(PROBLEM_COLUMNS, rows)))
-    elif output == "json":
-        answer = {"problems": rows, "failure_reasons": reasons}
-        say(shown(f"{json.dumps(answer, indent=2)}\n"))
-    else:
-        say(_tables(rows, reasons, sys.stdout, accounts=len(settings.accounts)))
+def _values(settings: Settings, row: AccountProblem) -> Values:
+    return problem_values(row, sim_card_url(settings, row.problem.sim_card_id))
 
 
 def _tables(
-    rows: Sequence[Values], reasons: Sequence[Values], stream: TextIO, *, accounts: int
+    rows: Sequence[Values], reasons: Sequence[ReasonCount], stream: TextIO, *, accounts: int
 ) -> str:
     """Return both tables as text for a stream, whose colors and encoding are used.
 
@@ -241,11 +212,11 @@ def _tables(
             if len(reasons) > _REASONS_SHOWN:
                 title += f", the first {_REASONS_SHOWN} of {len(reasons)}"
             table = tables.table(title, ("count", "class", "reason"))
-            tables.keep_whole(table.columns[0], (cell(row["count"]) for row in reasons))
-            tables.keep_whole(table.columns[1], (cell(row["reason_class"]) for row in reasons))
-            for row in reasons[:_REASONS_SHOWN]:
+            tables.keep_whole(table.columns[0], (cell(each.count) for each in reasons))
+            tables.keep_whole(table.columns[1], (cell(each.reason_class) for each in reasons))
+            for each in reasons[:_REASONS_SHOWN]:
                 table.add_row(
-                    cell(row["count"]), cell(row["reason_class"]), cell(shortened(row["reason"]))
+                    cell(each.count), cell(each.reason_class), cell(shortened(each.reason))
                 )
             tables.show(table)
         else:
