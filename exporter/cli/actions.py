@@ -17,7 +17,9 @@ from exporter.cli.listing import (
     CONFIG_OPTION,
     FORMAT_OPTION,
     TABLE_ROWS,
+    WIDE_OPTION,
     Printer,
+    day_and_time,
     given_filters,
     naming_flags,
     shortened,
@@ -27,7 +29,7 @@ from exporter.cli.live import LiveListing
 from exporter.cli.options import examples, suggesting
 from exporter.cli.output import say
 from exporter.cli.times import TIMES, parse_period
-from exporter.cli.wide_table import WideTables
+from exporter.cli.wide_table import Whole, WideTables
 from exporter.config import Settings
 from exporter.domain import KNOWN_ACTION_TYPES, Status
 from exporter.errors import PollError
@@ -40,8 +42,6 @@ from exporter.ledger.queries import (
     read_in_parts,
 )
 from exporter.ledger.views import view_of
-
-_DAY = len("2026-01-01")
 
 
 @click.command(
@@ -82,7 +82,7 @@ _DAY = len("2026-01-01")
     help=f"At most this many. Default: {TABLE_ROWS} in a table, all in other formats.",
 )
 @FORMAT_OPTION
-@click.option("--wide", is_flag=True, help="Do not fold the table to the width of the terminal.")
+@WIDE_OPTION
 @click.option(
     "--live",
     is_flag=True,
@@ -165,31 +165,29 @@ async def _print_live(
 
 def _table(rows: Sequence[Values], *, wide: bool, accounts: int) -> str:
     tables = WideTables(sys.stdout, whole=wide)
+    cell = tables.cell
+
+    def cells(row: Values) -> Iterator[str]:
+        yield cell(*day_and_time(row["created_at"]))
+        if accounts > 1:
+            yield cell(row["account"])
+        yield cell(row["action_type"], row["status"])
+        yield cell(row["iccid"] or row["sim_card_id"], row["sim_card_group"])
+        yield cell(row["reason_class"], shortened(row["reason"]))
+        if wide:
+            yield cell(row["action_id"])
+
     with tables.console.capture() as capture:
-        if not rows:
-            tables.console.print("No actions.")
-        else:
+        if rows:
             title = f"{len(rows)} SIM card action{'s' * (len(rows) > 1)}"
             account = ["account"] * (accounts > 1)
             names = ("created (UTC)", *account, "action", "SIM card", "reason")
-            table = tables.table(title, (*names, *["action ID"] * wide))
-            tables.keep_whole(table.columns[0], ["2026-01-01"])
-            for row in rows:
-                table.add_row(*_cells(row, tables, wide=wide, accounts=accounts))
-            tables.show(table)
+            whole: tuple[Whole, ...] = (
+                ("created (UTC)", ()),
+                ("action", (*Status, *(cell(row["action_type"]) for row in rows))),
+                ("SIM card", (cell(row["iccid"] or row["sim_card_id"]) for row in rows)),
+            )
+            tables.show(title, (*names, *["action ID"] * wide), map(cells, rows), whole)
+        else:
+            tables.console.print("No actions.")
     return capture.get()
-
-
-def _cells(row: Values, tables: WideTables, *, wide: bool, accounts: int) -> Iterator[str]:
-    def cell(*lines: object) -> str:
-        return tables.cell(*lines if tables.folds else (" ".join(map(str, filter(None, lines))),))
-
-    created = str(row["created_at"] or "")
-    yield cell(created[:_DAY], created[_DAY + 1 : 19])
-    if accounts > 1:
-        yield cell(row["account"])
-    yield cell(row["action_type"], row["status"])
-    yield cell(row["iccid"] or row["sim_card_id"], row["sim_card_group"])
-    yield cell(row["reason_class"], shortened(row["reason"]))
-    if wide:
-        yield cell(row["action_id"])

@@ -38,6 +38,12 @@ FORMAT_OPTION = click.option(
     help="Output; json is one object a line.",
 )
 
+WIDE_OPTION = click.option(
+    "--wide", is_flag=True, help="Do not fold the table to the width of the terminal."
+)
+
+_DAY = len("2026-01-01")
+
 Row = TypeVar("Row")
 
 
@@ -68,6 +74,12 @@ def sim_card_url(settings: Settings, sim_card_id: str) -> str:
 def shortened(reason: object) -> str:
     """Return as much of a reason as a table shows."""
     return excerpt(str(reason), SHOWN_CHARACTERS)
+
+
+def day_and_time(at: object) -> tuple[str, str]:
+    """Return the parts of a time of a row; empty for none."""
+    text = str(at or "")
+    return text[:_DAY], text[_DAY + 1 : 19]
 
 
 class Printer(Generic[Row]):

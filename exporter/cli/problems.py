@@ -2,10 +2,9 @@
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TextIO
 
 import click
 
@@ -15,7 +14,9 @@ from exporter.cli.listing import (
     CONFIG_OPTION,
     FORMAT_OPTION,
     TABLE_ROWS,
+    WIDE_OPTION,
     Printer,
+    day_and_time,
     given_filters,
     naming_flags,
     shortened,
@@ -25,7 +26,7 @@ from exporter.cli.live_problems import LiveProblems
 from exporter.cli.options import examples, suggesting
 from exporter.cli.output import say
 from exporter.cli.times import TIMES, parse_time
-from exporter.cli.wide_table import WideTables
+from exporter.cli.wide_table import Whole, WideTables
 from exporter.config import Settings
 from exporter.domain import CONCERNS, ProblemStatus
 from exporter.errors import PollError
@@ -95,6 +96,7 @@ _REASONS_SHOWN = 20
     f"Default: {TABLE_ROWS} in a table, all in other formats.",
 )
 @FORMAT_OPTION
+@WIDE_OPTION
 @click.option(
     "--live",
     is_flag=True,
@@ -106,6 +108,7 @@ def command(
     config_file: Path | None,
     output: str,
     *,
+    wide: bool,
     since: str | None,
     live: bool,
     **filters: str | None,
@@ -141,7 +144,7 @@ def command(
         if output == "table":
             reasons = reader.failure_reasons(view, time.time() - DAY)
     if output == "table":
-        say(_tables(printer.rows, reasons, sys.stdout, accounts=len(settings.accounts)))
+        say(_tables(printer.rows, reasons, wide=wide, accounts=len(settings.accounts)))
     for note in notes:
         click.echo(one_line(note), err=True)
     if found.next is not None:
@@ -170,55 +173,62 @@ def _values(settings: Settings, row: AccountProblem) -> Values:
 
 
 def _tables(
-    rows: Sequence[Values], reasons: Sequence[ReasonCount], stream: TextIO, *, accounts: int
+    rows: Sequence[Values], reasons: Sequence[ReasonCount], *, wide: bool, accounts: int
 ) -> str:
-    """Return both tables as text for a stream, whose colors and encoding are used.
-
-    They are as wide as a terminal, or wider where an ID would not stay in one piece, and as wide as
-    they need to be elsewhere.
-    """
-    tables = WideTables(stream)
-    console, cell = tables.console, tables.cell
-
-    with console.capture() as capture:
-        if rows:
-            title = f"{len(rows)} SIM card problem{'s' * (len(rows) > 1)}"
-            names = ("SIM card", *["account"] * (accounts > 1), "problem", "since (UTC)", "reason")
-            table = tables.table(title, names)
-            # IDs are there to be copied; groups and tags, in the same column, may be folded.
-            ids = (cell(row[name]) for row in rows for name in ("sim_card_id", "iccid"))
-            tables.keep_whole(table.columns[0], ids)
-            concerns = ("interrupted", *(cell(row["concern"]) for row in rows))
-            tables.keep_whole(table.columns[-3], concerns)
-            for row in rows:
-                tags = row["tags"] if isinstance(row["tags"], list) else []
-                table.add_row(
-                    cell(row["sim_card_id"], row["iccid"], row["sim_card_group"], ", ".join(tags)),
-                    *[cell(row["account"])] * (accounts > 1),
-                    cell(
-                        row["concern"],
-                        row["status"],
-                        row["attempts"] and f"{row['attempts']} failed",
-                        row["retrying"] and "retrying",
-                    ),
-                    cell(str(row["opened_at"])[:19].replace("T", " ")),
-                    cell(row["action_type"], row["reason_class"], shortened(row["reason"])),
-                )
-            tables.show(table)
-        else:
-            console.print("No SIM card problems.")
-        if reasons:
-            title = "Failures of the last day by reason"
-            if len(reasons) > _REASONS_SHOWN:
-                title += f", the first {_REASONS_SHOWN} of {len(reasons)}"
-            table = tables.table(title, ("count", "class", "reason"))
-            tables.keep_whole(table.columns[0], (cell(each.count) for each in reasons))
-            tables.keep_whole(table.columns[1], (cell(each.reason_class) for each in reasons))
-            for each in reasons[:_REASONS_SHOWN]:
-                table.add_row(
-                    cell(each.count), cell(each.reason_class), cell(shortened(each.reason))
-                )
-            tables.show(table)
-        else:
-            console.print("No failures within the last day.")
+    tables = WideTables(sys.stdout, whole=wide)
+    with tables.console.capture() as capture:
+        _show_problems(rows, tables, wide=wide, accounts=accounts)
+        _show_reasons(reasons, tables)
     return capture.get()
+
+
+def _show_problems(
+    rows: Sequence[Values], tables: WideTables, *, wide: bool, accounts: int
+) -> None:
+    cell = tables.cell
+
+    def cells(row: Values) -> Iterator[str]:
+        tags = row["tags"] if isinstance(row["tags"], list) else []
+        yield cell(row["sim_card_id"], row["iccid"], row["sim_card_group"], ", ".join(tags))
+        if accounts > 1:
+            yield cell(row["account"])
+        yield cell(
+            row["concern"],
+            row["status"],
+            row["attempts"] and f"{row['attempts']} failed",
+            row["retrying"] and "retrying",
+        )
+        yield cell(*day_and_time(row["opened_at"]))
+        yield cell(row["action_type"], row["reason_class"], shortened(row["reason"]))
+        if wide:
+            yield cell(row["action_id"])
+
+    if not rows:
+        tables.console.print("No SIM card problems.")
+        return
+    title = f"{len(rows)} SIM card problem{'s' * (len(rows) > 1)}"
+    names = ("SIM card", *["account"] * (accounts > 1), "problem", "since (UTC)", "reason")
+    # IDs are there to be copied; groups and tags, in the same column, may be folded.
+    whole: tuple[Whole, ...] = (
+        ("since (UTC)", ()),
+        ("problem", (*CONCERNS.values(), *ProblemStatus)),
+        ("SIM card", (cell(row[name]) for row in rows for name in ("sim_card_id", "iccid"))),
+        ("problem", (cell(row["concern"]) for row in rows)),
+    )
+    tables.show(title, (*names, *["action ID"] * wide), map(cells, rows), whole)
+
+
+def _show_reasons(reasons: Sequence[ReasonCount], tables: WideTables) -> None:
+    cell = tables.cell
+    if not reasons:
+        tables.console.print("No failures within the last day.")
+        return
+    title = "Failures of the last day by reason"
+    if len(reasons) > _REASONS_SHOWN:
+        title += f", the first {_REASONS_SHOWN} of {len(reasons)}"
+    listed = [
+        (cell(each.count), cell(each.reason_class), cell(shortened(each.reason)))
+        for each in reasons[:_REASONS_SHOWN]
+    ]
+    whole = (("count", [row[0] for row in listed]), ("class", [row[1] for row in listed]))
+    tables.show(title, ("count", "class", "reason"), listed, whole)
