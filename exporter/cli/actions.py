@@ -1,7 +1,6 @@
 """`actions`: list SIM card actions, from the ledger or as Telnyx has them now."""
 
 import asyncio
-import json
 import sys
 import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
@@ -16,7 +15,11 @@ from exporter.cli.build import read_settings as read_settings_with_keys
 from exporter.cli.ledger_reader import open_reader, read_settings
 from exporter.cli.listing import (
     CONFIG_OPTION,
+    FORMAT_OPTION,
     TABLE_ROWS,
+    WIDE_OPTION,
+    Printer,
+    day_and_time,
     given_filters,
     naming_flags,
     shortened,
@@ -24,13 +27,13 @@ from exporter.cli.listing import (
 )
 from exporter.cli.live import LiveListing
 from exporter.cli.options import examples, suggesting
-from exporter.cli.output import say, shown
+from exporter.cli.output import say
 from exporter.cli.times import TIMES, parse_period
-from exporter.cli.wide_table import WideTables
+from exporter.cli.wide_table import Whole, WideTables
 from exporter.config import Settings
 from exporter.domain import KNOWN_ACTION_TYPES, Status
 from exporter.errors import PollError
-from exporter.ledger.listings import ACTION_COLUMNS, Values, action_values, csv_text
+from exporter.ledger.listings import ACTION_COLUMNS, Values, action_values
 from exporter.ledger.queries import (
     AccountAction,
     ActionQuery,
@@ -39,8 +42,6 @@ from exporter.ledger.queries import (
     read_in_parts,
 )
 from exporter.ledger.views import view_of
-
-_DAY = len("2026-01-01")
 
 
 @click.command(
@@ -80,15 +81,8 @@ _DAY = len("2026-01-01")
     "--limit",
     help=f"At most this many. Default: {TABLE_ROWS} in a table, all in other formats.",
 )
-@click.option(
-    "--format",
-    "output",
-    type=click.Choice(["table", "json", "csv"]),
-    default="table",
-    show_default=True,
-    help="Output; json is one object a line.",
-)
-@click.option("--wide", is_flag=True, help="Do not fold the table to the width of the terminal.")
+@FORMAT_OPTION
+@WIDE_OPTION
 @click.option(
     "--live",
     is_flag=True,
@@ -112,9 +106,7 @@ def command(
     view = view_of(settings)
     usual = TABLE_ROWS if output == "table" else None
     query = _query(given_filters(filters), view, usual, live=live)
-    printer = _Printer(
-        output, wide=wide, accounts=len(view.accounts), values=partial(_values, settings)
-    )
+    printer = Printer(output, ACTION_COLUMNS, partial(_values, settings))
     members_missing = False
     if live:
         listing = LiveListing(settings, view, query)
@@ -130,7 +122,8 @@ def command(
         for found in read_in_parts(partial(reader.actions, view), query):
             printer.take(found.rows)
             more = found.next is not None
-    printer.end()
+    if output == "table":
+        say(_table(printer.rows, wide=wide, accounts=len(view.accounts)))
     if more and query.limit is not None:
         text = f"There are more than {query.limit} actions; raise --limit, or narrow the filters"
         click.echo(text, err=True)
@@ -160,7 +153,9 @@ def _values(settings: Settings, row: AccountAction) -> Values:
 
 
 async def _print_live(
-    pages: AsyncGenerator[Sequence[AccountAction], None], printer: "_Printer", limit: int | None
+    pages: AsyncGenerator[Sequence[AccountAction], None],
+    printer: Printer[AccountAction],
+    limit: int | None,
 ) -> bool:
     """Print up to ``limit`` actions; returns whether there are more."""
     left = limit
@@ -174,63 +169,31 @@ async def _print_live(
     return False
 
 
-class _Printer:
-    """Prints actions as they come; those of a table in the end."""
+def _table(rows: Sequence[Values], *, wide: bool, accounts: int) -> str:
+    tables = WideTables(sys.stdout, whole=wide)
+    cell = tables.cell
 
-    def __init__(
-        self, output: str, *, wide: bool, accounts: int, values: "partial[Values]"
-    ) -> None:
-        self._output = output
-        self._wide = wide
-        self._accounts = accounts
-        self._values = values
-        self._rows: list[Values] = []
-        self._header = True
-
-    def take(self, found: Sequence[AccountAction]) -> None:
-        """Take actions in."""
-        rows = [self._values(row) for row in found]
-        if self._output == "csv":
-            say(shown(csv_text(ACTION_COLUMNS, rows, header=self._header)))
-            self._header = False
-        elif self._output == "json":
-            say(shown("".join(f"{json.dumps(row)}\n" for row in rows)))
-        else:
-            self._rows += rows
-
-    def end(self) -> None:
-        """Print what is left."""
-        if self._output == "table":
-            say(self._table())
-
-    def _table(self) -> str:
-        tables = WideTables(sys.stdout, whole=self._wide)
-        with tables.console.capture() as capture:
-            if not self._rows:
-                tables.console.print("No actions.")
-            else:
-                title = f"{len(self._rows)} SIM card action{'s' * (len(self._rows) > 1)}"
-                account = ["account"] * (self._accounts > 1)
-                names = ("created (UTC)", *account, "action", "SIM card", "reason")
-                table = tables.table(title, (*names, *["action ID"] * self._wide))
-                tables.keep_whole(table.columns[0], ["2026-01-01"])
-                for row in self._rows:
-                    table.add_row(*self._cells(row, tables))
-                tables.show(table)
-        return capture.get()
-
-    def _cells(self, row: Values, tables: WideTables) -> Iterator[str]:
-        def cell(*lines: object) -> str:
-            return tables.cell(
-                *lines if tables.folds else (" ".join(map(str, filter(None, lines))),)
-            )
-
-        created = str(row["created_at"] or "")
-        yield cell(created[:_DAY], created[_DAY + 1 : 19])
-        if self._accounts > 1:
+    def cells(row: Values) -> Iterator[str]:
+        yield cell(*day_and_time(row["created_at"]))
+        if accounts > 1:
             yield cell(row["account"])
         yield cell(row["action_type"], row["status"])
         yield cell(row["iccid"] or row["sim_card_id"], row["sim_card_group"])
         yield cell(row["reason_class"], shortened(row["reason"]))
-        if self._wide:
+        if wide:
             yield cell(row["action_id"])
+
+    with tables.console.capture() as capture:
+        if rows:
+            title = f"{len(rows)} SIM card action{'s' * (len(rows) > 1)}"
+            account = ["account"] * (accounts > 1)
+            names = ("created (UTC)", *account, "action", "SIM card", "reason")
+            whole: tuple[Whole, ...] = (
+                ("created (UTC)", ()),
+                ("action", (*Status, *(cell(row["action_type"]) for row in rows))),
+                ("SIM card", (cell(row["iccid"] or row["sim_card_id"]) for row in rows)),
+            )
+            tables.show(title, (*names, *["action ID"] * wide), map(cells, rows), whole)
+        else:
+            tables.console.print("No actions.")
+    return capture.get()

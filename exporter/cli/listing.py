@@ -1,16 +1,20 @@
-"""What the commands that list the ledger share: options, how filters are given, cells of tables.
+"""What the commands that list the ledger share: options, how filters are given, how rows are shown.
 
 It must not read the ledger, nor know what is listed.
 """
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Generic, TypeVar
 
 import click
 
 from exporter.cli.options import FILE
+from exporter.cli.output import say, shown
 from exporter.config import Settings
 from exporter.errors import QueryError
+from exporter.ledger.listings import Values, csv_text
 from exporter.sanitize import excerpt, one_line
 from exporter.web.addresses import sim_card_page
 from exporter.web.page import SHOWN_CHARACTERS
@@ -24,6 +28,23 @@ CONFIG_OPTION = click.option(
     type=FILE,
     help="Configuration file (YAML). Without it, the defaults: the state in the working directory.",
 )
+
+FORMAT_OPTION = click.option(
+    "--format",
+    "output",
+    type=click.Choice(["table", "json", "csv"]),
+    default="table",
+    show_default=True,
+    help="Output; json is one object a line.",
+)
+
+WIDE_OPTION = click.option(
+    "--wide", is_flag=True, help="Do not fold the table to the width of the terminal."
+)
+
+_DAY = len("2026-01-01")
+
+Row = TypeVar("Row")
 
 
 def given_filters(filters: Mapping[str, str | None]) -> dict[str, str]:
@@ -53,6 +74,37 @@ def sim_card_url(settings: Settings, sim_card_id: str) -> str:
 def shortened(reason: object) -> str:
     """Return as much of a reason as a table shows."""
     return excerpt(str(reason), SHOWN_CHARACTERS)
+
+
+def day_and_time(at: object) -> tuple[str, str]:
+    """Return the parts of a time of a row; empty for none."""
+    text = str(at or "")
+    return text[:_DAY], text[_DAY + 1 : 19]
+
+
+class Printer(Generic[Row]):
+    """Prints rows as JSON lines or CSV as they come; keeps those of a table."""
+
+    def __init__(
+        self, output: str, columns: Sequence[str], values: Callable[[Row], Values]
+    ) -> None:
+        """Print values of ``columns``, or keep them as ``rows`` for the table of ``output``."""
+        self.rows: list[Values] = []
+        self._output = output
+        self._columns = columns
+        self._values = values
+        self._header = True
+
+    def take(self, found: Sequence[Row]) -> None:
+        """Take rows in."""
+        rows = [self._values(row) for row in found]
+        if self._output == "csv":
+            say(shown(csv_text(self._columns, rows, header=self._header)))
+            self._header = False
+        elif self._output == "json":
+            say(shown("".join(f"{json.dumps(row)}\n" for row in rows)))
+        else:
+            self.rows += rows
 
 
 def _flag(name: str) -> str:

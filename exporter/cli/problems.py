@@ -1,12 +1,10 @@
 """`problems`: list the SIM cards that are still broken, from the ledger or as Telnyx has them."""
 
-import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TextIO
 
 import click
 
@@ -14,7 +12,11 @@ from exporter.cli.build import read_settings as read_settings_with_keys
 from exporter.cli.ledger_reader import open_reader, read_settings
 from exporter.cli.listing import (
     CONFIG_OPTION,
+    FORMAT_OPTION,
     TABLE_ROWS,
+    WIDE_OPTION,
+    Printer,
+    day_and_time,
     given_filters,
     naming_flags,
     shortened,
@@ -22,26 +24,21 @@ from exporter.cli.listing import (
 )
 from exporter.cli.live_problems import LiveProblems
 from exporter.cli.options import examples, suggesting
-from exporter.cli.output import say, shown
+from exporter.cli.output import say
 from exporter.cli.times import TIMES, parse_time
-from exporter.cli.wide_table import WideTables
+from exporter.cli.wide_table import Whole, WideTables
 from exporter.config import Settings
 from exporter.domain import CONCERNS, ProblemStatus
 from exporter.errors import PollError
 from exporter.ledger.listings import (
     PROBLEM_COLUMNS,
     Values,
-    csv_text,
     problem_values,
-    reason_values,
 )
 from exporter.ledger.queries import (
     DAY,
     AccountProblem,
-    LedgerView,
-    ProblemQuery,
     ReasonCount,
-    Rows,
     problem_query,
     read_in_parts,
 )
@@ -53,7 +50,7 @@ _WITHOUT_BASELINE = (
     "--since leaves them out, and what Telnyx does not list any more is not known"
 )
 _REASONS_SHOWN = 20
-"""Rows of the table of reasons; JSON has all of them."""
+"""Rows of the table of reasons."""
 
 
 @click.command(
@@ -98,14 +95,8 @@ _REASONS_SHOWN = 20
     help="At most this many problems, the oldest first. "
     f"Default: {TABLE_ROWS} in a table, all in other formats.",
 )
-@click.option(
-    "--format",
-    "output",
-    type=click.Choice(["table", "json", "csv"]),
-    default="table",
-    show_default=True,
-    help="Output. Table and JSON also have the failures of the last day by reason.",
-)
+@FORMAT_OPTION
+@WIDE_OPTION
 @click.option(
     "--live",
     is_flag=True,
@@ -117,11 +108,14 @@ def command(
     config_file: Path | None,
     output: str,
     *,
+    wide: bool,
     since: str | None,
     live: bool,
     **filters: str | None,
 ) -> None:
     """List the SIM cards that are still broken, from the state of the exporter.
+
+    A table has the failures of the last day by reason, too.
 
     The exporter may be running or not. Nothing is asked of Telnyx, and no API key is needed, but
     with --live, which reads the actions that Telnyx lists, and tells from them alone.
@@ -134,15 +128,30 @@ def command(
     _refuse_unknown(given, since=since, live=live)
     with naming_flags():
         query = problem_query(given, view, usual, most=None)
+    printer = Printer(output, PROBLEM_COLUMNS, partial(_values, settings))
+    notes: Sequence[str] = ()
+    incomplete: Sequence[str] = ()
+    reasons: Sequence[ReasonCount] = ()
     if live:
-        _print_live(settings, view, query, first, output)
-        return
-    reader = open_reader(settings)
-    parts = list(read_in_parts(partial(reader.problems, view), query))
-    rows = [row for found in parts for row in found.rows]
-    reasons = () if output == "csv" else reader.failure_reasons(view, time.time() - DAY)
-    _print(settings, rows, reasons, output)
-    _tell_of_more(query, parts[-1])
+        listing = LiveProblems(settings, view, query, first)
+        found, reasons = listing.read()
+        printer.take(found.rows)
+        notes, incomplete = (_WITHOUT_BASELINE, *listing.notes), listing.incomplete
+    else:
+        reader = open_reader(settings)
+        for found in read_in_parts(partial(reader.problems, view), query):
+            printer.take(found.rows)
+        if output == "table":
+            reasons = reader.failure_reasons(view, time.time() - DAY)
+    if output == "table":
+        say(_tables(printer.rows, reasons, wide=wide, accounts=len(settings.accounts)))
+    for note in notes:
+        click.echo(one_line(note), err=True)
+    if found.next is not None:
+        text = f"There are more than {query.limit} problems; raise --limit, or use --format csv"
+        click.echo(text, err=True)
+    if incomplete:
+        raise PollError("; ".join(incomplete))
 
 
 def _refuse_unknown(given: Mapping[str, str], *, since: str | None, live: bool) -> None:
@@ -159,95 +168,67 @@ def _refuse_unknown(given: Mapping[str, str], *, since: str | None, live: bool) 
             )
 
 
-def _print_live(
-    settings: Settings, view: LedgerView, query: ProblemQuery, since: float | None, output: str
-) -> None:
-    """Print what Telnyx has; raises PollError where something could not be read."""
-    live = LiveProblems(settings, view, query, since)
-    found, reasons = live.read()
-    _print(settings, found.rows, reasons, output)
-    for note in (_WITHOUT_BASELINE, *live.notes):
-        click.echo(one_line(note), err=True)
-    _tell_of_more(query, found)
-    if live.incomplete:
-        raise PollError("; ".join(live.incomplete))
-
-
-def _tell_of_more(query: ProblemQuery, found: Rows[AccountProblem]) -> None:
-    if found.next is not None:
-        text = f"There are more than {query.limit} problems; raise --limit, or use --format csv"
-        click.echo(text, err=True)
-
-
-def _print(
-    settings: Settings,
-    problems: Sequence[AccountProblem],
-    counts: Sequence[ReasonCount],
-    output: str,
-) -> None:
-    rows = [
-        problem_values(row, sim_card_url(settings, row.problem.sim_card_id)) for row in problems
-    ]
-    reasons = [reason_values(each) for each in counts]
-    if output == "csv":
-        say(shown(csv_text(PROBLEM_COLUMNS, rows)))
-    elif output == "json":
-        answer = {"problems": rows, "failure_reasons": reasons}
-        say(shown(f"{json.dumps(answer, indent=2)}\n"))
-    else:
-        say(_tables(rows, reasons, sys.stdout, accounts=len(settings.accounts)))
+def _values(settings: Settings, row: AccountProblem) -> Values:
+    return problem_values(row, sim_card_url(settings, row.problem.sim_card_id))
 
 
 def _tables(
-    rows: Sequence[Values], reasons: Sequence[Values], stream: TextIO, *, accounts: int
+    rows: Sequence[Values], reasons: Sequence[ReasonCount], *, wide: bool, accounts: int
 ) -> str:
-    """Return both tables as text for a stream, whose colors and encoding are used.
-
-    They are as wide as a terminal, or wider where an ID would not stay in one piece, and as wide as
-    they need to be elsewhere.
-    """
-    tables = WideTables(stream)
-    console, cell = tables.console, tables.cell
-
-    with console.capture() as capture:
-        if rows:
-            title = f"{len(rows)} SIM card problem{'s' * (len(rows) > 1)}"
-            names = ("SIM card", *["account"] * (accounts > 1), "problem", "since (UTC)", "reason")
-            table = tables.table(title, names)
-            # IDs are there to be copied; groups and tags, in the same column, may be folded.
-            ids = (cell(row[name]) for row in rows for name in ("sim_card_id", "iccid"))
-            tables.keep_whole(table.columns[0], ids)
-            concerns = ("interrupted", *(cell(row["concern"]) for row in rows))
-            tables.keep_whole(table.columns[-3], concerns)
-            for row in rows:
-                tags = row["tags"] if isinstance(row["tags"], list) else []
-                table.add_row(
-                    cell(row["sim_card_id"], row["iccid"], row["sim_card_group"], ", ".join(tags)),
-                    *[cell(row["account"])] * (accounts > 1),
-                    cell(
-                        row["concern"],
-                        row["status"],
-                        row["attempts"] and f"{row['attempts']} failed",
-                        row["retrying"] and "retrying",
-                    ),
-                    cell(str(row["opened_at"])[:19].replace("T", " ")),
-                    cell(row["action_type"], row["reason_class"], shortened(row["reason"])),
-                )
-            tables.show(table)
-        else:
-            console.print("No SIM card problems.")
-        if reasons:
-            title = "Failures of the last day by reason"
-            if len(reasons) > _REASONS_SHOWN:
-                title += f", the first {_REASONS_SHOWN} of {len(reasons)}"
-            table = tables.table(title, ("count", "class", "reason"))
-            tables.keep_whole(table.columns[0], (cell(row["count"]) for row in reasons))
-            tables.keep_whole(table.columns[1], (cell(row["reason_class"]) for row in reasons))
-            for row in reasons[:_REASONS_SHOWN]:
-                table.add_row(
-                    cell(row["count"]), cell(row["reason_class"]), cell(shortened(row["reason"]))
-                )
-            tables.show(table)
-        else:
-            console.print("No failures within the last day.")
+    tables = WideTables(sys.stdout, whole=wide)
+    with tables.console.capture() as capture:
+        _show_problems(rows, tables, wide=wide, accounts=accounts)
+        _show_reasons(reasons, tables)
     return capture.get()
+
+
+def _show_problems(
+    rows: Sequence[Values], tables: WideTables, *, wide: bool, accounts: int
+) -> None:
+    cell = tables.cell
+
+    def cells(row: Values) -> Iterator[str]:
+        tags = row["tags"] if isinstance(row["tags"], list) else []
+        yield cell(row["sim_card_id"], row["iccid"], row["sim_card_group"], ", ".join(tags))
+        if accounts > 1:
+            yield cell(row["account"])
+        yield cell(
+            row["concern"],
+            row["status"],
+            row["attempts"] and f"{row['attempts']} failed",
+            row["retrying"] and "retrying",
+        )
+        yield cell(*day_and_time(row["opened_at"]))
+        yield cell(row["action_type"], row["reason_class"], shortened(row["reason"]))
+        if wide:
+            yield cell(row["action_id"])
+
+    if not rows:
+        tables.console.print("No SIM card problems.")
+        return
+    title = f"{len(rows)} SIM card problem{'s' * (len(rows) > 1)}"
+    names = ("SIM card", *["account"] * (accounts > 1), "problem", "since (UTC)", "reason")
+    # IDs are there to be copied; groups and tags, in the same column, may be folded.
+    whole: tuple[Whole, ...] = (
+        ("since (UTC)", ()),
+        ("problem", (*CONCERNS.values(), *ProblemStatus)),
+        ("SIM card", (cell(row[name]) for row in rows for name in ("sim_card_id", "iccid"))),
+        ("problem", (cell(row["concern"]) for row in rows)),
+    )
+    tables.show(title, (*names, *["action ID"] * wide), map(cells, rows), whole)
+
+
+def _show_reasons(reasons: Sequence[ReasonCount], tables: WideTables) -> None:
+    cell = tables.cell
+    if not reasons:
+        tables.console.print("No failures within the last day.")
+        return
+    title = "Failures of the last day by reason"
+    if len(reasons) > _REASONS_SHOWN:
+        title += f", the first {_REASONS_SHOWN} of {len(reasons)}"
+    listed = [
+        (cell(each.count), cell(each.reason_class), cell(shortened(each.reason)))
+        for each in reasons[:_REASONS_SHOWN]
+    ]
+    whole = (("count", [row[0] for row in listed]), ("class", [row[1] for row in listed]))
+    tables.show(title, ("count", "class", "reason"), listed, whole)

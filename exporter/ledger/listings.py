@@ -13,7 +13,6 @@ from exporter.ledger.queries import (
     REASON_CHARACTERS,
     AccountAction,
     AccountProblem,
-    ReasonCount,
 )
 from exporter.sanitize import excerpt, utc_time
 
@@ -102,16 +101,6 @@ def action_values(row: AccountAction, url: str) -> Values:
         "created_at": rfc3339(row.created_at),
         "ended_at": rfc3339(row.ended_at),
         "url": url,
-    }
-
-
-def reason_values(row: ReasonCount) -> Values:
-    """Return how many actions failed for a reason."""
-    return {
-        "reason_class": row.reason_class,
-        "reason": excerpt(row.reason, REASON_CHARACTERS),
-        "count": row.count,
-        "latest": rfc3339(row.latest),
     }
 
 

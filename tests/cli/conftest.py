@@ -81,12 +81,14 @@ def served(simulator: Simulator) -> Iterator[str]:
         thread.join(timeout=10)
 
 
-def on_terminal(forks: ForkServer, folder: Path, *words: str) -> str:
+def on_terminal(forks: ForkServer, folder: Path, *words: str, columns: int = 80) -> str:
     """Return what a command writes to a terminal, standard error among it."""
     master, slave = os.openpty()
+    # Of a dumb terminal, the width would not be asked.
+    env = {**os.environ, "TERM": "xterm", "COLUMNS": str(columns)}
     with open(master, "rb", buffering=0) as terminal:  # noqa: PTH123 # no path
         try:
-            done = forks.start(*words, cwd=folder, env=os.environ, stdout=slave, stderr=slave)
+            done = forks.start(*words, cwd=folder, env=env, stdout=slave, stderr=slave)
         finally:
             os.close(slave)
         written = b""

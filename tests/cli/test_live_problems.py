@@ -31,8 +31,7 @@ def live(invoke: Invoke, file: str, *words: str, code: int = 0) -> list[dict[str
     """Return the problems that the command prints as JSON."""
     result = invoke("problems", "--live", "--format", "json", "--config.file", file, *words)
     assert result.exit_code == code, result.stderr
-    found: list[dict[str, Any]] = json.loads(result.stdout)["problems"]
-    return found
+    return [json.loads(line) for line in result.stdout.splitlines()]
 
 
 @pytest.mark.parametrize("order", ListOrder)
@@ -196,7 +195,9 @@ def test_what_is_missing_is_no_success(invoke: Invoke, write: Callable[..., str]
         result = invoke(*command, "--format", "json")
     assert result.exit_code == 1
     assert "account 'account-0': 15 actions that Telnyx counts could not be read" in result.stderr
-    assert "problems" in json.loads(result.stdout)
+    lines = result.stdout.splitlines()
+    assert lines
+    assert all(json.loads(line)["sim_card_id"] for line in lines)
 
 
 def test_a_key_that_is_refused_is_one_line(
