@@ -248,11 +248,10 @@ def export(command: Callable[..., Running], tmp_path: Path) -> Callable[..., Run
         api: str,
         *options: str,
         key: str = KEY,
-        interval: str = "200ms",
-        timeout: str = "5s",
         state: str = "sqlite:///telnyx-sim-exporter.db",
         before: tuple[str, ...] = (),
         alertmanagers: tuple[str, ...] = (),
+        poll: Mapping[str, object] | None = None,
         web: Mapping[str, object] | None = None,
         **env: str,
     ) -> Running:
@@ -260,10 +259,11 @@ def export(command: Callable[..., Running], tmp_path: Path) -> Callable[..., Run
         settings = {
             "accounts": [{"api_key": "${THE_KEY}", "base_url": f"{api}/v2"}],
             "poll": {
-                "interval": interval,
+                "interval": "200ms",
                 "audit_interval": "1h",
                 "rate_limit": 1000,
-                "request_timeout": timeout,
+                "request_timeout": "5s",
+                **(poll or {}),
             },
             "state": {"url": state},
             "web": {"listen_address": "127.0.0.1:0", **(web or {})},

@@ -94,7 +94,8 @@ def test_no_personal_value_is_kept_or_shown(
             "--log.level",
             "debug",
             alertmanagers=(url,),
-            interval="2s",  # lookups may take half of it; after one that took longer there are none
+            # Lookups may take half of it; after one that took longer there are none.
+            poll={"interval": "2s"},
         )
         exporter.wait_for("baseline_taken")
         fail(1)

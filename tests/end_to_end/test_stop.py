@@ -51,7 +51,7 @@ def test_it_stops_in_the_middle_of_a_poll(
 ) -> None:
     """A request that waits for its answer does not keep the exporter."""
     port = silent_api.getsockname()[1]
-    exporter = export(f"http://127.0.0.1:{port}", timeout="5m")
+    exporter = export(f"http://127.0.0.1:{port}", poll={"request_timeout": "5m"})
     connection, _ = silent_api.accept()
     with connection:
         connection.settimeout(WITHIN)
