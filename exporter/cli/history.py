@@ -27,7 +27,7 @@ from exporter.history.listing import COLUMNS, csv_parts
 from exporter.history.openmetrics import PastAccount, collect, write
 from exporter.history.past import CounterStart
 from exporter.history.report import MOST_ROWS, report
-from exporter.history.spool import Source, Spool, owner_of
+from exporter.history.spool import HistorySource, Spool, owner_of
 from exporter.history.summary import Scope, summarize
 from exporter.ledger.listings import csv_text, rfc3339
 from exporter.ledger.reasons import Reasons
@@ -72,7 +72,7 @@ class _Part:
     account: Account
     options: SnapshotOptions
     spool: Spool
-    source: Source
+    source: HistorySource
 
 
 @click.command(
@@ -294,10 +294,12 @@ def _go_on(text: str, path: Path) -> str:
     return one_line(f"{text.rstrip('.')}. What was read is in {path}: {remedy}")
 
 
-def _prepared(spool: Spool, account: Account, wanted: _Wanted, ledger: _Ledger | None) -> Source:
+def _prepared(
+    spool: Spool, account: Account, wanted: _Wanted, ledger: _Ledger | None
+) -> HistorySource:
     """Return what a work file holds, or is to hold from now on."""
     key, managed = read_api_key(account), account.managed_account_id
-    asked = Source(
+    asked = HistorySource(
         account.name,
         account.base_url,
         account.action_types,
