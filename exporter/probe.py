@@ -48,7 +48,7 @@ class ClosedError(NoHttpError):
     """The connection was closed without a response."""
 
 
-class BadRequestError(DeadError):
+class Status400Error(DeadError):
     """The answer is 400, as it is to plain HTTP where TLS is spoken."""
 
 
@@ -86,7 +86,7 @@ def ask(url: SplitResult, seconds: float) -> str:
                     return _answer(plain, url, end)
             except NoHttpError:
                 pass
-            except BadRequestError:
+            except Status400Error:
                 # What an exporter that speaks TLS answers; another server may mean what it says.
                 with suppress(DeadError, OSError):
                     return _ask_in_tls(url, end)
@@ -149,7 +149,7 @@ def _answer(connection: socket.socket, url: SplitResult, end: float) -> str:
     if status in PROTECTED:
         return f"alive: {PROTECTED[status]} (status {status})"
     if status // 100 != 2:  # noqa: PLR2004 # the class of success (RFC 9110, 15.3)
-        raise (BadRequestError if status == BAD_REQUEST else DeadError)(f"status {status}")
+        raise (Status400Error if status == BAD_REQUEST else DeadError)(f"status {status}")
     return f"status {status}"
 
 

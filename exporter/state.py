@@ -19,7 +19,7 @@ from exporter.sinks.event_log import EventLog
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class StateAccess:
     """What keeps the state, and what reads it; without a ``keeper`` it is not shared.
 
     ``store`` belongs to the thread of the ledger, ``reader`` and ``keeper`` to any.
@@ -34,7 +34,7 @@ class State:
         return self.keeper is None or self.keeper.holds(account)
 
 
-def open_state(settings: Settings, event_log: EventLog, *, visiting: bool = False) -> State:
+def open_state(settings: Settings, event_log: EventLog, *, visiting: bool = False) -> StateAccess:
     """Return the state that the settings name; nothing is opened before it is used.
 
     One who is ``visiting`` polls what nobody else does, as `LeaseKeeper` explains.
@@ -42,7 +42,7 @@ def open_state(settings: Settings, event_log: EventLog, *, visiting: bool = Fals
     url = settings.state.url
     if not settings.state.shared:
         database = Database(url, notices=event_log)
-        return State(SqliteStore(database), sqlite_reader(url) or MemoryReader(database))
+        return StateAccess(SqliteStore(database), sqlite_reader(url) or MemoryReader(database))
     # Only those who share the state have the driver, and need the time that it takes to load.
     from exporter.ledger.store.lease_table import PostgresqlLeaseTable  # noqa: PLC0415
     from exporter.ledger.store.postgresql import open_postgresql  # noqa: PLC0415
@@ -58,7 +58,7 @@ def open_state(settings: Settings, event_log: EventLog, *, visiting: bool = Fals
         visiting=visiting,
     )
     store = open_postgresql(url, password_file, fence=keeper.lease)
-    return State(store, PostgresqlReader(url, password_file, timeout=TIMEOUT), keeper)
+    return StateAccess(store, PostgresqlReader(url, password_file, timeout=TIMEOUT), keeper)
 
 
 def state_facts(settings: Settings, *, timeout: float) -> StateFacts | None:

@@ -86,8 +86,8 @@ from exporter.ledger.views import view_of
 @click.option(
     "--live",
     is_flag=True,
-    help="Ask Telnyx, not the ledger. It filters by status (but interrupted), type, SIM card and "
-    "bulk action itself; for the other filters all that it lists is read, and filtered here.",
+    help="Ask Telnyx, not the ledger. It filters by status (except interrupted), type, SIM card "
+    "and bulk action itself; for the other filters all that it lists is read, and filtered here.",
 )
 def command(
     config_file: Path | None,
@@ -99,8 +99,8 @@ def command(
 ) -> None:
     """List SIM card actions, the newest first, from the state of the exporter.
 
-    The exporter may be running or not. Nothing is asked of Telnyx, and no API key is needed, but
-    with --live, which lists in the order of Telnyx.
+    The exporter may be running or not. Nothing is asked of Telnyx, and no API key is needed,
+    except with --live, which lists in the order of Telnyx.
     """
     settings = read_settings_with_keys(config_file) if live else read_settings(config_file)
     view = view_of(settings)

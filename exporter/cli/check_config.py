@@ -30,7 +30,7 @@ from exporter.web.web_config import load as load_web_config
 def command(file: Path) -> None:
     """Report all errors in the configuration FILE with their location; exit with 1 if any.
 
-    Environment variables for proxies and certificates are checked too. Notes are no errors.
+    Environment variables for proxies and certificates are checked too. Notes are not errors.
     """
     settings = load(file, os.environ)
     mistakes = other_mistakes(settings)

@@ -32,8 +32,9 @@ SHOWN_EVERY = 50_000
 def command(source: str, target: str, password_file: str | None) -> None:
     """Copy the state from SQLite to PostgreSQL or back, counters and all.
 
-    Nobody may use either of them meanwhile: stop the exporter first. What is copied stays, in the
-    tables of this release, and the target must have no state yet. Then set state.url to the target.
+    Stop the exporter first: nothing else may use either database while this runs. The source is
+    kept, and its tables are updated to this release. The target must have no state yet. Afterwards,
+    set state.url to the target.
     """
     old = read_state("--from", source, password_file)
     new = read_state("--to", target, password_file)

@@ -39,7 +39,7 @@ _WIDTH, _NARROWEST, _WIDEST = 80, 60, 120
 
 @click.command(
     "doctor",
-    short_help="Check what the exporter assumes, and say how to mend it.",
+    short_help="Check what the exporter assumes, and say how to fix it.",
     epilog=examples(
         (
             "All accounts of a file, and this machine",

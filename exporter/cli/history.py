@@ -27,7 +27,7 @@ from exporter.history.listing import COLUMNS, csv_parts
 from exporter.history.openmetrics import PastAccount, collect, write
 from exporter.history.past import CounterStart
 from exporter.history.report import MOST_ROWS, report
-from exporter.history.spool import Source, Spool, owner_of
+from exporter.history.spool import HistorySource, Spool, owner_of
 from exporter.history.summary import Scope, summarize
 from exporter.ledger.listings import csv_text, rfc3339
 from exporter.ledger.reasons import Reasons
@@ -72,7 +72,7 @@ class _Part:
     account: Account
     options: SnapshotOptions
     spool: Spool
-    source: Source
+    source: HistorySource
 
 
 @click.command(
@@ -112,7 +112,7 @@ class _Part:
     help="Folder for what was read, one file an account. Default: that of --output, or the "
     "working directory.",
 )
-@click.option("--again", is_flag=True, help="Read anew, whatever was read before.")
+@click.option("--again", is_flag=True, help="Read again from the start.")
 @click.option("--job", help=f"Label job of the series (openmetrics). Default: {JOB}.")
 @click.option(
     "--instance", help=f"Label instance of the series (openmetrics). Default: {INSTANCE}."
@@ -146,7 +146,7 @@ def command(  # noqa: PLR0913 # one for each option
 ) -> None:
     """Read the history of accounts once from Telnyx, and print what it holds.
 
-    What was read is kept in a work file. If the command is broken off, run it again: it goes on
+    What was read is kept in a work file. If the command is interrupted, run it again: it goes on
     from there. Another format of the same history needs no more requests.
 
     The exporter may be running. Nothing in its state is changed.
@@ -279,7 +279,7 @@ async def _read_all(
             try:
                 missing = await read_list(settings, account, network, spool, source)
             except asyncio.CancelledError:
-                click.echo(_go_on(f"account {account.name!r}: broken off", path), err=True)
+                click.echo(_go_on(f"account {account.name!r}: interrupted", path), err=True)
                 sys.exit(exit_code())
             except PollError as exc:
                 raise PollError(_go_on(f"account {account.name!r}: {exc}", path)) from exc
@@ -294,10 +294,12 @@ def _go_on(text: str, path: Path) -> str:
     return one_line(f"{text.rstrip('.')}. What was read is in {path}: {remedy}")
 
 
-def _prepared(spool: Spool, account: Account, wanted: _Wanted, ledger: _Ledger | None) -> Source:
+def _prepared(
+    spool: Spool, account: Account, wanted: _Wanted, ledger: _Ledger | None
+) -> HistorySource:
     """Return what a work file holds, or is to hold from now on."""
     key, managed = read_api_key(account), account.managed_account_id
-    asked = Source(
+    asked = HistorySource(
         account.name,
         account.base_url,
         account.action_types,

@@ -14,7 +14,7 @@ from exporter.cli.signals import stopping
 from exporter.clock import SystemClock
 from exporter.config import Account, Settings
 from exporter.history.reading import Reader
-from exporter.history.spool import Source, Spool
+from exporter.history.spool import HistorySource, Spool
 from exporter.metrics.self_metrics import SelfMetrics
 from exporter.sync.fetcher import Fetcher, ServerLimits
 from exporter.telnyx.http import Network
@@ -44,7 +44,7 @@ async def read_list(
     account: Account,
     network: Network,
     spool: Spool,
-    source: Source,
+    source: HistorySource,
     *,
     narrowed: Query = _NOTHING,
 ) -> str:

@@ -17,7 +17,7 @@ from exporter.telnyx.schema import Page
 
 
 @dataclass(slots=True)
-class Place:
+class PassPosition:
     """Where a pass through a list is: ``number`` is the page to read next.
 
     ``left`` is how many actions at the end are still to be read, None where pages are counted
@@ -75,7 +75,7 @@ class LiveList:
         """
         for number in range(1, MOST_PASSES + 1):
             known = len(self._seen)
-            place, here = Place(), set[str]()
+            place, here = PassPosition(), set[str]()
             malformed = stalls = 0
             over = False
             while not over and stalls < MOST_STALLS:
@@ -97,7 +97,7 @@ class LiveList:
             if not self.incomplete or agrees or not over:
                 return
 
-    def _missing(self, place: Place, malformed: int, *, over: bool, agrees: bool) -> str:
+    def _missing(self, place: PassPosition, malformed: int, *, over: bool, agrees: bool) -> str:
         if place.lowest is not None:
             missing = place.lowest - len(self._seen) - malformed
             return f"{missing:,} actions that Telnyx counts could not be read" * (missing > 0)

@@ -17,7 +17,7 @@ from exporter.cli.history_reading import cancelled_by_signals, read_list
 from exporter.config import Account, Settings
 from exporter.errors import PollError
 from exporter.history.problems import failure_reasons, open_problems
-from exporter.history.spool import Source, Spool
+from exporter.history.spool import HistorySource, Spool
 from exporter.history.summary import Scope
 from exporter.ledger.queries import (
     DAY,
@@ -86,7 +86,7 @@ class LiveProblems:
     ) -> None:
         """Read the list of an account, and take what is in it."""
         name = account.name
-        source = Source(
+        source = HistorySource(
             name, account.base_url, account.action_types, self.since, time.time(), owner=""
         )
         spool.begin(source)

@@ -13,7 +13,7 @@ from typing import Protocol
 from exporter.clock import Clock
 from exporter.domain import Action
 from exporter.errors import RateLimitedError
-from exporter.history.spool import ListState, Source, Spool
+from exporter.history.spool import HistorySource, ListState, Spool
 from exporter.ledger.records import ListFilter, SortOrder
 from exporter.sync.fetcher import Fetcher
 from exporter.sync.request_plan import pages_of
@@ -56,7 +56,7 @@ class Reader:
         self._clock = clock
         self._watcher = watcher
 
-    async def read(self, source: Source) -> int:
+    async def read(self, source: HistorySource) -> int:
         """Read what is not read yet; returns how many actions could not be found.
 
         Raises PollError; what was read until then need not be asked for again.
@@ -92,7 +92,7 @@ class Reader:
 class _ListReader:
     """Reads one list; ``state`` is how far, and as the work file has it after each step."""
 
-    def __init__(self, reader: Reader, source: Source, list_filter: ListFilter) -> None:
+    def __init__(self, reader: Reader, source: HistorySource, list_filter: ListFilter) -> None:
         self._reader = reader
         self._fetcher = reader.fetcher
         self._spool = reader.spool

@@ -66,7 +66,7 @@ ON CONFLICT DO UPDATE SET amount = amount + excluded.amount, seconds = seconds +
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class HistorySource:
     """What a work file holds: the account, where it is, and how much of it.
 
     ``owner`` tells accounts of the same name apart, as `owner_of` returns it.
@@ -84,7 +84,7 @@ class Source:
         salt, _, _ = self.owner.partition("$")
         return hmac.compare_digest(self.owner, owner_of(key, managed_account_id, salt))
 
-    def serves(self, wanted: "Source") -> bool:
+    def serves(self, wanted: "HistorySource") -> bool:
         """Tell whether what was, or is being, read holds all that is wanted."""
         same = (self.account, self.base_url, self.action_types) == (
             wanted.account,
@@ -195,17 +195,17 @@ class Spool:
         self._database.execute("VACUUM")
 
     @property
-    def source(self) -> Source | None:
+    def source(self) -> HistorySource | None:
         """What it holds; None if nothing was begun."""
         values = self._meta("source")
         if values is None:
             return None
-        return Source(**values | {"action_types": tuple(values["action_types"])})
+        return HistorySource(**values | {"action_types": tuple(values["action_types"])})
 
-    def begin(self, source: Source) -> None:
+    def begin(self, source: HistorySource) -> None:
         """Forget everything, and begin to hold ``source``."""
         self.clear()
-        values = {name: getattr(source, name) for name in Source.__slots__}
+        values = {name: getattr(source, name) for name in HistorySource.__slots__}
         with self._transaction():
             self._set_meta("source", values)
 

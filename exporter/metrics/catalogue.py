@@ -2,9 +2,9 @@
 
 It must not compute anything that is not already a value, and must not write metrics.
 
-A new metric is a row here, and a field of what it is read from (`AccountSnapshot`, for example).
-Then run `make docs`, add a panel in `dashboards/` and run `make dashboards`: tests fail until both
-are done, and say so. Test its values, and tell users in `CHANGELOG.md`.
+A new metric is a row here, a field of what it is read from (`AccountSnapshot`, for example), a
+panel in `dashboards/` and a test of its values. Then run `make generated`: tests fail until all is
+done, and say so.
 """
 
 import platform

@@ -34,16 +34,6 @@ _Source = TypeVar("_Source")
 _Label = tuple[str, str]
 
 
-def render_metric(
-    metric: MetricDefinition[_Source],
-    sources: Iterable[tuple[str | None, _Source]],
-    chosen: Format,
-) -> bytes:
-    """Return one metric of all its sources, each with the name of its account, None for none."""
-    written = (samples(metric, name, source, chosen) for name, source in sources)
-    return b"".join((header(metric, chosen), *written))
-
-
 def registry_metrics(registry: CollectorRegistry, chosen: Format) -> bytes:
     """Return the metrics of a registry of the client library, and the end of the exposition."""
     if chosen is Format.TEXT:

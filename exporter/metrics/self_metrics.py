@@ -86,7 +86,7 @@ class AccountHealth:
 
 
 @dataclass(slots=True)
-class _Tally:
+class _HistogramBuilder:
     """A histogram that is being filled."""
 
     bounds: tuple[float, ...]
@@ -113,12 +113,14 @@ class SelfMetrics:
         self._up: bool | None = False
         self._polls = 0
         self._failures: Counter[Cause] = Counter()
-        self._poll_duration = _Tally(POLL_BUCKETS)
+        self._poll_duration = _HistogramBuilder(POLL_BUCKETS)
         self._last_poll = 0.0
         self._last_success = 0.0
         self._last: tuple[Cause, str] | None = None
         self._requests: Counter[tuple[str, str]] = Counter()
-        self._request_duration = {endpoint: _Tally(REQUEST_BUCKETS) for endpoint in ENDPOINTS}
+        self._request_duration = {
+            endpoint: _HistogramBuilder(REQUEST_BUCKETS) for endpoint in ENDPOINTS
+        }
         self._retries: Counter[str] = Counter()
         self._limit: float | None = None
         self._remaining: float | None = None

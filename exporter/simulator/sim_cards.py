@@ -68,7 +68,7 @@ class SimulatedSimCard:
         )
 
 
-class SimCards:
+class SimulatedSimCards:
     """The SIM cards of one account; those that were deleted are not listed."""
 
     def __init__(self, count: int, ids: IdCodec, seed: int) -> None:

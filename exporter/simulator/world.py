@@ -20,7 +20,7 @@ from exporter.simulator.live_actions import LiveActions
 from exporter.simulator.pagination import ActionPager
 from exporter.simulator.record import ActivityRecord, ActivityRecorder
 from exporter.simulator.settings import ListOrder, WorldSettings
-from exporter.simulator.sim_cards import SimCards, SimulatedSimCard
+from exporter.simulator.sim_cards import SimulatedSimCard, SimulatedSimCards
 
 _DEFAULT_BULK_TYPE = "set_public_ip"
 
@@ -75,7 +75,7 @@ class World:
         self.now = now
         self.sort_order = ListOrder(settings.order)
         self.ids = IdCodec(settings.seed)
-        self.sim_cards = SimCards(settings.sim_cards, self.ids, settings.seed)
+        self.sim_cards = SimulatedSimCards(settings.sim_cards, self.ids, settings.seed)
         self._lifecycle = Lifecycle(settings)
         self._live = LiveActions()
         self._history = History(settings, self.ids, _ms(now))

@@ -147,7 +147,7 @@ SIM_CARD_LOOKUP_FAILED = LogEvent(
     "refused",
 )
 SIM_CARD_LOOKUP_RECOVERED = LogEvent(
-    "sim_card_lookup_recovered", LogLevel.INFO, ("account",), "They can be looked up again"
+    "sim_card_lookup_recovered", LogLevel.INFO, ("account",), "SIM cards can be looked up again"
 )
 BULK_LOOKUP_FAILED = LogEvent(
     "bulk_lookup_failed",
@@ -157,7 +157,7 @@ BULK_LOOKUP_FAILED = LogEvent(
     "minutes, after an hour if the key is refused again or the API still has none",
 )
 BULK_LOOKUP_RECOVERED = LogEvent(
-    "bulk_lookup_recovered", LogLevel.INFO, ("account",), "They can be read again"
+    "bulk_lookup_recovered", LogLevel.INFO, ("account",), "Bulk actions can be read again"
 )
 DELIVERY_FAILED = LogEvent(
     "delivery_failed",
@@ -198,7 +198,8 @@ ALERTMANAGER_CONFIGURATION_REFUSED = LogEvent(
     "alertmanager_configuration_refused",
     LogLevel.ERROR,
     ("problem",),
-    "An error in one of them; the previous ones stay in effect",
+    "The file of `alertmanager.config_file`, or one that it names, has an error; the previous "
+    "content stays in effect",
 )
 STATE_BEGAN_ANEW = LogEvent(
     "state_began_anew",
@@ -253,7 +254,9 @@ LEASES_UNAVAILABLE = LogEvent(
     ("error",),
     "The leases cannot be read or renewed; repeated only when the error changes",
 )
-LEASES_AVAILABLE = LogEvent("leases_available", LogLevel.INFO, (), "They can again")
+LEASES_AVAILABLE = LogEvent(
+    "leases_available", LogLevel.INFO, (), "The leases can be read and renewed again"
+)
 LEDGER_REPLACED = LogEvent(
     "ledger_replaced",
     LogLevel.WARNING,
@@ -284,7 +287,8 @@ WEB_CONFIGURATION_REFUSED = LogEvent(
     "web_configuration_refused",
     LogLevel.ERROR,
     ("problem",),
-    "An error in one of them; the previous ones stay in effect",
+    "The file of `web.config_file`, or one that it names, has an error; the previous "
+    "content stays in effect",
 )
 CONNECTIONS_LIMITED = LogEvent(
     "connections_limited",

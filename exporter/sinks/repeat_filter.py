@@ -23,7 +23,7 @@ _Kind = tuple[str, int, str]
 
 
 @dataclass(slots=True)
-class _Seen:
+class _Repeats:
     written_at: float
     left_out: int = 0
 
@@ -45,7 +45,7 @@ class RepeatFilter(logging.Filter):
         super().__init__()
         self._handler = handler
         self._monotonic = monotonic
-        self._seen: OrderedDict[_Kind, _Seen] = OrderedDict()
+        self._seen: OrderedDict[_Kind, _Repeats] = OrderedDict()
         self._lock = threading.Lock()
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -78,7 +78,7 @@ class RepeatFilter(logging.Filter):
             return False
         if seen is not None and seen.left_out:
             record.left_out = seen.left_out
-        self._seen[kind] = _Seen(now)
+        self._seen[kind] = _Repeats(now)
         if len(self._seen) > _MOST:
             self._seen.popitem(last=False)
         return True

@@ -79,7 +79,7 @@ async def look_up(  # noqa: PLR0913 - what is known and what bounds it, each by 
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class LookUpProgress:
     """How far a lookup is: what it decides the next requests by.
 
     ``left`` are the ids to look up, ``unlisted`` those of them for which pages are no use.
@@ -118,7 +118,7 @@ def list_pages(total: int, size: int = PAGE_SIZE) -> int:
     return max(1, pages_of(total, size))
 
 
-def plan_lookup(progress: Progress, seed: float, *, by_id: bool = False) -> RequestPlan:
+def plan_lookup(progress: LookUpProgress, seed: float, *, by_id: bool = False) -> RequestPlan:
     """Plan all requests that may still be sent; nothing if there is nothing to look up.
 
     ``by_id``: the list cannot be used. ``seed`` selects the pages where there are too many, so
@@ -237,11 +237,11 @@ class _Lookup:
             self._failed,
         )
 
-    def _progress(self, budget: int = 0) -> Progress:
+    def _progress(self, budget: int = 0) -> LookUpProgress:
         bound = min(self._wanted, budget)
         if self._total is not None:
             bound = min(bound, list_pages(self._total))
-        return Progress(
+        return LookUpProgress(
             left=tuple(each for each in self._left if each not in self._asked),
             unlisted=self._unlisted,
             total=self._total,

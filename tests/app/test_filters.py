@@ -19,8 +19,8 @@ ALONE = " alone"
 LABELS = {"action_type", "status"}
 
 OF_WHAT_IS_SEEN = (
-    # README, Filters: with statuses, what comes and goes to another one between two polls is
-    # missed; what was seen in progress is counted, whatever status it then enters.
+    # docs/configuration.md, Filters: with statuses, what comes and goes to another one between two
+    # polls is missed; what was seen in progress is counted, whatever status it then enters.
     "telnyx_sim_card_actions_created_total",
     # It tells of the exporter, and by no label of whose end it saw late.
     "telnyx_sim_card_action_detection_delay_seconds",

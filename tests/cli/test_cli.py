@@ -143,7 +143,7 @@ def test_without_a_key_both_ways_are_named(command: str, invoke: Invoke) -> None
     ],
 )
 def test_what_cannot_be_done_is_1_and_a_line(words: list[str], begins: str, invoke: Invoke) -> None:
-    """The one line says what and how to mend it; there is no trace."""
+    """The one line says what and how to fix it; there is no trace."""
     result = invoke(*words)
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith(begins)

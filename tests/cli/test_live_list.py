@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.cli.live_list import LiveList, Place
+from exporter.cli.live_list import LiveList, PassPosition
 from exporter.domain import Action, Status
 from exporter.ledger.records import ListFilter
 from exporter.simulator.faults import FaultSettings
@@ -163,7 +163,7 @@ def test_what_stays_is_read_in_one_pass(
     there = list(range(length, 0, -1))
     staying = set(there)
     read: set[int] = set()
-    place, newest = Place(), 1000
+    place, newest = PassPosition(), 1000
     # Once it is calm, a pass takes as many requests as there are pages, and a few to go back.
     for came, left in [*changes, *[(0, list[int]())] * 100]:
         shown = there[(place.number - 1) * size : place.number * size]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from exporter.history.reading import Reader
-from exporter.history.spool import Source, Spool
+from exporter.history.spool import HistorySource, Spool
 from exporter.simulator.simulator import Simulator
 from exporter.sync.fetcher import Fetcher, ServerLimits
 from exporter.telnyx.client import Client, ClientLimits
@@ -56,7 +56,9 @@ class History:
         """Read it, or what is left of it; returns how many actions could not be found."""
         source = self.spool.source
         if source is None:
-            source = Source("test", "http://telnyx.test/v2", action_types, since, self.clock(), "")
+            source = HistorySource(
+                "test", "http://telnyx.test/v2", action_types, since, self.clock(), ""
+            )
             self.spool.begin(source)
         clock = AdvancingClock(self.clock)
         transport = InProcessTransport(self.simulator)

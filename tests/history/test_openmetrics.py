@@ -29,10 +29,10 @@ from exporter.ledger.snapshot import SnapshotOptions
 from exporter.ledger.state import MAX_ACTION_TYPES, LedgerState
 from exporter.metrics.catalogue import ACCOUNT_METRICS
 from exporter.metrics.negotiation import Format
-from exporter.metrics.render import render_metric
 from exporter.simulator.settings import SimulatorSettings
 from exporter.simulator.simulator import Simulator
 from tests.history.conftest import History
+from tests.metrics.exposed import render_metric
 from tests.support.simulation import QUIET, ManualClock
 from tests.sync.conftest import Account
 

@@ -132,7 +132,7 @@ def test_past_and_live_are_all_that_happened(
 
 
 @dataclass(frozen=True)
-class Told:
+class Totals:
     """What the past, the counters and the account itself have, by what happened and type.
 
     ``brief`` is what was created and ended within the baseline.
@@ -185,7 +185,7 @@ async def happen(
     tmp_path: Path,
     story: Story,
     types: tuple[str, ...] = (),
-) -> Told:
+) -> Totals:
     """Let a story happen."""
     clock = LivelyClock()
     account = open_account(
@@ -235,7 +235,7 @@ async def happen(
     later = past_counts(account, history, tmp_path, options)
     assert later == past, "whether the exporter has polled meanwhile makes no difference"
     brief = brief_counts(account, baseline_end)
-    return Told(past, live_counts(account), listed_counts(history), brief)
+    return Totals(past, live_counts(account), listed_counts(history), brief)
 
 
 def brief_counts(account: Account, baseline_end: float) -> Counter[tuple[str, str]]:

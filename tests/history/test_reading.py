@@ -11,7 +11,7 @@ import pytest
 
 from exporter.domain import Action, Status
 from exporter.errors import PollError, StateError
-from exporter.history.spool import ListState, Source, Spool
+from exporter.history.spool import HistorySource, ListState, Spool
 from exporter.ledger.records import SortOrder
 from exporter.simulator.actions import ActionFilter
 from exporter.simulator.faults import Fault, FaultInjector, FaultSettings
@@ -231,7 +231,7 @@ def test_permissions_of_a_work_file_are_its_owners_only(tmp_path: Path) -> None:
         pass
     path.chmod(0o644)
     with Spool(path) as spool:
-        spool.begin(Source("test", "", (), None, 0.0, ""))
+        spool.begin(HistorySource("test", "", (), None, 0.0, ""))
         assert {stat.S_IMODE(each.stat().st_mode) for each in tmp_path.iterdir()} == {0o600}
 
 
@@ -258,7 +258,7 @@ def test_a_full_disk_is_told(tmp_path: Path, most: int) -> None:
         StateError, match=r": (disk I/O error|database or disk is full); .*--work-dir"
     )
     with full_disk(most), told, Spool(tmp_path / "history.db") as spool:
-        spool.begin(Source("test", "", (), None, 0.0, ""))
+        spool.begin(HistorySource("test", "", (), None, 0.0, ""))
         spool.add(actions, None, state)
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from exporter.domain import Action
 from exporter.history.listing import COLUMNS, csv_parts
 from exporter.history.report import report
-from exporter.history.spool import ListState, Source, Spool
+from exporter.history.spool import HistorySource, ListState, Spool
 from exporter.history.summary import Scope, summarize
 from exporter.ledger.reasons import Reasons
 from exporter.ledger.records import SortOrder
@@ -36,7 +36,7 @@ def action(number: int, **fields: object) -> Action:
 
 def filled(spool: Spool, actions: list[Action]) -> Spool:
     """Return a work file that holds these actions."""
-    spool.begin(Source("fleet", "http://telnyx.test/v2", (), None, START, ""))
+    spool.begin(HistorySource("fleet", "http://telnyx.test/v2", (), None, START, ""))
     spool.add(actions, None, ListState(SortOrder.NEWEST, None, None, None, 1, 250, done=True))
     return spool
 

@@ -1,17 +1,32 @@
-"""Read an exposition with prometheus-client's parsers."""
+"""Write single metrics, and read an exposition with prometheus-client's parsers."""
 
 from collections.abc import Iterable
+from typing import TypeVar
 
 from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
+from exporter.metrics.definition import MetricDefinition
 from exporter.metrics.exporter_snapshot import ExporterSnapshot
 from exporter.metrics.exposition import Exposition
 from exporter.metrics.negotiation import Format
+from exporter.metrics.render import header, samples
+
+_Source = TypeVar("_Source")
 
 RUNTIME = ("process_", "python_")
 """Beginnings of the names of the client library's own metrics, which change by themselves."""
+
+
+def render_metric(
+    metric: MetricDefinition[_Source],
+    sources: Iterable[tuple[str | None, _Source]],
+    chosen: Format,
+) -> bytes:
+    """Return one metric of all its sources, each with the name of its account, None for none."""
+    written = (samples(metric, name, source, chosen) for name, source in sources)
+    return b"".join((header(metric, chosen), *written))
 
 
 def parse(exposition: bytes, chosen: Format) -> list[Metric]:

@@ -22,8 +22,7 @@ from prometheus_client.utils import floatToGoString
 from exporter.ledger.records import Exemplar, Histogram
 from exporter.metrics.definition import MetricDefinition, MetricType
 from exporter.metrics.negotiation import Format
-from exporter.metrics.render import render_metric
-from tests.metrics.exposed import parse
+from tests.metrics.exposed import parse, render_metric
 
 LABELS = ("account", "zone", "kind")
 """Not in order, and one of them comes behind ``le``."""

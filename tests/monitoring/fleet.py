@@ -150,7 +150,7 @@ class Exporter:
 
 
 @dataclass(slots=True)
-class _Seen:
+class _AccountCounts:
     """What has been seen of an account, as committed in its state."""
 
     created: Counter[str] = field(default_factory=Counter)
@@ -268,7 +268,7 @@ class _Model:
         self._todo = sorted(actions, key=lambda each: each.start, reverse=True)
         self._types = sorted({each.action_type for each in actions} | {"enable"})
         self._classes = sorted({(each.action_type, each.reason_class) for each in actions})
-        self._seen = _Seen()
+        self._seen = _AccountCounts()
         self._processes = [_Process(-1)] * replicas
 
     def step(self, recorder: _Recorder, replica: int, started: int, *, holds: bool) -> None:

@@ -46,7 +46,7 @@ QUIET = TTL + SLACK
 """Seconds without a claim or a release after which a world where all polls succeed is at rest."""
 
 
-class Database:
+class LeaseDatabase:
     """Keeps leases and heartbeats as a `LeaseTable` does; ``now`` is its clock."""
 
     def __init__(self) -> None:
@@ -113,7 +113,7 @@ class Request:
 class Process:
     """A replica, as a program that does what the rules say; its clock is its own."""
 
-    database: Database
+    database: LeaseDatabase
     holder: str
     accounts: Collection[str]
     clock: float
@@ -225,7 +225,7 @@ class World:
     def __init__(self) -> None:
         """Start empty."""
         self.tick_time = TICK
-        self.database = Database()
+        self.database = LeaseDatabase()
         self.processes: list[Process] = []
         self.started = 0
 

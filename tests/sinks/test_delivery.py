@@ -130,7 +130,7 @@ class Slow(Recorder):
         await super().deliver(events)
 
 
-class Told:
+class DeliveryNotes:
     """What was written down of deliveries."""
 
     def __init__(self) -> None:
@@ -156,7 +156,7 @@ class Rig:
     def __init__(self, *sinks: Sink) -> None:
         """Build the deliveries."""
         self.clock = Waits()
-        self.told = Told()
+        self.told = DeliveryNotes()
         self.delivery = Delivery(sinks, self.clock, self.told)
 
     async def deliver(self, outbox: MemoryOutbox, count: int = 0) -> None:

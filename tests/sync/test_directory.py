@@ -22,7 +22,7 @@ from exporter.errors import (
     RateLimitedError,
     UnavailableError,
 )
-from exporter.sync.directory import LookUpResult, Progress, look_up, plan_lookup
+from exporter.sync.directory import LookUpProgress, LookUpResult, look_up, plan_lookup
 from exporter.sync.request_plan import RequestPlan
 from exporter.telnyx.client import Client, ClientLimits
 from tests.support.simulation import AdvancingClock, ManualClock
@@ -394,19 +394,19 @@ def test_the_plan_samples_pages_without_listing_them() -> None:
     """Of a billion pages it takes as many as it may read, none of them twice."""
     wanted = tuple(f"c{number}" for number in range(10))
     read = frozenset(range(1, 1000))
-    progress = Progress(wanted, frozenset(), 10**9, 1, read, 5)
+    progress = LookUpProgress(wanted, frozenset(), 10**9, 1, read, 5)
     assert progress.unread == 10**9 - 999
     sample = progress.sample_unread(5, NOW)
     assert len(set(sample) - read) == len(sample) == 5
-    assert Progress(wanted, frozenset(), 3, 1, frozenset({2, 9}), 5).unread == 2
+    assert LookUpProgress(wanted, frozenset(), 3, 1, frozenset({2, 9}), 5).unread == 2
 
 
 def test_the_plan_tells_all_that_is_left_to_ask() -> None:
     """Which pages, or which ids, follows from what is known alone."""
-    known = Progress(("a", "b", "c"), frozenset(), 600, 250, frozenset({1}), 2)
+    known = LookUpProgress(("a", "b", "c"), frozenset(), 600, 250, frozenset({1}), 2)
     assert plan_lookup(known, NOW) == RequestPlan((2, 3), ())
     assert plan_lookup(known, NOW, by_id=True) == RequestPlan((), ("a", "b"))
-    unlisted = Progress(("a", "b", "c"), frozenset("bc"), 600, 250, frozenset(), 3)
+    unlisted = LookUpProgress(("a", "b", "c"), frozenset("bc"), 600, 250, frozenset(), 3)
     assert plan_lookup(unlisted, NOW) == RequestPlan((), ("a", "b", "c"))
 
 

@@ -240,7 +240,7 @@ class UniqueAnswers(httpx.AsyncBaseTransport):
 
 
 @dataclass(frozen=True)
-class Told:
+class Outcome:
     """What came of a story: the account at its end, and how many requests each poll took.
 
     ``differences`` is where the counts differ from what happened.
@@ -262,10 +262,10 @@ def told(
     *,
     audit_interval: float = 1.0,
     wrap: Callable[[httpx.AsyncBaseTransport], httpx.AsyncBaseTransport] = lambda each: each,
-) -> Told:
+) -> Outcome:
     """Let a story happen, in which answers pass through the transport that ``wrap`` returns."""
 
-    async def live() -> Told:
+    async def live() -> Outcome:
         requests: list[int] = []
         clock = LivelyClock()
         order, page_size = story.cursor
@@ -310,6 +310,6 @@ def told(
             else:
                 mover.move(step)
         requests += [await account.poll() for _ in range(6)]
-        return Told(account, requests, account.differences(start))
+        return Outcome(account, requests, account.differences(start))
 
     return asyncio.run(live())

@@ -80,7 +80,7 @@ FROM hashes WHERE hash IS NOT NULL LIMIT :most
 """
 
 
-class Reasons(NamedTuple):
+class ReasonHashes(NamedTuple):
     """The hashes of the reasons of a class; ``none`` says that it is the class of no reason."""
 
     hashes: tuple[int, ...]
@@ -98,7 +98,7 @@ def reasons_of(
     reason_class: str,
     characters: int,
     most: int = MOST_REASONS,
-) -> Reasons | None:
+) -> ReasonHashes | None:
     """Return the reasons of a class; None if there are more than ``most`` reasons in all.
 
     ``characters`` is how much of a reason is read.
@@ -107,7 +107,7 @@ def reasons_of(
     if len(found) > most:
         return None
     hashes = (each.hash for each in found if view.classify(each.reason) == reason_class)
-    return Reasons(tuple(hashes), reason_class == NO_REASON)
+    return ReasonHashes(tuple(hashes), reason_class == NO_REASON)
 
 
 @dataclass
@@ -122,7 +122,7 @@ class ActionSearch:
     connection: Connection
     scopes: Mapping[int, AccountScope]
     query: ActionQuery
-    reasons: Reasons | None = None
+    reasons: ReasonHashes | None = None
     with_reason: bool = False
     few: int = FEW
     _values: Values = field(default_factory=Values)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Connection
 
 from exporter.ledger.queries import AccountScope, FailureQuery
-from exporter.ledger.store.action_search import Reasons
+from exporter.ledger.store.action_search import ReasonHashes
 from exporter.ledger.store.conditions import Values, shown_actions
 from exporter.ledger.store.schema import FAILED, reason_hash
 
@@ -36,7 +36,7 @@ def failure_keys(
     connection: Connection,
     scopes: Mapping[int, AccountScope],
     query: FailureQuery,
-    reasons: Reasons | None,
+    reasons: ReasonHashes | None,
     values: Values,
 ) -> str:
     """Return the statement of the keys of the failures that pass, the latest first."""

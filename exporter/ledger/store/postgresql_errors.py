@@ -8,7 +8,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from exporter.ledger.store.file_lock import RESTORE
 
 _AGAIN = "it is tried again"
-_PRIMARY = "let state.url lead to the primary server"
+_PRIMARY = "point state.url at the primary server"
 _LOGIN = "check the user in state.url and its password in state.password_file"
 _CREATE = "create it, or correct its name in state.url"
 _STOPPING = "the server is restarting; it is tried again"

@@ -116,7 +116,7 @@ def _forget_delivered() -> Executable:
 _FORGET_DELIVERED = _forget_delivered()
 
 
-class Database(Protocol):
+class LedgerDatabase(Protocol):
     """A database that has the tables of the ledger; each method raises StateError."""
 
     @property
@@ -144,7 +144,7 @@ class Database(Protocol):
 class SqlStore(ABC):
     """A `LedgerStore` in an SQL database."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: LedgerDatabase) -> None:
         """Store the database; the first call opens it."""
         self._database = database
 

@@ -86,13 +86,13 @@ def test_a_server_in_trouble(breakable: Cluster, fleet_of: Callable[..., Fleet])
         cluster.execute("ALTER SYSTEM SET default_transaction_read_only = on")
         cluster.reload()
         terminate(cluster)
-        shown(fleet, "let state.url lead to the primary server")
+        shown(fleet, "point state.url at the primary server")
         fleet.wait(lambda: all(fleet.scrape(run).unheld == 4 for run in fleet.live))
         assert fleet.up() == {}
         for run in fleet.live:
             assert run.get("/-/ready").status_code == 503
             assert run.get("/").status_code == 200
-            assert "let state.url lead" in run.events("leases_unavailable")[-1]["error"]
+            assert "point state.url at" in run.events("leases_unavailable")[-1]["error"]
         cluster.execute("ALTER SYSTEM RESET default_transaction_read_only")
         cluster.reload()
         fleet.wait(fleet.all_up)

@@ -214,9 +214,9 @@ def test_a_server_that_became_read_only(store: PostgresqlStore, cluster: Cluster
                 first = str(exc)
                 break
             store.load("main")
-        with pytest.raises(StateError, match=r"read-only; let state.url lead to the primary"):
+        with pytest.raises(StateError, match=r"read-only; point state.url at the primary"):
             store.load("main")
-    assert "let state.url lead to the primary server" in first
+    assert "point state.url at the primary server" in first
     cluster.execute("ALTER SYSTEM RESET default_transaction_read_only")
     cluster.reload()
     store.load("main")

@@ -22,7 +22,6 @@ from exporter.ledger.records import ListCursor, ListFilter, SortOrder, Sweep
 from exporter.ledger.store.sqlite import SqliteStore
 from exporter.metrics.catalogue import ACCOUNT_METRICS
 from exporter.metrics.negotiation import Format
-from exporter.metrics.render import render_metric
 from exporter.metrics.self_metrics import SelfMetrics
 from exporter.sinks.delivery import Delivery
 from exporter.sinks.log import LogSink
@@ -31,6 +30,7 @@ from exporter.sync.filters import AccountFilters
 from exporter.telnyx.client import Client, ClientLimits
 from exporter.telnyx.http import open_http
 from tests.log_stream import open_log
+from tests.metrics.exposed import render_metric
 from tests.support.simulation import ManualClock
 from tests.sync.odd_server.conftest import Server, ServerTime, stamp
 

@@ -22,7 +22,7 @@ DEADLINE = 60.0
 
 
 @dataclass
-class State:
+class FilledDatabase:
     """A database whose log can be filled."""
 
     database: Database
@@ -51,15 +51,15 @@ class State:
 
 
 @pytest.fixture
-def state(state_file: Path, heard: Any) -> Iterator[State]:
+def state(state_file: Path, heard: Any) -> Iterator[FilledDatabase]:
     """Give an open database."""
     database = Database(f"sqlite:///{state_file}", notices=heard)
-    yield State(database, state_file)
+    yield FilledDatabase(database, state_file)
     database.close()
 
 
 @pytest.fixture
-def reader(state: State) -> Iterator[sqlite3.Connection]:
+def reader(state: FilledDatabase) -> Iterator[sqlite3.Connection]:
     """Give a reader of the database that stays in one transaction."""
     state.page_read()
     with closing(sqlite3.connect(state.file, isolation_level=None)) as connection:
@@ -77,7 +77,7 @@ def no_threads() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("size", [LARGE, HELD])
-def test_a_large_log_is_emptied(state: State, heard: Any, size: int) -> None:
+def test_a_large_log_is_emptied(state: FilledDatabase, heard: Any, size: int) -> None:
     """A burst leaves nothing behind: neither in the log, nor in what is told."""
     state.write(size + 1)
     state.until(lambda found: found == 0)
@@ -87,7 +87,7 @@ def test_a_large_log_is_emptied(state: State, heard: Any, size: int) -> None:
     assert heard.losses == []
 
 
-def test_a_log_that_is_begun_anew_gives_back_what_it_took(state: State) -> None:
+def test_a_log_that_is_begun_anew_gives_back_what_it_took(state: FilledDatabase) -> None:
     """It is not truncated at each commit, which would cost more than it saves."""
     state.write(KEPT + 1)
     state.until(lambda found: found > KEPT)
@@ -100,7 +100,7 @@ def test_a_log_that_is_begun_anew_gives_back_what_it_took(state: State) -> None:
 
 
 def test_a_reader_holds_the_log_and_is_told_of_once(
-    state: State, reader: sqlite3.Connection, heard: Any
+    state: FilledDatabase, reader: sqlite3.Connection, heard: Any
 ) -> None:
     """Polls go on without a wait; the log is emptied as soon as the reader is gone."""
     state.write(HELD)
@@ -116,7 +116,7 @@ def test_a_reader_holds_the_log_and_is_told_of_once(
     state.until(lambda _: len(heard.losses) > 1)
 
 
-def test_a_reader_holds_up_no_end(state: State, reader: sqlite3.Connection) -> None:
+def test_a_reader_holds_up_no_end(state: FilledDatabase, reader: sqlite3.Connection) -> None:
     """To close the database does not wait until a reader allows to write its log back."""
     state.write(LARGE)
     state.database.close()
@@ -185,7 +185,9 @@ def test_no_attempt_begins_with_nothing_to_write_back(state_file: Path) -> None:
 
 
 @pytest.mark.usefixtures("no_threads")
-def test_without_threads_the_log_is_emptied_between_commits(state: State, heard: Any) -> None:
+def test_without_threads_the_log_is_emptied_between_commits(
+    state: FilledDatabase, heard: Any
+) -> None:
     """No commit fails, or writes the log back itself; the database can be closed."""
     state.page_read()
     state.write(HELD + 1)
@@ -198,7 +200,7 @@ def test_without_threads_the_log_is_emptied_between_commits(state: State, heard:
     assert heard.losses == []
 
 
-def test_the_sizes_are_those_of_the_files(state: State) -> None:
+def test_the_sizes_are_those_of_the_files(state: FilledDatabase) -> None:
     """They are known from the first transaction on."""
     store = SqliteStore(state.database)
     assert store.sizes == {}

@@ -9,7 +9,7 @@ ON_PODS: Json = {"persistence": {"enabled": False}}
 
 
 class Guard(NamedTuple):
-    """Values that cannot work, and the words that tell what is wrong and how to mend it."""
+    """Values that cannot work, and the words that tell what is wrong and how to fix it."""
 
     name: str
     values: Json

@@ -47,7 +47,7 @@ class Time:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Exposed:
     """What one scrape of /metrics said, by series."""
 
     series: dict[str, float]
@@ -116,25 +116,25 @@ class RunningExporter:
             await self.http.aclose()  # the service gives open connections half a second
             await self.app.stop()
 
-    async def look(self) -> Seen:
+    async def look(self) -> Exposed:
         """Scrape; there has to be an answer whenever it is asked for."""
         answer = (await self.http.get("/metrics")).raise_for_status()
         lines = answer.text.splitlines()
         pairs = (line.rsplit(" ", 1) for line in lines if line.startswith("telnyx_"))
-        return Seen({series: float(value) for series, value in pairs})
+        return Exposed({series: float(value) for series, value in pairs})
 
     async def status(self, path: str) -> int:
         """Return the HTTP status of a page."""
         return (await self.http.get(path)).status_code
 
-    async def until(self, holds: Callable[[Seen], bool]) -> Seen:
+    async def until(self, holds: Callable[[Exposed], bool]) -> Exposed:
         """Wait until a condition holds; returns the scrape in which it does."""
         async with asyncio.timeout(DEADLINE):
             while not holds(seen := await self.look()):  # noqa: ASYNC110 # no event
                 await asyncio.sleep(PAUSE)
         return seen
 
-    async def until_polled(self, times: int = 1, account: str = "") -> Seen:
+    async def until_polled(self, times: int = 1, account: str = "") -> Exposed:
         """Wait until so many more polls have ended."""
         polls = "telnyx_exporter_polls_total"
         before = (await self.look()).total(polls, account)
