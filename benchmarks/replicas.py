@@ -72,8 +72,9 @@ def measure() -> Report:
     return Report(
         "A thousand accounts on three replicas",
         f"{ACCOUNTS} accounts polled every {INTERVAL:.0f} s for {WINDOW:.0f} s, three new actions "
-        "of each between two polls, over loopback without TLS. The lag is the mean; half an "
-        "interval would be the least. After a kill, accounts of the dead replica are held again "
+        "of each between two polls, over loopback without TLS. The lag is the mean, about half an "
+        "interval: all accounts are the same simulated one, so it is that of a few actions, and "
+        "may be somewhat less or more. After a kill, accounts of the dead replica are held again "
         "once their leases ran out.",
         (
             Figure("requests of a poll, 3 replicas over 1", requests[3] / requests[1], "x", 1.02),

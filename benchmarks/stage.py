@@ -45,13 +45,15 @@ class Stage:
         accounts: int,
         interval: float,
         alertmanagers: Sequence[str] = (),
+        wait: bool = True,
     ) -> None:
         """Start a simulator with ``options``, and an exporter that polls it as ``accounts``.
 
         ``interval`` is in seconds; ``alertmanagers`` are URLs. Returns when every account has been
-        polled.
+        polled, or without ``wait`` when the exporter listens.
         """
         self._programs: list[Program] = []
+        self._accounts = accounts
         try:
             words = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
             self._programs.append(
@@ -68,8 +70,10 @@ class Stage:
                 self._start_exporter(folder, api, accounts, interval, alertmanagers)
             )
             address = urlsplit(self._programs[1].wait_for(ADDRESS, PATIENCE + accounts / 5))
-            self._scraper = http.client.HTTPConnection(address.netloc, timeout=60)
-            self._wait_until_ready(accounts)
+            self.address = address.netloc
+            self._scraper = http.client.HTTPConnection(self.address, timeout=60)
+            if wait:
+                self.wait_until_ready()
         except BaseException:
             self._end()
             raise
@@ -107,10 +111,18 @@ class Stage:
         packed = answer.headers["content-encoding"] == "gzip"
         return took, (gzip.decompress(body) if packed else body).decode()
 
-    def ask(self, path: str) -> float:
+    def wait_until_ready(self) -> None:
+        """Wait until every account has been polled; raises ProgramError if that takes too long."""
+        end = time.monotonic() + PATIENCE + self._accounts
+        while self._get("/-/ready")[0].status != httpx.codes.OK:
+            if time.monotonic() > end:
+                raise ProgramError("the exporter does not get ready")
+            time.sleep(0.1)
+
+    def ask(self, path: str, headers: dict[str, str] = PLAIN) -> float:
         """Ask the exporter for a path; returns the seconds until the last byte was there."""
         began = time.perf_counter()
-        answer, _ = self._get(path)
+        answer, _ = self._get(path, headers)
         if answer.status != httpx.codes.OK:
             raise ProgramError(f"{path} answers {answer.status}")
         return time.perf_counter() - began
@@ -121,13 +133,6 @@ class Stage:
         self._scraper.request("GET", path, headers=headers)
         answer = self._scraper.getresponse()
         return answer, answer.read()
-
-    def _wait_until_ready(self, accounts: int) -> None:
-        end = time.monotonic() + PATIENCE + accounts
-        while self._get("/-/ready")[0].status != httpx.codes.OK:
-            if time.monotonic() > end:
-                raise ProgramError("the exporter does not get ready")
-            time.sleep(0.1)
 
     def _start_exporter(
         self, folder: Path, api: str, accounts: int, interval: float, alertmanagers: Sequence[str]
