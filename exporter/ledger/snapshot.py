@@ -49,7 +49,7 @@ from exporter.ledger.records import (
     TrackedAction,
     started_at,
 )
-from exporter.ledger.state import RECENT_FAILURES, RESOLVED_SHOWN, LedgerState
+from exporter.ledger.state import RECENT_FAILURES, RESOLVED_SHOWN, ZEROS_FOR, LedgerState
 from exporter.ledger.unit_of_work import bucket_name
 
 
@@ -154,10 +154,6 @@ SHOWN_BULKS = 50
 
 SHOWN_ENDED_BULKS = 5
 """How many of those that ended are shown."""
-
-ZEROS_FOR = 90.0
-"""Seconds for which the counters of a new action type are published as 0: Prometheus has to scrape
-the 0, or it sees no increase."""
 
 _IN_GENERAL = frozenset((*KNOWN_ACTION_TYPES, OTHER))
 

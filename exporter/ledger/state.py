@@ -51,6 +51,10 @@ RECENT_FAILURES = 50
 RESOLVED_SHOWN = 900.0
 """Seconds for which a problem that was resolved is told as such."""
 
+ZEROS_FOR = 90.0
+"""Seconds for which the counters of a new action type are published as 0: Prometheus has to scrape
+the 0, or it sees no increase."""
+
 
 @dataclass(frozen=True, slots=True)
 class LedgerCounts:
@@ -71,8 +75,8 @@ class LedgerState:
     ``sim_card_total`` is how many the account has, None as long as nobody asked. ``bulks_at`` is
     when the list of bulk actions was read last, ``bulks_since`` is as in `is_news`. ``seen`` are
     the action types that have occurred, as label values, each with when it was published first:
-    None for not yet, -inf for those that were loaded. ``version`` is another object after each
-    change of an action or a cursor.
+    None for not yet, -inf for those that were loaded, or are published with their counts.
+    ``version`` is another object after each change of an action or a cursor.
     """
 
     name: str
@@ -187,10 +191,13 @@ class LedgerState:
             self.bulks_since = unit.bulks_since
 
     def published(self, now: float) -> None:
-        """Take in that a snapshot of this state was published."""
+        """Take in that a snapshot of this state was published, as it was at ``now``."""
         for action_type, published_at in self.seen.items():
             if published_at is None:
                 self.seen[action_type] = now
+            elif now >= published_at + ZEROS_FOR:
+                # For good: a clock that is set back must not let a counter fall to 0.
+                self.seen[action_type] = -inf
 
     def go_on_from(self, seen: Mapping[str, float | None]) -> None:
         """Take in what was published of this state before it was read again.

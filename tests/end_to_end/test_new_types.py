@@ -14,7 +14,8 @@ from exporter.domain import Action
 from exporter.ledger.ledger import Ledger, PageContext
 from exporter.ledger.reasons import Reasons
 from exporter.ledger.records import ListCursor, SortOrder
-from exporter.ledger.snapshot import ZEROS_FOR, SnapshotOptions
+from exporter.ledger.snapshot import SnapshotOptions
+from exporter.ledger.state import ZEROS_FOR
 from exporter.ledger.store.database import Database
 from exporter.ledger.store.sqlite import SqliteStore
 from exporter.metrics.exporter_snapshot import ExporterSnapshot
