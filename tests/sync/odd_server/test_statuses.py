@@ -143,8 +143,8 @@ async def test_texts_that_no_store_can_hold_are_committed(open_odd: OpenOdd) -> 
     await account.poll()
     (item,) = account.server.create(action_type="t\0")
     item["status"] = {"value": "failed", "reason": "No\0funds"}
-    await account.poll()
-    await account.poll()
+    for _ in range(3):
+        await account.poll()
     snapshot = account.ledger.snapshot
     assert snapshot.failed["t\ufffd", "insufficient_funds"] == 1
     assert [failure.reason for failure in snapshot.failures] == ["No\ufffdfunds"]
