@@ -117,8 +117,8 @@ def command(
 
     A table has the failures of the last day by reason, too.
 
-    The exporter may be running or not. Nothing is asked of Telnyx, and no API key is needed, but
-    with --live, which reads the actions that Telnyx lists, and tells from them alone.
+    The exporter may be running or not. Nothing is asked of Telnyx, and no API key is needed,
+    except with --live, which reads the actions that Telnyx lists, and tells from them alone.
     """
     settings = read_settings_with_keys(config_file) if live else read_settings(config_file)
     view = view_of(settings)
