@@ -3,9 +3,12 @@
 Values only: no behavior, no I/O. Times are seconds since the epoch, durations seconds.
 """
 
+import re
 from enum import StrEnum
 
 import msgspec
+
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 class Status(StrEnum):
@@ -67,6 +70,11 @@ CONCERNS = {
     "disable_voice": "voice",
 }
 """The concern of each action type; any other type is its own."""
+
+
+def is_uuid(text: str) -> bool:
+    """Tell whether ``text`` is written as the API's IDs are, in upper or lower case."""
+    return _UUID.fullmatch(text) is not None
 
 
 def concern_of(action_type: str) -> str:

@@ -23,6 +23,7 @@ from exporter.domain import (
     SimCard,
     Status,
     concern_of,
+    is_uuid,
 )
 from exporter.errors import QueryError
 from exporter.ledger.problems import ProblemStep
@@ -388,13 +389,6 @@ class SimCardHistory:
     def known(self) -> bool:
         """Tell whether anything is known of it."""
         return bool(self.cards or self.problems or self.actions.rows)
-
-
-def is_uuid(word: str) -> bool:
-    """Tell whether a word is written as Telnyx's IDs are, in upper or lower case."""
-    return (
-        re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", word, re.IGNORECASE) is not None
-    )
 
 
 def lower_id(word: str) -> str:

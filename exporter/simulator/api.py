@@ -6,11 +6,11 @@ client's mistake shows. It must not change the account, nor know the web framewo
 
 from collections.abc import Callable, Iterable, Sequence
 
-from exporter.domain import KNOWN_ACTION_TYPES, Status
+from exporter.domain import KNOWN_ACTION_TYPES, Status, is_uuid
 from exporter.simulator import responses
 from exporter.simulator.actions import ActionFilter
 from exporter.simulator.faults import MAX_PAGE_SIZE, BulkSummary, DeepPageResponse
-from exporter.simulator.ids import IdCodec, IdType, is_uuid
+from exporter.simulator.ids import IdCodec, IdType
 from exporter.simulator.rendering import ApiRenderer, bulk_type
 from exporter.simulator.responses import ApiResponse, ParameterError
 from exporter.simulator.settings import ListOrder

@@ -4,15 +4,14 @@ An affine permutation of the 122 free bits of a version 4 UUID, drawn from the s
 table of ids is kept, however many there are. It must not know what the ordinals mean.
 """
 
-import re
 from enum import IntEnum
 
+from exporter.domain import is_uuid
 from exporter.simulator.random_source import RandomSource
 
 _BITS = 122
 _MASK = (1 << _BITS) - 1
 _ORDINAL_BITS = 64
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 class IdType(IntEnum):
@@ -23,11 +22,6 @@ class IdType(IntEnum):
     SIM_CARD = 3
     BULK = 4
     SIM_CARD_GROUP = 5
-
-
-def is_uuid(text: str) -> bool:
-    """Tell whether ``text`` is written as a UUID."""
-    return _UUID.fullmatch(text) is not None
 
 
 class IdCodec:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 
+from exporter.domain import is_uuid
 from exporter.errors import ExporterError, QueryError, QueryTimeoutError
 from exporter.ledger.listings import Values, card_values, rfc3339
 from exporter.ledger.queries import (
@@ -17,7 +18,6 @@ from exporter.ledger.queries import (
     LedgerView,
     Rows,
     action_query,
-    is_uuid,
     lower_id,
 )
 from exporter.sanitize import excerpt
