@@ -79,6 +79,13 @@ SELECT hash, (
 FROM hashes WHERE hash IS NOT NULL LIMIT :most
 """
 
+_MEMBERS = """(
+    SELECT action_id, account_id AS member_account FROM bulk_members WHERE {bulk}
+) AS members CROSS JOIN LATERAL (
+    SELECT * FROM actions WHERE id = action_id AND account_id = member_account OFFSET 0
+) AS actions"""
+"""The members of a bulk action: for the OFFSET, PostgreSQL looks each up, and does not read all."""
+
 
 class ReasonHashes(NamedTuple):
     """The hashes of the reasons of a class; ``none`` says that it is the class of no reason."""
@@ -136,7 +143,9 @@ class ActionSearch:
         self._limited = any(
             scope.options.statuses or scope.options.action_types for scope in self.scopes.values()
         )
+        self._postgresql = self.connection.dialect.name == "postgresql"
         self._alone = True
+        self._source = "actions"
         self._lists: tuple[str, ...] = ()
         self._counted: tuple[str, ...] = ()
         if self.scopes:
@@ -147,11 +156,7 @@ class ActionSearch:
         down = "DESC" if self.query.newest_first else "ASC"
         order = f"ORDER BY k {down}, id {down}, account_id {down}"
         lists: Iterable[str] = self._lists
-        if (
-            limit is not None
-            and len(self._lists) > 1
-            and self.connection.dialect.name == "postgresql"
-        ):
+        if limit is not None and len(self._lists) > 1 and self._postgresql:
             # It would sort all of them at once, rather than merge them.
             lists = [f"({each} {order} LIMIT {skip + limit})" for each in lists]
         merged = " UNION ALL ".join(lists) or _list("created_at", ("1 = 0",))
@@ -187,7 +192,7 @@ class ActionSearch:
         short = ranged and self._count(self._ranges(parts, other), sortable) <= sortable
         # PostgreSQL compares the other time within the index, unless it is kept from using it. It
         # then sees that the order is worth more than a long range; of a short one it may not.
-        self._alone = short or self.connection.dialect.name != "postgresql"
+        self._alone = short or not self._postgresql
         odd = self._plain(ODD)
         self._lists = (odd, *(self._part(each, other if short else sorting) for each in parts))
         # To count needs no order; of two ranges, that of the other time may be the longer one.
@@ -196,15 +201,21 @@ class ActionSearch:
         self._counted = (odd, *counted)
 
     def _few(self) -> str | None:
-        """Return the condition by which few candidates are found; None if there is none."""
+        """Return the condition by which few candidates are found; None if there is none.
+
+        With PostgreSQL, members of a bulk action are found by what is read from instead.
+        """
         query = self.query
         if query.action_id is not None:
             return f"id = {self._values.bind(query.action_id)}"
         accounts = f"account_id IN ({numbers(self.scopes)})"
         if query.bulk_id is not None:
             bulk = f"{accounts} AND bulk_id = {self._values.bind(query.bulk_id)}"
-            members = f"SELECT action_id, account_id FROM bulk_members WHERE {bulk}"  # noqa: S608
             of_cards = self._of_cards("sim_card_id || ''")
+            if self._postgresql:
+                self._source = _MEMBERS.format(bulk=bulk)
+                return of_cards or "1 = 1"
+            members = f"SELECT action_id, account_id FROM bulk_members WHERE {bulk}"  # noqa: S608
             return " AND ".join(filter(None, (f"(id, account_id) IN ({members})", of_cards)))
         if query.iccid is not None or query.sim_card_id is not None:
             return f"({accounts} AND {self._of_cards('sim_card_id')})"
@@ -248,7 +259,7 @@ class ActionSearch:
         ]
         if self._range("updated_at"):
             conditions.append("ended_at + 0 IS NOT NULL")
-        return _list(key, conditions)
+        return _list(key, conditions, self._source)
 
     def _parts(self) -> Iterator["_Part"]:
         """Yield what the list is made of: a status and a type each, or what has a reason."""
@@ -383,5 +394,5 @@ def _shifted(at: float | None, seconds: float) -> tuple[float, ...]:
     return () if at is None else (at + seconds,)
 
 
-def _list(key: str, conditions: Iterable[str]) -> str:
-    return f"SELECT id, account_id, {key} AS k FROM actions WHERE {' AND '.join(conditions)}"  # noqa: S608 # values are bound
+def _list(key: str, conditions: Iterable[str], source: str = "actions") -> str:
+    return f"SELECT id, account_id, {key} AS k FROM {source} WHERE {' AND '.join(conditions)}"  # noqa: S608 # values are bound

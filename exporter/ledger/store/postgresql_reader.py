@@ -30,6 +30,9 @@ TIMEOUT = 2.0
 SIZE = 2
 """Connections: as many queries run at a time, further ones wait."""
 
+_PLANS = "SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL jit = off;"
+"""To start workers for a query, or to compile it, takes longer than most queries do."""
+
 _CANCELED = "57014"
 
 _FACTS = """
@@ -74,7 +77,7 @@ class PostgresqlReader(SqlReader):
                 (versions,) = execute_all(
                     driver,
                     # It keeps nobody from anything, so a busy client may take all of its time.
-                    begin(statement=self._timeout, mode=READ_ONLY, idle=whole) + VERSION,
+                    begin(statement=self._timeout, mode=READ_ONLY, idle=whole) + _PLANS + VERSION,
                 )
                 refuse_version(versions[0][0] if versions else None)
                 yield connection

@@ -421,6 +421,29 @@ def test_a_reader_that_is_busy_is_not_ended(
     reader.close()
 
 
+def test_a_query_starts_no_workers_and_compiles_nothing(
+    cluster: Cluster, database: str, holder: Holder
+) -> None:
+    """However much PostgreSQL expects of it; without these settings it does both."""
+    reader = PostgresqlReader(cluster.url(database), cluster.password_file)
+    holder("main")
+    eager = "parallel_setup_cost", "parallel_tuple_cost", "min_parallel_table_scan_size"
+    query = text("EXPLAIN (ANALYZE) SELECT count(*) FROM pg_proc WHERE prosrc <> proname")
+    with reader.reading() as connection:
+        for name in (*eager, "jit_above_cost"):
+            connection.execute(text(f"SET LOCAL {name} = 0"))
+        plan = "\n".join(connection.execute(query).scalars())
+        connection.execute(text("SET LOCAL max_parallel_workers_per_gather = 2"))
+        connection.execute(text("SET LOCAL jit = on"))
+        other = "\n".join(connection.execute(query).scalars())
+        jit = connection.execute(text("SELECT pg_jit_available()")).scalar_one()
+    assert "Gather" in other
+    assert "JIT" in other or not jit
+    assert "Gather" not in plan
+    assert "JIT" not in plan
+    reader.close()
+
+
 def test_a_reader_sees_one_state_and_writes_nothing(
     open_store: Opener, cluster: Cluster, database: str
 ) -> None:
