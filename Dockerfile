@@ -17,7 +17,7 @@ RUN python -m venv --without-pip /opt/telnyx-sim-exporter \
     && python -m pip --python /opt/telnyx-sim-exporter/bin/python install --no-compile \
         --no-deps --require-hashes --only-binary :all: -r requirements.lock \
     && python -m venv --without-pip tools \
-    && python -m pip --python tools/bin/python install \
+    && python -m pip --python tools/bin/python install --no-compile \
         --no-deps --require-hashes --only-binary :all: -r requirements-build.lock
 
 # Reproducible bytecode: no timestamps and a fixed hash seed. Its sources cannot change in the image, so

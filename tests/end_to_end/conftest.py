@@ -11,12 +11,11 @@ import ssl
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any
 
 import httpx
 import pytest
@@ -24,30 +23,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from demo_stack import programs
 from tests.support.forking import Forked, ForkServer
+from tests.support.waiting import DEADLINE, eventually
 
-T = TypeVar("T")
 Process = subprocess.Popen[str] | Forked
 
-DEADLINE = 20.0
-PAUSE = 0.05
 KEY = "KEY-simulated"
-
-
-def eventually(ask: Callable[[], T], within: float = DEADLINE) -> T:
-    """Ask until the answer is true, or an assertion in it holds; then return it."""
-    end = time.monotonic() + within
-    pacer = threading.Event()
-    while True:
-        try:
-            answer = ask()
-        except (AssertionError, httpx.TransportError):
-            if time.monotonic() > end:
-                raise
-        else:
-            if answer:
-                return answer
-            assert time.monotonic() < end, f"not within {within:g} s; the last answer: {answer!r}"
-        pacer.wait(PAUSE)
 
 
 def loopback() -> httpx.Client:

@@ -21,9 +21,10 @@ from exporter.ledger.ledger import EVENTS_AT_ONCE as AT_ONCE
 from exporter.simulator.server import serving
 from exporter.simulator.settings import SimulatorSettings
 from exporter.simulator.simulator import Simulator
-from tests.end_to_end.conftest import KEY, Running, eventually
+from tests.end_to_end.conftest import KEY, Running
 from tests.support.forking import ForkServer
 from tests.support.simulation import QUIET
+from tests.support.waiting import eventually
 
 T = TypeVar("T")
 

@@ -19,7 +19,6 @@ import yaml
 
 from exporter.cli.rule_files import objective_rules, plain_rules
 from exporter.domain import CONCERNS
-from tests.end_to_end.conftest import eventually
 from tests.monitoring.inhibition import (
     Labels,
     groups,
@@ -29,6 +28,7 @@ from tests.monitoring.inhibition import (
     notifications,
 )
 from tests.support.loopback import NO_TLS
+from tests.support.waiting import eventually
 
 FILES = Path(__file__).parents[2] / "helm" / "telnyx-sim-exporter" / "files"
 CONFIG = FILES / "alertmanager" / "alertmanager.yaml"

@@ -22,9 +22,9 @@ import yaml
 from demo_stack.receiver import Notification, NotificationReceiver
 from demo_stack.settings import alertmanager_config
 from demo_stack.shorten import shorten_alertmanager
-from tests.end_to_end.conftest import eventually
 from tests.monitoring.mail import MailServer, text_of
 from tests.support.loopback import NO_TLS
+from tests.support.waiting import eventually
 
 SHIPPED = Path(__file__).parents[2] / "helm" / "telnyx-sim-exporter" / "files"
 CONFIG = SHIPPED / "alertmanager" / "alertmanager.yaml"

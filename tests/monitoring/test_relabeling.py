@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.conftest import Running, eventually, free_port, gather, start
+from tests.end_to_end.conftest import Running, free_port, gather, start
 from tests.monitoring.scraping import ONE_INSTANCE, RELABELING
+from tests.support.waiting import eventually
 
 __all__ = ["free_port", "gather", "start"]
 # Fixtures of these names are for this module too.

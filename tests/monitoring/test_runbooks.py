@@ -19,7 +19,6 @@ from tests.end_to_end.conftest import (
     KEY,
     Running,
     command,
-    eventually,
     export,
     free_port,
     gather,
@@ -28,6 +27,7 @@ from tests.end_to_end.conftest import (
 )
 from tests.monitoring.scraping import LIVELY, scrape, ways_to_store
 from tests.packaging.chart.helm import CHART, NAMESPACE, Helm
+from tests.support.waiting import eventually
 
 __all__ = ["command", "export", "free_port", "gather", "simulate", "start"]
 # Fixtures of these names are for this module too.

@@ -8,11 +8,10 @@ import json
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 import pytest
@@ -23,8 +22,7 @@ from demo_stack.stack import Stack, StackSettings
 from exporter.cli.rule_files import Changes, plain_rules, write_groups
 from tests.support.forking import Forked, ForkServer
 from tests.support.loopback import NO_TLS
-
-T = TypeVar("T")
+from tests.support.waiting import DEADLINE, eventually
 
 FASTER = 60.0
 """A minute of the rules is a second here."""
@@ -32,8 +30,6 @@ FASTER = 60.0
 SECONDS = 1.0
 """Between two scrapes, and between two polls: of the rules, a minute."""
 
-DEADLINE = 60.0
-PAUSE = 0.1
 KEY = "KEY-simulated"
 QUIET = {"rate": "0", "bulk-every": "0", "stuck-at-start": "0", "history": "100"}
 SOON = Changes(
@@ -46,16 +42,6 @@ SOON = Changes(
 """What is set of the rules: an hour without flapping would be a minute for each test."""
 
 CALM = {"failed": "0", "interrupted": "0", "stuck": "0", "duration": "0.2"}
-
-
-def eventually(ask: Callable[[], T], within: float = DEADLINE) -> T:
-    """Ask until the answer is true; then return it."""
-    end = time.monotonic() + within
-    pacer = threading.Event()
-    while not (answer := ask()):
-        assert time.monotonic() < end, f"not within {within:g} s; the last answer: {answer!r}"
-        pacer.wait(PAUSE)
-    return answer
 
 
 class Chain:

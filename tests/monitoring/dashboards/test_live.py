@@ -9,7 +9,6 @@ import httpx
 import pytest
 
 from demo_stack.receiver import NotificationReceiver
-from tests.end_to_end.conftest import eventually
 from tests.monitoring.dashboards.conftest import (
     FILES,
     FOLDER,
@@ -22,6 +21,7 @@ from tests.monitoring.dashboards.conftest import (
     variables,
 )
 from tests.monitoring.scraping import LIVELY, scrape, ways_to_store
+from tests.support.waiting import eventually
 
 PATIENCE = 40.0
 RANGES = {"__rate_interval": "4s", "__range": "1m", "__interval": "1s"}

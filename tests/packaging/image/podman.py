@@ -4,17 +4,12 @@ import json
 import os
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-T = TypeVar("T")
-
-DEADLINE = 40.0
-PAUSE = 0.2
+from tests.support.waiting import DEADLINE, eventually
 
 HARDENED = ("--read-only", "--cap-drop=all", "--security-opt=no-new-privileges")
 """How docs/install.md advises to run a container."""
@@ -33,16 +28,6 @@ direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 with direct.open(request, timeout=5) as answer:
     print(answer.read().decode(), end="")
 """
-
-
-def eventually(ask: Callable[[], T], within: float = DEADLINE) -> T:
-    """Ask until the answer is true; then return it."""
-    end = time.monotonic() + within
-    pacer = threading.Event()
-    while not (answer := ask()):
-        assert time.monotonic() < end, f"not within {within:g} s; the last answer: {answer!r}"
-        pacer.wait(PAUSE)
-    return answer
 
 
 @dataclass(frozen=True)

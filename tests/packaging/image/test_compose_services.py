@@ -1,7 +1,8 @@
 import pytest
 
-from tests.packaging.image.podman import Container, Containers, eventually
+from tests.packaging.image.podman import Container, Containers
 from tests.packaging.test_compose import SERVICES, mounts
+from tests.support.waiting import eventually
 
 pytestmark = [
     pytest.mark.program("mmdebstrap", "podman", "runc"),

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.packaging.image.building import IMAGE, REVISION
-from tests.packaging.image.podman import HARDENED, Container, Containers, Podman, eventually
+from tests.packaging.image.podman import HARDENED, Container, Containers, Podman
+from tests.support.waiting import eventually
 
 pytestmark = [
     pytest.mark.program("mmdebstrap", "podman", "runc"),
