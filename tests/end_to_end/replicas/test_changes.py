@@ -39,6 +39,7 @@ def test_a_clock_ahead_and_reloads(cluster: Cluster, fleet_of: Callable[..., Fle
     with fleet.fed():
         # Until it takes its share, which a replica that is there to stay is given.
         fleet.wait(lambda: len(early.events("lease_acquired")) == 2)
+        fleet.wait(lambda: len(holder.events("lease_released")) >= 2)
         assert {each["reason"] for each in holder.events("lease_released")} == {"surplus"}
         assert not fleet.logged("lease_lost")
         fleet.wait(fleet.all_up)
@@ -49,6 +50,7 @@ def test_a_clock_ahead_and_reloads(cluster: Cluster, fleet_of: Callable[..., Fle
         fleet.configure(1, accounts=fleet.polled(rest))
         early.process.send_signal(signal.SIGHUP)
         fleet.wait(lambda: fleet.polls(holder, [gone]))
+        fleet.wait(lambda: early.events("lease_released"))
         assert early.events("lease_released")[-1]["account"] == gone
         assert early.events("lease_released")[-1]["reason"] == "removed"
 

@@ -24,8 +24,10 @@ def test_behind_a_pooler(cluster: Cluster, pooler: Pooler, fleet_of: Callable[..
     standby = fleet.stand_by(1)
     with fleet.fed():
         for how in (signal.SIGTERM, signal.SIGKILL):
+            before = len(fleet.logged("poll_failed"))
             pooler.stop(how)
             fleet.wait(lambda: set(fleet.up().values()) == {0})
+            fleet.wait(lambda known=before: len(fleet.logged("poll_failed")) > known)
             assert "start the server" in fleet.logged("poll_failed")[-1]["error"]
             pooler.start()
             fleet.wait(fleet.all_up)
