@@ -68,7 +68,11 @@ async def test_an_account_that_is_down_does_not_touch_another(
     _, bad = await simulators(key="KEY-other")
     rig = build(settings({"good": good, "bad": bad}))
     await rig.start()
-    await rig.until_total("telnyx_exporter_poll_failures_total", 1, "bad")
+
+    async def failed() -> bool:
+        return bool(await rig.total("telnyx_exporter_poll_failures_total", "bad"))
+
+    await rig.until(failed)
     await rig.until_total(UP, 1, "good")
     assert await rig.total(UP, "bad") == 0
     assert (await rig.http.get("/-/healthy")).status_code == 200
