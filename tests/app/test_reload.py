@@ -30,6 +30,8 @@ async def running(simulators: Any, settings: Any, build: Any, fail: Any) -> Any:
     await rig.until_total(UP, 1)
     fail(simulator, 5)
     await rig.until_total(FAILED, 5)
+    # Two polls may have had too little time for bulk actions; then they are not asked for.
+    await rig.until_polled()
     rig.simulator, rig.url = simulator, url
     return rig
 
