@@ -153,7 +153,8 @@ def test_the_sdk_reads_of_the_exporter_what_telnyx_says(
 ) -> None:
     """With every filter, of all and of a bulk action, and in every order, page by page."""
     simulator = simulate("--sim-cards", "5", "--history", "0")
-    running = export(simulator.url, poll={"audit_interval": "200ms"})
+    # Lookups may take half of it, and bulk actions a quarter; then there are none for a while.
+    running = export(simulator.url, poll={"interval": "2s", "audit_interval": "2s"})
     running.wait_for("baseline_taken")
     theirs, ours = client_of(simulator.url), client_of(running.url)
     statuses, members = make(simulator, theirs)

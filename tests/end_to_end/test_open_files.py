@@ -56,7 +56,7 @@ def test_held_connections_take_no_file_from_polls(
     assert running.total("process_open_fds") < LIMIT
     running.post("/-/reload")
     assert len(running.err) < LINES, running.err
-    (full,) = running.events("connections_limited")
+    (full,) = until(lambda: running.events("connections_limited"))
     assert full["limit"] < LIMIT
 
 

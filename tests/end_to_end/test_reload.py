@@ -25,7 +25,7 @@ def test_sighup_reads_the_file_again(
     file.write_text(json.dumps({**settings, "accounts": [*settings["accounts"], other]}))
     exporter.process.send_signal(signal.SIGHUP)
     until(lambda: exporter.total("telnyx_up") == 2)
-    assert len(exporter.events("configuration_reloaded")) == 1
+    assert len(until(lambda: exporter.events("configuration_reloaded"))) == 1
 
     file.write_text(json.dumps({**settings, "colour": "red", "poll": {"interval": "often"}}))
     exporter.process.send_signal(signal.SIGHUP)
@@ -77,7 +77,7 @@ def test_a_key_that_is_revoked_and_renewed_is_noticed_by_itself(
         # An unchanged key would be sent again five intervals after the refusal at the earliest.
         until(lambda: exporter.total("telnyx_up") == 1, within=4)
     assert exporter.total(FAILURES) == 2
-    assert len(exporter.events("poll_recovered")) == 2
+    until(lambda: len(exporter.events("poll_recovered")) == 2)
     assert "KEY-" not in "".join([*exporter.out, *exporter.err, exporter.get("/").text])
     assert exporter.end() == 0
 
@@ -92,7 +92,7 @@ def test_sighup_tries_a_refused_key_again(
     simulator.post("/_simulator/key", {"key": "KEY-simulated"})
     exporter.process.send_signal(signal.SIGHUP)
     until(lambda: exporter.total("telnyx_up") == 1, within=4)
-    assert len(exporter.events("configuration_reloaded")) == 2
+    until(lambda: len(exporter.events("configuration_reloaded")) == 2)
     assert exporter.end() == 0
 
 

@@ -16,7 +16,8 @@ def test_a_state_that_is_removed_while_it_runs_begins_anew_loudly(
 ) -> None:
     """The log says that it is gone and that a baseline was taken; a metric has when."""
     exporter = export(simulate().url)
-    until(lambda: exporter.get("/-/ready").status_code == 200)
+    # It is ready before its first poll has ended, which says at its end that the baseline is taken.
+    until(lambda: exporter.events("baseline_taken"))
     began = exporter.total(BASELINE)
     assert began > 0
     for path in tmp_path.glob(f"{STATE}*"):
@@ -45,7 +46,8 @@ def test_a_state_that_was_emptied_is_refused(
     until(lambda: again.total("telnyx_exporter_poll_failures_total", cause="state") > 0)
     assert again.total("telnyx_up") == 0
     assert not again.samples("telnyx_sim_card_actions_created")
-    assert "is empty but was not before" in again.events("poll_failed")[0]["error"]
+    failed = until(lambda: again.events("poll_failed"))
+    assert "is empty but was not before" in failed[0]["error"]
     for path in tmp_path.glob(f"{STATE}*"):
         path.rename(path.with_name(f"away{path.suffix}"))
     until(lambda: again.total("telnyx_up") == 1)
@@ -60,13 +62,14 @@ def test_a_symbolic_link_is_the_same_state(
     """A second exporter by another name of the file counts nothing, and says why."""
     url = simulate().url
     first = export(url)
-    until(lambda: first.get("/-/ready").status_code == 200)
+    until(lambda: first.total("telnyx_up") == 1)
     (tmp_path / "elsewhere").mkdir()
     link = tmp_path / "elsewhere" / "link.db"
     link.symlink_to(tmp_path / STATE)
     second = export(url, state=f"sqlite:///{link}")
     until(lambda: second.total("telnyx_exporter_poll_failures_total", cause="state") > 0)
-    assert "in use by another process" in second.events("poll_failed")[0]["error"]
+    failed = until(lambda: second.events("poll_failed"))
+    assert "in use by another process" in failed[0]["error"]
     assert first.total("telnyx_up") == 1
 
 

@@ -260,11 +260,12 @@ def test_a_second_exporter_does_not_count_into_the_same_file(
     """While one runs, another on the same state file is down with cause state, until it may."""
     simulator = simulate()
     first = export(simulator.url)
-    until(lambda: first.get("/-/ready").status_code == 200)
+    until(lambda: first.total("telnyx_up") == 1)
     second = export(simulator.url)
     until(lambda: second.total("telnyx_exporter_poll_failures_total", cause="state") > 0)
     assert second.total("telnyx_up") == 0
     assert first.total("telnyx_up") == 1
     assert first.end() == 0
     until(lambda: second.total("telnyx_up") == 1)
-    assert "in use by another process" in second.events("poll_failed")[0]["error"]
+    failed = until(lambda: second.events("poll_failed"))
+    assert "in use by another process" in failed[0]["error"]

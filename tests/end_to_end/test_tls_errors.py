@@ -144,7 +144,8 @@ def test_a_certificate_that_is_wrong_is_an_outage_and_gets_no_key(
     assert front.accepted == {tmp_path / "good.pem"}
     assert domain() == before
     assert exporter.get("/-/healthy").status_code == 200
-    assert [each["cause"] for each in exporter.events("poll_failed")] == ["unavailable"]
+    failed = until(lambda: exporter.events("poll_failed"))
+    assert [each["cause"] for each in failed] == ["unavailable"]
 
     front.show(tmp_path / "good.pem")
     ended = exporter.total("telnyx_exporter_poll_failures_total")

@@ -62,6 +62,7 @@ def test_failed_handshakes_are_counted_and_logged(
         until(lambda: sum(counted().values()) == 2)
         after = counted()
     assert after["plain_http"] == 1
+    until(lambda: len(exporter.events("tls_handshake_failed")) == 2)
     told = exporter.events("tls_handshake_failed")
     assert {each["level"] for each in told} == {"debug"}
     assert [after[each["cause"]] for each in told] == [1, 1]

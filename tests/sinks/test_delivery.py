@@ -122,8 +122,14 @@ class Deaf(Hanging):
 class Slow(Recorder):
     """A sink that takes each event after a while, also while it is closed."""
 
+    def __init__(self, name: str = "slow") -> None:
+        """Begin without an event."""
+        super().__init__(name)
+        self.begun = asyncio.Event()
+
     async def deliver(self, events: Sequence[Event]) -> None:
         """Take them when as many whiles are over."""
+        self.begun.set()
         over = asyncio.Event()
         asyncio.get_running_loop().call_later(0.005 * len(events), over.set)
         await over.wait()
@@ -342,6 +348,7 @@ async def test_a_stop_waits_for_no_sink_that_hangs(
     rig, main = Rig(hanging, other), outbox()
     main.add(3)
     rig.delivery.wake(main)
+    await other.until(3)
     async with asyncio.timeout(WITHIN):
         await rig.delivery.stop(0.01)
     assert hanging.closed
@@ -394,9 +401,10 @@ async def test_nothing_is_delivered_to_a_sink_that_was_closed(outbox: Outbox) ->
     main.add(100)
     rig.delivery.wake(main)
     async with asyncio.timeout(WITHIN):
+        await slow.begun.wait()
         await rig.delivery.stop(0.001)
     assert slow.ids() == [*range(PART)]
-    assert main.positions == {"recorder": PART}
+    assert main.positions == {"slow": PART}
 
 
 STEPS = st.lists(

@@ -4,7 +4,9 @@ import io
 import os
 import subprocess
 import sys
+import termios
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import wait
 from dataclasses import dataclass
@@ -46,6 +48,17 @@ class Pipe:
     def read(self, count: int) -> bytes:
         """Read at most so many bytes."""
         return os.read(self.out, count)
+
+    def refill(self, count: int) -> None:
+        """Read at most so many bytes, and wait until something is written in their place."""
+        full, end = self._unread(), time.monotonic() + WITHIN
+        left = full - len(self.read(count))
+        while self._unread() == left:
+            assert time.monotonic() < end
+
+    def _unread(self) -> int:
+        answer = fcntl.ioctl(self.out, termios.FIONREAD, bytes(4))
+        return int.from_bytes(answer, sys.byteorder)
 
     def read_all(self) -> None:
         """Read from now on, in the background."""
@@ -136,7 +149,7 @@ def test_a_line_that_fits_is_written_as_a_whole(pipe: Pipe) -> None:
     pipe.fill()
     line = "y" * (ATOMIC - 101)
     done = writer.deliver([line] * 100)
-    pipe.read(3 * ATOMIC)
+    pipe.refill(3 * ATOMIC)
     writer.give_up()
     with pytest.raises(DeliveryError, match="nobody reads") as caught:
         done.result(WITHIN)
@@ -151,7 +164,7 @@ def test_giving_up_says_how_much_was_written(pipe: Pipe) -> None:
     writer = LogWriter(pipe.into)
     pipe.fill()
     done = writer.deliver(f"action {number}" for number in range(10_000))
-    pipe.read(10 * ATOMIC)
+    pipe.refill(10 * ATOMIC)
     writer.write("other")
     writer.give_up()
     with pytest.raises(DeliveryError) as caught:

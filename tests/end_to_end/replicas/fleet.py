@@ -159,8 +159,13 @@ class Fleet:
         assert holder.end(signal.SIGTERM) == 0
         self.gone(holder)
         self.wait(lambda: self.polls(other))
+
+        def all_acquired() -> bool:
+            acquired = other.events("lease_acquired")[before:]
+            return shared | {each["account"] for each in acquired} == set(self.accounts)
+
+        self.wait(all_acquired)
         acquired = other.events("lease_acquired")[before:]
-        assert shared | {each["account"] for each in acquired} == set(self.accounts)
         last = max(datetime.fromisoformat(each["timestamp"]) for each in acquired)
         return (last - begun).total_seconds()
 

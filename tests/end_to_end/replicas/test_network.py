@@ -110,7 +110,7 @@ def test_a_replica_that_is_cut_off(
             scrape = fleet.scrape(marooned)
             assert scrape.up == {}
             assert scrape.held == dict.fromkeys(fleet.accounts, 0)
-            assert marooned.events("leases_unavailable")
+            fleet.wait(lambda: marooned.events("leases_unavailable"))
             fleet.wait(lambda: marooned.get("/-/ready").status_code == 503)
             # Once nothing waits for the database any more.
             every = dict.fromkeys(fleet.accounts, 1)

@@ -1,5 +1,6 @@
 import signal
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 
@@ -16,6 +17,11 @@ def pooler(cluster: Cluster) -> Iterator[Pooler]:
         yield pooler
 
 
+def failed_since(fleet: Fleet, count: int) -> bool:
+    """Tell whether more failures of polls are logged than these."""
+    return len(fleet.logged("poll_failed")) > count
+
+
 def test_behind_a_pooler(cluster: Cluster, pooler: Pooler, fleet_of: Callable[..., Fleet]) -> None:
     """Replicas work through a pooler of transactions, which is restarted, and falls silent."""
     fleet = fleet_of(cluster, url=cluster.url(cluster.new_database(), pooler.port))
@@ -24,8 +30,10 @@ def test_behind_a_pooler(cluster: Cluster, pooler: Pooler, fleet_of: Callable[..
     standby = fleet.stand_by(1)
     with fleet.fed():
         for how in (signal.SIGTERM, signal.SIGKILL):
+            before = len(fleet.logged("poll_failed"))
             pooler.stop(how)
             fleet.wait(lambda: set(fleet.up().values()) == {0})
+            fleet.wait(partial(failed_since, fleet, before))
             assert "start the server" in fleet.logged("poll_failed")[-1]["error"]
             pooler.start()
             fleet.wait(fleet.all_up)

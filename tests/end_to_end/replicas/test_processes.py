@@ -20,6 +20,7 @@ def test_killed_stopped_and_frozen(cluster: Cluster, fleet_of: Callable[..., Fle
         fleet.gone(killed)
         fleet.wait(lambda: fleet.polls(stopped))
         assert fleet.scrape(stopped).takeovers == dict.fromkeys(fleet.accounts, 1)
+        fleet.wait(lambda: len(stopped.events("lease_acquired")) >= len(fleet.accounts))
         assert len({each["from"] for each in stopped.events("lease_acquired")} - {None}) == 1
 
         frozen = fleet.stand_by(2)
