@@ -28,6 +28,20 @@ async def test_the_baseline_is_told_once(rig: Any) -> None:
     assert [event["in_progress"] for event in rig.reported("baseline_taken")] == [3]
 
 
+async def test_the_baseline_is_told_though_the_poll_that_took_it_fails(rig: Any) -> None:
+    """The next poll that succeeds tells it."""
+    rig.account.world.create(3)
+    poller = rig.poller()
+    rig.cycle.late_error = UnavailableError("connection refused")
+    await poller.poll()
+    assert rig.account.ledger.state.baseline_at is not None
+    assert not rig.reported("baseline_taken")
+    rig.cycle.late_error = None
+    await poller.poll()
+    await poller.poll()
+    assert [event["in_progress"] for event in rig.reported("baseline_taken")] == [3]
+
+
 def test_a_long_poll_tells_every_ten_seconds_how_far_it_is(rig: Any) -> None:
     """Of how many, and how long yet; one that is soon done tells nothing."""
     reported = ReportedState("test", rig.event_log)
