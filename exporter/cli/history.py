@@ -66,7 +66,7 @@ class _Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class _AccountHistory:
     """An account, and the work file with its history."""
 
     account: Account
@@ -167,11 +167,11 @@ def command(  # noqa: PLR0913 # one for each option
     settings = read_settings(config_file)
     accounts = _chosen(settings, names)
     reasons = reasons_of(settings)
-    ledger = _Ledger(settings, accounts, wanted.baseline) if metrics else None
+    counters = _CounterStarts(settings, accounts, wanted.baseline) if metrics else None
     with ExitStack() as opened:
-        parts = asyncio.run(_read_all(settings, accounts, reasons, wanted, ledger, opened))
-        if ledger is not None:
-            pasts = [ledger.past(part, reasons, wanted) for part in parts]
+        parts = asyncio.run(_read_all(settings, accounts, reasons, wanted, counters, opened))
+        if counters is not None:
+            pasts = [counters.past(part, reasons, wanted) for part in parts]
             for past in pasts:
                 collect(past)
             _write(output, write(pasts, extra), private=False)
@@ -185,7 +185,7 @@ def command(  # noqa: PLR0913 # one for each option
             _write(output, _encoded(output, text), private=True)
 
 
-class _Ledger:
+class _CounterStarts:
     """Where the live counters of the accounts begin: as the state says, or the command line."""
 
     def __init__(
@@ -202,7 +202,7 @@ class _Ledger:
         else:
             self.starts = {each.name: baseline for each in accounts}
 
-    def past(self, part: _Part, reasons: Reasons, wanted: _Wanted) -> PastAccount:
+    def past(self, part: _AccountHistory, reasons: Reasons, wanted: _Wanted) -> PastAccount:
         """Return what the past of an account is made of, by the ledger as it is now."""
         name, offset = part.account.name, part.spool.clock_offset
         find: Callable[[Collection[str]], Mapping[str, TrackedAction]]
@@ -264,9 +264,9 @@ async def _read_all(
     accounts: Sequence[Account],
     reasons: Reasons,
     wanted: _Wanted,
-    ledger: _Ledger | None,
+    counters: _CounterStarts | None,
     opened: ExitStack,
-) -> list[_Part]:
+) -> list[_AccountHistory]:
     """Read what is not read yet, account by account. Exits on a signal, and after an error."""
     network = find_network(settings)
     parts = []
@@ -274,7 +274,7 @@ async def _read_all(
         for account in accounts:
             path = wanted.folder / f"telnyx-sim-history-{quote(account.name, safe='')}.db"
             spool = opened.enter_context(Spool(path))
-            source = _prepared(spool, account, wanted, ledger)
+            source = _prepared(spool, account, wanted, counters)
             options = options_of(settings, account, reasons)
             try:
                 missing = await read_list(settings, account, network, spool, source)
@@ -285,7 +285,7 @@ async def _read_all(
                 raise PollError(_go_on(f"account {account.name!r}: {exc}", path)) from exc
             if missing:
                 click.echo(one_line(f"account {account.name!r}: note: {missing}"), err=True)
-            parts.append(_Part(account, options, spool, source))
+            parts.append(_AccountHistory(account, options, spool, source))
     return parts
 
 
@@ -295,7 +295,7 @@ def _go_on(text: str, path: Path) -> str:
 
 
 def _prepared(
-    spool: Spool, account: Account, wanted: _Wanted, ledger: _Ledger | None
+    spool: Spool, account: Account, wanted: _Wanted, counters: _CounterStarts | None
 ) -> HistorySource:
     """Return what a work file holds, or is to hold from now on."""
     key, managed = read_api_key(account), account.managed_account_id
@@ -318,8 +318,8 @@ def _prepared(
         )
         held = None
     read_at = spool.finished_at
-    if ledger is not None:  # what is wanted ends there
-        too_old = held is not None and held.started_at < ledger.starts[account.name]
+    if counters is not None:  # what is wanted ends there
+        too_old = held is not None and held.started_at < counters.starts[account.name]
     else:
         newest = asked.started_at - MOST_AGE
         newest = newest if wanted.until is None else min(newest, wanted.until)
@@ -356,7 +356,7 @@ def _extra_labels(job: str, instance: str, given: Iterable[str]) -> tuple[tuple[
     return tuple(labels.items())
 
 
-def _csv(parts: Sequence[_Part], reasons: Reasons, wanted: _Wanted) -> Iterator[str]:
+def _csv(parts: Sequence[_AccountHistory], reasons: Reasons, wanted: _Wanted) -> Iterator[str]:
     yield csv_text(COLUMNS, ())
     for part in parts:
         scope = Scope(part.options, wanted.since, wanted.until)
@@ -364,7 +364,7 @@ def _csv(parts: Sequence[_Part], reasons: Reasons, wanted: _Wanted) -> Iterator[
 
 
 def _reports(
-    parts: Sequence[_Part], reasons: Reasons, wanted: _Wanted, output: Path | None
+    parts: Sequence[_AccountHistory], reasons: Reasons, wanted: _Wanted, output: Path | None
 ) -> Iterator[str]:
     for number, part in enumerate(parts):
         scope = Scope(part.options, wanted.since, wanted.until)

@@ -75,7 +75,7 @@ class LiveListing:
             limits=ServerLimits(),
             narrowed=Query(sim_card_id=self.query.sim_card_id, bulk_id=self.query.bulk_id),
         )
-        progress = _Progress(account.name)
+        progress = _ProgressLine(account.name)
         try:
             if self.query.bulk_id is not None:
                 await _check_bulk_filter(client)
@@ -126,7 +126,7 @@ class LiveListing:
         )
 
 
-class _Progress:
+class _ProgressLine:
     """How far an account is read, on the last line of a terminal; nothing elsewhere."""
 
     def __init__(self, account: str) -> None:

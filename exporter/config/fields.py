@@ -280,7 +280,7 @@ Boolean = Annotated[
     BeforeValidator(_flag),
     WithJsonSchema({"anyOf": [{"type": "boolean"}, _VARIABLE]}),
 ]
-ApiKey = Annotated[SecretStr, BeforeValidator(_api_key)]
+ApiKeyValue = Annotated[SecretStr, BeforeValidator(_api_key)]
 AlertCount = Annotated[
     int,
     BeforeValidator(_whole(1, 10_000)),

@@ -24,7 +24,7 @@ from exporter.config.fields import (
     AlertCount,
     AlertLabelName,
     AlertLabelValue,
-    ApiKey,
+    ApiKeyValue,
     Boolean,
     Buckets,
     Concurrency,
@@ -83,7 +83,7 @@ class Account(BaseModel):
     )
 
     name: AccountName = "default"
-    api_key: ApiKey | None = None
+    api_key: ApiKeyValue | None = None
     api_key_file: FilePath | None = Field(default=None, validate_default=True)
     managed_account_id: AccountId = None
     base_url: BaseUrl = "https://api.telnyx.com/v2"

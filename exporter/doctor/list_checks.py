@@ -32,7 +32,7 @@ _SHOWN = 5
 _REASON_SHOWN = 100
 _HALF = 0.5
 
-Rule = Callable[[Seen, Page], Finding]
+ListRule = Callable[[Seen, Page], Finding]
 
 
 def list_findings(
@@ -454,7 +454,7 @@ def _data(answer: Answer) -> dict[str, Any]:
     return mapping(mapping(answer.document).get("data"))
 
 
-_RULES: Mapping[str, Rule] = {
+_RULES: Mapping[str, ListRule] = {
     "order": _order,
     "page_size": _page_size,
     "deep_pages": _deep_pages,

@@ -45,7 +45,7 @@ _REASONS_HELD = 10_000
 
 _DEFINITIONS = {each.name: each for each in ACCOUNT_METRICS}
 
-Labels = tuple[tuple[str, str], ...]
+ExtraLabels = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ def _dated(action: Action) -> Action:
     return msgspec.structs.replace(action, created_at=created, updated_at=updated)
 
 
-def write(accounts: Sequence[PastAccount], extra: Labels) -> Generator[bytes]:
+def write(accounts: Sequence[PastAccount], extra: ExtraLabels) -> Generator[bytes]:
     """Yield the text, metric by metric; `collect` comes first.
 
     ``extra`` are labels that a scrape adds, such as job and instance.

@@ -70,7 +70,7 @@ class LostLease:
 
 
 @dataclass(slots=True)
-class _State:
+class _SharedState:
     """What the thread and the event loop share, under a lock.
 
     ``until`` is when each lease is given up, on the clock of `elapsed`. ``released`` were let go,
@@ -115,7 +115,7 @@ class LeaseKeeper:
         self._visiting = visiting
         self._clock = clock
         self._lock = threading.Lock()
-        self._state = _State(tuple(accounts))
+        self._state = _SharedState(tuple(accounts))
         self._watch = LedgerWatch()
         self._sharing = LeaseSharing(holder)
         self._renew_at = -inf

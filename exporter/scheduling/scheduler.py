@@ -41,7 +41,7 @@ EARLY = 1.0
 
 
 @dataclass(slots=True)
-class _Entry:
+class _ScheduledAccount:
     """One account; its times are on the monotonic clock.
 
     It is polled at ``moment`` seconds plus a multiple of the interval, which is ``phase`` behind
@@ -76,9 +76,9 @@ class Scheduler:
     def __init__(self, clock: Clock) -> None:
         """Store the clock; nothing runs before `start`."""
         self._clock = clock
-        self._entries: dict[str, _Entry] = {}
+        self._entries: dict[str, _ScheduledAccount] = {}
         self._added = 0
-        self._new: deque[tuple[str, _Entry]] = deque()
+        self._new: deque[tuple[str, _ScheduledAccount]] = deque()
         self._beginning: set[str] = set()
         self._hurry: asyncio.TimerHandle | None = None
         self._scheduler = AsyncIOScheduler(
@@ -104,7 +104,7 @@ class Scheduler:
         """
         phase = interval * (self._added * GOLDEN_RATIO % 1)
         self._added += 1
-        entry = self._entries[name] = _Entry(poll, interval, deadline, phase)
+        entry = self._entries[name] = _ScheduledAccount(poll, interval, deadline, phase)
         self._new.append((name, entry))
         self._begin(FIRST_POLLS - len(self._beginning))
 
@@ -174,7 +174,7 @@ class Scheduler:
         entry.due = self._clock.monotonic() + wait
         self._submit(name, entry, wait)
 
-    def _submit(self, name: str, entry: _Entry, wait: float) -> None:
+    def _submit(self, name: str, entry: _ScheduledAccount, wait: float) -> None:
         self._disarm(entry)
         # One job per run: a job that is just ending does not allow a second instance.
         entry.job = self._scheduler.add_job(
@@ -188,19 +188,19 @@ class Scheduler:
         loop = asyncio.get_running_loop()
         entry.watch = loop.call_later(wait + LATE, self._start_late, name, entry)
 
-    def _disarm(self, entry: _Entry) -> None:
+    def _disarm(self, entry: _ScheduledAccount) -> None:
         """Cancel the scheduled run of ``entry``."""
         if entry.watch is not None:
             entry.watch.cancel()
         if entry.job is not None and self._scheduler.get_job(entry.job) is not None:
             self._scheduler.remove_job(entry.job)
 
-    def _start_late(self, name: str, entry: _Entry) -> None:
+    def _start_late(self, name: str, entry: _ScheduledAccount) -> None:
         # `due` is unchanged, so that `alive` shows a scheduler that starts nothing at all.
         if self._entries.get(name) is entry and entry.started is None:
             self._submit(name, entry, 0.0)
 
-    async def _run(self, name: str, entry: _Entry) -> None:
+    async def _run(self, name: str, entry: _ScheduledAccount) -> None:
         if self._entries.get(name) is not entry or entry.started is not None:
             return
         self._disarm(entry)
@@ -209,7 +209,7 @@ class Scheduler:
         with suppress(asyncio.CancelledError):
             await entry.task
 
-    async def _poll(self, name: str, entry: _Entry) -> None:
+    async def _poll(self, name: str, entry: _ScheduledAccount) -> None:
         started = self._clock.monotonic()
         pause = 0.0
         try:

@@ -24,10 +24,10 @@ _SHUTDOWN_TIMEOUT = 1.0
 _BACKLOG = 2048
 
 
-class _Connection(asyncio.Protocol):
+class _AbortableConnection(asyncio.Protocol):
     """Hands a connection to uvicorn's protocol; requests can cut it, for the fault ``reset``."""
 
-    def __init__(self, http: HttpProtocols, opened: set["_Connection"]) -> None:
+    def __init__(self, http: HttpProtocols, opened: set["_AbortableConnection"]) -> None:
         self._opened = opened
         self._state: dict[str, Any] = {}
         self._http = http(self._state)
@@ -73,11 +73,13 @@ async def serving(simulator: Simulator, *addresses: ListenAddress) -> AsyncItera
     """
     listen_on = addresses or (ListenAddress("127.0.0.1", 0),)
     http = HttpProtocols(create_app(simulator))
-    opened: set[_Connection] = set()
+    opened: set[_AbortableConnection] = set()
     sockets = await listen(listen_on)
     loop = asyncio.get_running_loop()
     servers = [
-        await loop.create_server(partial(_Connection, http, opened), sock=each, backlog=_BACKLOG)
+        await loop.create_server(
+            partial(_AbortableConnection, http, opened), sock=each, backlog=_BACKLOG
+        )
         for each in sockets
     ]
     try:

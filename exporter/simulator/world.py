@@ -41,7 +41,7 @@ _STATUSES_AFTER = {
 """The status of a SIM card after an action of this type was completed."""
 
 
-class _EventType(Enum):
+class _ScheduledEventType(Enum):
     """What a scheduled event does."""
 
     ARRIVAL = auto()
@@ -50,7 +50,7 @@ class _EventType(Enum):
     RETRY = auto()
 
 
-class _Event(NamedTuple):
+class _ScheduledEvent(NamedTuple):
     """A scheduled event: ordered by time, then as scheduled.
 
     ``number`` and ``version`` are those of the action that changes. For an arrival, ``number``
@@ -60,7 +60,7 @@ class _Event(NamedTuple):
 
     due: float
     sequence: int
-    event_type: _EventType
+    event_type: _ScheduledEventType
     number: int
     change: StatusChange | None
     version: int
@@ -84,7 +84,7 @@ class World:
         self._paused = False
         self._latest_connectivity: dict[int, SimulatedAction] = {}
         self._bulks: list[SimulatedBulk] = []
-        self._events: list[_Event] = []
+        self._events: list[_ScheduledEvent] = []
         self._scheduled = self._created = self._arrivals = self._pauses = 0
         self._history_counts: tuple[int, dict[tuple[str, Status], int]] | None = None
         for number in range(settings.stuck_at_start):
@@ -102,7 +102,7 @@ class World:
             self.now = event.due
             if event.change is not None:
                 self._apply_change(event.number, event.change, event.version)
-            elif event.event_type is _EventType.RETRY:
+            elif event.event_type is _ScheduledEventType.RETRY:
                 self._retry(event.number)
             elif event.number == self._pauses:
                 self._arrive(event.due, event.event_type)
@@ -257,12 +257,12 @@ class World:
     def _schedule_arrivals(self) -> None:
         if self.settings.rate > 0:
             due = self.now + self._lifecycle.seconds_before(self._arrivals)
-            self._push(due, _EventType.ARRIVAL, self._pauses)
+            self._push(due, _ScheduledEventType.ARRIVAL, self._pauses)
         if self.settings.bulk_every > 0:
-            self._push(self.now + self.settings.bulk_every, _EventType.BULK, self._pauses)
+            self._push(self.now + self.settings.bulk_every, _ScheduledEventType.BULK, self._pauses)
 
-    def _arrive(self, due: float, event_type: _EventType) -> None:
-        if event_type is _EventType.BULK:
+    def _arrive(self, due: float, event_type: _ScheduledEventType) -> None:
+        if event_type is _ScheduledEventType.BULK:
             bulk_type = self._lifecycle.bulk_type(len(self._bulks))
             self.create(self.settings.bulk_size, action_type=bulk_type, bulk=True, lives=True)
             self._push(due + self.settings.bulk_every, event_type, self._pauses)
@@ -294,7 +294,7 @@ class World:
         if change.status is Status.FAILED and not self._fails_for_good(action):
             after = self._lifecycle.seconds_before_retry(number)
             if after is not None:
-                self._push(self.now + after, _EventType.RETRY, number)
+                self._push(self.now + after, _ScheduledEventType.RETRY, number)
         if change.status is Status.INTERRUPTED:
             self._schedule_change(action, self._lifecycle.resumption(number))
         elif change.status is Status.IN_PROGRESS:
@@ -356,18 +356,20 @@ class World:
     def _schedule_change(self, action: SimulatedAction, change: StatusChange | None) -> None:
         if change is not None:
             due = self.now + change.after
-            self._push(due, _EventType.STATUS_CHANGE, action.number, change, action.version)
+            self._push(
+                due, _ScheduledEventType.STATUS_CHANGE, action.number, change, action.version
+            )
 
     def _push(
         self,
         due: float,
-        event_type: _EventType,
+        event_type: _ScheduledEventType,
         number: int,
         change: StatusChange | None = None,
         version: int = 0,
     ) -> None:
         self._scheduled += 1
-        event = _Event(due, self._scheduled, event_type, number, change, version)
+        event = _ScheduledEvent(due, self._scheduled, event_type, number, change, version)
         heapq.heappush(self._events, event)
 
 

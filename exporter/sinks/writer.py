@@ -26,7 +26,7 @@ LOOK_MS = 100
 
 
 @dataclass(slots=True)
-class _Entry:
+class _QueuedLines:
     """Lines to write; ``done`` is told when they are written, None where they may be dropped."""
 
     lines: Iterable[str | None]
@@ -45,7 +45,7 @@ class LogWriter:
         encoder = codecs.getincrementalencoder(stream.encoding or "utf-8")
         self._encoder = encoder("backslashreplace")
         self._limit = limit
-        self._queue: deque[_Entry] = deque()
+        self._queue: deque[_QueuedLines] = deque()
         self._size = 0
         self._dropped = 0
         self._changed = threading.Condition()
@@ -65,7 +65,7 @@ class LogWriter:
                 self._dropped += 1
                 return
             self._size += len(line)
-            self._queue.append(_Entry((line,), len(line)))
+            self._queue.append(_QueuedLines((line,), len(line)))
             self._changed.notify()
 
     def deliver(self, lines: Iterable[str | None]) -> Future[None]:
@@ -76,7 +76,7 @@ class LogWriter:
         """
         done: Future[None] = Future()
         with self._changed:
-            self._queue.append(_Entry(lines, done=done))
+            self._queue.append(_QueuedLines(lines, done=done))
             self._changed.notify()
         return done
 
@@ -96,7 +96,7 @@ class LogWriter:
                 self._size -= entry.size
             self._take(entry)
 
-    def _take(self, entry: _Entry) -> None:
+    def _take(self, entry: _QueuedLines) -> None:
         if entry.done is not None and not entry.done.set_running_or_notify_cancel():
             return
         written = 0

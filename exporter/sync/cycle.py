@@ -104,7 +104,7 @@ class Cycle:
         there is; of what is published, only counters of a long catch-up may have changed.
         """
         await self._ledger.open(self._clock.now())
-        poll = _Poll(
+        poll = _PollRun(
             PollContext(
                 ledger=self._ledger,
                 filters=self._filters,
@@ -131,7 +131,7 @@ class Cycle:
         return result
 
 
-class _Poll:
+class _PollRun:
     """One poll; what it learns for the next one is in `carry_over`, also after an error."""
 
     def __init__(

@@ -42,7 +42,7 @@ class FirstPage:
     decode: Callable[[], Page]
 
 
-Answer = Action | InvalidResponseError | UnavailableError
+FetchResult = Action | InvalidResponseError | UnavailableError
 """What asking for one action brings."""
 
 
@@ -171,7 +171,7 @@ class Fetcher:
         """Ask how many actions a list holds; None where the API does not say."""
         return (await self._client.list(self._query(list_filter, 1, 1))).total
 
-    async def actions(self, ids: Sequence[str]) -> list[Answer]:
+    async def actions(self, ids: Sequence[str]) -> list[FetchResult]:
         """Ask for single actions concurrently; returns an answer for each, in the same order.
 
         An answer that cannot be used concerns its action only. Where none can be used, and that
@@ -205,7 +205,7 @@ class Fetcher:
             self.limits = self.limits.refused(list_filter, query.page)
             return None
 
-    async def _action(self, action_id: str) -> Answer:
+    async def _action(self, action_id: str) -> FetchResult:
         try:
             action = await self._client.get(action_id)
         except (InvalidResponseError, UnavailableError) as exc:
@@ -217,7 +217,7 @@ class Fetcher:
         return action
 
 
-def _is_failure(answer: Answer) -> TypeGuard[PollError]:
+def _is_failure(answer: FetchResult) -> TypeGuard[PollError]:
     """Tell whether an answer says nothing of its action, not even that it does not exist."""
     return isinstance(answer, PollError) and not isinstance(answer, NotFoundError)
 

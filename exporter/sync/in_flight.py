@@ -21,7 +21,7 @@ from exporter.ledger.records import (
 )
 from exporter.sync.context import PageRead, PollContext
 from exporter.sync.cursors import possible_cursors
-from exporter.sync.fetcher import Answer
+from exporter.sync.fetcher import FetchResult
 from exporter.sync.request_plan import (
     RequestPlan,
     list_is_cheaper,
@@ -308,7 +308,7 @@ async def _ask_by_id(poll: PollContext, rows: Sequence[TrackedAction], cursor: L
         await poll.checkpoint(len(part))
 
 
-def _exists(answer: Answer) -> bool | None:
+def _exists(answer: FetchResult) -> bool | None:
     """Tell whether the action that was asked for exists; None where the answer does not tell."""
     if isinstance(answer, Action):
         return True

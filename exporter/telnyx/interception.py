@@ -130,7 +130,7 @@ def _title(answer: HttpAnswer) -> str:
     words = _decoded(answer)
     if "<" not in words:
         return _line(words)
-    reader = _Reader()
+    reader = _HtmlTextParser()
     with suppress(AssertionError):  # raised by the parser for some declarations
         reader.feed(words)
         reader.close()
@@ -156,7 +156,7 @@ def _line(words: str) -> str:
     return " ".join(plain.split())
 
 
-class _Reader(HTMLParser):
+class _HtmlTextParser(HTMLParser):
     """Collects the first title of a page, and its visible text."""
 
     def __init__(self) -> None:

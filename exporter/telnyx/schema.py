@@ -103,7 +103,7 @@ class ApiError(msgspec.Struct, frozen=True):
 _Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
-class _Status(msgspec.Struct, gc=False):
+class _StatusObject(msgspec.Struct, gc=False):
     value: str | None = None
     reason: str | None = None
 
@@ -112,7 +112,7 @@ class _Item(msgspec.Struct, gc=False):
     id: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_LENGTH)]
     sim_card_id: str | None = None
     action_type: str | None = None
-    status: _Status | str | None = None
+    status: _StatusObject | str | None = None
     created_at: _Instant | None = None
     updated_at: _Instant | None = None
 
@@ -122,12 +122,12 @@ class _Meta(msgspec.Struct):
     page_size: int | None = None
 
 
-class _Page(msgspec.Struct):
+class _PageBody(msgspec.Struct):
     data: list[_Item]
     meta: _Meta | None = None
 
 
-_PAGE = msgspec.json.Decoder(_Page)
+_PAGE = msgspec.json.Decoder(_PageBody)
 
 
 def decode_page(body: bytes) -> Page:
@@ -236,7 +236,7 @@ def _page(body: bytes, what: str) -> tuple[list[object], int | None, int | None]
 def _action(item: _Item, alike: dict[str, str]) -> Action:
     """Return an item as an action; ``alike`` has one object for each text, to save memory."""
     status = item.status
-    if isinstance(status, _Status):
+    if isinstance(status, _StatusObject):
         value, reason = status.value, status.reason
     else:
         value, reason = status, None

@@ -21,7 +21,7 @@ from exporter.sanitize import one_line
 from exporter.web import telnyx_api
 from exporter.web.csrf import is_cross_site
 from exporter.web.detail_routes import DetailRoutes, LedgerSource
-from exporter.web.page import Page
+from exporter.web.page import PageRenderer
 from exporter.web.response_coalescing import (
     Body,
     CoalescedResponses,
@@ -70,7 +70,7 @@ def create_app(
     ``external_url`` is where users reach the exporter, if it differs from the Host header; its path
     corresponds to ``prefix``.
     """
-    page = Page()
+    page = PageRenderer()
 
     def exposed(taken: ExporterSnapshot, form: tuple[Format, bool]) -> Body:
         chosen, gzipped = form

@@ -11,14 +11,14 @@ from exporter.config.tracked_files import TrackedFiles
 from exporter.errors import ConfigError
 from exporter.web.web_config import WebSettings, load
 
-Report = Callable[[tuple[str, ...]], None]
+MistakesCallback = Callable[[tuple[str, ...]], None]
 """Called after each change of the files with the mistakes in them: none if it is in effect."""
 
 
 class WebConfigReloader:
     """The current web configuration."""
 
-    def __init__(self, path: Path, report: Report) -> None:
+    def __init__(self, path: Path, report: MistakesCallback) -> None:
         """Load the file at ``path``; ``report`` is called for later changes. Raises ConfigError."""
         self._path = path
         self._report = report

@@ -52,7 +52,7 @@ from exporter.metrics.exporter_snapshot import ExporterSnapshot
 from exporter.web import telnyx_api
 from exporter.web.account_query import AccountQuery, account_query
 from exporter.web.addresses import sim_card_page
-from exporter.web.page import Page
+from exporter.web.page import PageRenderer
 from exporter.web.response_coalescing import (
     Body,
     CoalescedResponses,
@@ -108,7 +108,7 @@ class _Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class _ResponseContent:
     """The content of a response."""
 
     content: str
@@ -144,7 +144,7 @@ class DetailRoutes:
         self,
         ledger: LedgerSource,
         snapshot: Callable[[], ExporterSnapshot],
-        page: Page,
+        page: PageRenderer,
         prefix: str,
         external_url: str | None,
     ) -> None:
@@ -210,8 +210,8 @@ class DetailRoutes:
 
     def _endpoint(
         self,
-        answer: Callable[[_Asked], _Answer],
-        on_error: Callable[[_Asked, ExporterError], _Answer],
+        answer: Callable[[_Asked], _ResponseContent],
+        on_error: Callable[[_Asked, ExporterError], _ResponseContent],
     ) -> Callable[[Request], Awaitable[Response]]:
         def respond(asked: _Asked) -> Response:
             try:
@@ -255,7 +255,7 @@ class DetailRoutes:
         depth = raw.partition(b"?")[0].count(b"/") - self._prefix.count("/") - 1
         return "../" * depth
 
-    def _problems(self, asked: _Asked) -> _Answer:
+    def _problems(self, asked: _Asked) -> _ResponseContent:
         given, as_csv = _format(asked.given)
         query = problem_query(given, asked.view, None if as_csv else PAGE_ROWS)
         if as_csv:
@@ -274,7 +274,7 @@ class DetailRoutes:
             **_sorting("problems", given, query.sort, SORT_ORDERS),
         )
 
-    def _actions_page(self, asked: _Asked) -> _Answer:
+    def _actions_page(self, asked: _Asked) -> _ResponseContent:
         given, as_csv = _format(asked.given)
         query = action_query(given, asked.view, asked.now, None if as_csv else PAGE_ROWS)
         if as_csv:
@@ -294,7 +294,7 @@ class DetailRoutes:
             **_sorting("actions", given, query.sort, ACTION_ORDERS),
         )
 
-    def _failures(self, asked: _Asked) -> _Answer:
+    def _failures(self, asked: _Asked) -> _ResponseContent:
         given, as_csv = _format(asked.given)
         query = failure_query(given, asked.view, None if as_csv else PAGE_ROWS)
         if as_csv:
@@ -329,10 +329,10 @@ class DetailRoutes:
         given: Mapping[str, str],
         found: Rows[Any],
         **more: object,
-    ) -> _Answer:
+    ) -> _ResponseContent:
         """Return the page of a list, with links to its other parts and to a download."""
         filters = {key: value for key, value in given.items() if key != "after"}
-        return _Answer(
+        return _ResponseContent(
             self._page.render_part(
                 f"{name}.html",
                 csv=_link(name, {**filters, "format": "csv"}),
@@ -347,7 +347,7 @@ class DetailRoutes:
             )
         )
 
-    def _sim_card(self, asked: _Asked) -> _Answer:
+    def _sim_card(self, asked: _Asked) -> _ResponseContent:
         given = asked.given
         if not asked.id:  # actions that name no SIM card are not those of one
             raise QueryError("id: is missing; the path is /sim-cards/{id}")
@@ -365,25 +365,27 @@ class DetailRoutes:
             root=asked.root,
             sim_card_id=asked.id,
         )
-        return _Answer(content, status=HTTPStatus.OK if history.known else HTTPStatus.NOT_FOUND)
+        return _ResponseContent(
+            content, status=HTTPStatus.OK if history.known else HTTPStatus.NOT_FOUND
+        )
 
-    def _api_problems(self, asked: _Asked) -> _Answer:
+    def _api_problems(self, asked: _Asked) -> _ResponseContent:
         query = problem_query(asked.given, asked.view, API_ROWS)
         found = asked.reader.problems(asked.view, query)
         rows = [problem_values(row, asked.url(row.problem.sim_card_id)) for row in found.rows]
         return _api_answer({"status": "success", "data": {"problems": rows, "next": found.next}})
 
-    def _actions(self, asked: _Asked) -> _Answer:
+    def _actions(self, asked: _Asked) -> _ResponseContent:
         query, paging = telnyx_api.list_query(asked.parameters, asked.view, asked.now)
         found = asked.reader.actions(asked.view, query)
         since = asked.reader.complete_since(asked.view, query.account, query.bulk_id)
         return _api_answer(telnyx_api.list_body(found, paging, since))
 
-    def _action(self, asked: _Asked) -> _Answer:
+    def _action(self, asked: _Asked) -> _ResponseContent:
         query = telnyx_api.item_query(asked.id, asked.parameters, asked.view, asked.now)
         return _api_answer(telnyx_api.item_body(asked.reader.actions(asked.view, query).rows))
 
-    def _error_page(self, asked: _Asked, error: ExporterError) -> _Answer:
+    def _error_page(self, asked: _Asked, error: ExporterError) -> _ResponseContent:
         status = _status_of(error)
         content = self._page.render_part(
             "error.html",
@@ -392,10 +394,10 @@ class DetailRoutes:
             sentence=str(error),
             title=status.phrase,
         )
-        return _Answer(content, status=status)
+        return _ResponseContent(content, status=status)
 
 
-def _response(asked: _Asked, answer: _Answer) -> Response:
+def _response(asked: _Asked, answer: _ResponseContent) -> Response:
     body = packed(answer.content.encode(), gzipped=asked.gzip)
     response = body_response(body, answer.media, answer.status)
     response.headers.update(answer.headers)
@@ -407,14 +409,14 @@ def _status_of(error: ExporterError) -> HTTPStatus:
     return HTTPStatus.BAD_REQUEST if wrong else HTTPStatus.SERVICE_UNAVAILABLE
 
 
-def _api_error(_: _Asked, error: ExporterError) -> _Answer:
+def _api_error(_: _Asked, error: ExporterError) -> _ResponseContent:
     kinds = ((QueryError, "bad_data"), (QueryTimeoutError, "timeout"))
     kind = next((name for each, name in kinds if isinstance(error, each)), "unavailable")
     answer = {"status": "error", "errorType": kind, "error": str(error)}
     return _api_answer(answer, _status_of(error))
 
 
-def _telnyx_error(_: _Asked, error: ExporterError) -> _Answer:
+def _telnyx_error(_: _Asked, error: ExporterError) -> _ResponseContent:
     status, body = telnyx_api.error_body(error)
     answer = _api_answer(body, status)
     if isinstance(error, QueryTimeoutError):  # the SDK would ask twice more
@@ -422,14 +424,16 @@ def _telnyx_error(_: _Asked, error: ExporterError) -> _Answer:
     return answer
 
 
-def _api_answer(answer: Mapping[str, object], status: HTTPStatus = HTTPStatus.OK) -> _Answer:
-    return _Answer(json.dumps(answer) + "\n", _JSON, status)
+def _api_answer(
+    answer: Mapping[str, object], status: HTTPStatus = HTTPStatus.OK
+) -> _ResponseContent:
+    return _ResponseContent(json.dumps(answer) + "\n", _JSON, status)
 
 
-def _csv(name: str, columns: Sequence[str], parts: Iterator[Sequence[Values]]) -> _Answer:
+def _csv(name: str, columns: Sequence[str], parts: Iterator[Sequence[Values]]) -> _ResponseContent:
     """Return a download of at least one part; raises what reading the first one raises."""
     disposition = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
-    return _Answer(
+    return _ResponseContent(
         csv_text(columns, next(parts)),
         "text/csv; charset=utf-8",
         headers=disposition,
@@ -447,7 +451,9 @@ class _Download(StreamingResponse):
             await super().stream_response(send)
 
 
-def _streamed(answer: _Answer, rest: Iterator[str], asked: _Asked, threads: Executor) -> _Download:
+def _streamed(
+    answer: _ResponseContent, rest: Iterator[str], asked: _Asked, threads: Executor
+) -> _Download:
     """Return a response whose parts are read on a thread one by one.
 
     If one cannot be read, the connection is closed before the end, which the client notices.

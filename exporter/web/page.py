@@ -61,8 +61,8 @@ def _environment() -> Environment:
     return environment
 
 
-class Page:
-    """The pages; their style is read once."""
+class PageRenderer:
+    """Renders the pages; their style is read once."""
 
     def __init__(self) -> None:
         """Load the style from the package."""

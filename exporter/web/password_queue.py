@@ -34,7 +34,7 @@ class Reputation(IntEnum):
 
 
 @dataclass(slots=True)
-class _Entry(Generic[Item]):
+class _WaitingCheck(Generic[Item]):
     network: str
     name: bytes
     number: int
@@ -46,7 +46,7 @@ class PasswordQueue(Generic[Item]):
 
     def __init__(self) -> None:
         """Start with an empty queue."""
-        self._waiting: list[_Entry[Item]] = []
+        self._waiting: list[_WaitingCheck[Item]] = []
         self._records: OrderedDict[str, Reputation] = OrderedDict()
         self._served: OrderedDict[str, int] = OrderedDict()
         self._number = 0
@@ -78,7 +78,7 @@ class PasswordQueue(Generic[Item]):
         network = client_network(client)
         count = Counter(each.network for each in self._waiting)
         self._number += 1
-        self._waiting.append(_Entry(network, name, self._number, item))
+        self._waiting.append(_WaitingCheck(network, name, self._number, item))
         if count[network] >= MAX_WAITING_EACH:
             # Users behind a proxy share an address with someone who guesses another's password.
             here = [each for each in self._waiting if each.network == network]

@@ -169,7 +169,7 @@ class _HttpServerConfig(ConfigSection):
     headers: _Headers = Field(default_factory=_Headers)
 
 
-class _RateLimit(ConfigSection):
+class _RateLimitSection(ConfigSection):
     interval: Annotated[float, BeforeValidator(_interval)] = 0.0
     burst: Annotated[int, BeforeValidator(_burst)] = Field(default=0, validate_default=True)
 
@@ -193,7 +193,7 @@ class _WebConfig(ConfigSection):
     tls_server_config: TlsServerConfig | None = None
     http_server_config: _HttpServerConfig = Field(default_factory=_HttpServerConfig)
     basic_auth_users: dict[_UserName, _PasswordHash] = Field(default_factory=dict, repr=False)
-    rate_limit: _RateLimit = Field(default_factory=_RateLimit)
+    rate_limit: _RateLimitSection = Field(default_factory=_RateLimitSection)
 
     @field_validator("tls_server_config", mode="before")
     @classmethod

@@ -16,7 +16,7 @@ from exporter.metrics.self_metrics import SelfMetrics
 from exporter.sync.progress import Progress, Stage
 from exporter.version import __version__
 from exporter.web.account_query import AccountQuery
-from exporter.web.page import Page
+from exporter.web.page import PageRenderer
 from tests.views import a_problem
 
 NOW = 1_785_585_605.0
@@ -62,7 +62,7 @@ class _Reader(HTMLParser):
 
 
 def _read(snapshot: ExporterSnapshot) -> _Reader:
-    return _Reader(Page().render(snapshot))
+    return _Reader(PageRenderer().render(snapshot))
 
 
 def test_busy_account_shows_what_an_engineer_needs(
@@ -190,7 +190,7 @@ def test_details_of_many_accounts_are_a_link_away(
     """The page has a row for each; the page of one has what that of a single account has."""
     accounts = snapshot(*((replace(busy, name=f"account-{number}"), up) for number in range(10)))
     assert "action-1" not in _read(accounts).text
-    one = _Reader(Page().render(accounts, asked=AccountQuery(account="account-7")))
+    one = _Reader(PageRenderer().render(accounts, asked=AccountQuery(account="account-7")))
     assert "Account account-7" in one.text
     assert "action-1" in one.text
     assert "account-6" not in one.text
@@ -224,7 +224,7 @@ def test_accounts_are_listed_by_trouble_and_filtered(
         (view("broken", problems=(a_problem(), a_problem("sim-3"))), up),
         (view("down"), down),
     )
-    read = _Reader(Page().render(accounts, asked=asked))
+    read = _Reader(PageRenderer().render(accounts, asked=asked))
     found = [link["href"] for link in read.all("a") if link.get("class") == "name"]
     assert found == [f"?account={name}" for name in names]
     assert "1 account down, overdue or not polled: down" in read.text
@@ -250,7 +250,7 @@ def test_a_hundred_accounts_fit_into_a_hundred_kilobytes(
     ]
     one = AccountQuery(account=accounts.accounts[0][0].name)
     for asked in (AccountQuery(), one):
-        page = Page().render(accounts, reasons, asked=asked)
+        page = PageRenderer().render(accounts, reasons, asked=asked)
         assert page.count("customer-") >= 1
         assert len(gzip.compress(page.encode())) < 100_000
 
@@ -272,7 +272,7 @@ def test_failures_of_the_last_day_not_of_all_time(
 ) -> None:
     """Those that the ledger has; history is not red."""
     one = view("one", actions={("enable", "failed"): 12_345}, failed={("enable", "other"): 7})
-    read = _Reader(Page().render(snapshot((one, up), (view("two"), up)), reasons))
+    read = _Reader(PageRenderer().render(snapshot((one, up), (view("two"), up)), reasons))
     assert f"one ✓ Up 0 0 0 {words}" in read.text
     assert "12,345" in read.text
     bad = {each.get("class") for each in read.all("span")} & {"bad"}
@@ -316,7 +316,9 @@ def test_page_reloads_with_the_polls_on_request(
     """After a poll interval, though not in a rush nor after an hour; filters stay."""
     asked = AccountQuery(name="a b", state="up")
     for each in (asked, replace(asked, refresh=True)):
-        read = _Reader(Page().render(snapshot((view(), up), poll_interval=interval), asked=each))
+        read = _Reader(
+            PageRenderer().render(snapshot((view(), up), poll_interval=interval), asked=each)
+        )
         found = [meta["content"] for meta in read.all("meta") if meta.get("http-equiv")]
         assert found == ([seconds] if each.refresh else [])
         other = "./?name=a+b&state=up" + ("" if each.refresh else "&refresh=on")
@@ -343,7 +345,7 @@ def test_a_catch_up_shows_how_far_it_is(view: Views, snapshot: Snapshots) -> Non
     behind.progressed(Progress(600, Stage.CATCH_UP, done=400, total=1_000, seconds=20.0))
     first.progressed(Progress(0, Stage.BASELINE))
     taken = snapshot((view("behind"), behind), (view("first"), first), poll_interval=60)
-    read = _Reader(Page().render(taken, asked=AccountQuery(refresh=True)))
+    read = _Reader(PageRenderer().render(taken, asked=AccountQuery(refresh=True)))
     bars = [(bar["aria-label"], bar.get("value"), bar.get("max")) for bar in read.all("progress")]
     whole, unknown = ("Progress of behind", "400", "1000"), ("Progress of first", None, None)
     assert sorted(bars, key=str) == sorted([whole, unknown] * 2, key=str)

@@ -2,7 +2,7 @@ from typing import Any
 
 import httpx
 
-from exporter.web.page import Page
+from exporter.web.page import PageRenderer
 from exporter.web.security_headers import style_source
 
 
@@ -17,7 +17,7 @@ async def test_only_the_style_of_the_page_is_allowed(
     """The policy names the hash of exactly what stands between the style tags."""
     answer = await client.get("/")
     style = answer.text.partition("<style>")[2].partition("</style>")[0]
-    assert style == Page().css
+    assert style == PageRenderer().css
     assert f"style-src {style_source(style)};" in answer.headers["content-security-policy"]
     assert "style=" not in answer.text
     assert operator.reloads == 0

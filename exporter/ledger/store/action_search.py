@@ -24,7 +24,7 @@ from exporter.ledger.queries import (
 )
 from exporter.ledger.reasons import NO_REASON
 from exporter.ledger.records import GONE
-from exporter.ledger.store.conditions import Values, any_of, numbers, shown_actions
+from exporter.ledger.store.conditions import BoundValues, any_of, numbers, shown_actions
 from exporter.ledger.store.schema import ODD, SKEW
 
 MOST_REASONS = 500
@@ -132,7 +132,7 @@ class ActionSearch:
     reasons: ReasonHashes | None = None
     with_reason: bool = False
     few: int = FEW
-    _values: Values = field(default_factory=Values)
+    _values: BoundValues = field(default_factory=BoundValues)
 
     def __post_init__(self) -> None:
         """Decide the way."""

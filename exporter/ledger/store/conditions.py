@@ -12,7 +12,7 @@ from exporter.ledger.queries import AccountScope
 Key = TypeVar("Key", bound=Hashable)
 
 
-class Values(dict[str, object]):
+class BoundValues(dict[str, object]):
     """The values that are bound in a statement, by name."""
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ def any_of(conditions: Sequence[str]) -> str:
     return f"({any_of(conditions[:half])} OR {any_of(conditions[half:])})"
 
 
-def shown_actions(scopes: Mapping[int, AccountScope], values: Values, *, indexed: bool) -> str:
+def shown_actions(scopes: Mapping[int, AccountScope], values: BoundValues, *, indexed: bool) -> str:
     """Return the condition of the actions that the filters of their accounts leave.
 
     With ``indexed`` it may be looked up in an index, without it never is.
@@ -76,7 +76,7 @@ def shown_actions(scopes: Mapping[int, AccountScope], values: Values, *, indexed
     )
 
 
-def shown_problems(scopes: Mapping[int, AccountScope], values: Values) -> str:
+def shown_problems(scopes: Mapping[int, AccountScope], values: BoundValues) -> str:
     """Return the condition of the problems of the concerns that their accounts watch."""
     watched = ((id_, scope.concerns) for id_, scope in scopes.items())
     alike = _grouped((id_, None if each is None else _set(each)) for id_, each in watched)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from exporter.ledger.queries import AccountScope, FailureQuery
 from exporter.ledger.store.action_search import ReasonHashes
-from exporter.ledger.store.conditions import Values, shown_actions
+from exporter.ledger.store.conditions import BoundValues, shown_actions
 from exporter.ledger.store.schema import FAILED, reason_hash
 
 
@@ -19,7 +19,7 @@ def failures(connection: Connection, index: str = "actions_failed") -> str:
     return f"actions INDEXED BY {index}" if connection.dialect.name == "sqlite" else "actions"
 
 
-def shown_failures(scopes: Mapping[int, AccountScope], values: Values) -> Sequence[str]:
+def shown_failures(scopes: Mapping[int, AccountScope], values: BoundValues) -> Sequence[str]:
     """Return the conditions of the failures that are shown.
 
     What had failed before the baseline is history, of which only a part is remembered.
@@ -37,7 +37,7 @@ def failure_keys(
     scopes: Mapping[int, AccountScope],
     query: FailureQuery,
     reasons: ReasonHashes | None,
-    values: Values,
+    values: BoundValues,
 ) -> str:
     """Return the statement of the keys of the failures that pass, the latest first."""
     given = {name: getattr(query, name) for name in ("action_type", "status", "sim_card_id")}

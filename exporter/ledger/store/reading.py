@@ -59,7 +59,7 @@ from exporter.ledger.queries import (
 from exporter.ledger.reasons import NO_REASON
 from exporter.ledger.records import TrackedAction
 from exporter.ledger.store.action_search import FEW, MOST_REASONS, ActionSearch, reasons_of
-from exporter.ledger.store.conditions import Values, shown_problems
+from exporter.ledger.store.conditions import BoundValues, shown_problems
 from exporter.ledger.store.failure_search import failure_keys, failures, shown_failures
 from exporter.ledger.store.schema import (
     accounts,
@@ -156,7 +156,7 @@ def find_failures(
         reasons = reasons_of(connection, view, query.reason_class, REASON_CHARACTERS + 1)
         if reasons is None:
             classified = replace(query, limit=None)
-    values = Values()
+    values = BoundValues()
     keys = failure_keys(connection, scopes, classified, reasons, values)
     statement = text(_ROWS.format(keys=keys, down="DESC"))
     found = (
@@ -259,7 +259,7 @@ def count_reasons(
 ) -> tuple[ReasonCount, ...]:
     """Return how many actions ended badly since a time, by reason."""
     scopes = _ids(connection, view.accounts)
-    values = Values()
+    values = BoundValues()
     # What is found late did not fail just now.
     conditions = (
         *shown_failures(scopes, values),
@@ -388,7 +388,7 @@ def _problems(
     # By name, not by number: so the order is that of the snapshot.
     order = problems.c.opened_at, accounts.c.name, problems.c.sim_card_id, problems.c.concern
     newest_first = query.sort != SORT_ORDERS[0]
-    values = Values()
+    values = BoundValues()
     statement = (
         select(problems.c.account_id, *_PROBLEM, _RETRYING.label("retrying"), sim_cards.c.body)
         .join(accounts, accounts.c.id == problems.c.account_id)

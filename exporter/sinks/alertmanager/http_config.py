@@ -62,11 +62,11 @@ def load(
     ``am.yml:3: basic_auth.password_file: what is wrong; how to fix it``.
     """
     files = TrackedFiles() if files is None else files
-    config = _HttpConfig()
+    config = _HttpConfigFile()
     if path is not None:
         document = read_document(path, hint=_HINT, read=files.read)
         source = Source(path.parent, files)
-        config = validate(_HttpConfig, document, document.data, context=source)
+        config = validate(_HttpConfigFile, document, document.data, context=source)
     try:
         proxies = _proxies(config, targets, environ)
         return HttpConfig(
@@ -144,7 +144,7 @@ def _trust(
 
 
 def _proxies(
-    config: "_HttpConfig", targets: tuple[str, ...], environ: Mapping[str, str]
+    config: "_HttpConfigFile", targets: tuple[str, ...], environ: Mapping[str, str]
 ) -> dict[str, Proxy]:
     proxies: dict[str, Proxy] = {}
     for target in targets:
@@ -158,7 +158,7 @@ def _proxies(
     return proxies
 
 
-def _secrets(config: "_HttpConfig", proxies: Iterable[Proxy]) -> tuple[str, ...]:
+def _secrets(config: "_HttpConfigFile", proxies: Iterable[Proxy]) -> tuple[str, ...]:
     found = {config.header().partition(" ")[2]}
     if config.basic_auth is not None:
         password = config.basic_auth.password_file or ""
@@ -311,7 +311,7 @@ class _TlsConfig(TlsVersionRange):
         return value
 
 
-class _HttpConfig(ConfigSection):
+class _HttpConfigFile(ConfigSection):
     """The whole file."""
 
     SECTIONS = frozenset({"tls_config"})

@@ -78,7 +78,7 @@ class SenderLog(Protocol):
         """Write down a defect."""
 
 
-class _RefusedError(DeliveryError):
+class _ContentRefusedError(DeliveryError):
     """The content of a request was refused."""
 
 
@@ -210,7 +210,7 @@ class Sender:
             part = parts.pop()
             try:
                 await self._post(part)
-            except _RefusedError as exc:
+            except _ContentRefusedError as exc:
                 if len(part) > 1:
                     middle = len(part) // 2
                     parts += [part[middle:], part[:middle]]
@@ -253,7 +253,7 @@ class Sender:
         if httpx.codes.is_success(status):
             return
         words = explain_status(status, text, config)
-        raise _RefusedError(words) if status in _BY_CONTENT else DeliveryError(words)
+        raise _ContentRefusedError(words) if status in _BY_CONTENT else DeliveryError(words)
 
     async def _ask(self, config: HttpConfig, body: bytes) -> tuple[int, str]:
         url = f"{self._target}{API}"
