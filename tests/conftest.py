@@ -78,7 +78,7 @@ def _own_time(item: pytest.Item) -> float:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let three workers in five begin with tests that wait, or are given a time of their own.
+    """Let three workers in four begin with tests that wait, or are given a time of their own.
 
     Started last, they would end long after all others, so those with most time come first; at
     work on all workers at once, they would leave the cores idle. Each worker begins with an equal
@@ -99,7 +99,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         groups.values(), key=lambda them: max(map(_own_time, them)), reverse=True
     )
     for number, long in enumerate(longest_first):
-        shares[number % max(1, workers * 3 // 5)] += long
+        shares[number % max(1, workers * 3 // 4)] += long
     size, rest = ceil(len(items) / workers), iter(others)
     items[:] = [
         each for share in shares for each in (*share, *islice(rest, max(0, size - len(share))))

@@ -62,7 +62,7 @@ def test_long_tests_run_first(suite: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["*::test_long *", "*::test_one *", "*::test_two *"])
 
 
-def test_waiting_tests_begin_on_three_workers_in_five(
+def test_waiting_tests_begin_on_three_workers_in_four(
     suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The other two begin with other tests, which take up what is left of the cores."""

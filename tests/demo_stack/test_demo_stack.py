@@ -16,6 +16,8 @@ from typing import Any
 import httpx
 import pytest
 
+pytestmark = pytest.mark.timeout(240)
+
 ROOT = Path(__file__).parents[2]
 PORTS = ("--exporter-port=0", "--prometheus-port=0", "--alertmanager-port=0")
 DEADLINE = 60.0

@@ -7,7 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from exporter.simulator.settings import DEMO
+
+pytestmark = pytest.mark.timeout(240)
 
 NOWHERE = "http://user:secret@127.0.0.1:1"
 HOSTILE = {
