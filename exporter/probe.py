@@ -18,7 +18,7 @@ DEFAULT = "http://127.0.0.1:10874/-/healthy"
 SECONDS = 3.0
 """Timeout for everything but name resolution, which cannot be interrupted."""
 
-Address = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
+SocketAddress = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
 """A socket address of any family."""
 
 PORTS = {"http": 80, "https": 443}
@@ -153,7 +153,7 @@ def _answer(connection: socket.socket, url: SplitResult, end: float) -> str:
     return f"status {status}"
 
 
-def connect(addresses: Sequence[tuple[int, Address]], seconds: float) -> socket.socket:
+def connect(addresses: Sequence[tuple[int, SocketAddress]], seconds: float) -> socket.socket:
     """Connect to the first address, each with its family, that accepts the connection.
 
     The time is divided among the remaining addresses. Raises the OSError of the last one.

@@ -18,7 +18,7 @@ from exporter.config.tracked_files import TrackedFiles
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class FileContext:
     """The validation context: paths are relative to ``folder``; ``files`` reads them."""
 
     folder: Path
@@ -48,7 +48,7 @@ def read_named(value: object, info: ValidationInfo) -> tuple[Path, bytes]:
     """Return the path and the content of the file that a key names."""
     if not as_text(value).isprintable():
         raise invalid("contains a control character; remove it")
-    source = cast("Source", info.context)
+    source = cast("FileContext", info.context)
     path = source.folder / as_text(value)
     try:
         return path, source.files.read(path)

@@ -16,8 +16,8 @@ import msgspec
 from exporter.domain import Action
 from exporter.history.past import (
     METRICS,
-    Change,
     CounterStart,
+    SeriesChange,
     changes_of,
     past_of,
     progress_of,
@@ -100,7 +100,7 @@ def _changes(
     action: Action,
     row: TrackedAction | None,
     classify: Callable[[str | None], str],
-) -> Iterator[Change]:
+) -> Iterator[SeriesChange]:
     options, label = account.options, account.label
     past = past_of(action, row, account.start)
     action = _dated(action)

@@ -86,7 +86,7 @@ class CounterStart:
         return next((self.cursors[each] for each in lists if each in self.cursors), None)
 
 
-class Change(NamedTuple):
+class SeriesChange(NamedTuple):
     """A value of a metric changes by ``amount``; in a histogram the bucket, and ``seconds``."""
 
     metric: str
@@ -128,7 +128,7 @@ def changes_of(
     options: SnapshotOptions,
     label: Callable[[str], str],
     reason_class: Callable[[str | None], str],
-) -> Iterator[Change]:
+) -> Iterator[SeriesChange]:
     """Yield what the past of an action changes in the counters and in the histogram.
 
     ``label`` bounds action types. Only what is exported is yielded. An action whose end has no time
@@ -139,21 +139,23 @@ def changes_of(
         return
     created, ended = _created(action), _end(action)
     if past.created and created is not None:
-        yield Change(CREATED, (type_label,), created)
+        yield SeriesChange(CREATED, (type_label,), created)
     status = ended_status(action.status)
     if not past.ended or status is None or ended is None or not options.shows(status):
         return
     why = () if status is Status.COMPLETED else (reason_class(action.reason),)
-    yield Change(ENTERED[status], (type_label, *why), ended)
+    yield SeriesChange(ENTERED[status], (type_label, *why), ended)
     if action.created_at is not None and action.updated_at is not None:
         seconds = max(0.0, action.updated_at - action.created_at)
         bucket = bisect_left(options.duration_buckets, seconds)
-        yield Change(DURATION, (type_label, status.value), ended, bucket=bucket, seconds=seconds)
+        yield SeriesChange(
+            DURATION, (type_label, status.value), ended, bucket=bucket, seconds=seconds
+        )
 
 
 def progress_of(
     action: Action, options: SnapshotOptions, label: Callable[[str], str]
-) -> Iterator[Change]:
+) -> Iterator[SeriesChange]:
     """Yield when an action began and ceased to be in progress.
 
     Nothing for one whose times, or whose status, are not known.
@@ -167,10 +169,12 @@ def progress_of(
         return
     labels = (type_label, Status.IN_PROGRESS.value)
     if action.status == Status.IN_PROGRESS:
-        yield Change(IN_PROGRESS, labels, action.created_at)
+        yield SeriesChange(IN_PROGRESS, labels, action.created_at)
     elif ended_status(action.status) is not None and action.updated_at is not None:
-        yield Change(IN_PROGRESS, labels, action.created_at)
-        yield Change(IN_PROGRESS, labels, max(action.created_at, action.updated_at), amount=-1)
+        yield SeriesChange(IN_PROGRESS, labels, action.created_at)
+        yield SeriesChange(
+            IN_PROGRESS, labels, max(action.created_at, action.updated_at), amount=-1
+        )
 
 
 def _there_before(action: Action, cursor: ListCursor | None, start: CounterStart) -> bool:

@@ -15,7 +15,7 @@ from exporter.config.config_file import read_document, validate
 from exporter.config.config_section import ConfigSection, as_boolean, as_text, choice, is_set
 from exporter.config.durations import parse_duration, parse_go_duration
 from exporter.config.mistakes import invalid
-from exporter.config.pem_fields import Source
+from exporter.config.pem_fields import FileContext
 from exporter.config.tracked_files import TrackedFiles
 from exporter.errors import ConfigError
 from exporter.web.tls import Tls, read_tls
@@ -72,7 +72,7 @@ def load(path: Path, files: TrackedFiles | None = None) -> WebSettings:
         _WebConfig,
         document,
         document.spelled(*_SPELLED),
-        context=Source(path.parent, files),
+        context=FileContext(path.parent, files),
     )
     try:
         tls = read_tls(config.tls_server_config)

@@ -19,7 +19,7 @@ from exporter.config.config_file import read_document, validate
 from exporter.config.config_section import ConfigSection, Text, YamlBoolean, as_boolean, as_text
 from exporter.config.mistakes import invalid
 from exporter.config.pem import Pem, PemError, check_certificates, load_key_pair
-from exporter.config.pem_fields import InlinePem, Source, at_its_key, pem_from_file, read_named
+from exporter.config.pem_fields import FileContext, InlinePem, at_its_key, pem_from_file, read_named
 from exporter.config.tls_names import TlsVersionRange
 from exporter.config.tracked_files import TrackedFiles
 from exporter.config.urls import is_host, is_proxy
@@ -65,7 +65,7 @@ def load(
     config = _HttpConfigFile()
     if path is not None:
         document = read_document(path, hint=_HINT, read=files.read)
-        source = Source(path.parent, files)
+        source = FileContext(path.parent, files)
         config = validate(_HttpConfigFile, document, document.data, context=source)
     try:
         proxies = _proxies(config, targets, environ)
