@@ -65,8 +65,8 @@ def test_long_tests_run_first(suite: pytest.Pytester) -> None:
 def test_waiting_tests_begin_on_three_workers_in_four(
     suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The other two begin with other tests, which take up what is left of the cores."""
-    monkeypatch.setenv("PYTEST_XDIST_WORKER_COUNT", "5")
+    """The other one begins with other tests, which take up what is left of the cores."""
+    monkeypatch.setenv("PYTEST_XDIST_WORKER_COUNT", "4")
     names = (*(f"demo_stack/test_w{number}" for number in range(3)), "test_a", "test_b")
     for name in names:
         suite.path.joinpath(name).parent.mkdir(exist_ok=True)
@@ -74,9 +74,9 @@ def test_waiting_tests_begin_on_three_workers_in_four(
             "import pytest\n\n@pytest.mark.parametrize('n', range(2))\ndef test(n): ...\n"
         )
     result = suite.runpytest_inprocess("-v", *(f"{name}.py" for name in ("test_a", "test_b")), ".")
-    order = [f"*test_w{each}.py::test[[]{number}]*" for each in range(3) for number in range(2)]
-    others = [f"*test_{each}.py::test[[]{number}]*" for each in "ab" for number in range(2)]
-    result.stdout.fnmatch_lines([*order, *others])
+    shares = ("w0-0", "w0-1", "a-0"), ("w1-0", "w1-1", "a-1"), ("w2-0", "w2-1", "b-0"), ("b-1",)
+    lines = [each.split("-") for share in shares for each in share]
+    result.stdout.fnmatch_lines([f"*test_{file}.py::test[[]{n}]*" for file, n in lines])
 
 
 def test_long_tests_of_a_group_are_not_spread(

@@ -119,8 +119,8 @@ class ReportedState:
     ``orders`` is how each list was sorted last, by its action type and status; ``shortfall_at`` is
     when it was written last that actions are missing, on the monotonic clock, and
     ``totals_unknown`` whether it was that the API gives no totals. ``progress_at`` is how many
-    seconds the poll had run when its progress was written last. ``is_new``: the baseline is to be
-    written yet, by the first poll that succeeds; an earlier one may have taken it.
+    seconds the poll had run when its progress was written last. ``is_new``: a poll took the
+    baseline, which is to be written by the first one that succeeds: it may be a later one.
     """
 
     name: str
@@ -238,13 +238,15 @@ class Poller:
             async with asyncio.timeout(self.deadline) as limit:
                 await self._ledger.open(self._clock.now())
                 new = self._ledger.state.baseline_at is None
-                self._reported.is_new |= new
                 begun = (limit.when() or 0.0) - self.deadline
                 self.deadline = self._budget.deadline_with(
                     None if new else len(self._ledger.state.open)
                 )
                 limit.reschedule(begun + self.deadline)
-                result = await self._cycle.run()
+                try:
+                    result = await self._cycle.run()
+                finally:
+                    self._reported.is_new |= new and self._ledger.snapshot.baselined
                 if self._reported.is_new:
                     self._event_log.baseline_taken(self._name, len(self._ledger.state.open))
                     self._reported.is_new = False

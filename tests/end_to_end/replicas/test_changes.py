@@ -156,6 +156,7 @@ def test_an_older_copy(cluster: Cluster, fleet_of: Callable[..., Fleet]) -> None
     fleet.stand_by(1)
     with fleet.fed():
         fleet.wait(lambda: fleet.counted() > 40)
+        earlier = fleet.told()
         with refused(cluster, name):
             cluster.execute(f'CREATE DATABASE "{copy}" TEMPLATE "{name}" OWNER exporter')
         before, copied = fleet.counted(), monotonic()
@@ -178,3 +179,6 @@ def test_an_older_copy(cluster: Cluster, fleet_of: Callable[..., Fleet]) -> None
     # What the copy did not have is told again; and once more, if another one claims an account as
     # its holder, whose lease has run out in the copy, has told that but not noted it.
     fleet.check(times=3)
+    told = fleet.told()
+    # If it was told but not noted when the copy was made.
+    assert max(told[each] for each in earlier) <= 2

@@ -88,7 +88,7 @@ class Rig:
         self.budget = PollBudget(60.0, 86_400.0)
         self.key: Any = Inline()
 
-    def poller(self) -> Poller:
+    def poller(self, reported: ReportedState | None = None) -> Poller:
         """Make a poller."""
         return Poller(
             cycle=self.cycle,
@@ -97,7 +97,7 @@ class Rig:
             budget=self.budget,
             observer=self.telemetry,
             key=self.key,
-            reported=ReportedState("test", self.event_log),
+            reported=reported or ReportedState("test", self.event_log),
         )
 
     def read_key_from(self, file: Path) -> None:
@@ -126,11 +126,11 @@ class Rig:
             )
         )
 
-    def restart(self) -> Poller:
-        """Begin anew, as another process would."""
+    def restart(self, reported: ReportedState | None = None) -> Poller:
+        """Begin anew, as another process would, or one that was already there."""
         self.account.restart()
         self.cycle = Scripted(self.account.cycle)
-        return self.poller()
+        return self.poller(reported)
 
     def fail_some(self, count: int) -> list[str]:
         """Let actions be created and fail."""

@@ -42,6 +42,17 @@ async def test_the_baseline_is_told_though_the_poll_that_took_it_fails(rig: Any)
     assert [event["in_progress"] for event in rig.reported("baseline_taken")] == [3]
 
 
+async def test_the_baseline_is_told_by_who_took_it(rig: Any) -> None:
+    """An exporter that could not poll the account before another one took it tells nothing."""
+    reported = ReportedState("test", rig.event_log)
+    rig.cycle.errors = [UnavailableError("connection refused")]
+    await rig.poller(reported).poll()
+    await rig.restart().poll()
+    assert len(rig.reported("baseline_taken")) == 1
+    await rig.restart(reported).poll()
+    assert len(rig.reported("baseline_taken")) == 1
+
+
 def test_a_long_poll_tells_every_ten_seconds_how_far_it_is(rig: Any) -> None:
     """Of how many, and how long yet; one that is soon done tells nothing."""
     reported = ReportedState("test", rig.event_log)
