@@ -44,7 +44,7 @@ WIDE_OPTION = click.option(
 
 _DAY = len("2026-01-01")
 
-Row = TypeVar("Row")
+_RowT = TypeVar("_RowT")
 
 
 def given_filters(filters: Mapping[str, str | None]) -> dict[str, str]:
@@ -82,11 +82,11 @@ def day_and_time(at: object) -> tuple[str, str]:
     return text[:_DAY], text[_DAY + 1 : 19]
 
 
-class Printer(Generic[Row]):
+class Printer(Generic[_RowT]):
     """Prints rows as JSON lines or CSV as they come; keeps those of a table."""
 
     def __init__(
-        self, output: str, columns: Sequence[str], values: Callable[[Row], Values]
+        self, output: str, columns: Sequence[str], values: Callable[[_RowT], Values]
     ) -> None:
         """Print values of ``columns``, or keep them as ``rows`` for the table of ``output``."""
         self.rows: list[Values] = []
@@ -95,7 +95,7 @@ class Printer(Generic[Row]):
         self._values = values
         self._header = True
 
-    def take(self, found: Sequence[Row]) -> None:
+    def take(self, found: Sequence[_RowT]) -> None:
         """Take rows in."""
         rows = [self._values(row) for row in found]
         if self._output == "csv":

@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
 from exporter.config.mistakes import invalid, keys_of, suggestion
 
-Value = TypeVar("Value")
+_ValueT = TypeVar("_ValueT")
 
 NOT_TEXT = "must be text; put it in quotes"
 
@@ -58,10 +58,10 @@ def as_boolean(value: object) -> bool:
     return value
 
 
-def choice(options: Mapping[str, Value]) -> Callable[[object], Value]:
+def choice(options: Mapping[str, _ValueT]) -> Callable[[object], _ValueT]:
     """Return the validator of a word that stands for one of ``options``."""
 
-    def validate(value: object) -> Value:
+    def validate(value: object) -> _ValueT:
         word = as_text(value)
         if word not in options:
             raise invalid(f"unknown value; {suggestion(word, options)}")

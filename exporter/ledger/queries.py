@@ -30,7 +30,7 @@ from exporter.ledger.problems import ProblemStep
 from exporter.ledger.rules import FAILURE_STATUSES
 from exporter.ledger.snapshot import SnapshotOptions
 
-Row = TypeVar("Row")
+_RowT = TypeVar("_RowT")
 Position = TypeVar("Position")
 
 DAY = 86_400.0
@@ -362,13 +362,13 @@ def reason_counts(
 
 
 @dataclass(frozen=True, slots=True)
-class Rows(Generic[Row]):
+class Rows(Generic[_RowT]):
     """A part of a list; ``next`` is the position to go on after, None at its end.
 
     ``total`` is how many rows the list has; None if they were not counted, or are too many.
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[_RowT, ...]
     next: str | None = None
     total: int | None = None
 
@@ -491,12 +491,12 @@ def history_query(parameters: Mapping[str, str]) -> ActionPosition | None:
     return None if after is None else _action_position(after, ACTION_ORDERS[0])
 
 
-Query = TypeVar("Query", ProblemQuery, FailureQuery, ActionQuery)
+_QueryT = TypeVar("_QueryT", ProblemQuery, FailureQuery, ActionQuery)
 
 
 def read_in_parts(
-    read: Callable[[Query], Rows[Row]], query: Query, size: int = MOST_ROWS
-) -> Iterator[Rows[Row]]:
+    read: Callable[[_QueryT], Rows[_RowT]], query: _QueryT, size: int = MOST_ROWS
+) -> Iterator[Rows[_RowT]]:
     """Read a list of any length, by queries for ``size`` rows at most; there is one at least.
 
     Each begins after the last row of the one before, and has a time limit of its own. ``next`` of
@@ -513,8 +513,8 @@ def read_in_parts(
 
 
 def part(
-    rows: list[Row], limit: int | None, position: Callable[[Row], Iterable[object]]
-) -> Rows[Row]:
+    rows: list[_RowT], limit: int | None, position: Callable[[_RowT], Iterable[object]]
+) -> Rows[_RowT]:
     """Return at most ``limit`` of the rows; one more of them says that the list goes on."""
     if limit is None or len(rows) <= limit:
         return Rows(tuple(rows))

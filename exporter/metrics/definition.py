@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 from exporter.ledger.records import Exemplar, Histogram
 
-Key = str | tuple[str, ...]
+LabelValues = str | tuple[str, ...]
 """Values of the labels besides ``account``: one as a string, else a tuple in defined order."""
 
 Value = float | Histogram
@@ -42,18 +42,18 @@ class MetricDefinition(Generic[_Source]):
     metric_type: MetricType
     labels: tuple[str, ...]
     help: str
-    read: Callable[[_Source], Iterable[tuple[Key, Value]]]
+    read: Callable[[_Source], Iterable[tuple[LabelValues, Value]]]
     bounds: tuple[float, ...] = ()
-    exemplars: Callable[[_Source], Iterable[tuple[Key, Exemplar]]] = lambda _: ()
+    exemplars: Callable[[_Source], Iterable[tuple[LabelValues, Exemplar]]] = lambda _: ()
     zero_at_rest: bool = False
 
 
-def one(value: Value) -> tuple[tuple[Key, Value]]:
+def one(value: Value) -> tuple[tuple[LabelValues, Value]]:
     """Return the only series of a metric that has no labels of its own."""
     return (((), value),)
 
 
-def if_known(value: float | None) -> tuple[tuple[Key, Value], ...]:
+def if_known(value: float | None) -> tuple[tuple[LabelValues, Value], ...]:
     """Return the only series of a metric, or none while there is no value."""
     return () if value is None else one(value)
 

@@ -20,7 +20,7 @@ MAX_WAITING_EACH = 4
 MAX_RECORDS = 4096
 """Maximum number of addresses whose reputation is stored."""
 
-Item = TypeVar("Item")
+_ItemT = TypeVar("_ItemT")
 
 
 class Reputation(IntEnum):
@@ -34,19 +34,19 @@ class Reputation(IntEnum):
 
 
 @dataclass(slots=True)
-class _WaitingCheck(Generic[Item]):
+class _WaitingCheck(Generic[_ItemT]):
     network: str
     name: bytes
     number: int
-    item: Item = field(repr=False)
+    item: _ItemT = field(repr=False)
 
 
-class PasswordQueue(Generic[Item]):
+class PasswordQueue(Generic[_ItemT]):
     """The waiting checks, by address."""
 
     def __init__(self) -> None:
         """Start with an empty queue."""
-        self._waiting: list[_WaitingCheck[Item]] = []
+        self._waiting: list[_WaitingCheck[_ItemT]] = []
         self._records: OrderedDict[str, Reputation] = OrderedDict()
         self._served: OrderedDict[str, int] = OrderedDict()
         self._number = 0
@@ -69,8 +69,8 @@ class PasswordQueue(Generic[Item]):
             del self._records[next(guessing, next(iter(self._records)))]
 
     def add(
-        self, client: str, item: Item, places: int = MAX_WAITING, *, name: bytes = b""
-    ) -> Item | None:
+        self, client: str, item: _ItemT, places: int = MAX_WAITING, *, name: bytes = b""
+    ) -> _ItemT | None:
         """Add ``item``; returns the item that is displaced: it, another, or None.
 
         ``places`` is how many may wait now, at most `MAX_WAITING`; ``name`` is the user name.
@@ -96,7 +96,7 @@ class PasswordQueue(Generic[Item]):
         self._waiting.remove(last)
         return last.item
 
-    def pop(self, worst: Reputation = Reputation.GUESSING) -> Item | None:
+    def pop(self, worst: Reputation = Reputation.GUESSING) -> _ItemT | None:
         """Remove and return the next item; None if there is none.
 
         Addresses with a worse reputation than ``worst`` are skipped. Among those of the same

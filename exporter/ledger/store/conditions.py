@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from exporter.ledger.queries import AccountScope
 
-Key = TypeVar("Key", bound=Hashable)
+_KeyT = TypeVar("_KeyT", bound=Hashable)
 
 
 class BoundValues(dict[str, object]):
@@ -99,9 +99,9 @@ def _set(values: Collection[str]) -> tuple[str, ...]:
     return tuple(sorted({*values}))
 
 
-def _grouped(pairs: Iterable[tuple[int, Key]]) -> dict[Key, list[int]]:
+def _grouped(pairs: Iterable[tuple[int, _KeyT]]) -> dict[_KeyT, list[int]]:
     """Return the accounts that are filtered alike, by their filters."""
-    alike: dict[Key, list[int]] = {}
+    alike: dict[_KeyT, list[int]] = {}
     for id_, key in pairs:
         alike.setdefault(key, []).append(id_)
     return alike

@@ -34,7 +34,7 @@ _LONGEST_ANNOTATION = 1024
 Labels = frozenset[tuple[str, str]]
 """What identifies an alert."""
 
-_Key = tuple[str, str]
+_ProblemKey = tuple[str, str]
 """SIM card and concern: what identifies a problem of an account."""
 
 
@@ -66,7 +66,7 @@ class AccountAlerts:
 
     def __init__(self) -> None:
         """Begin with none."""
-        self._told: frozenset[_Key] | None = None  # None until the first snapshot
+        self._told: frozenset[_ProblemKey] | None = None  # None until the first snapshot
         self.active: dict[Labels, Alert] = {}
         self.resolved: dict[Labels, Alert] = {}
 
@@ -142,11 +142,13 @@ def is_of(alert: Alert, account: str) -> bool:
     return ("account", _label(account)) in alert.labels
 
 
-def _key(problem: Problem) -> _Key:
+def _key(problem: Problem) -> _ProblemKey:
     return problem.sim_card_id, problem.concern
 
 
-def _chosen(problems: Iterable[Problem], told: frozenset[_Key], most: int) -> frozenset[_Key]:
+def _chosen(
+    problems: Iterable[Problem], told: frozenset[_ProblemKey], most: int
+) -> frozenset[_ProblemKey]:
     """Return which problems are told one by one: at most ``most``."""
     keys = [_key(each) for each in problems]
     stay = [key for key in keys if key in told][:most]
