@@ -145,7 +145,6 @@ class ActionSearch:
         )
         self._postgresql = self.connection.dialect.name == "postgresql"
         self._alone = True
-        self._source = "actions"
         self._lists: tuple[str, ...] = ()
         self._counted: tuple[str, ...] = ()
         if self.scopes:
@@ -180,7 +179,7 @@ class ActionSearch:
     def _decide(self) -> None:
         candidates = self._few()
         if candidates is not None:
-            self._lists = self._counted = (self._plain(candidates),)
+            self._lists = self._counted = (self._plain(*candidates),)
             return
         parts = tuple(self._parts())
         times = "created_at", "updated_at"
@@ -200,29 +199,26 @@ class ActionSearch:
         counted = (self._part(each, other if by_other else sorting) for each in parts)
         self._counted = (odd, *counted)
 
-    def _few(self) -> str | None:
-        """Return the condition by which few candidates are found; None if there is none.
-
-        With PostgreSQL, members of a bulk action are found by what is read from instead.
-        """
+    def _few(self) -> tuple[str, str] | None:
+        """Return a condition by which few candidates are found, and in what; None if none does."""
         query = self.query
         if query.action_id is not None:
-            return f"id = {self._values.bind(query.action_id)}"
+            return f"id = {self._values.bind(query.action_id)}", "actions"
         accounts = f"account_id IN ({numbers(self.scopes)})"
         if query.bulk_id is not None:
             bulk = f"{accounts} AND bulk_id = {self._values.bind(query.bulk_id)}"
             of_cards = self._of_cards("sim_card_id || ''")
             if self._postgresql:
-                self._source = _MEMBERS.format(bulk=bulk)
-                return of_cards or "1 = 1"
+                return of_cards or "1 = 1", _MEMBERS.format(bulk=bulk)
             members = f"SELECT action_id, account_id FROM bulk_members WHERE {bulk}"  # noqa: S608
-            return " AND ".join(filter(None, (f"(id, account_id) IN ({members})", of_cards)))
+            found = f"(id, account_id) IN ({members})"
+            return " AND ".join(filter(None, (found, of_cards))), "actions"
         if query.iccid is not None or query.sim_card_id is not None:
-            return f"({accounts} AND {self._of_cards('sim_card_id')})"
+            return f"({accounts} AND {self._of_cards('sim_card_id')})", "actions"
         if not self._all:
             lists = (f"SELECT id FROM actions WHERE {accounts}",)  # noqa: S608 # numbers
             if self._count(lists, self.few) <= self.few:
-                return accounts
+                return accounts, "actions"
         return None
 
     def _of_cards(self, column: str) -> str | None:
@@ -245,7 +241,7 @@ class ActionSearch:
         )
         return any_of([*each])
 
-    def _plain(self, candidates: str) -> str:
+    def _plain(self, candidates: str, source: str = "actions") -> str:
         """Return the list of the candidates that pass; only they are found by an index."""
         key = _ENDED_AT if self._by_end else _STARTED_AT
         conditions = [
@@ -259,7 +255,7 @@ class ActionSearch:
         ]
         if self._range("updated_at"):
             conditions.append("ended_at + 0 IS NOT NULL")
-        return _list(key, conditions, self._source)
+        return _list(key, conditions, source)
 
     def _parts(self) -> Iterator["_Part"]:
         """Yield what the list is made of: a status and a type each, or what has a reason."""
