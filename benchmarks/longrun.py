@@ -21,7 +21,7 @@ from typing import IO, Any, Self, TextIO
 
 from benchmarks.core import open_core
 from benchmarks.programs import ProgramError, memory_of
-from exporter.cli.interpreter import keep_heap_small
+from exporter.cli.interpreter import keep_collections_short, keep_heap_small
 from exporter.config import LogFormat, LogLevel
 from exporter.ledger.ledger import Ledger
 from exporter.ledger.records import ENTRY_SUMS, SumName
@@ -187,7 +187,8 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1_000, help="polls between two lines; 1000")
     parser.add_argument("file", type=Path, help="a new state file")
     arguments = parser.parse_args()
-    keep_heap_small()  # as the exporter's command line does
+    keep_heap_small()  # both as in the exporter
+    keep_collections_short()
     clock = JumpingClock(1_700_000_000.0)
     store = SqliteStore(Database(f"sqlite:///{arguments.file}"))
     with (

@@ -101,6 +101,55 @@ def test_a_hidden_module_is_only_missing_during_the_imports() -> None:
     assert (done.stdout, done.stderr) == ("colorsys\ncolorsys\n", "")
 
 
+COLLECTING = """
+import gc
+import weakref
+
+from exporter.cli import interpreter
+
+
+class Cycle:
+    def __init__(self):
+        self.itself = self
+
+
+def garbage(became_old=False):
+    cycle = Cycle()
+    if became_old:
+        gc.collect()
+    return weakref.ref(cycle)
+
+
+time = 0.0
+scanned = []
+interpreter.keep_collections_short(lambda: time)
+gc.callbacks.append(lambda phase, _: phase == "start" and scanned.append(len(gc.get_objects())))
+gc.disable()  # only those below
+state = [[] for _ in range(100_000)]
+gc.collect()
+for later in (0.0, 599.0, 600.0, 1199.0):
+    young, old = garbage(), garbage(became_old=True)
+    time = later
+    gc.collect()
+    print(later, young() is None, old() is None, scanned[-1] > 100_000)
+"""
+
+
+SCANNED = """\
+0.0 True False False
+599.0 True False False
+600.0 True True True
+1199.0 True False False
+"""
+
+
+def test_a_collection_scans_old_objects_only_now_and_then() -> None:
+    """New garbage is always collected, old one within ten minutes."""
+    command = (sys.executable, "-c", COLLECTING)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=WITHIN)  # noqa: S603 - fixed words
+    assert (done.stdout, done.stderr) == (SCANNED, "")
+
+
 FREEING = """
 import os
 
