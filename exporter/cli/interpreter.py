@@ -30,11 +30,11 @@ SWITCH_SECONDS = 0.001
 While the ledger's thread is computing, each step of a scrape waits this long.
 """
 
-_OLDEST = 2
-"""The generation of the garbage collector whose collection scans all objects."""
-
 WHOLE_SECONDS = 600.0
-"""Seconds for which garbage in cycles is kept at most, if its objects were old."""
+"""Seconds between two garbage collections that scan everything."""
+
+_FULL = 2
+"""The number of full garbage collections: that of the oldest generation."""
 
 
 def raise_file_limit() -> None:
@@ -61,7 +61,7 @@ def keep_heap_small() -> None:
 
 @contextmanager
 def importing(*hidden: str) -> Iterator[None]:
-    """Collect no garbage during imports, and never scan what they leave.
+    """Collect no garbage during imports, and hardly ever scan what they leave.
 
     All of it stays alive: looking at it again and again would take a quarter of the startup time.
     ``hidden`` modules look as if they were not installed, unless they are imported already.
@@ -83,13 +83,14 @@ def keep_collections_short(now: Callable[[], float] = time.monotonic) -> None:
 
     Every thread waits for a collection, and scanning the state of 1,000 accounts takes 150 ms.
     Nearly all of it stays alive, and what does not is freed without a collection unless it is in a
-    cycle. So every `WHOLE_SECONDS`, by the clock ``now``, one collection scans everything.
+    cycle. For those, one full collection every `WHOLE_SECONDS` scans everything; ``now`` is a
+    monotonic clock.
     """
     scanned = now()
 
     def limit(phase: str, info: Mapping[str, int]) -> None:
         nonlocal scanned
-        if info["generation"] != _OLDEST:
+        if info["generation"] != _FULL:
             return
         if phase == "stop":
             gc.freeze()
