@@ -187,9 +187,9 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1_000, help="polls between two lines; 1000")
     parser.add_argument("file", type=Path, help="a new state file")
     arguments = parser.parse_args()
-    keep_heap_small()  # both as in the exporter
-    keep_collections_short()
     clock = JumpingClock(1_700_000_000.0)
+    keep_heap_small()  # both as in the exporter
+    keep_collections_short(clock.monotonic)
     store = SqliteStore(Database(f"sqlite:///{arguments.file}"))
     with (
         SimulatedAccount.started(clock.now()) as account,

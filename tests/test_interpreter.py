@@ -101,6 +101,32 @@ def test_a_hidden_module_is_only_missing_during_the_imports() -> None:
     assert (done.stdout, done.stderr) == ("colorsys\ncolorsys\n", "")
 
 
+RUNNING = """
+import gc
+
+from exporter.cli import interpreter
+
+objects = len(gc.get_objects())
+
+
+async def program():
+    print(len(gc.get_objects()) < objects / 2)
+    created = [[] for _ in range(100_000)]
+    gc.collect()
+    print(len(gc.get_objects()) < objects / 2)
+
+
+interpreter.run(program())
+"""
+
+
+def test_a_program_is_run_with_short_collections() -> None:
+    """Neither what was imported nor what it created before is left to scan."""
+    command = (sys.executable, "-c", RUNNING)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=WITHIN)  # noqa: S603 - fixed words
+    assert (done.stdout, done.stderr) == ("True\nTrue\n", "")
+
+
 COLLECTING = """
 import gc
 import weakref
@@ -113,10 +139,9 @@ class Cycle:
         self.itself = self
 
 
-def garbage(became_old=False):
+def garbage(while_alive=lambda: None):
     cycle = Cycle()
-    if became_old:
-        gc.collect()
+    while_alive()
     return weakref.ref(cycle)
 
 
@@ -127,24 +152,26 @@ gc.callbacks.append(lambda phase, _: phase == "start" and scanned.append(len(gc.
 gc.disable()  # only those below
 state = [[] for _ in range(100_000)]
 gc.collect()
-for later in (0.0, 599.0, 600.0, 1199.0):
-    young, old = garbage(), garbage(became_old=True)
+for later in (0.0, 599.9, 600.0, 1199.9, 5000.0, 5001.0):
+    old = garbage(gc.collect)
+    found = [garbage(), garbage(lambda: gc.collect(0)), garbage(lambda: gc.collect(1))]
     time = later
     gc.collect()
-    print(later, young() is None, old() is None, scanned[-1] > 100_000)
+    print(later, [each() is None for each in found], old() is None, scanned[-1] > 100_000)
 """
 
-
 SCANNED = """\
-0.0 True False False
-599.0 True False False
-600.0 True True True
-1199.0 True False False
+0.0 [True, True, True] False False
+599.9 [True, True, True] False False
+600.0 [True, True, True] True True
+1199.9 [True, True, True] False False
+5000.0 [True, True, True] True True
+5001.0 [True, True, True] False False
 """
 
 
 def test_a_collection_scans_old_objects_only_now_and_then() -> None:
-    """New garbage is always collected, old one within ten minutes."""
+    """New garbage is always collected, old garbage when everything is scanned."""
     command = (sys.executable, "-c", COLLECTING)
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=WITHIN)  # noqa: S603 - fixed words
     assert (done.stdout, done.stderr) == (SCANNED, "")

@@ -31,10 +31,13 @@ While the ledger's thread is computing, each step of a scrape waits this long.
 """
 
 WHOLE_SECONDS = 600.0
-"""Seconds between two garbage collections that scan everything."""
+"""Minimum number of seconds between two garbage collections that scan everything."""
 
-_FULL = 2
-"""The number of full garbage collections: that of the oldest generation."""
+_OLDEST = 2
+"""The oldest generation of the garbage collector; collecting it is a full collection.
+
+Where the collector is incremental (some versions of Python 3.14), only `gc.collect` does that.
+"""
 
 
 def raise_file_limit() -> None:
@@ -61,7 +64,7 @@ def keep_heap_small() -> None:
 
 @contextmanager
 def importing(*hidden: str) -> Iterator[None]:
-    """Collect no garbage during imports, and hardly ever scan what they leave.
+    """Collect no garbage during imports, and scan what they leave only when everything is scanned.
 
     All of it stays alive: looking at it again and again would take a quarter of the startup time.
     ``hidden`` modules look as if they were not installed, unless they are imported already.
@@ -82,15 +85,15 @@ def keep_collections_short(now: Callable[[], float] = time.monotonic) -> None:
     """Let full garbage collections scan only what was created since the one before.
 
     Every thread waits for a collection, and scanning the state of 1,000 accounts takes 150 ms.
-    Nearly all of it stays alive, and what does not is freed without a collection unless it is in a
-    cycle. For those, one full collection every `WHOLE_SECONDS` scans everything; ``now`` is a
-    monotonic clock.
+    Nearly all of it stays alive; the rest is freed at once, unless it is in a cycle. Therefore a
+    full collection scans everything if the last one that did was `WHOLE_SECONDS` ago by ``now``, a
+    monotonic clock. A program that creates little may go hours without a collection.
     """
     scanned = now()
 
-    def limit(phase: str, info: Mapping[str, int]) -> None:
+    def freeze_or_unfreeze(phase: str, info: Mapping[str, int]) -> None:
         nonlocal scanned
-        if info["generation"] != _FULL:
+        if info["generation"] != _OLDEST:
             return
         if phase == "stop":
             gc.freeze()
@@ -98,7 +101,7 @@ def keep_collections_short(now: Callable[[], float] = time.monotonic) -> None:
             scanned = now()
             gc.unfreeze()
 
-    gc.callbacks.append(limit)
+    gc.callbacks.append(freeze_or_unfreeze)
 
 
 def run(program: Coroutine[Any, Any, None]) -> None:
