@@ -23,6 +23,7 @@ from prometheus_client import (
 )
 
 from benchmarks.figures import Figure, Report
+from benchmarks.programs import ProgramError
 from benchmarks.rendering import equal, kept_ready, packed, populated, ratios
 from benchmarks.stage import PLAIN, PROMETHEUS, Stage
 
@@ -88,8 +89,8 @@ def measure() -> Report:
         "turn for OpenMetrics with gzip, as Prometheus asks, and for text as it is; this client "
         "and the simulated API took their share of the same processor. Accounts are polled every "
         f"{INTERVAL:.0f} s, or every second where that is said. Where all of them are polled since "
-        f"the last scrape, scrapes are {POLLED_SCRAPES}, and an interval and more apart. "
-        "Of fewer than a hundred, the 99th percentile is nearly the longest.",
+        f"the last scrape, there are at most {POLLED_SCRAPES} scrapes, an interval and more apart: "
+        "of fewer than a hundred, the 99th percentile is nearly the longest.",
         tuple(figures),
     )
 
@@ -189,7 +190,9 @@ def _polled_between(accounts: int, interval: float) -> Sequence[float]:
             if all(count > before[account] for account, count in now.items()):
                 found.append(took)
             before = now
-        return found
+    if len(found) < POLLED_SCRAPES / 2:
+        raise ProgramError(f"not all accounts are polled every {interval:g} s")
+    return found
 
 
 def _generated(theirs: CollectorRegistry, rounds: int) -> Scrapes:

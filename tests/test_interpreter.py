@@ -145,22 +145,27 @@ def garbage(while_alive=lambda: None):
     return weakref.ref(cycle)
 
 
-time = 0.0
+time = 1_000_000.0
 scanned = []
+libraries = [[] for _ in range(100_000)]
+gc.freeze()
 interpreter.keep_collections_short(lambda: time)
 gc.callbacks.append(lambda phase, _: phase == "start" and scanned.append(len(gc.get_objects())))
 gc.disable()  # only those below
 state = [[] for _ in range(100_000)]
 gc.collect()
+print(scanned[-1] < 150_000)
 for later in (0.0, 599.9, 600.0, 1199.9, 5000.0, 5001.0):
     old = garbage(gc.collect)
     found = [garbage(), garbage(lambda: gc.collect(0)), garbage(lambda: gc.collect(1))]
-    time = later
+    time = 1_000_000.0 + later
+    gc.collect(0)
     gc.collect()
     print(later, [each() is None for each in found], old() is None, scanned[-1] > 100_000)
 """
 
 SCANNED = """\
+True
 0.0 [True, True, True] False False
 599.9 [True, True, True] False False
 600.0 [True, True, True] True True

@@ -86,8 +86,9 @@ def keep_collections_short(now: Callable[[], float] = time.monotonic) -> None:
 
     Every thread waits for a collection, and scanning the state of 1,000 accounts takes 150 ms.
     Nearly all of it stays alive; the rest is freed at once, unless it is in a cycle. Therefore a
-    full collection scans everything if the last one that did was `WHOLE_SECONDS` ago by ``now``, a
-    monotonic clock. A program that creates little may go hours without a collection.
+    full collection scans everything, libraries included, if the last one that did was
+    `WHOLE_SECONDS` ago by ``now``, a monotonic clock. Until then, old garbage in cycles is kept
+    with all that it refers to. A program that creates little may go days without a full collection.
     """
     scanned = now()
 
