@@ -33,6 +33,12 @@ interpreter.run(program())
 """
 
 
+def run(script: str) -> subprocess.CompletedProcess[str]:
+    """Run a script in an interpreter of its own."""
+    command = (sys.executable, "-c", script)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=WITHIN)  # noqa: S603 - ours
+
+
 def test_the_end_waits_for_no_thread() -> None:
     """A look-up of a name that gets no answer does not keep the program, nor what it has said."""
     command = (sys.executable, "-c", WAITING)
@@ -46,8 +52,7 @@ def test_the_end_waits_for_no_thread() -> None:
 
 def test_an_error_is_no_good_end() -> None:
     """What the program raises comes out."""
-    command = (sys.executable, "-c", FAILING)
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=WITHIN)  # noqa: S603 - fixed words
+    done = run(FAILING)
     assert done.returncode == 1
     assert "what went wrong" in done.stderr
 
@@ -74,8 +79,7 @@ print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 @pytest.mark.parametrize("error", ["ValueError", "OSError"])
 def test_a_limit_that_the_system_refuses_stays(error: str) -> None:
     """The program goes on with the files that it has."""
-    command = (sys.executable, "-c", REFUSED.format(error=error))
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=WITHIN)  # noqa: S603 - fixed words
+    done = run(REFUSED.format(error=error))
     assert (done.stdout, done.stderr) == ("64\n", "")
 
 
@@ -96,8 +100,7 @@ print(colorsys.__name__)
 
 def test_a_hidden_module_is_only_missing_during_the_imports() -> None:
     """Libraries do without it; whoever needs it later finds it."""
-    command = (sys.executable, "-c", HIDING)
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=WITHIN)  # noqa: S603 - fixed words
+    done = run(HIDING)
     assert (done.stdout, done.stderr) == ("colorsys\ncolorsys\n", "")
 
 
@@ -122,8 +125,7 @@ interpreter.run(program())
 
 def test_a_program_is_run_with_short_collections() -> None:
     """Neither what was imported nor what it created before is left to scan."""
-    command = (sys.executable, "-c", RUNNING)
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=WITHIN)  # noqa: S603 - fixed words
+    done = run(RUNNING)
     assert (done.stdout, done.stderr) == ("True\nTrue\n", "")
 
 
@@ -177,8 +179,7 @@ True
 
 def test_a_collection_scans_old_objects_only_now_and_then() -> None:
     """New garbage is always collected, old garbage when everything is scanned."""
-    command = (sys.executable, "-c", COLLECTING)
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=WITHIN)  # noqa: S603 - fixed words
+    done = run(COLLECTING)
     assert (done.stdout, done.stderr) == (SCANNED, "")
 
 
@@ -207,6 +208,5 @@ print((before - resident()) // 10_000_000)
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another allocator")
 def test_memory_that_is_free_is_returned() -> None:
     """Of 50 MB, though a block above them is still in use; by default nothing of it is."""
-    command = (sys.executable, "-c", FREEING)
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=WITHIN)  # noqa: S603 - fixed words
+    done = run(FREEING)
     assert (done.stdout, done.stderr) == ("5\n", "")

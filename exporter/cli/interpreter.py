@@ -112,7 +112,7 @@ def run(program: Coroutine[Any, Any, None]) -> None:
     """
     sys.setswitchinterval(SWITCH_SECONDS)
     keep_collections_short()
-    gc.collect()
+    gc.collect()  # what is there already is left out of the collections to come
     asyncio.run(_run_and_exit(program))
 
 
